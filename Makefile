@@ -1,0 +1,58 @@
+# `make lab` opens the workshop; `make test` runs what CI runs. Both set themselves up, once.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+
+.PHONY: lab test notebooks bench size doctor pins clean
+
+# ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab --LabApp.news_url="" --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+		--ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m workshop_lib notebooks --check
+	$(BIN)/python -m pytest $(ARGS)
+
+# Learners open notebooks/; people edit solutions/. This cuts the answers out.
+notebooks: $(VENV)/.lab
+	$(BIN)/python -m workshop_lib notebooks
+
+bench: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/bench.py
+
+size:
+	@$(PYTHON) tests/size.py
+
+doctor: $(VENV)/.lab
+	$(BIN)/python -m workshop_lib doctor
+
+# Resolve the pins anew, for every supported Python and platform at once. Needs the network.
+pins: $(VENV)/.dev
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --upgrade \
+		pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra dev \
+		--constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .workshop
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 15) else \
+		"This workshop needs Python 3.11 to 3.14, and `$(PYTHON)` is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lab: requirements.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) --requirement requirements.txt
+	$(INSTALL) --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.lab
+	$(INSTALL) --requirement requirements-dev.txt
+	@touch $@

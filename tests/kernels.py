@@ -1,0 +1,135 @@
+"""Real Jupyter kernels for tests: run cells, interrupt, restart, kill."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client import KernelManager  # type: ignore[attr-defined]
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Output:
+    """What a cell put out.
+
+    Attributes:
+        text: Everything as plain text, in order.
+        html: The HTML of displays.
+        error: The name of the error that ended it; empty if none.
+        seconds: How long it took.
+    """
+
+    text: str = ""
+    html: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    appeared: list[tuple[float, str]] = field(default_factory=list)
+
+    def at(self, part: str) -> float:
+        """Seconds until a text appeared."""
+        return next(at for at, text in self.appeared if part in text)
+
+
+class Kernel:
+    """One kernel with a client."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self._manager: Any = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(env={**os.environ, **environment}, cwd=str(folder))
+        self._client: Any = None
+        self._connect()
+
+    def _connect(self) -> None:
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=60)
+
+    @property
+    def pid(self) -> int:
+        return int(self._manager.provisioner.process.pid)
+
+    def start(self, code: str) -> str:
+        """Send a cell without waiting for it."""
+        return str(self._client.execute(code))
+
+    def finish(self, sent: str, seconds: float = 60) -> Output:
+        """Wait for a cell that was sent."""
+        output, began = Output(), time.monotonic()
+        while True:
+            left = seconds - (time.monotonic() - began)
+            try:
+                message = self._client.get_iopub_msg(timeout=max(left, 0.01))
+            except queue.Empty:
+                raise AssertionError(f"the cell did not end within {seconds} s; so far:\n{output.text}") from None
+            if message["parent_header"].get("msg_id") != sent:
+                continue
+            if self._add(message, output, time.monotonic() - began):
+                output.seconds = time.monotonic() - began
+                return output
+
+    def run(self, code: str, seconds: float = 60) -> Output:
+        """Run a cell and wait for its end."""
+        return self.finish(self.start(code), seconds)
+
+    def ok(self, code: str, seconds: float = 60) -> str:
+        """Run a cell that must not fail. Returns its text."""
+        output = self.run(code, seconds)
+        assert not output.error, f"{code}\n\n{output.text}"
+        return output.text
+
+    @staticmethod
+    def _add(message: dict[str, Any], output: Output, at: float) -> bool:
+        kind, content, text = message["msg_type"], message["content"], ""
+        if kind == "stream":
+            text = content["text"]
+        elif kind in ("display_data", "execute_result", "update_display_data"):
+            text = content["data"].get("text/plain", "") + "\n"
+            output.html += content["data"].get("text/html", "")
+        elif kind == "error":
+            output.error = content["ename"]
+            text = "\n".join(content["traceback"]) + "\n"
+        if text:
+            output.text += _ANSI.sub("", text)
+            output.appeared.append((at, text))
+        return kind == "status" and content["execution_state"] == "idle"
+
+    def interrupt(self) -> None:
+        """As the button does: SIGINT to the kernel's process group."""
+        self._manager.interrupt_kernel()
+
+    def restart(self) -> None:
+        """As the button does."""
+        self._client.stop_channels()
+        self._manager.restart_kernel(now=False)
+        self._connect()
+
+    def kill(self) -> None:
+        """SIGKILL, without a word."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._manager.provisioner.process.wait()
+
+    def close(self) -> None:
+        self._client.stop_channels()
+        if self._manager.is_alive():
+            self._manager.shutdown_kernel(now=False)
+        self._manager.cleanup_resources()
+
+
+@contextmanager
+def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
+    """A kernel whose notebooks keep their state under ``folder``."""
+    made = Kernel({"WORKSHOP_HOME": str(folder / "home"), **environment}, folder)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,41 @@
+"""Helpers for the workshop *Governance for AI agents with Temporal Nexus*.
+
+The library runs a Temporal Server and Workers beside a notebook, breaks them on request and checks
+exercises. What you would paste into production (``Client.connect``, ``Worker``, ``@workflow.defn``) stays
+the SDK's own.
+
+The names below are imported when they are first used, so that ``import workshop_lib`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workshop_lib.checks.exercise import check, hint
+    from workshop_lib.history import history
+    from workshop_lib.workers import run
+    from workshop_lib.workshop import Workshop
+
+__all__ = ["Workshop", "check", "hint", "history", "run"]
+
+_HOME = {
+    "Workshop": "workshop_lib.workshop",
+    "check": "workshop_lib.checks.exercise",
+    "hint": "workshop_lib.checks.exercise",
+    "history": "workshop_lib.history",
+    "run": "workshop_lib.workers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,137 @@
+"""Exercises: a check runs the learner's code and says what it saw; hints come in steps.
+
+A check never raises and never blocks: what goes wrong in it is told as "not passed". In CI the variable
+``WORKSHOP_STRICT=1`` turns a check that does not pass into an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workshop_lib.failures import describe
+from workshop_lib.messages import WorkshopError, say
+from workshop_lib.progress import remember
+from workshop_lib.workshop import Workshop
+
+CHECK_SECONDS = 30.0
+NOT_SOLVED = "not solved yet"
+
+# Which module proves the exercises of which notebook, by the number before the dot.
+_MODULES = {"0": "start_here"}
+
+
+class Wrong(Exception):
+    """What a proof raises when an answer is not right.
+
+    Args:
+        saw: What happened when the answer ran.
+        advice: What to change, for this very mistake.
+    """
+
+    def __init__(self, saw: str, advice: str) -> None:
+        super().__init__(saw)
+        self.saw, self.advice = saw, advice
+
+
+Proof = Callable[[Workshop, Any], Awaitable[str]]
+"""Runs an answer; returns what it saw that proves it right, or raises ``Wrong``."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise that can be checked.
+
+    Attributes:
+        number: As its heading has it, such as ``"2.1"``.
+        hints: From a nudge to nearly the answer.
+        proof: Runs an answer.
+    """
+
+    number: str
+    hints: tuple[str, str, str]
+    proof: Proof
+
+
+_EXERCISES: dict[str, Exercise] = {}
+
+
+def exercise(number: str, hints: tuple[str, str, str]) -> Callable[[Proof], Proof]:
+    """Make a coroutine function the proof of an exercise.
+
+    Args:
+        number: The exercise's number.
+        hints: Three, from a nudge to nearly the answer.
+    """
+
+    def register(proof: Proof) -> Proof:
+        _EXERCISES[number] = Exercise(number, hints, proof)
+        return proof
+
+    return register
+
+
+async def check(number: str, answer: Any) -> None:
+    """Run an answer, say what happened, and remember whether it passed.
+
+    Args:
+        number: The exercise, such as ``"2.1"``.
+        answer: What the exercise asks for: a workflow class, an activity, a value.
+
+    Raises:
+        WorkshopError: Only with ``WORKSHOP_STRICT=1``, when the answer does not pass.
+    """
+    error = ""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            saw = await _find(number).proof(_workshop(), answer)
+        say(f"✓ Exercise {number} passed. {saw}", "good")
+        remember(number, passed=True, checks=1, error="")
+        return
+    except Wrong as wrong:
+        text = f"✗ Exercise {number} is not right yet. {wrong.saw}\n→ {wrong.advice}"
+    except TimeoutError:
+        text = f"✗ Exercise {number}: your code had not ended after {CHECK_SECONDS:.0f} s.\n→ What does it wait for?"
+    except Exception as unexpected:
+        lines = describe(unexpected)
+        if NOT_SOLVED in lines[-1]:
+            text = f"○ Exercise {number} is not solved yet.\n→ `await hint({number!r})` helps, in three steps."
+        else:
+            error = lines[-1].strip()
+            text = f"✗ Exercise {number}: your code did not run to its end.\n" + "\n".join(lines)
+    say(text, "warn")
+    remember(number, checks=1, error=error)
+    if os.environ.get("WORKSHOP_STRICT") == "1":
+        raise WorkshopError(text)
+
+
+async def hint(number: str) -> None:
+    """Show the next hint of an exercise; after the third, all three.
+
+    Args:
+        number: The exercise, such as ``"2.1"``.
+    """
+    hints = _find(number).hints
+    shown = min(remember(number, hints=1).hints, len(hints))
+    lines = [f"Hint {i} of {len(hints)}. {text}" for i, text in enumerate(hints[:shown], 1)]
+    say("\n".join(lines))
+
+
+def _find(number: str) -> Exercise:
+    module = _MODULES.get(number.split(".")[0])
+    if module:
+        importlib.import_module(f"workshop_lib.checks.{module}")
+    if number not in _EXERCISES:
+        known = ", ".join(sorted(_EXERCISES)) or "none"
+        raise WorkshopError(f"There is no exercise {number}.", then=f"Known in this notebook: {known}.")
+    return _EXERCISES[number]
+
+
+def _workshop() -> Workshop:
+    if Workshop.current is None:
+        raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
+    return Workshop.current

@@ -1,0 +1,255 @@
+"""What a workflow's history says, as plain objects: steps, attempts, durations, failures, links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+
+from workshop_lib.failures import sentence
+
+# How each kind of step begins: the event type, the kind, and where its name and id stand in the event's attributes.
+_BEGINS = {
+    "ACTIVITY_TASK_SCHEDULED": ("activity", "activity_type.name", "activity_id"),
+    "TIMER_STARTED": ("timer", "timer_id", "timer_id"),
+    "NEXUS_OPERATION_SCHEDULED": ("nexus operation", "operation", ""),
+    "START_CHILD_WORKFLOW_EXECUTION_INITIATED": ("child workflow", "workflow_type.name", "workflow_id"),
+    "WORKFLOW_EXECUTION_UPDATE_ACCEPTED": ("update", "accepted_request.input.name", "protocol_instance_id"),
+    "WORKFLOW_EXECUTION_SIGNALED": ("signal", "signal_name", ""),
+}
+
+# How later events name the one that began their step, and what becomes of it.
+_BEGUN_BY = ("scheduled_event_id", "started_event_id", "initiated_event_id", "accepted_event_id")
+_ENDS = {
+    "COMPLETED": "completed",
+    "FIRED": "completed",
+    "FAILED": "failed",
+    "TIMED_OUT": "timed out",
+    "CANCELED": "cancelled",
+    "TERMINATED": "terminated",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One end of a call between workflows.
+
+    Attributes:
+        namespace: Where the other workflow runs.
+        workflow_id: The other workflow.
+        run_id: Its run.
+    """
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+
+
+@dataclass
+class Step:
+    """One thing that a workflow asked for.
+
+    Attributes:
+        kind: ``activity``, ``timer``, ``nexus operation``, ``child workflow``, ``update`` or ``signal``.
+        name: The activity's type, the operation, and so on.
+        id: What tells it from others of its kind in the same execution.
+        scheduled: When the workflow asked for it.
+        started: When the attempt that counts began; None if no worker has taken it yet.
+        closed: When it ended; None while it is open.
+        status: ``waiting``, ``running``, ``completed``, ``failed``, ``timed out``, ``cancelled`` or ``terminated``.
+        attempts: How often it was tried; 0 if not yet.
+        failure: The last failure, in a sentence; empty if there was none.
+        links: The workflows it leads to.
+    """
+
+    kind: str
+    name: str
+    id: str
+    scheduled: datetime
+    started: datetime | None = None
+    closed: datetime | None = None
+    status: str = "waiting"
+    attempts: int = 0
+    failure: str = ""
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From being asked for to its end, waits and all attempts included; None while it is open."""
+        return self.closed - self.scheduled if self.closed else None
+
+
+@dataclass
+class History:
+    """One workflow execution.
+
+    Attributes:
+        workflow_id: Its id.
+        workflow_type: Its type.
+        namespace: Where it runs.
+        task_queue: Where its tasks go.
+        status: ``running``, ``completed``, ``failed``, ``canceled``, ``terminated``, ``timed_out``, …
+        steps: What it asked for, in order.
+        failed_tasks: Why workflow tasks failed, in sentences; the workflow's own code, not its steps.
+        failure: Why it failed, in a sentence; empty if it did not.
+        links: The workflows that called it.
+        started: When it started.
+        closed: When it ended; None while it is open.
+        events: How many events its history has.
+    """
+
+    workflow_id: str
+    workflow_type: str
+    namespace: str
+    task_queue: str
+    status: str
+    started: datetime
+    closed: datetime | None
+    events: int
+    steps: list[Step] = field(default_factory=list)
+    failed_tasks: list[str] = field(default_factory=list)
+    failure: str = ""
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From start to end; None while it is open."""
+        return self.closed - self.started if self.closed else None
+
+    def attempts(self, name: str) -> int:
+        """How often the steps of this name were tried, all together."""
+        return sum(step.attempts for step in self.steps if step.name == name)
+
+    def __str__(self) -> str:
+        lines = [f"{self.workflow_type} {self.workflow_id}: {self.status}, {self.events} events"]
+        for number, step in enumerate(self.steps, 1):
+            took = f" in {step.duration.total_seconds():.3f} s" if step.duration is not None else ""
+            tried = f", {step.attempts} attempts" if step.attempts > 1 else ""
+            why = f" ({step.failure})" if step.failure else ""
+            lines.append(f"  {number}. {step.kind} {step.name}: {step.status}{took}{tried}{why}")
+        if self.failure:
+            lines.append(f"  failed: {self.failure}")
+        return "\n".join(lines)
+
+
+async def history(handle: WorkflowHandle[Any, Any]) -> History:
+    """Read what the server has recorded of an execution, finished or not.
+
+    Args:
+        handle: From ``client.start_workflow`` or ``client.get_workflow_handle``.
+
+    Raises:
+        temporalio.service.RPCError: There is no such execution, or the server does not answer.
+    """
+    described = await handle.describe()
+    events = [event async for event in handle.fetch_history_events()]
+    result = History(
+        workflow_id=described.id,
+        workflow_type=described.workflow_type,
+        namespace=described.namespace,
+        task_queue=described.task_queue,
+        status=(described.status or WorkflowExecutionStatus.RUNNING).name.lower(),
+        started=described.start_time,
+        closed=described.close_time,
+        events=len(events),
+    )
+    _read(events, result)
+    _add_pending(described.raw_description, result)
+    return result
+
+
+def _read(events: Iterable[HistoryEvent], result: History) -> None:
+    begun: dict[int, Step] = {}
+    for event in events:
+        name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+        attributes = getattr(event, event.WhichOneof("attributes") or "")
+        if name in _BEGINS:
+            kind, title, identity = _BEGINS[name]
+            step = Step(
+                kind,
+                name=_at(attributes, title),
+                id=_at(attributes, identity) if identity else str(event.event_id),
+                scheduled=_when(event.event_time),
+                links=_links(event),
+            )
+            if kind == "signal":
+                step.status, step.closed = "completed", step.scheduled
+            begun[event.event_id] = step
+            result.steps.append(step)
+        elif name == "WORKFLOW_TASK_FAILED":
+            result.failed_tasks.append(sentence(attributes.failure))
+        elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
+            result.links += _links(event)
+            if name == "WORKFLOW_EXECUTION_STARTED" and attributes.parent_workflow_namespace:
+                parent = attributes.parent_workflow_execution
+                result.links.append(Link(attributes.parent_workflow_namespace, parent.workflow_id, parent.run_id))
+            if name == "WORKFLOW_EXECUTION_FAILED":
+                result.failure = sentence(attributes.failure)
+        else:
+            _follow(event, name, attributes, begun)
+
+
+def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, Step]) -> None:
+    step = next((begun[i] for key in _BEGUN_BY if (i := getattr(attributes, key, 0)) in begun), None)
+    if step is None or "CANCEL_REQUEST" in name:
+        return
+    step.links += _links(event)
+    if name.endswith("_STARTED"):
+        step.started, step.status = _when(event.event_time), "running"
+        step.attempts = getattr(attributes, "attempt", 1)
+        if isinstance(last := getattr(attributes, "last_failure", None), Failure) and last.message:
+            step.failure = sentence(last)
+        if name.startswith("CHILD_"):
+            execution = attributes.workflow_execution
+            step.links.append(Link(attributes.namespace, execution.workflow_id, execution.run_id))
+        return
+    end = next((status for suffix, status in _ENDS.items() if name.endswith(suffix)), None)
+    if end is not None:
+        step.closed, step.status = _when(event.event_time), end
+        step.attempts = step.attempts or 1
+        outcome = getattr(attributes, "outcome", attributes)  # of an update
+        failure = getattr(outcome, "failure", None)
+        if isinstance(failure, Failure) and failure.ByteSize():
+            step.failure = sentence(failure)
+
+
+def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> None:
+    # A retry leaves no event until the last attempt: what is open is known to the execution's description only.
+    steps = {(step.kind, step.id): step for step in result.steps}
+    for activity in raw.pending_activities:
+        step = steps["activity", activity.activity_id]
+        step.attempts = activity.attempt
+        step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
+        if activity.HasField("last_started_time"):
+            step.started, step.status = _when(activity.last_started_time), "running"
+    for operation in raw.pending_nexus_operations:
+        step = steps["nexus operation", str(operation.scheduled_event_id)]
+        step.attempts = operation.attempt
+        if operation.last_attempt_failure.ByteSize():
+            step.failure = sentence(operation.last_attempt_failure)
+
+
+def _links(event: HistoryEvent) -> list[Link]:
+    return [
+        Link(link.workflow_event.namespace, link.workflow_event.workflow_id, link.workflow_event.run_id)
+        for link in event.links
+        if link.HasField("workflow_event")
+    ]
+
+
+def _at(attributes: Any, path: str) -> str:
+    for part in path.split("."):
+        attributes = getattr(attributes, part)
+    return str(attributes)
+
+
+def _when(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(UTC)

@@ -1,0 +1,58 @@
+"""What the workshop says to a learner: notices in the notebook, and errors that fit on a few lines."""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+
+
+class WorkshopError(Exception):
+    """Something that the workshop could not do, in three sentences.
+
+    Args:
+        what: What happened.
+        why: The reason, where it is known.
+        then: What to do next.
+    """
+
+    def __init__(self, what: str, why: str = "", then: str = "") -> None:
+        self.what, self.why, self.then = what, why, then
+        super().__init__("\n".join(part for part in (what, why, f"→ {then}" if then else "") if part))
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this instead of printing a page of frames that a learner did not write.
+        return [f"{type(self).__name__}: {self}"]
+
+
+_STYLE = (
+    "border-left:3px solid var(--jp-{colour}-color1,{fallback});padding:2px 10px;margin:4px 0;"
+    "white-space:pre-wrap;overflow-wrap:anywhere;font-size:var(--jp-content-font-size1,14px);"
+    "color:var(--jp-content-font-color1,inherit)"
+)
+_COLOURS = {"info": ("info", "#00838f"), "warn": ("warn", "#e65100"), "good": ("success", "#2e7d32")}
+
+
+def in_notebook() -> bool:
+    """Whether this process is a Jupyter kernel (and not a script, a terminal or a spawned worker)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def say(text: str, tone: str = "info") -> None:
+    """Show a notice under the cell that runs, or print it outside a notebook.
+
+    Args:
+        text: Plain text; line breaks are kept.
+        tone: ``info``, ``warn`` or ``good``: the colour of the line at its left. The words carry the meaning.
+    """
+    if not in_notebook():
+        print(text, flush=True)
+        return
+    from IPython.display import display
+
+    colour, fallback = _COLOURS[tone]
+    style = _STYLE.format(colour=colour, fallback=fallback)
+    marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
+    display({"text/plain": text, "text/html": f'<div style="{style}">{marked}</div>'}, raw=True)

@@ -1,0 +1,105 @@
+"""Make ``notebooks/``, which learners open, from ``solutions/``, which people edit.
+
+An answer stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's convention). It is cut out, and a
+stub takes its place. Outputs, counts and a person's own metadata are dropped on both sides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from workshop_lib.messages import WorkshopError
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+STUB = ("# your code here", 'raise ApplicationError("not solved yet", non_retryable=True)')
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def cut(source: str) -> str:
+    """A cell's text without its answers.
+
+    Inside a function a stub that fails for good takes their place: ``ApplicationError`` must be imported in the
+    cell. At the left margin only the comment does: raising there would stop the notebook.
+
+    Args:
+        source: The cell with its answers.
+
+    Raises:
+        ValueError: A mark has no partner.
+    """
+    kept: list[str] = []
+    inside = False
+    for line in source.splitlines():
+        mark = line.strip()
+        if mark in (BEGIN, END) and inside != (mark == END):
+            raise ValueError(f"{mark} without its partner")
+        if mark == BEGIN:
+            indent = line[: len(line) - len(line.lstrip())]
+            kept += [indent + text for text in (STUB if indent else STUB[:1])]
+        if mark in (BEGIN, END):
+            inside = not inside
+        elif not inside:
+            kept.append(line)
+    if inside:
+        raise ValueError(f"{BEGIN} without its partner")
+    return "\n".join(kept)
+
+
+def tidy(notebook: NotebookNode) -> NotebookNode:
+    """A notebook as it is committed: no outputs, no counts, no metadata but the kernel's name and cell tags."""
+    notebook.metadata = NotebookNode(_METADATA)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = NotebookNode({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
+def for_learners(solution: NotebookNode) -> NotebookNode:
+    """A notebook with its answers cut out. Cell ids stay."""
+    for cell in solution.cells:
+        if cell.cell_type == "code":
+            cell.source = cut(cell.source)
+    return tidy(solution)
+
+
+def generate(root: Path, write: bool) -> list[str]:
+    """Bring ``solutions/`` in order and ``notebooks/`` up to date.
+
+    Args:
+        root: The checkout.
+        write: Whether to write; if not, only compare.
+
+    Returns:
+        The files that differ, or differed, from what they should be, relative to the checkout.
+
+    Raises:
+        WorkshopError: A solution's marks do not match.
+    """
+    wanted: dict[Path, str] = {}
+    for path in sorted((root / "solutions").glob("*.ipynb")):
+        try:
+            wanted[path] = _text(tidy(nbformat.read(path, as_version=4)))
+            wanted[root / "notebooks" / path.name] = _text(for_learners(nbformat.read(path, as_version=4)))
+        except ValueError as error:
+            raise WorkshopError(f"solutions/{path.name}: {error}.", then="Mend the marks and try again.") from error
+    differing = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    left_over = [path for path in (root / "notebooks").glob("*.ipynb") if path not in wanted]
+    if write:
+        for path in differing:
+            path.write_text(wanted[path])
+        for path in left_over:
+            path.unlink()
+    return [str(path.relative_to(root)) for path in [*differing, *left_over]]
+
+
+def _text(notebook: NotebookNode) -> str:
+    nbformat.validate(notebook)
+    return str(nbformat.writes(notebook)) + "\n"

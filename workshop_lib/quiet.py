@@ -1,0 +1,33 @@
+"""Keep the SDK's own logs out of a notebook. What failed is in the history, and the workshop says it in words."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+# The SDK logs each failed attempt with its whole traceback, on top of recording it in the history. These loggers
+# belong to the SDK. Those that a learner uses (activity.logger, workflow.logger) keep their own messages.
+_SDK_LOGGERS = ("temporalio.worker", "temporalio.client", "temporalio.nexus", "temporalio.service", "asyncio")
+
+
+def _is_learners_own(record: logging.LogRecord) -> bool:
+    # activity.logger is used by both: the SDK's calls come from its own files.
+    return "temporalio" not in record.pathname.replace("\\", "/").split("/")
+
+
+def quieten() -> None:
+    """Turn the logs of the SDK, in Python and in its Rust core, off for this process. Do it before the first Client."""
+    from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+    for name in _SDK_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("temporalio.activity", "temporalio.workflow"):
+        logger = logging.getLogger(name)
+        if _is_learners_own not in logger.filters:
+            logger.addFilter(_is_learners_own)
+    # The sandbox imports what a workflow imports a second time, late, and says so to the author of the import.
+    warnings.filterwarnings("ignore", message=".*was imported after initial workflow load.*")
+    telemetry = TelemetryConfig(
+        logging=LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF")), metrics=None
+    )
+    Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)

@@ -1,0 +1,89 @@
+"""The other side of ``Workshop.spawn``: run one Worker in this process until it is told to stop.
+
+``python -m workshop_lib.worker_process module NAME`` imports a module and runs what its coroutine function
+``worker(ws)`` returns. ``… pickled NAMESPACE HEX`` builds the Worker that a cell described.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import pickle
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib import service
+from workshop_lib.connections import Connections
+from workshop_lib.devserver import DevServer
+from workshop_lib.failures import describe
+from workshop_lib.messages import WorkshopError
+from workshop_lib.quiet import quieten
+from workshop_lib.state import StateFolder
+from workshop_lib.workers import READY
+
+
+def _attach() -> Connections:
+    folder = StateFolder.of_parent()
+    if folder is None:
+        raise WorkshopError(
+            "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
+        )
+    outside = service.chosen(folder.path.name)
+    # What polls elsewhere is not known here.
+    return Connections("" if outside else DevServer(folder).address, outside, lambda namespace, task_queue: None)
+
+
+async def _build(ws: Connections, arguments: list[str]) -> Worker:
+    if arguments[0] == "module":
+        worker = await import_module(arguments[1]).worker(ws)
+        assert isinstance(worker, Worker), f"{arguments[1]}.worker(ws) must return a Worker, not {type(worker)}"
+        return worker
+    described: dict[str, Any] = pickle.loads(bytes.fromhex(arguments[2]))
+    kind, data_converter = described.pop("worker"), described.pop("data_converter")
+    client = await Client.connect(**await ws.connection(arguments[1], data_converter=data_converter))
+    if any(not inspect.iscoroutinefunction(activity) for activity in described.get("activities", [])):
+        described["activity_executor"] = ThreadPoolExecutor(described.get("max_concurrent_activities") or 100)
+    worker = kind(client, **described)
+    assert isinstance(worker, Worker)
+    return worker
+
+
+async def main(arguments: list[str]) -> None:
+    """Run the worker that the arguments describe until SIGTERM."""
+    quieten()
+    worker = await _build(_attach(), arguments)
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    running = asyncio.create_task(worker.run())
+    while not worker.is_running and not running.done():
+        await asyncio.sleep(0.001)
+    if not running.done():
+        print(READY + json.dumps([[worker.client.namespace, worker.task_queue]]), flush=True)
+    await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        await worker.shutdown()
+    await running
+
+
+if __name__ == "__main__":
+    status = 0
+    try:
+        asyncio.run(main(sys.argv[1:]))
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        print(describe(error)[-1], file=sys.stderr)
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The SDK's threads can abort the interpreter while it is finalised (exit code 134).
+    os._exit(status)

@@ -1,0 +1,274 @@
+"""The workshop beside a notebook: its Temporal Server, its running workers, its cells, its ids and its ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import sys
+from typing import Any, ClassVar
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib import service
+from workshop_lib.cells import CellError, Cells, workflow_types
+from workshop_lib.connections import Connections
+from workshop_lib.devserver import DevServer
+from workshop_lib.failures import render_in_notebooks
+from workshop_lib.ledger import Ledger
+from workshop_lib.messages import WorkshopError, in_notebook, say
+from workshop_lib.processes import Process
+from workshop_lib.quiet import quieten
+from workshop_lib.state import STATE_VARIABLE, StateFolder, notebook_key
+from workshop_lib.workers import BackgroundLoop, InProcessWorker, SpawnedWorker, worker_command, worker_environment
+
+_END_SECONDS = 30.0  # to end open executions after an edit
+
+
+class Workshop(Connections):
+    """What runs beside one notebook. ``await Workshop.start()`` makes it.
+
+    Attributes:
+        ledger: The side effects that really happened.
+        current: The workshop of this kernel, once started.
+    """
+
+    current: ClassVar[Workshop | None] = None
+
+    def __init__(self, folder: StateFolder, server: DevServer, outside: service.OutsideService | None) -> None:
+        super().__init__("" if outside else server.address, outside, self._is_polled)
+        self._folder, self._server = folder, server
+        self._background = BackgroundLoop()
+        self._running: list[InProcessWorker | SpawnedWorker] = []
+        self._cells = Cells(folder.cells, _notebook_names(), self._cell_changed)
+        self.ledger = Ledger(folder.path / "ledger.db")
+
+    @classmethod
+    async def start(cls) -> Workshop:
+        """Start this notebook's Temporal Server, or find it again, and say in one line what is used.
+
+        Running the cell again gives the same workshop. After a kernel restart, the workflows that are still open
+        are listed.
+
+        Raises:
+            WorkshopError: The server does not start, or the outside service that was asked for does not answer.
+        """
+        ws = cls.current
+        if ws is not None:
+            if ws._outside is None and ws._server.pid is None:
+                await ws._server.start()
+            say(await ws._greeting())
+            return ws
+        quieten()
+        key = notebook_key()
+        outside = service.chosen(key)
+        folder = StateFolder.claim(key)
+        server = DevServer(folder)
+        try:
+            if outside is None:
+                await server.start()
+            ws = cls(folder, server, outside)
+            say(await ws._greeting())
+        except BaseException:
+            await server.close()
+            folder.release()
+            raise
+        os.environ[STATE_VARIABLE] = str(folder.path)
+        cls.current = ws
+        atexit.register(ws._at_exit)
+        render_in_notebooks()
+        await ws._list_open()
+        return ws
+
+    async def close(self) -> None:
+        """Stop the workers and the server. What the notebook did stays on disk."""
+        atexit.unregister(self._at_exit)
+        await self.stop(*self._running)
+        await self._server.close()
+        self._folder.release()
+        os.environ.pop(STATE_VARIABLE, None)
+        Workshop.current = None
+
+    async def reset(self) -> None:
+        """End every open workflow of this notebook and empty its ledger. Its workers go on."""
+        executions = await self.open_executions()
+        await self.terminate(executions, "ws.reset()")
+        self.ledger.clear()
+        say(f"Reset: {_executions(len(executions))} ended, ledger emptied.")
+
+    @property
+    def server(self) -> DevServer:
+        """The embedded server, to be killed and restarted.
+
+        Raises:
+            WorkshopError: An outside service is in use, which nobody here may kill.
+        """
+        if self._outside is not None:
+            raise WorkshopError(
+                f"This notebook uses {self._outside.origin}, and has no server of its own to kill.",
+                then=f"Unset {service.CHOICE} and restart the kernel to do this part.",
+            )
+        return self._server
+
+    def id(self, kind: str) -> str:
+        """A new id, such as ``order-3``. None is given twice, also not after a restart.
+
+        Args:
+            kind: What it is for; the part before the number.
+        """
+        return f"{kind}-{self.ledger.next_id(kind)}"
+
+    def run(self, worker: type[Worker], client: Client, **settings: Any) -> InProcessWorker:
+        """Run a Worker beside the notebook, in the place of the one that polled the same queue before.
+
+        It takes the class and its arguments, not a Worker, because the SDK refuses a second Worker on a queue in its
+        constructor: the one before must be stopped first. An edited ``%%workflow`` cell is taken up by itself.
+
+        Args:
+            worker: ``temporalio.worker.Worker``.
+            client: Its client.
+            settings: Its other arguments, as in the SDK.
+
+        Raises:
+            WorkshopError: The Worker cannot be built or started, or the one before does not stop.
+        """
+        place = (client.namespace, settings.get("task_queue"))
+        for before in [each for each in self._running if isinstance(each, InProcessWorker) and place in each.polls]:
+            self._background.call(before.stop(), _END_SECONDS)
+            self._running.remove(before)
+        running = InProcessWorker(lambda: worker(client, **self._latest(settings)), lambda: self._uses(settings))
+        self._background.call(running.start(), _END_SECONDS)
+        self._running.append(running)
+        return running
+
+    async def spawn(self, worker: str | type[Worker], client: Client | None = None, **settings: Any) -> SpawnedWorker:
+        """Run a Worker in a process of its own, which can be killed for real, and wait until it polls.
+
+        Args:
+            worker: A module with a coroutine function ``worker(ws)`` that returns the Worker; or
+                ``temporalio.worker.Worker``, with its arguments behind it as in ``run``.
+            client: The Worker's client; the process connects in the same way.
+            settings: The Worker's other arguments. Classes and functions must stand in ``%%workflow`` cells or in
+                modules, where another process can import them.
+
+        Raises:
+            WorkshopError: The worker cannot be described to another process, or ends before it polls.
+        """
+
+        def start() -> Process:
+            if isinstance(worker, str):
+                command = worker_command(worker)
+            else:
+                assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
+                described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
+                command = worker_command(described, client.namespace.removeprefix(self._prefix))
+            variables = {STATE_VARIABLE: str(self._folder.path)}
+            environment = worker_environment(self._folder, variables)
+            log = self._folder.logs / f"{self.id('worker')}.log"
+            return Process(command, log=log, environment=environment, piped=True)
+
+        name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
+        spawned = SpawnedWorker(start, name, lambda: self._uses(settings))
+        self._running.append(spawned)
+        await spawned.start()
+        return spawned
+
+    async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
+        """Stop workers that ``run`` or ``spawn`` started, all at once, waiting for their activities for a while.
+
+        Raises:
+            WorkshopError: An activity blocks its thread and does not let its worker stop.
+        """
+        await asyncio.gather(*(self._background.acall(worker.stop(), _END_SECONDS) for worker in workers))
+        self._running = [worker for worker in self._running if worker not in workers]
+
+    # A cell's edit reaches the workers that run its code.
+
+    def _cell_changed(self, modules: list[str], keep_open: bool) -> None:
+        self._background.call(self._take_up(modules, keep_open), 2 * _END_SECONDS)
+
+    async def _take_up(self, modules: list[str], keep_open: bool) -> None:
+        said = []
+        types = [name for module in modules for name in workflow_types(module)]
+        if types and not keep_open:
+            executions = await self.open_executions(types)
+            await self.terminate(executions, "the %%workflow cell was edited")
+            if executions:
+                ids = ", ".join(execution.id for execution in executions[:5])
+                said.append(f"{_executions(len(executions))} of the code before ended ({ids}).")
+        for worker in self._running:
+            if worker.running and worker.uses() & set(modules):
+                await worker.stop()
+                await worker.start()
+                said.append(f"{worker} has the new code.")
+        if said:
+            say("\n".join(said))
+
+    def _latest(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: [self._cells.latest(item) for item in value] if isinstance(value, list | tuple) else value
+            for name, value in settings.items()
+        }
+
+    def _uses(self, settings: dict[str, Any]) -> set[str]:
+        lists = [value for value in settings.values() if isinstance(value, list | tuple)]
+        return {getattr(item, "__module__", "") for items in lists for item in items}
+
+    def _is_polled(self, namespace: str, task_queue: str) -> bool | None:
+        if any(worker.running and (namespace, task_queue) in worker.polls for worker in self._running):
+            return True
+        return False if self._outside is None else None
+
+    async def _greeting(self) -> str:
+        version = await self.version()
+        if self._outside is not None:
+            return f"Temporal Server {version} at {self._outside.address}, from {self._outside.origin}."
+        text = f"Temporal Server {version} runs beside this notebook. Web UI: {self._server.ui_url}"
+        unused = service.ignored()
+        return f"{text}\n{unused}" if unused else text
+
+    async def _list_open(self) -> None:
+        executions = await self.open_executions()
+        if executions:
+            lines = [f"  {execution.id} ({execution.workflow_type})" for execution in executions[:10]]
+            say(
+                f"{_executions(len(executions))} still open from before:\n" + "\n".join(lines) + "\n"
+                "→ They go on as soon as a worker polls their task queue. `await ws.reset()` ends them all."
+            )
+
+    def _at_exit(self) -> None:
+        # A Worker that polls while the interpreter goes down can abort it (exit code 134).
+        for worker in self._running:
+            with contextlib.suppress(Exception):
+                if isinstance(worker, SpawnedWorker):
+                    worker.kill()
+                else:
+                    self._background.call(worker.stop(), 2)
+
+
+def _executions(count: int) -> str:
+    return f"{count} workflow execution" + ("" if count == 1 else "s")
+
+
+def _notebook_names() -> dict[str, Any]:
+    if not in_notebook():
+        return {}
+    names: dict[str, Any] = sys.modules["IPython"].get_ipython().user_ns
+    return names
+
+
+def _run_workflow_cell(line: str, cell: str) -> None:
+    if Workshop.current is None:
+        raise CellError("%%workflow needs the workshop.", then="Run the set-up cell first: `await Workshop.start()`.")
+    Workshop.current._cells.run(line, cell)
+
+
+def register_magic() -> None:
+    """Give the notebook its ``%%workflow``. Done when this module is imported into a kernel."""
+    if in_notebook():
+        sys.modules["IPython"].get_ipython().register_magic_function(_run_workflow_cell, "cell", "workflow")
+
+
+register_magic()
