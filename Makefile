@@ -9,8 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab --LabApp.news_url="" --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-		--ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -51,6 +50,8 @@ $(BIN)/python:
 $(VENV)/.lab: requirements.txt pyproject.toml | $(BIN)/python
 	$(INSTALL) --requirement requirements.txt
 	$(INSTALL) --no-deps --editable .
+	@# JupyterLab asks about news and looks for updates when it opens: a popup, and a call to the network.
+	$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements"
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.lab

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jupyter_client import KernelManager  # type: ignore[attr-defined]
+from jupyter_client import KernelManager
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -101,7 +101,7 @@ class Kernel:
         if text:
             output.text += _ANSI.sub("", text)
             output.appeared.append((at, text))
-        return kind == "status" and content["execution_state"] == "idle"
+        return bool(kind == "status" and content["execution_state"] == "idle")
 
     def interrupt(self) -> None:
         """As the button does: SIGINT to the kernel's process group."""

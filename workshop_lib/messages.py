@@ -44,7 +44,7 @@ def say(text: str, tone: str = "info") -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:
-        text: Plain text; line breaks are kept.
+        text: Plain text; line breaks are kept, addresses become links, and what stands between backticks is code.
         tone: ``info``, ``warn`` or ``good``: the colour of the line at its left. The words carry the meaning.
     """
     if not in_notebook():
@@ -55,4 +55,5 @@ def say(text: str, tone: str = "info") -> None:
     colour, fallback = _COLOURS[tone]
     style = _STYLE.format(colour=colour, fallback=fallback)
     marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
+    marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", marked)
     display({"text/plain": text, "text/html": f'<div style="{style}">{marked}</div>'}, raw=True)

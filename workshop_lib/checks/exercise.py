@@ -99,7 +99,7 @@ async def check(number: str, answer: Any) -> None:
     except Exception as unexpected:
         lines = describe(unexpected)
         if NOT_SOLVED in lines[-1]:
-            text = f"○ Exercise {number} is not solved yet.\n→ `await hint({number!r})` helps, in three steps."
+            text = f'○ Exercise {number} is not solved yet.\n→ `await hint("{number}")` helps, in three steps.'
         else:
             error = lines[-1].strip()
             text = f"✗ Exercise {number}: your code did not run to its end.\n" + "\n".join(lines)
