@@ -1,0 +1,55 @@
+"""Fixtures for all tests: a workshop in this process, a state folder, and the promise that nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from kernels import wait_until_gone
+
+from workshop_lib.workshop import Workshop
+
+_status = 0
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The SDK is written for asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The workshop's folder for this run; at its end nothing that names it may be left running."""
+    folder = tmp_path_factory.mktemp("home")
+    before = {name: os.environ.pop(name, None) for name in ("WORKSHOP_SERVICE", "WORKSHOP_STRICT", "JPY_SESSION_NAME")}
+    os.environ["WORKSHOP_HOME"] = str(folder)
+    yield folder
+    os.environ.update({name: value for name, value in before.items() if value is not None})
+    left = wait_until_gone(folder)
+    assert not left, f"left running: {[process.cmdline() for process in left]}"
+
+
+@pytest.fixture(scope="session")
+async def ws(home: Path) -> AsyncIterator[Workshop]:
+    """A workshop with its own server, for all tests of this process that do not hurt it."""
+    made = await Workshop.start()
+    yield made
+    await made.close()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the status for the end."""
+    global _status
+    _status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End at once: the SDK's threads can abort an interpreter that is being finalised (exit code 134)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client import KernelManager
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -77,6 +78,15 @@ class Kernel:
                 output.seconds = time.monotonic() - began
                 return output
 
+    def wait_for_output(self, sent: str, seconds: float = 30) -> str:
+        """Wait until a cell that was sent puts something out. Returns that."""
+        output = Output()
+        while not output.text:
+            message = self._client.get_iopub_msg(timeout=seconds)
+            if message["parent_header"].get("msg_id") == sent:
+                self._add(message, output, 0)
+        return output.text
+
     def run(self, code: str, seconds: float = 60) -> Output:
         """Run a cell and wait for its end."""
         return self.finish(self.start(code), seconds)
@@ -123,6 +133,29 @@ class Kernel:
         if self._manager.is_alive():
             self._manager.shutdown_kernel(now=False)
         self._manager.cleanup_resources()
+
+
+def ours(folder: Path) -> list[psutil.Process]:
+    """The processes whose command line names a folder, other than this one: servers, wardens, workers, kernels."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            named = str(folder) in " ".join(process.cmdline()) or str(folder) in process.environ().get(
+                "WORKSHOP_HOME", ""
+            )
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if named and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def wait_until_gone(folder: Path, seconds: float = 5) -> list[psutil.Process]:
+    """Wait until nothing of a folder runs, at most so long. Returns what still does."""
+    deadline = time.monotonic() + seconds
+    while (left := ours(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 @contextmanager

@@ -135,7 +135,7 @@ class Cells:
         module = getattr(value, "__module__", None)
         if module in (None, "__main__") or not hasattr(value, "__qualname__"):
             return f"{unknown!r} stands in an ordinary cell. Move its definition to a %%workflow cell."
-        return f"Add to this cell: from {module} import {value.__qualname__}"
+        return f"Add to this cell: from {_public(module, value)} import {value.__qualname__}"
 
     def _replace(self, name: str, source: str, before: str | None) -> list[str]:
         path = self._folder / f"{name}.py"
@@ -179,6 +179,14 @@ class Cells:
 
     def _publish(self, module: ModuleType) -> None:
         self._names.update({name: value for name, value in vars(module).items() if not name.startswith("_")})
+
+
+def _public(module: str, value: Any) -> str:
+    """The shortest package that has the same thing: ``temporalio.worker``, not ``temporalio.worker._worker``."""
+    parts = module.split(".")
+    packages = [".".join(parts[: length + 1]) for length in range(len(parts))]
+    same = (name for name in packages if getattr(sys.modules.get(name), value.__name__, None) is value)
+    return next(same, module)
 
 
 def _imports(source: str) -> set[str]:

@@ -48,7 +48,7 @@ def explain_sandbox(message: str) -> str:
     first = message.split(" If this is code from a module", 1)[0].replace(".__call__", "()")
     called = first.removeprefix("Cannot access ")
     instead = next((use for pattern, use in _INSTEAD if re.search(pattern, called)), "an activity")
-    return f"{first} A replay would get another answer. Use {instead} instead."
+    return f"{first.removesuffix('.')}: a replay would not do the same. Use {instead} instead."
 
 
 def cell_line(stack_trace: str) -> str:

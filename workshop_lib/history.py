@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.common.v1 import Callback
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
@@ -187,10 +188,8 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
         elif name == "WORKFLOW_TASK_FAILED":
             result.failed_tasks.append(sentence(attributes.failure))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
-            result.links += _links(event)
-            if name == "WORKFLOW_EXECUTION_STARTED" and attributes.parent_workflow_namespace:
-                parent = attributes.parent_workflow_execution
-                result.links.append(Link(attributes.parent_workflow_namespace, parent.workflow_id, parent.run_id))
+            if name == "WORKFLOW_EXECUTION_STARTED":
+                result.links += _callers(event, attributes)
             if name == "WORKFLOW_EXECUTION_FAILED":
                 result.failure = sentence(attributes.failure)
         else:
@@ -219,6 +218,7 @@ def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, St
         failure = getattr(outcome, "failure", None)
         if isinstance(failure, Failure) and failure.ByteSize():
             step.failure = sentence(failure)
+            step.status = end if end != "completed" else "failed"  # an update that completed with a failure
 
 
 def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> None:
@@ -226,9 +226,10 @@ def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> Non
     steps = {(step.kind, step.id): step for step in result.steps}
     for activity in raw.pending_activities:
         step = steps["activity", activity.activity_id]
-        step.attempts = activity.attempt
+        running = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it counts the next one
         step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
-        if activity.HasField("last_started_time"):
+        if running:
             step.started, step.status = _when(activity.last_started_time), "running"
     for operation in raw.pending_nexus_operations:
         step = steps["nexus operation", str(operation.scheduled_event_id)]
@@ -237,10 +238,20 @@ def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> Non
             step.failure = sentence(operation.last_attempt_failure)
 
 
-def _links(event: HistoryEvent) -> list[Link]:
+def _callers(event: HistoryEvent, started: WorkflowExecutionStartedEventAttributes) -> list[Link]:
+    # A Nexus operation's workflow knows its caller from the callback that is to take its result there.
+    found = _links(event, *started.completion_callbacks)
+    if started.parent_workflow_namespace:
+        parent = started.parent_workflow_execution
+        found.append(Link(started.parent_workflow_namespace, parent.workflow_id, parent.run_id))
+    return list(dict.fromkeys(found))
+
+
+def _links(*holders: HistoryEvent | Callback) -> list[Link]:
     return [
         Link(link.workflow_event.namespace, link.workflow_event.workflow_id, link.workflow_event.run_id)
-        for link in event.links
+        for holder in holders
+        for link in holder.links
         if link.HasField("workflow_event")
     ]
 

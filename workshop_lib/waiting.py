@@ -128,7 +128,7 @@ class _ClientCalls(tc.OutboundInterceptor):
         try:
             async with asyncio.timeout(LONGEST_WAIT) as limit:
                 yield
-        except TimeoutError as error:
+        except Exception as error:  # the SDK makes something else of a cancelled update than a TimeoutError
             if not limit.expired():
                 raise
             raise WorkshopError(
@@ -144,10 +144,12 @@ class _ClientCalls(tc.OutboundInterceptor):
         await asyncio.sleep(EXPLAIN_AFTER)
         while True:
             try:
-                reason = await self._reason(workflow_id, run_id)
+                async with asyncio.timeout(1):  # the SDK itself would go on trying for nine seconds
+                    reason = await self._reason(workflow_id, run_id)
+            except TimeoutError:
+                reason = ("server", _NO_SERVER)
             except RPCError as error:
-                lost = error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
-                reason = ("server", _NO_SERVER) if lost else None
+                reason = ("server", _NO_SERVER) if error.status == RPCStatusCode.UNAVAILABLE else None
             if reason and reason[0] not in told:
                 told.add(reason[0])
                 say(f"Still waiting for {workflow_id}. {reason[1]}", "warn")

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import contextlib
 import os
+import signal
 import sys
 from typing import Any, ClassVar
 
@@ -78,7 +79,9 @@ class Workshop(Connections):
         os.environ[STATE_VARIABLE] = str(folder.path)
         cls.current = ws
         atexit.register(ws._at_exit)
-        render_in_notebooks()
+        if in_notebook():
+            render_in_notebooks()
+            _let_interrupts_wake_the_loop()
         await ws._list_open()
         return ws
 
@@ -257,6 +260,13 @@ def _notebook_names() -> dict[str, Any]:
         return {}
     names: dict[str, Any] = sys.modules["IPython"].get_ipython().user_ns
     return names
+
+
+def _let_interrupts_wake_the_loop() -> None:
+    # ipykernel 7.4 answers an interrupt with a callback on its loop, and a loop that sleeps (`await asyncio.sleep(60)`)
+    # does not notice it before something else wakes it. asyncio makes signals wake its loop once it handles any; this
+    # one does nothing by default.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGURG, lambda: None)
 
 
 def _run_workflow_cell(line: str, cell: str) -> None:
