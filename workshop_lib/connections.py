@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -152,21 +151,25 @@ class Connections:
 
     async def _prepare(self, name: str) -> Client:
         client = await self._client(name)
-        with contextlib.suppress(RPCError):  # not found; anything else comes back when we try to make it
-            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
-            return client
+        request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
         try:
-            await client.workflow_service.register_namespace(
-                RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
-            )
+            # Not asked for first: the server would remember for seconds that it is not there.
+            await client.workflow_service.register_namespace(request)
         except RPCError as error:
-            if error.status != RPCStatusCode.ALREADY_EXISTS:
+            if error.status != RPCStatusCode.ALREADY_EXISTS and not await self._exists(client, name):
                 raise WorkshopError(
                     f"The service does not let us make the namespace {name!r}.",
                     error.message,
                     "Make it by hand (on Temporal Cloud: in its console), and run this cell again.",
                 ) from error
         return client
+
+    async def _exists(self, client: Client, name: str) -> bool:
+        try:
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        except RPCError:
+            return False
+        return True
 
     async def _namespaces(self) -> list[str]:
         client = await self._client(self.namespace("default"))

@@ -144,7 +144,7 @@ class _ClientCalls(tc.OutboundInterceptor):
         await asyncio.sleep(EXPLAIN_AFTER)
         while True:
             try:
-                async with asyncio.timeout(1):  # the SDK itself would go on trying for nine seconds
+                async with asyncio.timeout(1.5):  # the SDK itself would go on trying for nine seconds
                     reason = await self._reason(workflow_id, run_id)
             except TimeoutError:
                 reason = ("server", _NO_SERVER)

@@ -15,7 +15,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from temporalio.worker import Worker
 from workshop_lib.failures import cell_line, describe
 from workshop_lib.messages import WorkshopError, say
 from workshop_lib.processes import Process
-from workshop_lib.state import StateFolder
+from workshop_lib.state import STATE_VARIABLE, StateFolder
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
@@ -273,16 +273,22 @@ def _pickled(arguments: dict[str, Any]) -> bytes:
         ) from error
 
 
-def worker_environment(folder: StateFolder, variables: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(folder: StateFolder) -> dict[str, str]:
     """The environment of a spawned worker: it imports this notebook's cells and finds its server and ledger.
 
     Args:
         folder: The notebook's state folder.
-        variables: What names them (see ``Workshop``).
     """
-    path = os.pathsep.join([str(folder.cells), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # What this process can import, cells included, that one can, too.
+    path = os.pathsep.join(filter(None, sys.path))
     # A stale .pyc would run the cell before the edit.
-    return {**os.environ, **variables, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        STATE_VARIABLE: str(folder.path),
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:

@@ -167,8 +167,7 @@ class Workshop(Connections):
                 assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
                 described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
                 command = worker_command(described, client.namespace.removeprefix(self._prefix))
-            variables = {STATE_VARIABLE: str(self._folder.path)}
-            environment = worker_environment(self._folder, variables)
+            environment = worker_environment(self._folder)
             log = self._folder.logs / f"{self.id('worker')}.log"
             return Process(command, log=log, environment=environment, piped=True)
 

@@ -51,7 +51,8 @@ async def test_timers_activities_and_children(ws: Workshop, client: Client, queu
         ("activity", "shaky", "completed", 3),
         ("child workflow", "Echo", "completed", 1),
         ("activity", "shaky", "failed", 3),
-    ] or outline(told)[4:] == [("timer", told.steps[-1].name, "cancelled", 1)]
+        ("timer", "2", "cancelled", 1),
+    ]
     assert told.status == "completed"
     assert told.attempts("shaky") == 6
     assert "no luck in attempt 2" in told.steps[1].failure, "the last failure before it went well"

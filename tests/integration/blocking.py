@@ -1,0 +1,36 @@
+"""An activity that blocks its thread, and pydantic models, for tests of workers."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from temporalio import activity, workflow
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
+entered, release = threading.Event(), threading.Event()
+
+
+@activity.defn
+def blocks() -> str:
+    entered.set()
+    release.wait(30)
+    return "released"
+
+
+class Amount(BaseModel):
+    value: int
+
+
+@activity.defn
+def double(amount: Amount) -> Amount:
+    return Amount(value=2 * amount.value)
+
+
+@workflow.defn
+class Checked:
+    @workflow.run
+    async def run(self, amount: Amount) -> Amount:
+        return await workflow.execute_activity(double, amount, start_to_close_timeout=timedelta(seconds=10))

@@ -1,0 +1,107 @@
+"""Which Temporal Service is used: only what was asked for, and clearly said where that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from kernels import kernel
+from temporalio.client import Client
+
+from workshop_lib import connections, service
+from workshop_lib.connections import Connections
+from workshop_lib.messages import WorkshopError
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No settings but those of the test."""
+    for name in ("WORKSHOP_SERVICE", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "temporal.toml"
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(config))
+    return config
+
+
+def test_nothing_is_used_that_was_not_asked_for(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert service.chosen("key") is None
+    assert service.ignored() is None
+    clean.write_text('[profile.default]\naddress = "prod.invalid:7233"\n')
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "other.invalid:7233")
+    assert service.chosen("key") is None
+    assert "the Temporal profile 'default'" in (service.ignored() or "")
+    assert "TEMPORAL_ADDRESS" in (service.ignored() or "")
+
+
+def test_a_profile_is_used_when_named(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean.write_text('[profile.mine]\naddress = "mine.invalid:7233"\nnamespace = "n"\napi_key = "SECRET"\n')
+    monkeypatch.setenv("WORKSHOP_SERVICE", "profile:mine")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "other.invalid:7233")
+    monkeypatch.setenv("JUPYTERHUB_USER", "Ann B.")
+    chosen = service.chosen("01-plain-abc")
+    assert chosen is not None
+    assert chosen.address == "mine.invalid:7233", "variables do not change a profile that was asked for"
+    assert chosen.prefix == "ann-b-01-plain-abc-"
+    assert "SECRET" not in repr(chosen)
+
+
+def test_variables_are_used_when_asked_for(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean.write_text('[profile.default]\naddress = "prod.invalid:7233"\n')
+    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
+    with pytest.raises(WorkshopError, match="hold no address"):
+        service.chosen("key")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "env.invalid:7233")
+    chosen = service.chosen("key")
+    assert chosen is not None
+    assert chosen.address == "env.invalid:7233"
+
+
+@pytest.mark.parametrize("choice", ["profile:", "profile:missing", "cloud", "env:x"])
+def test_a_choice_without_meaning_is_explained(choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_SERVICE", choice)
+    with pytest.raises(WorkshopError, match="WORKSHOP_SERVICE=env"):
+        service.chosen("key")
+
+
+async def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_CONNECT_SECONDS", 1.0)
+    outside = service.OutsideService("the TEMPORAL_* variables", {"target_host": "127.0.0.1:1"}, "ann-")
+    with pytest.raises(WorkshopError) as raised:
+        await asyncio.wait_for(Connections("", outside, lambda *_: None).version(), 20)
+    for part in ("127.0.0.1:1", "the TEMPORAL_* variables", "unset WORKSHOP_SERVICE"):
+        assert part in str(raised.value)
+
+
+async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop, tmp_path: Path) -> None:
+    """Another server stands in as the outside service."""
+    env = {"WORKSHOP_SERVICE": "env", "TEMPORAL_ADDRESS": ws.server.address, "JUPYTERHUB_USER": "ann"}
+    with kernel(tmp_path, JPY_SESSION_NAME="/class/05.ipynb", **env) as k:
+        text = k.ok(
+            "from temporalio.client import Client\nfrom temporalio.worker import Worker\n"
+            "from workshop_lib import Workshop\nws = await Workshop.start()\n"
+            "client = await Client.connect(**await ws.connection('finance'))\n"
+            "name = await ws.endpoint('prices', namespace='finance', task_queue='prices')\n"
+            "print(client.namespace, name, ws.namespace('it'))"
+        )
+        assert f"at {ws.server.address}, from the TEMPORAL_* variables" in text
+        namespace, endpoint, it = text.split()[-3:]
+        assert namespace.startswith("ann-05-")
+        assert namespace.endswith("-finance")
+        assert endpoint.startswith("ann-05-")
+        assert it.endswith("-it")
+        k.ok("%%workflow shout\nfrom temporalio import workflow\n@workflow.defn\nclass Shout:\n    @workflow.run\n"
+             "    async def run(self, text: str) -> str:\n        return text.upper()\n")  # fmt: skip
+        k.ok("p = await ws.spawn(Worker, client, task_queue='shouts', workflows=[Shout])")
+        cell = "print(await client.execute_workflow(Shout.run, 'hey', id=ws.id('s'), task_queue='shouts'))"
+        assert "HEY" in k.ok(cell)
+        output = k.run("await ws.server.kill()")
+        assert output.error == "WorkshopError"
+        assert "no server of its own to kill" in output.text
+        k.ok("await client.start_workflow('X', id='left', task_queue='nobody')")
+        assert "1 workflow execution ended" in k.ok("await ws.reset()")
+    here = await Client.connect(ws.server.address, namespace=namespace)
+    assert (await here.get_workflow_handle("left").describe()).status is not None
