@@ -51,7 +51,7 @@ $(VENV)/.lab: requirements.txt pyproject.toml | $(BIN)/python
 	$(INSTALL) --requirement requirements.txt
 	$(INSTALL) --no-deps --editable .
 	@# JupyterLab asks about news and looks for updates when it opens: a popup, and a call to the network.
-	$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements"
+	@$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.lab

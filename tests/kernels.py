@@ -136,16 +136,16 @@ class Kernel:
 
 
 def ours(folder: Path) -> list[psutil.Process]:
-    """The processes whose command line names a folder, other than this one: servers, wardens, workers, kernels."""
+    """The servers, wardens, workers and kernels that have something to do with a folder."""
     found = []
     for process in psutil.process_iter():
         try:
-            named = str(folder) in " ".join(process.cmdline()) or str(folder) in process.environ().get(
-                "WORKSHOP_HOME", ""
-            )
+            command = " ".join(process.cmdline())
+            about = command + process.environ().get("WORKSHOP_HOME", "")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if named and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+        kind = any(part in command for part in ("start-dev", "warden.py", "worker_process", "ipykernel"))
+        if kind and str(folder) in about:
             found.append(process)
     return found
 

@@ -1,0 +1,142 @@
+"""A learner in JupyterLab: Chromium, driven by Playwright. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kernels import wait_until_gone
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from workshop_lib.devserver import free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab."""
+
+    address: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a copy of the learners' notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    (port,) = free_ports(1)
+    options = ["--no-browser", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t"]
+    environment = {**os.environ, "WORKSHOP_HOME": str(folder / "home"), "JUPYTER_CONFIG_DIR": str(folder / "config")}
+    with open(folder / "lab.log", "wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", "lab", *options, "--allow-root", f"--ServerApp.root_dir={folder}"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/api/status?token=t", timeout=2):
+                break
+        except OSError:
+            assert server.poll() is None, (folder / "lab.log").read_text()
+            time.sleep(0.1)
+    yield Lab(address, folder)
+    server.terminate()
+    server.wait(30)
+    assert not wait_until_gone(folder), "JupyterLab's end is its kernels' end, and theirs that of their servers"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-background-networking"]
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    made = browser.new_page(viewport={"width": 1280, "height": 1000})
+    made.set_default_timeout(30_000)
+    yield made
+    made.close()
+
+
+def open_notebook(page: Page, lab: Lab, name: str) -> None:
+    page.goto(f"{lab.address}/lab/tree/notebooks/{name}?token=t&reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    expect(page.locator("text=Python 3 (ipykernel) | Idle")).to_be_visible(timeout=30_000)
+
+
+def menu(page: Page, *path: str) -> None:
+    for item in path:
+        page.locator(f".lm-MenuBar-itemLabel:text-is('{item}'), .lm-Menu-itemLabel:text-is('{item}')").first.click()
+
+
+def edit(page: Page, old: str, new: str) -> None:
+    """Replace the content of the code cell that contains a text."""
+    cell = page.locator(".jp-CodeCell", has_text=old).first
+    cell.scroll_into_view_if_needed()
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(new)
+    page.keyboard.press("Control+Enter")
+
+
+GREET = """%%workflow greet_exercise
+from temporalio import activity
+
+
+@activity.defn
+async def greet(name: str) -> str:
+    return {}
+"""
+
+
+def test_a_learner_fails_a_check_then_passes_it(lab: Lab, page: Page) -> None:
+    open_notebook(page, lab, "00_start_here.ipynb")
+    expect(page.locator(".jp-RenderedMermaid svg, .jp-RenderedMermaid img").first).to_be_visible()
+    menu(page, "Run", "Run All Cells")
+    answer = page.locator(".jp-CodeCell", has_text='await check("0.1"').locator(".jp-OutputArea")
+    expect(answer).to_contain_text("Exercise 0.1 is not solved yet")
+    for body, said in (('f"Hi, {name}!"', "mind comma and mark"), ('f"Hello, {name}!"', "Exercise 0.1 passed")):
+        edit(page, "%%workflow greet_exercise", GREET.format(body))
+        edit(page, 'await check("0.1"', 'await check("0.1", greet)')
+        expect(answer).to_contain_text(said)
+    assert page.locator("text=/official\\s+Jupyter news/").count() == 0, "no popup that needs the network"
+
+
+def test_what_a_notebook_says_is_saved_in_it(lab: Lab, page: Page) -> None:
+    open_notebook(page, lab, "01_plain_workflow.ipynb")
+    menu(page, "Run", "Run All Cells")
+    expect(page.locator(".jp-OutputArea", has_text="charges in the ledger: 1").first).to_be_visible()
+    link = page.locator(".jp-OutputArea a[href^='http://127.0.0.1']").first
+    expect(link).to_be_visible()
+    with page.context.expect_page() as opened:
+        link.click()
+    expect(opened.value.locator("text=/ProcessOrder/").first).to_be_visible(timeout=30_000)
+    opened.value.close()
+    page.keyboard.press("Control+s")
+    saved = lab.folder / "notebooks" / "01_plain_workflow.ipynb"
+    deadline = time.monotonic() + 10
+    while "charges in the ledger: 1" not in saved.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert re.search(r"ProcessOrder order-1: completed", saved.read_text())

@@ -1,0 +1,96 @@
+"""The notebooks as people and CI run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from kernels import Kernel, kernel, wait_until_gone
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+LEARNERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def cells(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def nbmake(folder: str, home: Path, **environment: str) -> dict[str, Any]:
+    """Run a folder's notebooks as CI does. Returns the progress that was recorded."""
+    command = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    env = {**os.environ, "WORKSHOP_HOME": str(home), **environment}
+    done = subprocess.run([*command, str(ROOT / folder)], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not wait_until_gone(home), "a notebook left something running"
+    progress: dict[str, Any] = json.loads((home / "progress.json").read_text())
+    return progress
+
+
+def checked(paths: list[Path]) -> set[str]:
+    """The exercises that the notebooks check."""
+    return {number for path in paths for cell in cells(path) for number in re.findall(r'check\(\s*"([\d.]+)"', cell)}
+
+
+def test_every_solution_passes_every_check(tmp_path: Path) -> None:
+    progress = nbmake("solutions", tmp_path, WORKSHOP_STRICT="1")
+    passed = {number for number, record in progress.items() if record["passed"]}
+    assert passed == checked(SOLUTIONS)
+    assert passed
+
+
+def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path) -> None:
+    progress = nbmake("notebooks", tmp_path)
+    assert {number for number, record in progress.items() if record["checks"]} == checked(LEARNERS)
+    assert not {number for number, record in progress.items() if record["passed"]}
+    assert not {number: record["error"] for number, record in progress.items() if record["error"]}
+
+
+def test_strictly_a_stub_fails_its_notebook(tmp_path: Path) -> None:
+    """Otherwise the two tests above could not fail."""
+    with pytest.raises(AssertionError, match="is not solved yet"):
+        nbmake("notebooks/00_start_here.ipynb", tmp_path, WORKSHOP_STRICT="1")
+
+
+def run(k: Kernel, sources: list[str]) -> None:
+    for source in sources:
+        output = k.run(source)
+        assert not output.error, f"{source}\n\n{output.text}"
+        assert not re.search(r"Warning|Traceback|ERROR|DEBUG", output.text), output.text
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_twice_in_one_kernel_from_another_folder(tmp_path: Path, path: Path) -> None:
+    with kernel(tmp_path) as k:
+        run(k, cells(path))
+        run(k, cells(path))
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_restart_and_run_all_above_at_any_cell(tmp_path: Path, path: Path) -> None:
+    sources = cells(path)
+    with kernel(tmp_path, JPY_SESSION_NAME=str(path)) as k:
+        for number in range(1, len(sources) + 1):
+            run(k, sources[:number])
+            k.restart()
+
+
+def test_all_beside_one_another(tmp_path: Path) -> None:
+    made = [Kernel({"WORKSHOP_HOME": str(tmp_path), "JPY_SESSION_NAME": str(path)}, tmp_path) for path in SOLUTIONS]
+    try:
+        todo = [cells(path) for path in SOLUTIONS]
+        for number in range(max(map(len, todo))):
+            sent = [(k, k.start(each[number])) for k, each in zip(made, todo, strict=True) if number < len(each)]
+            for k, cell in sent:
+                output = k.finish(cell)
+                assert not output.error, output.text
+    finally:
+        for k in made:
+            k.close()

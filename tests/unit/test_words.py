@@ -1,0 +1,65 @@
+"""Errors and notices say what happened, why, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.failures import cell_line, describe, explain_sandbox
+from workshop_lib.messages import WorkshopError, say
+
+
+def test_an_error_is_what_why_then() -> None:
+    error = WorkshopError("It broke.", "A part is missing.", "Fetch it.")
+    assert str(error) == "It broke.\nA part is missing.\n→ Fetch it."
+    assert str(WorkshopError("It broke.")) == "It broke."
+    assert error._render_traceback_() == ["WorkshopError: It broke.\nA part is missing.\n→ Fetch it."]
+
+
+def test_outside_a_notebook_a_notice_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    say("hello")
+    assert capsys.readouterr().out == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("called", "instead"),
+    [
+        ("datetime.datetime.now.__call__", "workflow.now()"),
+        ("datetime.date.today.__call__", "workflow.now()"),
+        ("time.time.__call__", "workflow.time()"),
+        ("time.sleep.__call__", "await workflow.sleep(seconds)"),
+        ("random.randint.__call__", "workflow.random()"),
+        ("uuid.uuid4.__call__", "workflow.uuid4()"),
+        ("open.__call__", "an activity"),
+        ("something.nobody.heard.of", "an activity"),
+    ],
+)
+def test_the_sandbox_says_what_to_use_instead(called: str, instead: str) -> None:
+    message = f"Cannot access {called} from inside a workflow. If this is code from a module not used in …"
+    text = explain_sandbox(message)
+    assert text.endswith(f"Use {instead} instead.")
+    assert "If this is code" not in text
+    assert "__call__" not in text
+
+
+def test_a_stack_trace_leads_to_the_cells_last_line(tmp_path: Path) -> None:
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    (cells / "orders.py").write_text("# %%workflow orders\nfirst\n  second()  \n")
+    frames = [f'File "{cells}/orders.py", line 2, in run', f'File "{cells}/orders.py", line 3, in step']
+    trace = "\n".join([*frames, 'File "/sdk.py", line 9'])
+    assert cell_line(trace) == 'cell "orders", line 3: second()'
+    assert cell_line('File "/elsewhere/orders.py", line 3, in run') == ""
+    assert cell_line(f'File "{cells}/gone.py", line 3, in run') == 'cell "gone", line 3'
+
+
+def test_causes_are_told_down_to_the_first() -> None:
+    try:
+        try:
+            raise ValueError("deep")
+        except ValueError as error:
+            raise RuntimeError("middle") from error
+    except RuntimeError as error:
+        lines = describe(error)
+    assert lines == ["RuntimeError: middle", "  ↳ ValueError: deep"]
