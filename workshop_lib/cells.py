@@ -8,10 +8,12 @@ imported from there, and its names are put into the notebook.
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import importlib.util
 import keyword
 import linecache
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +44,8 @@ class Cells:
     def __init__(self, folder: Path, names: dict[str, Any], changed: Callable[[list[str], bool], None]) -> None:
         self._folder, self._names, self._changed = folder, names, changed
         self._imported: list[str] = []
+        self._untold: list[str] = []  # replaced, and not yet taken up by everything that uses them
+        self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
 
@@ -56,39 +60,53 @@ class Cells:
             CellError: The name is taken or the text does not run; the line is named.
         """
         name, *options = line.split() or [""]
-        if options not in ([], ["--keep-open"]) or not name.isidentifier() or keyword.iskeyword(name):
+        plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)  # it becomes a file's name
+        if options not in ([], ["--keep-open"]) or not plain:
             raise CellError(
-                f"%%workflow {line} is not understood.", then="Write %%workflow NAME, where NAME is a new module name."
+                f"%%workflow {line} is not understood.",
+                then="Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores.",
             )
         self._refuse_if_taken(name)
         # The first line stands for the magic, so that line numbers are those of the cell.
-        source = f"# %%workflow {name}\n{cell}"
-        path = self._folder / f"{name}.py"
-        self._refuse_if_wrong(name, source, path)
-        before = path.read_text() if path.exists() else None
+        source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
+        self._refuse_if_wrong(name, source)
+        before = self._read(name)
         edited = before is not None and before != source
-        new = edited or name not in self._imported
-        replaced = self._replace(name, source, before) if new else [name]
+        replaced = [name]
+        if edited or name not in self._imported:
+            replaced = self._replace(name, source, before)
         for module in replaced:
             self._publish(sys.modules[module])
         if edited:
-            self._changed(replaced, bool(options))
+            self._untold = [module for module in self._untold if module not in replaced] + replaced
+        if self._untold:
+            self._changed(self._untold, bool(options))
+            self._untold = []
 
     def latest(self, thing: Any) -> Any:
-        """A class, function, bound method or instance of a cell, as the cell defines it now; others unchanged."""
+        """A class, function, bound method or instance of a cell, as the cell defines it now; others unchanged.
+
+        Args:
+            thing: What a Worker was given.
+
+        Raises:
+            CellError: The cell does not define it any more.
+        """
         owner = getattr(thing, "__self__", None)
-        if owner is not None and not isinstance(owner, ModuleType):
+        if owner is not None and not isinstance(owner, type | ModuleType):
             return getattr(self.latest(owner), thing.__name__)
-        definition = thing if hasattr(thing, "__qualname__") else type(thing)
-        if definition.__module__ not in self._imported:
+        if not isinstance(thing, type) and id(type(thing)) in self._former:
+            # An instance, such as a Nexus handler, keeps its state and gets the new methods.
+            object.__setattr__(thing, "__class__", self.latest(type(thing)))
+        if id(thing) not in self._former:
             return thing
-        newest: Any = sys.modules[definition.__module__]
-        for part in definition.__qualname__.split("."):
-            newest = getattr(newest, part)
-        if definition is thing:
-            return newest
-        thing.__class__ = newest  # an instance, such as a Nexus handler, keeps its state and gets the new methods
-        return thing
+        _, module, name = self._former[id(thing)]
+        if not hasattr(sys.modules[module], name):
+            raise CellError(
+                f"{name} is gone from the cell {module!r}, and a Worker uses it.",
+                then=f"Define it again, or run the cell that makes the Worker without {name}.",
+            )
+        return getattr(sys.modules[module], name)
 
     def _refuse_if_taken(self, name: str) -> None:
         path = self._folder / f"{name}.py"
@@ -97,24 +115,25 @@ class Cells:
         except (ImportError, ValueError):
             spec = None
         origin = spec.origin if spec else None
-        if (spec is not None and origin != str(path)) or name in sys.builtin_module_names:
+        foreign = spec is not None and origin != str(path)
+        if foreign or (spec is None and name in sys.modules) or name in sys.builtin_module_names:
             raise CellError(
                 f"%%workflow {name}: the name is taken.",
                 f"`import {name}` already gives {origin or 'a package'}.",
                 f"Choose another name, such as %%workflow my_{name}.",
             )
 
-    def _refuse_if_wrong(self, name: str, source: str, path: Path) -> None:
+    def _refuse_if_wrong(self, name: str, source: str) -> None:
         lines = source.splitlines()
         try:
-            tree = ast.parse(source, str(path))
+            tree = ast.parse(source)
         except SyntaxError as error:
             number = error.lineno or 1
             text = lines[number - 1].strip() if number <= len(lines) else ""
             raise CellError(
                 f'SyntaxError: {error.msg} (cell "{name}", line {number}: {text})', then="Mend that line."
             ) from None
-        for message in Checker(tree, str(path)).messages:
+        for message in Checker(tree).messages:
             if isinstance(message, UndefinedName):
                 unknown = str(message.message_args[0])
                 raise CellError(
@@ -138,44 +157,63 @@ class Cells:
         return f"Add to this cell: from {_public(module, value)} import {value.__qualname__}"
 
     def _replace(self, name: str, source: str, before: str | None) -> list[str]:
-        path = self._folder / f"{name}.py"
-        dependents = self._dependents(name)
-        kept = {module: sys.modules.get(module) for module in (name, *dependents)}
-        path.write_text(source)
+        self._write(name, source)
+        modules = [name]
+        kept: dict[str, ModuleType] = {}
         try:
-            for module in (name, *dependents):
-                self._import(module)
-        except Exception as error:
+            modules += self._dependents(name)
+            for module in modules:
+                if module in sys.modules:
+                    kept[module] = sys.modules.pop(module)
+                importlib.import_module(module)
+        except BaseException as error:
             reason = describe(error)[-1]  # while the line it names is still in the file
             # The sandbox reads the file for each run of a workflow, so it has to fit what the workers hold.
-            if before is None:
-                path.unlink()
-            else:
-                path.write_text(before)
-            for module, old in kept.items():
+            self._write(name, before)
+            for module in modules:
                 sys.modules.pop(module, None)
-                if old is not None:
-                    sys.modules[module] = old
+            sys.modules.update(kept)
+            if not isinstance(error, Exception):
+                raise
             raise CellError(reason, then="Mend that line, and run the cell again.") from error
+        for module, former in kept.items():
+            for title, value in vars(former).items():
+                self._former.setdefault(id(value), (value, module, title))  # who defines it comes before who imports it
         if name not in self._imported:
             self._imported.append(name)
-        return [name, *dependents]
+        return modules
 
-    def _import(self, name: str) -> None:
-        # Two edits within a second, of the same size, look alike to Python's cache of compiled modules.
+    def _read(self, name: str) -> str | None:
+        path = self._folder / f"{name}.py"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def _write(self, name: str, source: str | None) -> None:
+        """Write a module, or remove it, so that Python's cache of compiled modules never passes for it."""
+        path = self._folder / f"{name}.py"
         for stale in (self._folder / "__pycache__").glob(f"{name}.*.pyc"):
             stale.unlink(missing_ok=True)
+        if source is None:
+            path.unlink()
+        else:
+            # That cache compares size and time in whole seconds, and a sandbox may be writing to it right now.
+            later = int(path.stat().st_mtime) + 1 if path.exists() else 0
+            path.write_text(source, encoding="utf-8")
+            os.utime(path, (time := max(later, int(path.stat().st_mtime)), time))
         importlib.invalidate_caches()
-        linecache.checkcache(str(self._folder / f"{name}.py"))
-        sys.modules.pop(name, None)
-        importlib.import_module(name)
+        linecache.checkcache(str(path))
 
     def _dependents(self, name: str) -> list[str]:
+        """The cells that import this one, directly or not, each after those that it imports itself."""
+        imports = {module: _imports(self._read(module) or "") & {*self._imported, name} for module in self._imported}
+        try:
+            order = list(graphlib.TopologicalSorter(imports).static_order())
+        except graphlib.CycleError as error:
+            raise ImportError(f"cells import each other: {' → '.join(reversed(error.args[1]))}") from None
         found = {name}
-        for module in self._imported:  # a module's own imports come before it
-            if module != name and found & _imports((self._folder / f"{module}.py").read_text()):
+        for module in order:
+            if imports.get(module, set()) & found:
                 found.add(module)
-        return [module for module in self._imported if module in found - {name}]
+        return [module for module in order if module in found - {name}]
 
     def _publish(self, module: ModuleType) -> None:
         self._names.update({name: value for name, value in vars(module).items() if not name.startswith("_")})

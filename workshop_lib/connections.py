@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -22,11 +23,12 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
+from workshop_lib.devserver import DevServer
 from workshop_lib.messages import WorkshopError
 from workshop_lib.service import CHOICE, OutsideService
 from workshop_lib.waiting import Explainer, Polled
 
-_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 8.0
 _RETENTION = Duration(seconds=7 * 24 * 3600)  # how long closed executions can be looked at; the server's least is a day
 
 
@@ -34,17 +36,21 @@ class Connections:
     """Connections to one Temporal Service.
 
     Args:
-        address: Its gRPC address.
-        outside: The outside service, where one was asked for.
+        server: The embedded server.
+        outside: The outside service to use instead, where one was asked for.
         polled: What is known of running workers, to explain waits.
     """
 
-    def __init__(self, address: str, outside: OutsideService | None, polled: Polled) -> None:
-        self._target = dict(outside.connect) if outside else {"target_host": address}
-        self._outside = outside
+    def __init__(self, server: DevServer, outside: OutsideService | None, polled: Polled) -> None:
+        self._server, self._outside = server, outside
         self._prefix = outside.prefix if outside else ""
         self._explainer = Explainer(polled)
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[tuple[str, str], Client] = {}  # by address and namespace
+
+    @property
+    def _target(self) -> dict[str, Any]:
+        # Asked for anew each time: a restarted server may have had to take another port.
+        return dict(self._outside.connect) if self._outside else {"target_host": self._server.address}
 
     def namespace(self, name: str) -> str:
         """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
@@ -61,8 +67,7 @@ class Connections:
             WorkshopError: The service does not answer, or does not let us make the namespace.
         """
         name = self.namespace(namespace)
-        if name not in self._clients:
-            self._clients[name] = await self._prepare(name)
+        await self._prepare(name)
         interceptors = [self._explainer, *settings.pop("interceptors", [])]
         return {**self._target, "namespace": name, "interceptors": interceptors, **settings}
 
@@ -77,12 +82,12 @@ class Connections:
         Returns:
             The endpoint's real name, as callers use it.
         """
-        target = (await self.connection(namespace))["namespace"]
         real = self._prefix + name
-        worker = EndpointTarget.Worker(namespace=target, task_queue=task_queue)
+        worker = EndpointTarget.Worker(namespace=self.namespace(namespace), task_queue=task_queue)
         spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
-        operator = self._clients[target].operator_service
-        existing = await self._find_endpoint(self._clients[target], real)
+        client = await self._prepare(self.namespace(namespace))
+        operator = client.operator_service
+        existing = await self._find_endpoint(client, real)
         if existing is None:
             await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
         elif existing.spec != spec:
@@ -98,7 +103,8 @@ class Connections:
             WorkshopError: It does not answer.
         """
         client = await self._client(self.namespace("default"))
-        return (await client.workflow_service.get_system_info(GetSystemInfoRequest())).server_version
+        async with self._answered():
+            return (await client.workflow_service.get_system_info(GetSystemInfoRequest())).server_version
 
     async def open_executions(self, types: Iterable[str] | None = None) -> list[WorkflowExecution]:
         """The open workflow executions of this notebook, in all of its namespaces, oldest first.
@@ -112,7 +118,8 @@ class Connections:
             query += f" AND WorkflowType IN ({', '.join(repr(name) for name in types)})"
         for namespace in await self._namespaces():
             client = await self._client(namespace)
-            found += [execution async for execution in client.list_workflows(query)]
+            async with self._answered():
+                found += [execution async for execution in client.list_workflows(query)]
         return sorted(found, key=lambda execution: execution.start_time)
 
     async def terminate(self, executions: Iterable[WorkflowExecution], reason: str) -> None:
@@ -125,18 +132,21 @@ class Connections:
         for execution in executions:
             client = await self._client(execution.namespace)
             try:
-                await client.get_workflow_handle(execution.id, run_id=execution.run_id).terminate(reason=reason)
+                async with self._answered():
+                    await client.get_workflow_handle(execution.id, run_id=execution.run_id).terminate(reason=reason)
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise
 
-    async def _client(self, namespace: str) -> Client:
-        if namespace in self._clients:
-            return self._clients[namespace]
+    @contextlib.asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        """Bound what is asked of the service, and say in words that it does not answer."""
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                return await Client.connect(**self._target, namespace=namespace)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                yield
         except (RuntimeError, TimeoutError, RPCError) as error:
+            if isinstance(error, RPCError) and error.status != RPCStatusCode.UNAVAILABLE:
+                raise
             where = self._target["target_host"]
             if self._outside is None:
                 raise WorkshopError(
@@ -145,24 +155,38 @@ class Connections:
                 ) from error
             raise WorkshopError(
                 f"The Temporal Service at {where} does not answer.",
-                f"{CHOICE} asks for {self._outside.origin}. {str(error) or 'No answer within ten seconds.'}",
+                f"{CHOICE} asks for {self._outside.origin}. {str(error) or 'No answer in time.'}",
                 f"Check the address and the key, or unset {CHOICE} and restart the kernel to use the embedded server.",
             ) from error
 
+    async def _client(self, namespace: str) -> Client:
+        target = self._target
+        async with self._answered():
+            return await Client.connect(**target, namespace=namespace)
+
     async def _prepare(self, name: str) -> Client:
-        client = await self._client(name)
+        key = (self._target["target_host"], name)
+        if key not in self._clients:
+            client = await self._client(name)
+            async with self._answered():
+                await self._make_namespace(client, name)
+            self._clients[key] = client
+        return self._clients[key]
+
+    async def _make_namespace(self, client: Client, name: str) -> None:
         request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
         try:
             # Not asked for first: the server would remember for seconds that it is not there.
             await client.workflow_service.register_namespace(request)
         except RPCError as error:
+            if error.status == RPCStatusCode.UNAVAILABLE:
+                raise
             if error.status != RPCStatusCode.ALREADY_EXISTS and not await self._exists(client, name):
                 raise WorkshopError(
                     f"The service does not let us make the namespace {name!r}.",
                     error.message,
                     "Make it by hand (on Temporal Cloud: in its console), and run this cell again.",
                 ) from error
-        return client
 
     async def _exists(self, client: Client, name: str) -> bool:
         try:
@@ -173,7 +197,8 @@ class Connections:
 
     async def _namespaces(self) -> list[str]:
         client = await self._client(self.namespace("default"))
-        answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
+        async with self._answered():
+            answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
         names = [described.namespace_info.name for described in answer.namespaces]
         return [name for name in names if name.startswith(self._prefix) and name != "temporal-system"]
 

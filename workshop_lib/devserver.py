@@ -6,6 +6,7 @@ It listens on loopback only, keeps its state in a file, and ends with the kernel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -119,28 +120,30 @@ class DevServer:
         Raises:
             WorkshopError: It does not start; the message ends with its log's last lines.
         """
+        if self.pid is not None:
+            return
         lock = Lock(self._folder.path / "server.lock")
         await self._wait_for(lock)
-        for _ in range(3):
-            # The same ports as before, so that clients reconnect and an open Web UI goes on; new ones if taken.
-            if not self._ports or not all(map(_is_free, self._ports)):
-                self._ports = free_ports(4)
-            self._process = Process(
-                self._command(), log=self._folder.logs / "server.log", environment=_environment(), lock=lock
-            )
-            if await self._healthy():
-                lock.release()  # the server's own process holds it now
+        try:
+            for _ in range(3):
+                self._choose_ports()
+                log = self._folder.logs / "server.log"
+                self._process = Process(self._command(), log=log, environment=_environment(), lock=lock)
                 self._folder.write("server.json", {"ports": self._ports, "pid": self._process.pid})
-                return
-            self._process.close()
-            await self._process.wait(_STOP_SECONDS)
-            self._ports = []
-        lock.release()
-        raise WorkshopError(
-            "The Temporal Server did not start.",
-            _last_lines(self._folder.logs / "server.log"),
-            "Run `python -m workshop_lib doctor`; it checks what the server needs.",
-        )
+                if await self._healthy(self._process):
+                    return
+                await self.close()
+            raise WorkshopError(
+                "The Temporal Server did not start.",
+                _last_lines(log),
+                "Run `python -m workshop_lib doctor`; it checks what the server needs.",
+            )
+        except BaseException:  # an interrupted cell, too, must leave nothing half started
+            if self._process is not None:
+                self._process.close()
+            raise
+        finally:
+            lock.release()  # the server's own process holds it until it is gone
 
     async def kill(self) -> None:
         """Kill the server with SIGKILL, in the middle of whatever it does, and wait until it is really gone."""
@@ -158,6 +161,12 @@ class DevServer:
         if self._process is not None:
             self._process.close()
             await self._process.wait(_STOP_SECONDS)
+
+    def _choose_ports(self) -> None:
+        # The same as before, so that clients reconnect and an open Web UI goes on; another in the place of a taken one.
+        self._ports = self._ports or free_ports(4)
+        new = iter(free_ports(4))
+        self._ports = [port if _is_free(port) else next(new) for port in self._ports]
 
     def _command(self) -> list[str]:
         grpc, ui, http, metrics = map(str, self._ports)
@@ -183,17 +192,15 @@ class DevServer:
                 )
             await asyncio.sleep(0.02)
 
-    async def _healthy(self) -> bool:
-        assert self._process is not None
+    async def _healthy(self, process: Process) -> bool:
         deadline = time.monotonic() + _START_SECONDS
-        while self._process.running and time.monotonic() < deadline:
+        while process.running and time.monotonic() < deadline:
             if not _is_free(self._ports[0]):
-                try:
-                    service = await ServiceClient.connect(ConnectConfig(target_host=self.address))
-                    await service.check_health()
-                    return True
-                except (RPCError, RuntimeError):
-                    pass  # it listens before it serves
+                with contextlib.suppress(RPCError, RuntimeError, TimeoutError):  # it listens before it serves
+                    async with asyncio.timeout(1):
+                        service = await ServiceClient.connect(ConnectConfig(target_host=self.address))
+                        await service.check_health()
+                    return process.running  # if not, somebody else answered on that port
             await asyncio.sleep(0.01)
         return False
 

@@ -65,7 +65,8 @@ class Step:
         scheduled: When the workflow asked for it.
         started: When the attempt that counts began; None if no worker has taken it yet.
         closed: When it ended; None while it is open.
-        status: ``waiting``, ``running``, ``completed``, ``failed``, ``timed out``, ``cancelled`` or ``terminated``.
+        status: ``waiting``, ``running``, ``completed``, ``failed``, ``timed out``, ``cancelled``, ``terminated``, or
+            ``abandoned``: the workflow ended before it did.
         attempts: How often it was tried; 0 if not yet.
         failure: The last failure, in a sentence; empty if there was none.
         links: The workflows it leads to.
@@ -164,6 +165,9 @@ async def history(handle: WorkflowHandle[Any, Any]) -> History:
     )
     _read(events, result)
     _add_pending(described.raw_description, result)
+    for step in result.steps:
+        if result.closed and step.status in ("waiting", "running"):
+            step.status = "abandoned"
     return result
 
 
@@ -225,14 +229,18 @@ def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> Non
     # A retry leaves no event until the last attempt: what is open is known to the execution's description only.
     steps = {(step.kind, step.id): step for step in result.steps}
     for activity in raw.pending_activities:
-        step = steps["activity", activity.activity_id]
+        step = steps.get(("activity", activity.activity_id))
+        if step is None:
+            continue  # asked for after the events were read
         running = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
         step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it counts the next one
         step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
         if running:
             step.started, step.status = _when(activity.last_started_time), "running"
     for operation in raw.pending_nexus_operations:
-        step = steps["nexus operation", str(operation.scheduled_event_id)]
+        step = steps.get(("nexus operation", str(operation.scheduled_event_id)))
+        if step is None:
+            continue
         step.attempts = operation.attempt
         if operation.last_attempt_failure.ByteSize():
             step.failure = sentence(operation.last_attempt_failure)

@@ -44,7 +44,7 @@ def chosen(key: str) -> OutsideService | None:
     """The outside service that ``WORKSHOP_SERVICE`` asks for; none means the embedded server.
 
     Args:
-        key: The notebook's key, a part of the prefix.
+        key: The name of the notebook's state folder, a part of the prefix.
 
     Raises:
         WorkshopError: The choice has no meaning, or what it names has no address.
@@ -60,14 +60,14 @@ def chosen(key: str) -> OutsideService | None:
         try:
             profile = ClientConfigProfile.load(name, disable_env=True)
         except RuntimeError as error:
-            raise WorkshopError(f"{origin} cannot be read.".capitalize(), str(error), _HOW) from error
+            raise WorkshopError(f"{CHOICE}={choice}, but it cannot be read.", str(error), _HOW) from error
     else:
         raise WorkshopError(f"{CHOICE}={choice} is not understood.", then=_HOW)
     if not profile.address:
         raise WorkshopError(f"{CHOICE}={choice}, but {origin} hold no address.", then=_HOW)
     connect = dict(profile.to_client_connect_config())
     connect.pop("namespace", None)
-    return OutsideService(origin, connect, f"{_slug(_learner())}-{_slug(key)}-")
+    return OutsideService(origin, connect, f"{_slug(_learner())[:16]}-{_slug(key)}-")
 
 
 def ignored() -> str | None:
@@ -88,4 +88,4 @@ def _learner() -> str:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"

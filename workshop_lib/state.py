@@ -26,7 +26,7 @@ _FORGOTTEN_AFTER = 24 * 3600  # seconds; a kernel without a notebook's name leav
 def home() -> Path:
     """The folder that holds everything the workshop keeps: ``$WORKSHOP_HOME``, else ``.workshop`` in the checkout."""
     configured = os.environ.get("WORKSHOP_HOME")
-    return Path(configured).expanduser() if configured else Path(__file__).resolve().parent.parent / ".workshop"
+    return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[1] / ".workshop"
 
 
 def notebook_key() -> str:
@@ -37,7 +37,7 @@ def notebook_key() -> str:
     """
     session = os.environ.get("JPY_SESSION_NAME")
     if session:
-        slug = re.sub(r"[^a-z0-9]+", "-", Path(session).stem.lower()).strip("-")[:40] or "notebook"
+        slug = re.sub(r"[^a-z0-9]+", "-", Path(session).stem.lower())[:24].strip("-") or "notebook"
         return f"{slug}-{hashlib.sha256(session.encode()).hexdigest()[:6]}"
     try:
         from ipykernel.connect import get_connection_file
@@ -64,6 +64,13 @@ class Lock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            file.close()
+            return False
+        try:
+            current = os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            current = False
+        if not current:  # somebody removed the file between our opening and locking it
             file.close()
             return False
         self._file = file
@@ -109,10 +116,11 @@ class StateFolder:
         base = home() / "notebooks"
         try:
             base.mkdir(parents=True, exist_ok=True)
-            _remove_forgotten(base)
             for number in range(1, 1000):
-                folder = cls(base / (key if number == 1 else f"{key}-{number}"))
+                # Without a dash: no folder's name may be another's and a dash, they become prefixes (service.py).
+                folder = cls(base / (key if number == 1 else f"{key}x{number}"))
                 if folder._lock.take():
+                    _remove_forgotten(base)
                     return folder
         except OSError as error:
             raise WorkshopError(
@@ -142,10 +150,10 @@ class StateFolder:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON file; empty where it is missing."""
+    """A small JSON file; empty where it is missing or holds no JSON."""
     try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):  # missing, or spoilt by hand: nothing in it is worth stopping for
         return {}
 
 
@@ -162,7 +170,7 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         content = read_json(path)
         change(content)
         temporary = path.with_name(f"{path.name}.new")
-        temporary.write_text(json.dumps(content, indent=1))
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
         os.replace(temporary, path)
 
 

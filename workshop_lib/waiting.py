@@ -15,7 +15,13 @@ from typing import Any
 
 import temporalio.client as tc
 import temporalio.worker as tw
-from temporalio.api.enums.v1 import EventType, PendingActivityState, PendingWorkflowTaskState
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.enums.v1 import (
+    EventType,
+    PendingActivityState,
+    PendingNexusOperationState,
+    PendingWorkflowTaskState,
+)
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.exceptions import ApplicationError
@@ -29,8 +35,11 @@ EXECUTION_TIMEOUT = timedelta(seconds=60)
 EXPLAIN_AFTER = 3.0  # seconds
 LONGEST_WAIT = 120.0  # seconds
 
-Polled = Callable[[str, str], bool | None]
-"""Whether a worker that the caller knows of polls (namespace, task queue); None: it cannot know."""
+Polled = Callable[[str, str, str], bool | None]
+"""Whether a worker of this notebook polls (namespace, task queue, ``workflow`` or ``activity``).
+
+None: it polls there, but not for this kind of task.
+"""
 
 
 class Explainer(tc.Interceptor, tw.Interceptor):
@@ -90,7 +99,12 @@ class _ClientCalls(tc.OutboundInterceptor):
     async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
         if input.execution_timeout is None:
             input.execution_timeout = EXECUTION_TIMEOUT
-        return await super().start_workflow(input)
+        async with self._explained(input.id, None):
+            return await super().start_workflow(input)
+
+    async def signal_workflow(self, input: tc.SignalWorkflowInput) -> None:
+        async with self._explained(input.id, input.run_id):
+            await super().signal_workflow(input)
 
     async def start_update_with_start_workflow(
         self, input: tc.StartWorkflowUpdateWithStartInput
@@ -98,16 +112,36 @@ class _ClientCalls(tc.OutboundInterceptor):
         start = input.start_workflow_input
         if start.execution_timeout is None:
             start.execution_timeout = EXECUTION_TIMEOUT
-        async with self._explained(start.id, None):
-            return await super().start_update_with_start_workflow(input)
+        async with self._explained(start.id, None, asks=True):
+            return self._explain_result(await super().start_update_with_start_workflow(input))
 
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        async with self._explained(input.id, input.run_id):
-            return await super().start_workflow_update(input)
+        async with self._explained(input.id, input.run_id, asks=True):
+            return self._explain_result(await super().start_workflow_update(input))
+
+    def _explain_result(self, handle: tc.WorkflowUpdateHandle[Any]) -> tc.WorkflowUpdateHandle[Any]:
+        # An update that was accepted only is waited for without another call of an interceptor.
+        result = handle.result
+
+        async def explained(**options: Any) -> Any:
+            async with self._explained(handle.workflow_id, handle.workflow_run_id, asks=True):
+                return await result(**options)
+
+        handle.result = explained  # type: ignore[method-assign]
+        return handle
 
     async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
-        async with self._explained(input.id, input.run_id):
+        async with self._explained(input.id, input.run_id, asks=True):
             return await super().query_workflow(input)
+
+    async def get_nexus_operation_result(self, input: tc.GetNexusOperationResultInput) -> Any:
+        async with asyncio.timeout(LONGEST_WAIT):
+            return await super().get_nexus_operation_result(input)
+
+    async def start_activity(self, input: tc.StartActivityInput) -> tc.ActivityHandle[Any]:
+        if input.schedule_to_close_timeout is None:
+            input.schedule_to_close_timeout = EXECUTION_TIMEOUT
+        return await super().start_activity(input)
 
     async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
         if input.schedule_to_close_timeout is None:
@@ -123,8 +157,9 @@ class _ClientCalls(tc.OutboundInterceptor):
         return _ExplainedEvents(events, self._explained, input)
 
     @contextlib.asynccontextmanager
-    async def _explained(self, workflow_id: str, run_id: str | None) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(self._watch(workflow_id, run_id))
+    async def _explained(self, workflow_id: str, run_id: str | None, *, asks: bool = False) -> AsyncIterator[None]:
+        """Watch a wait. A question (``asks``) needs a worker at once, and leaves no task that tells of it."""
+        watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks))
         try:
             async with asyncio.timeout(LONGEST_WAIT) as limit:
                 yield
@@ -139,13 +174,13 @@ class _ClientCalls(tc.OutboundInterceptor):
         finally:
             watcher.cancel()
 
-    async def _watch(self, workflow_id: str, run_id: str | None) -> None:
+    async def _watch(self, workflow_id: str, run_id: str | None, asks: bool) -> None:
         told: set[str] = set()
         await asyncio.sleep(EXPLAIN_AFTER)
         while True:
             try:
                 async with asyncio.timeout(1.5):  # the SDK itself would go on trying for nine seconds
-                    reason = await self._reason(workflow_id, run_id)
+                    reason = await self._reason(workflow_id, run_id, asks)
             except TimeoutError:
                 reason = ("server", _NO_SERVER)
             except RPCError as error:
@@ -155,28 +190,30 @@ class _ClientCalls(tc.OutboundInterceptor):
                 say(f"Still waiting for {workflow_id}. {reason[1]}", "warn")
             await asyncio.sleep(1.5)
 
-    async def _reason(self, workflow_id: str, run_id: str | None) -> tuple[str, str] | None:
+    async def _reason(self, workflow_id: str, run_id: str | None, asks: bool = False) -> tuple[str, str] | None:
+        """What a workflow waits for in vain: a word to tell it from other reasons, and the text."""
         described = await self.describe_workflow(
-            tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, rpc_metadata={}, rpc_timeout=timedelta(seconds=1))
+            tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, rpc_metadata={}, rpc_timeout=None)
         )
         raw = described.raw_description
-        for find in (self._task_fails, self._nobody_polls, self._step_fails):
-            reason = await find(described, raw)
-            if reason:
-                return reason
+        reason = (
+            await self._task_fails(described, raw)
+            or self._question_unheard(described, asks)
+            or await self._nobody_polls(described, raw)
+            or self._step_fails(raw)
+        )
         for child in raw.pending_children:
-            reason = await self._reason(child.workflow_id, child.run_id)
-            if reason:
-                return reason
-        return None
+            reason = reason or await self._reason(child.workflow_id, child.run_id)
+        return reason
 
     async def _task_fails(
         self, described: tc.WorkflowExecutionDescription, raw: DescribeWorkflowExecutionResponse
     ) -> tuple[str, str] | None:
-        attempt = raw.pending_workflow_task.attempt
-        if attempt < 2:
+        if raw.pending_workflow_task.attempt < 2:
             return None
-        async for event in self._history(described, newest_first=True):
+        for event in reversed(await self._events(described)):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+                break  # what failed before it was mended
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                 cause = sentence(event.workflow_task_failed_event_attributes.failure)
                 return (
@@ -187,49 +224,49 @@ class _ClientCalls(tc.OutboundInterceptor):
                 )
         return None
 
+    def _question_unheard(self, described: tc.WorkflowExecutionDescription, asks: bool) -> tuple[str, str] | None:
+        if asks and not self._polled(described.namespace, described.task_queue, "workflow"):
+            return self._unpolled(described, described.task_queue, "workflow", "question")
+        return None
+
     async def _nobody_polls(
         self, described: tc.WorkflowExecutionDescription, raw: DescribeWorkflowExecutionResponse
     ) -> tuple[str, str] | None:
-        task, queues = raw.pending_workflow_task, []
-        open_execution = described.status == tc.WorkflowExecutionStatus.RUNNING
-        if task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED and _overdue(
-            task.scheduled_time.ToDatetime(UTC)
-        ):
-            queues.append((described.task_queue, "workflow task"))
-        elif open_execution and self._polled(described.namespace, described.task_queue) is False:
-            queues.append((described.task_queue, "workflow task"))  # a query or an update leaves no pending task
-        waiting = [
-            activity
-            for activity in raw.pending_activities
-            if activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-            and _overdue(activity.scheduled_time.ToDatetime(UTC))
-        ]
-        if waiting:
-            scheduled = {
-                e.activity_task_scheduled_event_attributes.activity_id: e.activity_task_scheduled_event_attributes
-                async for e in self._history(described)
-                if e.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-            }
-            queues += [
-                (scheduled[activity.activity_id].task_queue.name, f"activity {activity.activity_type.name!r}")
-                for activity in waiting
-                if activity.activity_id in scheduled
-            ]
-        for queue, what in queues:
-            if self._polled(described.namespace, queue):
-                text = f"No worker has taken its {what} from task queue {queue!r}: the one that polls it is busy."
-            else:
-                text = (
-                    f"No worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
-                    f"where its {what} waits.\n→ Start one there: ws.run(Worker, client, task_queue={queue!r}, …). "
-                    "The workflow goes on as soon as a worker polls."
-                )
-            return f"{queue}/{what}", text
+        task = raw.pending_workflow_task
+        scheduled = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        if task.state == scheduled and _overdue(task.scheduled_time):
+            return self._unpolled(described, described.task_queue, "workflow", "workflow task")
+        for activity in raw.pending_activities:
+            waits = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+            if waits and _overdue(activity.scheduled_time):
+                for event in await self._events(described):
+                    asked = event.activity_task_scheduled_event_attributes
+                    if asked.activity_id == activity.activity_id:
+                        what = f"activity {activity.activity_type.name!r}"
+                        return self._unpolled(described, asked.task_queue.name, "activity", what)
         return None
 
-    async def _step_fails(
-        self, described: tc.WorkflowExecutionDescription, raw: DescribeWorkflowExecutionResponse
-    ) -> tuple[str, str] | None:
+    def _unpolled(
+        self, described: tc.WorkflowExecutionDescription, queue: str, kind: str, what: str
+    ) -> tuple[str, str]:
+        polled = self._polled(described.namespace, queue, kind)
+        if polled:
+            text = f"No worker has taken its {what} from task queue {queue!r} so far: those that poll it are busy."
+        elif polled is None:
+            argument = {"workflow": "workflows", "activity": "activities"}[kind]
+            text = (
+                f"The worker on task queue {queue!r} takes no {argument}, and its {what} waits there.\n"
+                f"→ Give the worker {argument}=[…], and run its cell again."
+            )
+        else:
+            text = (
+                f"No worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
+                f"where its {what} waits.\n→ Start one there: ws.run(Worker, client, task_queue={queue!r}, …). "
+                "The workflow goes on as soon as a worker polls."
+            )
+        return f"{queue}/{what}", text
+
+    def _step_fails(self, raw: DescribeWorkflowExecutionResponse) -> tuple[str, str] | None:
         for activity in raw.pending_activities:
             failure = activity.last_failure
             if activity.attempt > 1 and failure.application_failure_info.type in BUGS:
@@ -239,7 +276,8 @@ class _ClientCalls(tc.OutboundInterceptor):
                     "→ Trying again does not mend code. Interrupt this cell (■), mend that line, and run it again."
                 )
         for operation in raw.pending_nexus_operations:
-            if operation.schedule_to_close_timeout and _overdue(operation.scheduled_time.ToDatetime(UTC)):
+            begun = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
+            if not begun and _overdue(operation.scheduled_time):
                 last = sentence(operation.last_attempt_failure) or "no answer yet"
                 name = f"{operation.service}.{operation.operation}"
                 return name, (
@@ -249,27 +287,19 @@ class _ClientCalls(tc.OutboundInterceptor):
                 )
         return None
 
-    async def _history(
-        self, described: tc.WorkflowExecutionDescription, newest_first: bool = False
-    ) -> AsyncIterator[HistoryEvent]:
-        events = [
-            event
-            async for event in super().fetch_workflow_history_events(
-                tc.FetchWorkflowHistoryEventsInput(
-                    id=described.id,
-                    run_id=described.run_id,
-                    page_size=None,
-                    next_page_token=None,
-                    wait_new_event=False,
-                    event_filter_type=tc.WorkflowHistoryEventFilterType.ALL_EVENT,
-                    skip_archival=True,
-                    rpc_metadata={},
-                    rpc_timeout=timedelta(seconds=2),
-                )
-            )
-        ]
-        for event in reversed(events) if newest_first else events:
-            yield event
+    async def _events(self, described: tc.WorkflowExecutionDescription) -> list[HistoryEvent]:
+        wanted = tc.FetchWorkflowHistoryEventsInput(
+            id=described.id,
+            run_id=described.run_id,
+            page_size=None,
+            next_page_token=None,
+            wait_new_event=False,
+            event_filter_type=tc.WorkflowHistoryEventFilterType.ALL_EVENT,
+            skip_archival=True,
+            rpc_metadata={},
+            rpc_timeout=None,
+        )
+        return [event async for event in super().fetch_workflow_history_events(wanted)]
 
 
 class _ExplainedEvents(tc.WorkflowHistoryEventAsyncIterator):
@@ -295,5 +325,5 @@ _NO_SERVER = (
 )
 
 
-def _overdue(since: datetime) -> bool:
-    return (datetime.now(UTC) - since).total_seconds() > EXPLAIN_AFTER - 1
+def _overdue(since: Timestamp) -> bool:
+    return (datetime.now(UTC) - since.ToDatetime(UTC)).total_seconds() > EXPLAIN_AFTER - 1

@@ -37,6 +37,8 @@ def main(report: int, command: list[str], descriptors: list[int]) -> None:
 
     def follow() -> None:
         status = child.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # what the command started and left behind
         os._exit(status if status >= 0 else 128 - status)
 
     threading.Thread(target=follow, daemon=True).start()

@@ -1,7 +1,7 @@
 """The other side of ``Workshop.spawn``: run one Worker in this process until it is told to stop.
 
 ``python -m workshop_lib.worker_process module NAME`` imports a module and runs what its coroutine function
-``worker(ws)`` returns. ``… pickled NAMESPACE HEX`` builds the Worker that a cell described.
+``worker(ws)`` returns. ``… described NAMESPACE FILE`` builds the Worker that a cell described.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
@@ -27,7 +28,7 @@ from workshop_lib.failures import describe
 from workshop_lib.messages import WorkshopError
 from workshop_lib.quiet import quieten
 from workshop_lib.state import StateFolder
-from workshop_lib.workers import READY
+from workshop_lib.workers import READY, polled_by
 
 
 def _attach() -> Connections:
@@ -36,9 +37,13 @@ def _attach() -> Connections:
         raise WorkshopError(
             "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
         )
-    outside = service.chosen(folder.path.name)
-    # What polls elsewhere is not known here.
-    return Connections("" if outside else DevServer(folder).address, outside, lambda namespace, task_queue: None)
+    return Connections(DevServer(folder), service.chosen(folder.path.name), lambda *_: False)
+
+
+def _described(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = pickle.loads(file.read_bytes())
+    file.unlink()
+    return content
 
 
 async def _build(ws: Connections, arguments: list[str]) -> Worker:
@@ -46,7 +51,7 @@ async def _build(ws: Connections, arguments: list[str]) -> Worker:
         worker = await import_module(arguments[1]).worker(ws)
         assert isinstance(worker, Worker), f"{arguments[1]}.worker(ws) must return a Worker, not {type(worker)}"
         return worker
-    described: dict[str, Any] = pickle.loads(bytes.fromhex(arguments[2]))
+    described = _described(Path(arguments[2]))
     kind, data_converter = described.pop("worker"), described.pop("data_converter")
     client = await Client.connect(**await ws.connection(arguments[1], data_converter=data_converter))
     if any(not inspect.iscoroutinefunction(activity) for activity in described.get("activities", [])):
@@ -66,7 +71,7 @@ async def main(arguments: list[str]) -> None:
     while not worker.is_running and not running.done():
         await asyncio.sleep(0.001)
     if not running.done():
-        print(READY + json.dumps([[worker.client.namespace, worker.task_queue]]), flush=True)
+        print(READY + json.dumps(polled_by(worker)), flush=True)
     await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await worker.shutdown()

@@ -1,13 +1,15 @@
-"""Workers beside a notebook: on a background loop of the kernel's process, or as processes of their own.
+"""Workers beside a notebook: each on a loop of its own in the kernel's process, or in a process of its own.
 
 A Worker on the kernel's own loop would stall whenever a cell blocks. On a loop of its own it goes on polling and
-heartbeating. A Worker in its own process can be killed for real.
+heartbeating, and an activity that blocks its loop stalls nobody else. A Worker in its own process can be killed for
+real.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import json
 import os
@@ -17,8 +19,12 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.failures import cell_line, describe
@@ -28,9 +34,13 @@ from workshop_lib.state import STATE_VARIABLE, StateFolder
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
-READY = "\x1eready "  # how a spawned worker says, on its standard output, which queues it polls
+_GRACE = 1.0  # between the limit inside a loop and the one of who waits for it
+READY = "\x1eready "  # how a spawned worker says, on its standard output, what it polls
 
 T = TypeVar("T")
+
+Polled = tuple[str, str, str]
+"""Namespace, task queue, and what is taken from it: ``workflow``, ``activity`` or ``nexus``."""
 
 
 class BackgroundLoop:
@@ -38,43 +48,60 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="workshop-workers", daemon=True).start()
+        threading.Thread(target=self._loop.run_forever, name="workshop-loop", daemon=True).start()
 
     def call(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
         """Run a coroutine there and wait for it, blocking the calling thread.
 
         Args:
             work: The coroutine.
-            seconds: How long to wait at most.
+            seconds: How long to wait at most, also if something blocks that loop.
 
         Raises:
             TimeoutError: It took longer; it is cancelled.
         """
-        return self._submit(work, seconds).result()
+        result, cancel = self._submit(work, seconds)
+        try:
+            return result.result(seconds + _GRACE)
+        except BaseException:  # an interrupt, too, must not leave it going on unnoticed
+            cancel()
+            raise
 
     async def acall(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
         """Run a coroutine there and wait for it without blocking the calling loop. See ``call``."""
-        return await asyncio.wrap_future(self._submit(work, seconds))
+        result, cancel = self._submit(work, seconds)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(result), seconds + _GRACE)
+        except BaseException:
+            cancel()
+            raise
 
-    def _submit(self, work: Coroutine[Any, Any, T], seconds: float) -> concurrent.futures.Future[T]:
+    def end(self) -> None:
+        """Stop the loop, and with it its thread, once it has done what it does now."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _submit(
+        self, work: Coroutine[Any, Any, T], seconds: float
+    ) -> tuple[concurrent.futures.Future[T], Callable[[], object]]:
+        result: concurrent.futures.Future[T] = concurrent.futures.Future()
+        task: list[asyncio.Task[T]] = []
+
         async def bounded() -> T:
             async with asyncio.timeout(seconds):
                 return await work
 
-        result: concurrent.futures.Future[T] = concurrent.futures.Future()
-
         def start() -> None:
             # An empty context: with the cell's own, IPython would take what an activity prints for output of a cell
             # that is long over, and drop it.
-            task = self._loop.create_task(bounded(), context=contextvars.Context())
-            task.add_done_callback(lambda done: _copy_outcome(done, result))
+            task.append(self._loop.create_task(bounded(), context=contextvars.Context()))
+            task[0].add_done_callback(lambda done: _copy_outcome(done, result))
 
         self._loop.call_soon_threadsafe(start)
-        return result
+        return result, lambda: self._loop.call_soon_threadsafe(lambda: task and task[0].cancel())
 
 
 def _copy_outcome(done: asyncio.Task[T], result: concurrent.futures.Future[T]) -> None:
-    if result.cancelled():
+    if not result.set_running_or_notify_cancel():
         return
     if done.cancelled():
         result.set_exception(asyncio.CancelledError())
@@ -84,27 +111,34 @@ def _copy_outcome(done: asyncio.Task[T], result: concurrent.futures.Future[T]) -
         result.set_result(done.result())
 
 
+def polled_by(worker: Worker) -> list[Polled]:
+    """What a Worker takes from its task queue."""
+    config = worker.config(active_config=True)
+    kinds = {"workflow": "workflows", "activity": "activities", "nexus": "nexus_service_handlers"}
+    place = (worker.client.namespace, worker.task_queue)
+    return [(*place, kind) for kind, name in kinds.items() if config.get(name)]
+
+
 class InProcessWorker:
-    """A Worker on the background loop, where its coroutines must be called. ``Workshop.run`` makes it.
+    """A Worker in the kernel's process. ``Workshop.run`` makes it.
 
     Args:
         build: Makes the Worker; called for each start, because a stopped Worker cannot be started again.
+        place: Its namespace and task queue.
         uses: The modules of its workflows and activities.
     """
 
-    def __init__(self, build: Callable[[], Worker], uses: Callable[[], set[str]]) -> None:
-        self._build, self.uses = build, uses
+    def __init__(self, build: Callable[[], Worker], place: tuple[str, str], uses: Callable[[], set[str]]) -> None:
+        self._build, self.place, self.uses = build, place, uses
+        self.polls: list[Polled] = []
+        self.wanted = True
+        self._loop = BackgroundLoop()
         self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        where = ", ".join(f"task queue {queue!r} in namespace {namespace!r}" for namespace, queue in self.polls)
-        return f"<Worker {'on' if self.running else 'stopped, was on'} {where}>"
-
-    @property
-    def polls(self) -> list[tuple[str, str]]:
-        """Namespace and task queue."""
-        return [(self._worker.client.namespace, self._worker.task_queue)] if self._worker else []
+        namespace, queue = self.place
+        return f"<Worker {'on' if self.running else 'stopped, was on'} task queue {queue!r} in namespace {namespace!r}>"
 
     @property
     def running(self) -> bool:
@@ -118,20 +152,47 @@ class InProcessWorker:
             WorkshopError: It cannot be built or started; the reason is in the message.
         """
         try:
-            async with asyncio.timeout(START_SECONDS):
-                self._worker = self._build()
-                self._task = asyncio.create_task(self._worker.run())
-                while not self._worker.is_running:
-                    if self._task.done():
-                        self._task.result()
-                    await asyncio.sleep(0.001)
+            await self._loop.acall(self._start(), START_SECONDS)
         except Exception as error:
+            if isinstance(error, WorkshopError):
+                raise
             raise WorkshopError(
                 "The Worker did not start.",
                 "\n".join(describe(error)),
                 "Mend what the last line names, and run the cell again.",
             ) from error
+
+    async def _start(self) -> None:
+        worker = self._worker = self._build()
+        try:
+            # First, because the SDK tries for as long as the server is silent, and gives no reason.
+            request = GetSystemInfoRequest()
+            await worker.client.workflow_service.get_system_info(request, timeout=timedelta(seconds=3))
+            self._task = asyncio.create_task(worker.run())
+            while not worker.is_running:
+                if self._task.done():
+                    self._task.result()
+                await asyncio.sleep(0.001)
+        except BaseException as error:
+            await self._give_up(worker)
+            if isinstance(error, RPCError):
+                raise WorkshopError(
+                    "The Worker did not start: the Temporal Server does not answer.",
+                    then="If you killed it: `await ws.server.restart()`. Then run this cell again.",
+                ) from error
+            raise
+        self.polls = polled_by(worker)
         self._task.add_done_callback(self._ended)
+
+    async def _give_up(self, worker: Worker) -> None:
+        if worker.is_running:
+            await worker.shutdown()
+            return
+        if self._task is not None:
+            self._task.cancel()
+        # One that was built and never ran blocks its queue for good. The SDK offers no public way to take it back.
+        with contextlib.suppress(Exception):
+            await worker._bridge_worker.finalize_shutdown()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -141,19 +202,31 @@ class InProcessWorker:
         """Stop it, waiting for its activities for at most ``STOP_SECONDS``.
 
         Raises:
-            WorkshopError: A blocking activity does not return. The worker stops when it does.
+            WorkshopError: An activity blocks and does not return. The worker stops when it does.
         """
-        if self._worker is None or self._task is None or self._task.done():
-            return
-        shutdown = asyncio.ensure_future(self._worker.shutdown())
-        await asyncio.wait([self._task], timeout=STOP_SECONDS)
-        if not self._task.done():
+        try:
+            stopped = await self._loop.acall(self._stop(), STOP_SECONDS + _GRACE)
+        except TimeoutError:
+            stopped = False
+        if not stopped:
             raise WorkshopError(
                 f"{self} has not stopped after {STOP_SECONDS:.0f} s.",
-                "One of its activities blocks a thread and cannot be cancelled.",
-                "Wait for the activity to return and run this cell again, or restart the kernel.",
+                "One of its activities blocks and cannot be cancelled.",
+                "Wait for it to return and run this cell again, or restart the kernel. In an `async def` activity, "
+                "await instead of blocking.",
             )
-        await shutdown
+
+    async def _stop(self) -> bool:
+        if self._worker is None or self._task is None:
+            return True
+        shutdown = asyncio.ensure_future(self._worker.shutdown())
+        await asyncio.wait([self._task, shutdown], timeout=STOP_SECONDS, return_when=asyncio.ALL_COMPLETED)
+        return self._task.done()
+
+    def discard(self) -> None:
+        """End the loop of a worker that has stopped and is not to start again."""
+        self.wanted = False
+        self._loop.end()
 
 
 class SpawnedWorker:
@@ -168,7 +241,8 @@ class SpawnedWorker:
     def __init__(self, launch: Callable[[], Process], name: str, uses: Callable[[], set[str]]) -> None:
         self._launch, self.name, self.uses = launch, name, uses
         self._process: Process | None = None
-        self.polls: list[tuple[str, str]] = []  # namespace and task queue
+        self.polls: list[Polled] = []
+        self.wanted = True
 
     def __repr__(self) -> str:
         return f"<{self.name}, process {self.pid}, {'running' if self.running else 'ended'}>"
@@ -193,20 +267,23 @@ class SpawnedWorker:
         ready = threading.Event()
         threading.Thread(target=self._forward, args=(process, ready), daemon=True).start()
         deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while not ready.is_set():
-            late = asyncio.get_running_loop().time() > deadline
-            if late or not process.running:
-                process.close()
-                await process.wait(STOP_SECONDS)
-                raise WorkshopError(
-                    f"{self.name} {'does not poll yet' if late else 'ended before it polled'}.",
-                    _last_words(process),
-                    "Mend what that line names, and run the cell again.",
-                )
-            await asyncio.sleep(0.005)
+        try:
+            while not ready.is_set():
+                late = asyncio.get_running_loop().time() > deadline
+                if late or not process.running:
+                    raise WorkshopError(
+                        f"{self.name} {'does not poll yet' if late else 'ended before it polled'}.",
+                        _last_words(process),
+                        "Mend what that line names, and run the cell again.",
+                    )
+                await asyncio.sleep(0.005)
+        except BaseException:  # an interrupt, too: nobody would have a handle to it
+            process.close()
+            raise
 
     def kill(self) -> None:
         """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
+        self.wanted = False
         if self._process is not None:
             self._process.kill()
 
@@ -218,12 +295,16 @@ class SpawnedWorker:
                 self._process.close()
                 await self._process.wait(STOP_SECONDS)
 
+    def discard(self) -> None:
+        """Do not start it again after an edit."""
+        self.wanted = False
+
     def _forward(self, process: Process, ready: threading.Event) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             text = line.decode(errors="replace").rstrip("\n")
             if text.startswith(READY):
-                self.polls = [(namespace, queue) for namespace, queue in json.loads(text.removeprefix(READY))]
+                self.polls = [tuple(polled) for polled in json.loads(text.removeprefix(READY))]
                 ready.set()
             else:
                 print(f"[{self.name}] {text}", flush=True)
@@ -236,23 +317,14 @@ def _last_words(process: Process) -> str:
     return last[0] + (f" ({where})" if where else "")
 
 
-def worker_command(what: str | dict[str, Any], namespace: str = "") -> list[str]:
-    """The command line that runs a worker in a process of its own (see ``worker_process.py``).
+def describe_worker(arguments: dict[str, Any], file: Path) -> None:
+    """Write the arguments of a Worker to a file, for a process of its own to read and remove.
 
-    Args:
-        what: A module with a coroutine function ``worker(ws)``, or the arguments of a Worker.
-        namespace: Where the Worker's client is to connect.
+    A file, not the command line: other users of the machine can see that, and a codec may hold a key.
 
     Raises:
         WorkshopError: An argument belongs to the notebook alone and cannot be handed to another process.
     """
-    command = [sys.executable, "-m", "workshop_lib.worker_process"]
-    if isinstance(what, str):
-        return [*command, "module", what]
-    return [*command, "pickled", namespace, _pickled(what).hex()]
-
-
-def _pickled(arguments: dict[str, Any]) -> bytes:
     sendable = {name: value for name, value in arguments.items() if not isinstance(value, Executor)}
     for value in sendable.values():
         for item in value if isinstance(value, list | tuple) else [value]:
@@ -264,13 +336,15 @@ def _pickled(arguments: dict[str, Any]) -> bytes:
                     "Move its definition to a %%workflow cell and run that cell; any process can import it from there.",
                 )
     try:
-        return pickle.dumps(sendable)
+        content = pickle.dumps(sendable)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise WorkshopError(
             "These Worker arguments cannot be handed to another process.",
             f"{type(error).__name__}: {error}",
             "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name.",
         ) from error
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+        output.write(content)
 
 
 def worker_environment(folder: StateFolder) -> dict[str, str]:

@@ -23,9 +23,10 @@ from workshop_lib.messages import WorkshopError, in_notebook, say
 from workshop_lib.processes import Process
 from workshop_lib.quiet import quieten
 from workshop_lib.state import STATE_VARIABLE, StateFolder, notebook_key
-from workshop_lib.workers import BackgroundLoop, InProcessWorker, SpawnedWorker, worker_command, worker_environment
+from workshop_lib.workers import BackgroundLoop, InProcessWorker, SpawnedWorker, describe_worker, worker_environment
 
-_END_SECONDS = 30.0  # to end open executions after an edit
+_WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
+_EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
 
 
 class Workshop(Connections):
@@ -37,10 +38,11 @@ class Workshop(Connections):
     """
 
     current: ClassVar[Workshop | None] = None
+    _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
     def __init__(self, folder: StateFolder, server: DevServer, outside: service.OutsideService | None) -> None:
-        super().__init__("" if outside else server.address, outside, self._is_polled)
-        self._folder, self._server = folder, server
+        super().__init__(server, outside, self._is_polled)
+        self._folder = folder
         self._background = BackgroundLoop()
         self._running: list[InProcessWorker | SpawnedWorker] = []
         self._cells = Cells(folder.cells, _notebook_names(), self._cell_changed)
@@ -56,34 +58,26 @@ class Workshop(Connections):
         Raises:
             WorkshopError: The server does not start, or the outside service that was asked for does not answer.
         """
-        ws = cls.current
-        if ws is not None:
-            if ws._outside is None and ws._server.pid is None:
-                await ws._server.start()
-            say(await ws._greeting())
+        async with cls._starting:
+            if cls.current is not None:
+                await cls.current._greet()
+                return cls.current
+            quieten()
+            folder = StateFolder.claim(notebook_key())
+            try:
+                ws = cls(folder, DevServer(folder), service.chosen(folder.path.name))
+                await ws._greet()
+            except BaseException:  # an interrupted cell, too: the next try must find everything free
+                folder.release()
+                raise
+            os.environ[STATE_VARIABLE] = str(folder.path)
+            cls.current = ws
+            atexit.register(ws._at_exit)
+            if in_notebook():
+                render_in_notebooks()
+                _let_interrupts_wake_the_loop()
+            await ws._list_open()
             return ws
-        quieten()
-        key = notebook_key()
-        outside = service.chosen(key)
-        folder = StateFolder.claim(key)
-        server = DevServer(folder)
-        try:
-            if outside is None:
-                await server.start()
-            ws = cls(folder, server, outside)
-            say(await ws._greeting())
-        except BaseException:
-            await server.close()
-            folder.release()
-            raise
-        os.environ[STATE_VARIABLE] = str(folder.path)
-        cls.current = ws
-        atexit.register(ws._at_exit)
-        if in_notebook():
-            render_in_notebooks()
-            _let_interrupts_wake_the_loop()
-        await ws._list_open()
-        return ws
 
     async def close(self) -> None:
         """Stop the workers and the server. What the notebook did stays on disk."""
@@ -137,14 +131,17 @@ class Workshop(Connections):
         Raises:
             WorkshopError: The Worker cannot be built or started, or the one before does not stop.
         """
-        place = (client.namespace, settings.get("task_queue"))
-        for before in [each for each in self._running if isinstance(each, InProcessWorker) and place in each.polls]:
-            self._background.call(before.stop(), _END_SECONDS)
-            self._running.remove(before)
-        running = InProcessWorker(lambda: worker(client, **self._latest(settings)), lambda: self._uses(settings))
-        self._background.call(running.start(), _END_SECONDS)
-        self._running.append(running)
+        place = (client.namespace, str(settings.get("task_queue")))
+        running = InProcessWorker(lambda: worker(client, **self._latest(settings)), place, lambda: self._uses(settings))
+        self._background.call(self._put_in_place(running), _WAIT_SECONDS)
         return running
+
+    async def _put_in_place(self, running: InProcessWorker) -> None:
+        for before in [each for each in self._running if isinstance(each, InProcessWorker)]:
+            if before.place == running.place:
+                await self.stop(before)
+        await running.start()
+        self._running.append(running)
 
     async def spawn(self, worker: str | type[Worker], client: Client | None = None, **settings: Any) -> SpawnedWorker:
         """Run a Worker in a process of its own, which can be killed for real, and wait until it polls.
@@ -160,21 +157,27 @@ class Workshop(Connections):
             WorkshopError: The worker cannot be described to another process, or ends before it polls.
         """
 
-        def start() -> Process:
+        def launch() -> Process:
+            number = self.id("worker")
             if isinstance(worker, str):
-                command = worker_command(worker)
+                arguments = ["module", worker]
             else:
                 assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
                 described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
-                command = worker_command(described, client.namespace.removeprefix(self._prefix))
-            environment = worker_environment(self._folder)
-            log = self._folder.logs / f"{self.id('worker')}.log"
-            return Process(command, log=log, environment=environment, piped=True)
+                file = self._folder.path / f"{number}.pickle"
+                describe_worker(described, file)
+                arguments = ["described", client.namespace.removeprefix(self._prefix), str(file)]
+            return Process(
+                [sys.executable, "-m", "workshop_lib.worker_process", *arguments],
+                log=self._folder.logs / f"{number}.log",
+                environment=worker_environment(self._folder),
+                piped=True,
+            )
 
         name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
-        spawned = SpawnedWorker(start, name, lambda: self._uses(settings))
-        self._running.append(spawned)
+        spawned = SpawnedWorker(launch, name, lambda: self._uses(settings))
         await spawned.start()
+        self._running.append(spawned)
         return spawned
 
     async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
@@ -183,16 +186,18 @@ class Workshop(Connections):
         Raises:
             WorkshopError: An activity blocks its thread and does not let its worker stop.
         """
-        await asyncio.gather(*(self._background.acall(worker.stop(), _END_SECONDS) for worker in workers))
+        await asyncio.gather(*(worker.stop() for worker in workers))
+        for worker in workers:
+            worker.discard()
         self._running = [worker for worker in self._running if worker not in workers]
 
     # A cell's edit reaches the workers that run its code.
 
     def _cell_changed(self, modules: list[str], keep_open: bool) -> None:
-        self._background.call(self._take_up(modules, keep_open), 2 * _END_SECONDS)
+        self._background.call(self._take_up(modules, keep_open), _WAIT_SECONDS)
 
     async def _take_up(self, modules: list[str], keep_open: bool) -> None:
-        said = []
+        said, failed = [], []
         types = [name for module in modules for name in workflow_types(module)]
         if types and not keep_open:
             executions = await self.open_executions(types)
@@ -201,12 +206,17 @@ class Workshop(Connections):
                 ids = ", ".join(execution.id for execution in executions[:5])
                 said.append(f"{_executions(len(executions))} of the code before ended ({ids}).")
         for worker in self._running:
-            if worker.running and worker.uses() & set(modules):
-                await worker.stop()
-                await worker.start()
-                said.append(f"{worker} has the new code.")
+            if worker.wanted and worker.uses() & set(modules):
+                try:
+                    await worker.stop()
+                    await worker.start()
+                    said.append(f"{worker} has the new code.")
+                except WorkshopError as error:
+                    failed.append(error)
         if said:
             say("\n".join(said))
+        if failed:
+            raise failed[0]
 
     def _latest(self, settings: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -218,18 +228,21 @@ class Workshop(Connections):
         lists = [value for value in settings.values() if isinstance(value, list | tuple)]
         return {getattr(item, "__module__", "") for items in lists for item in items}
 
-    def _is_polled(self, namespace: str, task_queue: str) -> bool | None:
-        if any(worker.running and (namespace, task_queue) in worker.polls for worker in self._running):
+    def _is_polled(self, namespace: str, task_queue: str, kind: str) -> bool | None:
+        """Whether a worker of this notebook polls; None: it polls there, but not for this kind of task."""
+        polls = [polled for worker in self._running if worker.running for polled in worker.polls]
+        if (namespace, task_queue, kind) in polls:
             return True
-        return False if self._outside is None else None
+        return None if any(polled[:2] == (namespace, task_queue) for polled in polls) else False
 
-    async def _greeting(self) -> str:
-        version = await self.version()
+    async def _greet(self) -> None:
         if self._outside is not None:
-            return f"Temporal Server {version} at {self._outside.address}, from {self._outside.origin}."
-        text = f"Temporal Server {version} runs beside this notebook. Web UI: {self._server.ui_url}"
+            say(f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.")
+            return
+        await self._server.start()
+        text = f"Temporal Server {await self.version()} runs beside this notebook. Web UI: {self._server.ui_url}"
         unused = service.ignored()
-        return f"{text}\n{unused}" if unused else text
+        say(f"{text}\n{unused}" if unused else text)
 
     async def _list_open(self) -> None:
         executions = await self.open_executions()
@@ -243,11 +256,9 @@ class Workshop(Connections):
     def _at_exit(self) -> None:
         # A Worker that polls while the interpreter goes down can abort it (exit code 134).
         for worker in self._running:
-            with contextlib.suppress(Exception):
-                if isinstance(worker, SpawnedWorker):
-                    worker.kill()
-                else:
-                    self._background.call(worker.stop(), 2)
+            if isinstance(worker, InProcessWorker):
+                with contextlib.suppress(Exception):
+                    self._background.call(worker.stop(), _EXIT_SECONDS)
 
 
 def _executions(count: int) -> str:

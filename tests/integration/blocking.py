@@ -20,6 +20,13 @@ def blocks() -> str:
     return "released"
 
 
+@activity.defn
+async def blocks_its_loop() -> str:
+    entered.set()
+    release.wait(30)
+    return "released"
+
+
 class Amount(BaseModel):
     value: int
 

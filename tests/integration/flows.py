@@ -37,6 +37,8 @@ async def slow(seconds: float) -> str:
 class Echo:
     @workflow.run
     async def run(self, text: str) -> str:
+        if text.startswith("slow:"):
+            await workflow.sleep(float(text.removeprefix("slow:").split("-")[0]))
         return text
 
 
@@ -57,6 +59,11 @@ class Stubborn:
         if n < 0:
             raise ApplicationError("no negative numbers")
         return n + 1
+
+    @workflow.update
+    async def after_go(self) -> str:
+        await workflow.wait_condition(lambda: self.go)
+        return "gone"
 
     @add.validator
     def small(self, n: int) -> None:
@@ -94,7 +101,7 @@ class Steps:
         except Exception:
             workflow.logger.debug("expected")
         timer = asyncio.create_task(workflow.sleep(60))
-        await asyncio.sleep(0)
+        await workflow.sleep(0.01)
         timer.cancel()
         return "finished"
 

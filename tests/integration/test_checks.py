@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,13 @@ def answer(value: Any, asynchronous: bool = True) -> Any:
     return greet
 
 
+@activity.defn(name="greet")
+def plain(name: str) -> str:
+    return f"Hello, {name}!"
+
+
 RIGHT = {
+    "a plain def": plain,
     "an f-string": answer(lambda name: f"Hello, {name}!"),
     "a sum": answer(lambda name: "Hello, " + name + "!"),
     "format": answer("Hello, {}!".format),
@@ -98,6 +106,39 @@ async def test_an_answer_that_never_ends_is_given_up(
 
     await check("0.1", for_ever)
     assert "had not ended after" in capsys.readouterr().out
+
+
+async def test_an_answer_that_blocks_its_loop_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(exercise, "CHECK_SECONDS", 0.5)
+    release = threading.Event()
+
+    @activity.defn(name="greet")
+    async def blocks(name: str) -> str:
+        release.wait(30)
+        return name
+
+    began = time.monotonic()
+    await check("0.1", blocks)
+    assert time.monotonic() - began < 5
+    assert "had not ended after" in capsys.readouterr().out
+    release.set()
+
+
+async def test_progress_that_cannot_be_kept_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "progress.json").write_text("{ spoilt")
+    await check("0.1", RIGHT["a sum"])
+    assert progress()["0.1"].passed
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "file"))
+    await check("0.1", RIGHT["a sum"])
+    text = capsys.readouterr().out
+    assert text.count("✓ Exercise 0.1 passed") == 2
+    assert "could not be saved" in text
+    await hint("0.1")
 
 
 async def test_a_proof_that_breaks_is_no_pass_and_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:

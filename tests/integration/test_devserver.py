@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from temporalio.worker import Worker
 from workshop_lib import devserver
 from workshop_lib.devserver import DevServer
 from workshop_lib.messages import WorkshopError
+from workshop_lib.processes import Process
 from workshop_lib.state import StateFolder
 from workshop_lib.workshop import Workshop
 
@@ -91,6 +93,59 @@ async def test_a_taken_port_is_given_up(tmp_path: Path) -> None:
         await again.start()
         assert again.address != before
         await again.close()
+
+
+async def test_only_the_taken_port_changes(tmp_path: Path) -> None:
+    """Clients know the gRPC address: a squatter on the Web UI's port must not move it."""
+    server = DevServer(StateFolder(tmp_path))
+    await server.start()
+    address, ui = server.address, server.ui_url
+    await server.kill()
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind(("127.0.0.1", int(ui.rsplit(":", 1)[1])))
+        squatter.listen()
+        await server.restart()
+        assert server.address == address
+        assert server.ui_url != ui
+    await server.close()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.1, 0.2])
+async def test_an_interrupted_start_leaves_everything_free(tmp_path: Path, after: float) -> None:
+    server = DevServer(StateFolder(tmp_path))
+    for _ in range(3):
+        starting = asyncio.create_task(server.start())
+        await asyncio.sleep(after)
+        starting.cancel()
+        await asyncio.wait([starting])
+    async with asyncio.timeout(8):
+        await server.start()
+    assert server.pid is not None
+    await server.start()
+    await server.close()
+
+
+async def test_a_port_that_listens_and_says_nothing_is_no_server(tmp_path: Path) -> None:
+    server = DevServer(StateFolder(tmp_path))
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        server._ports = [mute.getsockname()[1]]
+        sleeper = Process(["sleep", "1.5"], log=tmp_path / "log", environment=os.environ)
+        async with asyncio.timeout(10):
+            assert not await server._healthy(sleeper)
+        assert not sleeper.running
+
+
+async def test_what_a_killed_process_started_ends_with_it(tmp_path: Path) -> None:
+    parent = Process(["sh", "-c", "sleep 61.7 & wait"], log=tmp_path / "log", environment=os.environ)
+    async with asyncio.timeout(5):
+        while not (children := psutil.Process(parent.pid).children()):
+            await asyncio.sleep(0.01)
+    parent.kill()
+    assert await parent.wait(5)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
 async def test_a_second_server_on_the_same_folder_waits_for_the_first_to_be_gone(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ async def test_timers_activities_and_children(ws: Workshop, client: Client, queu
         ("activity", "shaky", "completed", 3),
         ("child workflow", "Echo", "completed", 1),
         ("activity", "shaky", "failed", 3),
-        ("timer", "2", "cancelled", 1),
+        ("timer", "2", "completed", 1),
+        ("timer", "3", "cancelled", 1),
     ]
     assert told.status == "completed"
     assert told.attempts("shaky") == 6
@@ -117,7 +118,9 @@ async def test_what_is_open(
         assert "no luck in attempt" in told.steps[0].failure
     assert (step.attempts == 0) == (name == "nothing")
     await handle.terminate(reason="enough")
-    assert (await history(handle)).status == "terminated"
+    told = await history(handle)
+    assert told.status == "terminated"
+    assert told.steps[0].status == "abandoned"
 
 
 async def test_failures_of_the_workflow_and_of_its_tasks(ws: Workshop, client: Client, queue: str) -> None:

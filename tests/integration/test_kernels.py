@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -299,6 +300,8 @@ def test_a_broken_edit_changes_nothing(tmp_path: Path) -> None:
         ("%%workflow sys\nx = 1\n", "the name is taken"),
         ("%%workflow two words\nx = 1\n", "is not understood"),
         ("%%workflow class\nx = 1\n", "is not understood"),
+        ("%%workflow grüße\nx = 1\n", "is not understood"),
+        ("%%workflow __main__\nx = 1\n", "the name is taken"),
         ("%%workflow\nx = 1\n", "is not understood"),
     ],
 )
@@ -428,6 +431,155 @@ def test_a_workflow_cell_before_the_setup_says_so(tmp_path: Path) -> None:
         output = k.run(ORDERS)
     assert output.error == "CellError"
     assert "Run the set-up cell first" in output.text
+
+
+@pytest.mark.parametrize("after", [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+def test_an_interrupted_setup_can_be_run_again(tmp_path: Path, after: float) -> None:
+    """At any moment: the interrupt comes so many seconds after the cell is sent."""
+    with kernel(tmp_path) as k:
+        for _ in range(2):
+            sent = k.start(START)
+            time.sleep(after)
+            k.interrupt()
+            k.finish(sent, 20)
+        output = k.run(START, 12)
+        assert not output.error, output.text
+        k.ok(ORDERS)
+        k.ok(WORK)
+        assert "charges: 1" in k.ok(PLACE)
+
+
+def test_an_interrupted_spawn_leaves_no_worker(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        sent = k.start("print('in it')\n" + spawn("p", "apart"))
+        k.wait_for_output(sent)
+        k.interrupt()
+        assert k.finish(sent, 10).error
+        k.ok("import asyncio; await asyncio.sleep(0.5)")
+        assert not [process for process in ours(tmp_path) if "worker_process" in " ".join(process.cmdline())]
+
+
+def test_an_interrupted_edit_changes_nothing(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        sent = k.start(ORDERS + "print('in it')\nimport time\ntime.sleep(60)\n")
+        k.wait_for_output(sent)
+        k.interrupt()
+        assert k.finish(sent, 10).error == "KeyboardInterrupt"
+        assert "charges: 1" in k.ok(PLACE)
+        k.ok(ORDERS.replace('f"charged ', 'f"billed '))
+        assert "billed order-2" in k.ok(PLACE)
+
+
+def test_a_taken_back_edit_is_not_in_pythons_cache(tmp_path: Path) -> None:
+    """The same size within the same second, and Python may write its compiled modules."""
+    with kernel(tmp_path, PYTHONDONTWRITEBYTECODE="") as k:
+        open_notebook(k)
+        for _ in range(3):
+            assert k.run(ORDERS.replace("@activity.defn", "@activity.defm")).error == "CellError"
+            assert "charges: 1" in k.ok(PLACE)
+        k.ok(spawn("p", "apart"))
+        assert "charges: 1" in k.ok(PLACE.replace('"orders"', '"apart"'))
+
+
+def test_an_edit_that_the_worker_cannot_take_is_mended_by_the_next(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(spawn("p", "apart"))
+        wrong = ORDERS.replace("from datetime import timedelta", "from datetime import datetime, timedelta")
+        output = k.run(wrong + "\nNOW = datetime.now()\n")
+        assert output.error == "WorkshopError"
+        assert "The Worker did not start" in output.text
+        k.ok(ORDERS)
+        assert "charges: 1" in k.ok(PLACE)
+        assert "charges: 1" in k.ok(PLACE.replace('"orders"', '"apart"'))
+        output = k.run(ORDERS.replace("class ProcessOrder", "class HandleOrder"))
+        assert "ProcessOrder is gone from the cell 'orders'" in output.text
+        k.ok(ORDERS)
+        assert "charges: 1" in k.ok(PLACE)
+
+
+def test_an_edit_while_the_server_is_down_is_taken_up_later(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok("await ws.server.kill()")
+        edited = ORDERS.replace('f"charged ', 'f"billed ')
+        output = k.run(edited)
+        assert output.error == "WorkshopError"
+        assert "does not answer" in output.text
+        k.ok("await ws.server.restart()")
+        assert "has the new code" in k.ok(edited)
+        assert "billed order-1" in k.ok(PLACE)
+
+
+def test_what_a_worker_is_given_may_come_from_anywhere(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(
+            "%%workflow odd\nimport functools\nfrom dataclasses import dataclass\nfrom temporalio import activity\n"
+            "def make(verb):\n    @activity.defn(name=verb)\n    async def made(x: str) -> str:\n"
+            "        return verb + x\n    return made\n"
+            "def traced(f):\n    @functools.wraps(f)\n    async def inner(x: str) -> str:\n"
+            "        return 'traced ' + await f(x)\n    return inner\n"
+            "async def _raw(x: str) -> str:\n    return x\nwrapped = activity.defn(name='wrapped')(traced(_raw))\n"
+            "@dataclass(frozen=True)\nclass Shop:\n    name: str\n    @activity.defn\n"
+            "    async def sell(self, x: str) -> str:\n        return self.name + x\n"
+        )
+        k.ok("given = [make('a'), wrapped, Shop('s').sell]")
+        k.ok("ws.run(Worker, client, task_queue='odd', workflows=[ProcessOrder], activities=given)")
+        k.ok("ws.run(Worker, client, task_queue='odd', workflows=[ProcessOrder], activities=given)")
+
+
+def test_dependents_are_imported_in_the_order_of_their_imports(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        k.ok("%%workflow c1\nX = 1\n")
+        k.ok("%%workflow c2\nY = 1\n")
+        k.ok("%%workflow c1\nfrom c2 import Y\nX = Y\n")
+        k.ok("%%workflow c3\nZ = 1\n")
+        k.ok("%%workflow c2\nfrom c3 import Z\nY = Z\n")
+        k.ok("%%workflow c3\nZ = 2\n")
+        assert k.ok("print(X, Y, Z)").strip() == "2 2 2"
+        output = k.run("%%workflow c3\nfrom c1 import X\nZ = 2\n")
+        assert output.error == "CellError"
+        assert "cells import each other" in output.text
+        assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
+
+
+def test_two_setups_at_once_are_one(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        k.ok("import asyncio\nfrom workshop_lib import Workshop")
+        k.ok("a, b = await asyncio.gather(Workshop.start(), Workshop.start())")
+        assert k.ok("print(a is b)").strip() == "True"
+
+
+def test_a_relative_home_and_another_folder(tmp_path: Path) -> None:
+    with kernel(tmp_path, WORKSHOP_HOME="relative") as k:
+        for _ in range(2):
+            open_notebook(k)
+        k.ok("import os; os.chdir('/')")
+        open_notebook(k)
+        assert "charges: 1" in k.ok(PLACE)
+
+
+def test_a_cell_in_any_language(tmp_path: Path) -> None:
+    with kernel(tmp_path, PYTHONUTF8="0", LC_ALL="C") as k:
+        k.ok(START)
+        k.ok("%%workflow gruesse\nGRUß = 'schöne Grüße ✓ 漢字'\n")
+        assert k.ok("print(GRUß)").strip() == "schöne Grüße ✓ 漢字"
+
+
+def test_a_stuck_activity_does_not_keep_the_kernel_alive(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(ORDERS.replace('note("charge", order=order)', "import time; time.sleep(60)"))
+        k.ok('await client.start_workflow(ProcessOrder.run, "s", id="s", task_queue="orders")')
+        k.ok("import asyncio; await asyncio.sleep(0.5)")
+        began = time.monotonic()
+        k.close()
+        assert time.monotonic() - began < 8
+        assert not wait_until_gone(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from workshop_lib import connections, service
 from workshop_lib.connections import Connections
 from workshop_lib.messages import WorkshopError
+from workshop_lib.state import notebook_key
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,23 @@ def test_a_profile_is_used_when_named(clean: Path, monkeypatch: pytest.MonkeyPat
     assert "SECRET" not in repr(chosen)
 
 
+def test_prefixes_never_begin_with_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a reset in one notebook would end another's workflows."""
+    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "env.invalid:7233")
+    keys = []
+    for name in (
+        "/a/a_notebook_with_a_very_long_name_indeed_1.ipynb",
+        "/a/a_notebook_with_a_very_long_name_indeed_2.ipynb",
+    ):
+        monkeypatch.setenv("JPY_SESSION_NAME", name)
+        keys += [notebook_key(), f"{notebook_key()}x2"]
+    prefixes = [chosen.prefix for key in keys if (chosen := service.chosen(key))]
+    assert len(prefixes) == 4
+    assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
+    assert len(set(prefixes)) == 4
+
+
 def test_variables_are_used_when_asked_for(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clean.write_text('[profile.default]\naddress = "prod.invalid:7233"\n')
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
@@ -67,11 +85,11 @@ def test_a_choice_without_meaning_is_explained(choice: str, monkeypatch: pytest.
         service.chosen("key")
 
 
-async def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_CONNECT_SECONDS", 1.0)
+async def test_a_service_that_does_not_answer_is_named(ws: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_ANSWER_SECONDS", 1.0)
     outside = service.OutsideService("the TEMPORAL_* variables", {"target_host": "127.0.0.1:1"}, "ann-")
     with pytest.raises(WorkshopError) as raised:
-        await asyncio.wait_for(Connections("", outside, lambda *_: None).version(), 20)
+        await asyncio.wait_for(Connections(ws.server, outside, lambda *_: None).version(), 20)
     for part in ("127.0.0.1:1", "the TEMPORAL_* variables", "unset WORKSHOP_SERVICE"):
         assert part in str(raised.value)
 

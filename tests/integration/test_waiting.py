@@ -10,7 +10,12 @@ from typing import Any
 
 import flows
 import pytest
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -127,6 +132,74 @@ async def test_a_question_to_a_workflow_whose_worker_is_gone(
     asked = handle.query(flows.Stubborn.state) if call == "query" else handle.execute_update(flows.Stubborn.add, 1)
     assert f"polls task queue {queue!r}" in await told(asked, capsys)
     await handle.terminate()
+
+
+async def test_an_accepted_update_whose_worker_is_gone(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = ws.id("queue")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+    update = await handle.start_update(flows.Stubborn.after_go, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+    await ws.stop(worker)
+    assert f"polls task queue {queue!r}" in await told(update.result(), capsys)
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    await handle.signal(flows.Stubborn.proceed)
+    assert await update.result() == "gone"
+    await ws.stop(worker)
+
+
+async def test_a_question_to_a_closed_workflow_without_a_worker(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = ws.id("queue")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+    await handle.signal(flows.Stubborn.proceed)
+    await handle.result()
+    await ws.stop(worker)
+    assert f"polls task queue {queue!r}" in await told(handle.query(flows.Stubborn.state), capsys)
+
+
+async def test_a_worker_without_the_activities(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = ws.id("queue")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.OneActivity])
+    start = flows.OneActivity.run
+    text = await told(client.execute_workflow(start, args=["slow", 1, None], id=ws.id("o"), task_queue=queue), capsys)
+    assert f"The worker on task queue {queue!r} takes no activities" in text
+    await ws.stop(worker)
+
+
+async def test_a_worker_that_the_workshop_did_not_start_is_no_reason_to_complain(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings: dict[str, Any] = {"workflows": [flows.OneActivity], "activities": [flows.slow]}
+    async with Worker(client, task_queue="plain", **settings):
+        start = flows.OneActivity.run
+        waits = client.execute_workflow(start, args=["slow", 4.5, None], id=ws.id("o"), task_queue="plain")
+        assert await told(waits, capsys) == ""
+
+
+async def test_a_long_nexus_operation_is_no_reason_to_complain(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endpoint = await ws.endpoint("patient", namespace="default", task_queue="patient")
+    handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()]}
+    settings = {"workflows": [flows.Caller, flows.Echo], **handlers}
+    worker = ws.run(Worker, client, task_queue="patient", **settings)
+    start = client.execute_workflow(flows.Caller.run, args=[endpoint, "slow:4"], id=ws.id("c"), task_queue="patient")
+    assert await told(start, capsys) == ""
+    await ws.stop(worker)
+
+
+async def test_a_start_without_a_server(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    await ws.server.kill()
+    try:
+        assert "ws.server.restart()" in await told(client.start_workflow("X", id="x", task_queue="q"), capsys)
+    finally:
+        await ws.server.restart()
 
 
 async def test_healthy_waits_are_left_in_peace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,13 +45,56 @@ async def test_a_worker_that_is_stuck_in_a_blocking_activity_is_named_within_a_b
     await client.start_workflow(flows.OneActivity.run, args=["blocks", None, None], id=ws.id("b"), task_queue=queue)
     assert await asyncio.to_thread(blocking.entered.wait, 10)
     began = time.monotonic()
-    with pytest.raises(WorkshopError, match="blocks a thread"):
+    with pytest.raises(WorkshopError, match="blocks and cannot be cancelled"):
         await ws.stop(worker)
     assert time.monotonic() - began < 5
     blocking.release.set()
     await ws.stop(worker)
     assert not worker.running
     executor.shutdown()
+
+
+async def test_an_activity_that_blocks_its_loop_stalls_nobody_else(ws: Workshop, client: Client) -> None:
+    queue = ws.id("queue")
+    stalled = ws.run(
+        Worker, client, task_queue=queue, workflows=[flows.OneActivity], activities=[blocking.blocks_its_loop]
+    )
+    blocking.release.clear()
+    blocking.entered.clear()
+    start = flows.OneActivity.run
+    await client.start_workflow(start, args=["blocks_its_loop", None, None], id=ws.id("b"), task_queue=queue)
+    assert await asyncio.to_thread(blocking.entered.wait, 10)
+    other = ws.run(Worker, client, task_queue="other", workflows=[flows.Echo])
+    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="other") == "x"
+    blocking.release.set()
+    await ws.stop(stalled, other)
+
+
+async def test_a_worker_without_a_server_can_be_started_later(ws: Workshop, client: Client) -> None:
+    queue = ws.id("queue")
+    await ws.server.kill()
+    try:
+        with pytest.raises(WorkshopError, match="the Temporal Server does not answer"):
+            ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo])
+    finally:
+        await ws.server.restart()
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo])
+    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
+    await ws.stop(worker)
+
+
+async def test_a_worker_in_a_missing_namespace_can_be_started_later(ws: Workshop) -> None:
+    client = await Client.connect(ws.server.address, namespace="later")
+    with pytest.raises(WorkshopError, match="Namespace later was not found"):
+        ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
+    await ws.connection("later")
+    async with asyncio.timeout(20):  # the server remembers for a while that it was not there
+        while True:
+            with contextlib.suppress(WorkshopError):
+                worker = ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
+                break
+            await asyncio.sleep(0.2)
+    await ws.stop(worker)
 
 
 async def test_two_namespaces_may_use_the_same_queue(ws: Workshop, client: Client) -> None:
@@ -65,14 +109,14 @@ async def test_two_namespaces_may_use_the_same_queue(ws: Workshop, client: Clien
 async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, client: Client) -> None:
     queue = ws.id("queue")
     process = await ws.spawn(Worker, client, task_queue=queue, workflows=[flows.Echo])
-    assert process.polls == [("default", queue)]
+    assert process.polls == [("default", queue, "workflow")]
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
     process.kill()
     async with asyncio.timeout(2):
         while process.running:
             await asyncio.sleep(0.01)
     await ws.stop(process)
-    assert ws._is_polled("default", queue) is False
+    assert ws._is_polled("default", queue, "workflow") is False
 
 
 async def test_a_spawned_worker_speaks_as_its_client_does(ws: Workshop) -> None:
@@ -97,7 +141,7 @@ async def test_a_spawned_worker_speaks_as_its_client_does(ws: Workshop) -> None:
 
 async def test_a_module_can_be_spawned_by_name(ws: Workshop, client: Client) -> None:
     process = await ws.spawn("module_worker")
-    assert process.polls == [("default", "module")]
+    assert process.polls == [("default", "module", "workflow")]
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="module") == "x"
     await ws.stop(process)
     with pytest.raises(WorkshopError, match="No module named 'missing_module'"):

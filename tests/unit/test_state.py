@@ -27,7 +27,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_is_found_again_when_it_was_given_up() -> None:
     first = StateFolder.claim("nb")
     second = StateFolder.claim("nb")
-    assert [first.path.name, second.path.name] == ["nb", "nb-2"]
+    assert [first.path.name, second.path.name] == ["nb", "nbx2"]
     first.release()
     assert StateFolder.claim("nb").path.name == "nb"
     second.release()
@@ -42,7 +42,7 @@ def test_a_killed_process_gives_its_folder_up() -> None:
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
     other = StateFolder.claim("nb")
-    assert other.path.name == "nb-2"
+    assert other.path.name == "nbx2"
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     holder.stdout.close()

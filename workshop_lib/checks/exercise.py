@@ -15,7 +15,7 @@ from typing import Any
 
 from workshop_lib.failures import describe
 from workshop_lib.messages import WorkshopError, say
-from workshop_lib.progress import remember
+from workshop_lib.progress import Record, remember
 from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 30.0
@@ -87,14 +87,13 @@ async def check(number: str, answer: Any) -> None:
     """
     error = ""
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            saw = await _find(number).proof(_workshop(), answer)
+        saw = await _prove(number, answer)
         say(f"✓ Exercise {number} passed. {saw}", "good")
-        remember(number, passed=True, checks=1, error="")
+        _remember(number, passed=True, checks=1, error="")
         return
     except Wrong as wrong:
         text = f"✗ Exercise {number} is not right yet. {wrong.saw}\n→ {wrong.advice}"
-    except TimeoutError:
+    except _NotEnded:
         text = f"✗ Exercise {number}: your code had not ended after {CHECK_SECONDS:.0f} s.\n→ What does it wait for?"
     except Exception as unexpected:
         lines = describe(unexpected)
@@ -104,7 +103,7 @@ async def check(number: str, answer: Any) -> None:
             error = lines[-1].strip()
             text = f"✗ Exercise {number}: your code did not run to its end.\n" + "\n".join(lines)
     say(text, "warn")
-    remember(number, checks=1, error=error)
+    _remember(number, checks=1, error=error)
     if os.environ.get("WORKSHOP_STRICT") == "1":
         raise WorkshopError(text)
 
@@ -116,9 +115,33 @@ async def hint(number: str) -> None:
         number: The exercise, such as ``"2.1"``.
     """
     hints = _find(number).hints
-    shown = min(remember(number, hints=1).hints, len(hints))
+    shown = min(_remember(number, hints=1).hints, len(hints))
     lines = [f"Hint {i} of {len(hints)}. {text}" for i, text in enumerate(hints[:shown], 1)]
     say("\n".join(lines))
+
+
+class _NotEnded(Exception):
+    pass
+
+
+async def _prove(number: str, answer: Any) -> str:
+    proof = asyncio.ensure_future(_find(number).proof(_workshop(), answer))
+    try:
+        await asyncio.wait([proof], timeout=CHECK_SECONDS)
+    finally:
+        # Not waited for: what it stops may be what hangs.
+        proof.cancel()
+    if not proof.done():
+        raise _NotEnded
+    return proof.result()
+
+
+def _remember(number: str, **changes: Any) -> Record:
+    try:
+        return remember(number, **changes)
+    except OSError as error:
+        say(f"Your progress could not be saved ({error}). The exercise itself is not affected.", "warn")
+        return Record(hints=len(_find(number).hints))
 
 
 def _find(number: str) -> Exercise:

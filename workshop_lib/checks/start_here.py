@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from temporalio.client import Client
@@ -36,7 +37,14 @@ async def greet_by_name(ws: Workshop, answer: Any) -> str:
 async def _greeting(ws: Workshop, greet: Callable[..., Any], activity_type: str, name: str) -> Any:
     client = await Client.connect(**await ws.connection("default"))
     queue = ws.id("check")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[Greeting], activities=[greet])
+    worker = ws.run(
+        Worker,
+        client,
+        task_queue=queue,
+        workflows=[Greeting],
+        activities=[greet],
+        activity_executor=ThreadPoolExecutor(1),  # a plain `def` is a right answer, too
+    )
     try:
         return await client.execute_workflow(Greeting.run, args=[activity_type, name], id=queue, task_queue=queue)
     finally:
