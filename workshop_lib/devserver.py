@@ -125,18 +125,24 @@ class DevServer:
         lock = Lock(self._folder.path / "server.lock")
         await self._wait_for(lock)
         try:
+            if not self._folder.read("server.json").get("served"):
+                # A server that was killed while it made its database leaves one that no server can use.
+                for file in self._folder.path.glob("temporal.db*"):
+                    file.unlink()
             for _ in range(3):
                 self._choose_ports()
                 log = self._folder.logs / "server.log"
                 self._process = Process(self._command(), log=log, environment=_environment(), lock=lock)
                 self._folder.write("server.json", {"ports": self._ports, "pid": self._process.pid})
                 if await self._healthy(self._process):
+                    self._folder.write("server.json", {"served": True})
                     return
                 await self.close()
             raise WorkshopError(
                 "The Temporal Server did not start.",
-                _last_lines(log),
-                "Run `python -m workshop_lib doctor`; it checks what the server needs.",
+                _last_line(log),
+                "Run `make doctor`; it checks what a server needs. If all is fine there, shut this kernel down, forget "
+                "its workflows with `python -m workshop_lib reset`, and start again.",
             )
         except BaseException:  # an interrupted cell, too, must leave nothing half started
             if self._process is not None:
@@ -210,8 +216,6 @@ def _environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
 
 
-def _last_lines(path: Path, count: int = 5) -> str:
-    try:
-        return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
-    except FileNotFoundError:
-        return ""
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return lines[-1][:400] if lines else "It left no message."

@@ -174,7 +174,19 @@ async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, monkey
     with pytest.raises(WorkshopError, match="did not start") as raised:
         await DevServer(StateFolder(tmp_path)).start()
     assert "dynamic config" in str(raised.value)
-    assert "workshop_lib doctor" in str(raised.value)
+    assert "make doctor" in str(raised.value)
+
+
+async def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
+    """As after a SIGKILL in the first tenth of a second."""
+    (tmp_path / "temporal.db").write_bytes(b"half a database")
+    server = DevServer(StateFolder(tmp_path))
+    await server.start()
+    client = await Client.connect(server.address)
+    await client.start_workflow("X", id="kept", task_queue="q")
+    await server.restart()
+    assert (await client.get_workflow_handle("kept").describe()).id == "kept", "one that was in use is not touched"
+    await server.close()
 
 
 async def test_a_missing_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
