@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: lab test notebooks bench size doctor pins clean
+.PHONY: lab test notebooks chaos bench size doctor pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab: $(VENV)/.lab
@@ -22,6 +22,10 @@ test: $(VENV)/.dev
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab
 	$(BIN)/python -m workshop_lib notebooks
+
+# Long sweeps; CI runs a seeded sample of them.
+chaos: $(VENV)/.dev
+	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

@@ -83,9 +83,12 @@ def _folder() -> Iterator[Finding]:
     from workshop_lib.state import home
 
     folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        yield Finding(True, f"{folder} can be written to")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            yield Finding(True, f"{folder} can be written to")
+    except OSError as error:
+        yield Finding(False, f"{folder} cannot be written to: {error.strerror}", "Set WORKSHOP_HOME to another folder.")
 
 
 def _memory() -> Iterator[Finding]:

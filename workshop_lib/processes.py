@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from workshop_lib import warden
+from workshop_lib.messages import WorkshopError
 from workshop_lib.state import Lock
 
 
@@ -55,7 +56,9 @@ class Process:
             answer = report.read()
         if not answer:
             self._warden.wait()
-            raise OSError(f"{command[0]} could not be started; see {log}")
+            raise WorkshopError(
+                f"{command[0]} could not be started.", f"See {log}.", "`make doctor` checks the installation."
+            )
         self.pid = int(answer)
 
     @property
