@@ -18,7 +18,7 @@ from pathlib import Path
 
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from workshop_lib.messages import WorkshopError
+from workshop_lib.messages import WorkshopError, say
 from workshop_lib.processes import Process
 from workshop_lib.state import Lock, StateFolder
 
@@ -172,7 +172,13 @@ class DevServer:
         # The same as before, so that clients reconnect and an open Web UI goes on; another in the place of a taken one.
         self._ports = self._ports or free_ports(4)
         new = iter(free_ports(4))
-        self._ports = [port if _is_free(port) else next(new) for port in self._ports]
+        before, self._ports = self._ports[0], [port if _is_free(port) else next(new) for port in self._ports]
+        if before != self._ports[0]:
+            say(
+                f"Another program has taken the server's port {before}; it is at {self.address} now.\n"
+                "→ Run the cells again that connect and that start workers.",
+                "warn",
+            )
 
     def _command(self) -> list[str]:
         grpc, ui, http, metrics = map(str, self._ports)

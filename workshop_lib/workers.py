@@ -241,6 +241,7 @@ class SpawnedWorker:
     def __init__(self, launch: Callable[[], Process], name: str, uses: Callable[[], set[str]]) -> None:
         self._launch, self.name, self.uses = launch, name, uses
         self._process: Process | None = None
+        self._told_to_end = False
         self.polls: list[Polled] = []
         self.wanted = True
 
@@ -264,6 +265,7 @@ class SpawnedWorker:
             WorkshopError: It ended instead, or takes longer than ``START_SECONDS``.
         """
         process = self._process = self._launch()
+        self._told_to_end = False
         ready = threading.Event()
         threading.Thread(target=self._forward, args=(process, ready), daemon=True).start()
         deadline = asyncio.get_running_loop().time() + START_SECONDS
@@ -283,12 +285,13 @@ class SpawnedWorker:
 
     def kill(self) -> None:
         """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
-        self.wanted = False
+        self.wanted, self._told_to_end = False, True
         if self._process is not None:
             self._process.kill()
 
     async def stop(self) -> None:
         """Ask it to stop (SIGTERM), and kill it if it has not after ``STOP_SECONDS``."""
+        self._told_to_end = True
         if self._process is not None:
             self._process.signal(signal.SIGTERM)
             if not await self._process.wait(STOP_SECONDS):
@@ -308,6 +311,8 @@ class SpawnedWorker:
                 ready.set()
             else:
                 print(f"[{self.name}] {text}", flush=True)
+        if ready.is_set() and not self._told_to_end:
+            say(f"{self.name} ended by itself: {_last_words(process)}", "warn")
 
 
 def _last_words(process: Process) -> str:

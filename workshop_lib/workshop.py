@@ -64,11 +64,13 @@ class Workshop(Connections):
                 return cls.current
             quieten()
             folder = StateFolder.claim(notebook_key())
+            server = DevServer(folder)
             try:
-                ws = cls(folder, DevServer(folder), service.chosen(folder.path.name))
+                ws = cls(folder, server, service.chosen(folder.path.name))
                 await ws._greet()
             except BaseException:  # an interrupted cell, too: the next try must find everything free
                 folder.release()
+                await server.close()
                 raise
             os.environ[STATE_VARIABLE] = str(folder.path)
             cls.current = ws
@@ -84,6 +86,7 @@ class Workshop(Connections):
         atexit.unregister(self._at_exit)
         await self.stop(*self._running)
         await self._server.close()
+        self._background.end()
         self._folder.release()
         os.environ.pop(STATE_VARIABLE, None)
         Workshop.current = None
@@ -140,7 +143,11 @@ class Workshop(Connections):
         for before in [each for each in self._running if isinstance(each, InProcessWorker)]:
             if before.place == running.place:
                 await self.stop(before)
-        await running.start()
+        try:
+            await running.start()
+        except BaseException:
+            running.discard()
+            raise
         self._running.append(running)
 
     async def spawn(self, worker: str | type[Worker], client: Client | None = None, **settings: Any) -> SpawnedWorker:

@@ -78,7 +78,7 @@ async def test_an_endpoint_is_moved_when_it_is_made_again(ws: Workshop) -> None:
         assert found.spec.target.worker.task_queue == queue
 
 
-async def test_a_taken_port_is_given_up(tmp_path: Path) -> None:
+async def test_a_taken_port_is_given_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = StateFolder(tmp_path)
     server = DevServer(folder)
     await server.start()
@@ -92,6 +92,7 @@ async def test_a_taken_port_is_given_up(tmp_path: Path) -> None:
         again = DevServer(folder)
         await again.start()
         assert again.address != before
+        assert f"it is at {again.address} now" in capsys.readouterr().out
         await again.close()
 
 

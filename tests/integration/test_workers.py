@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -117,6 +119,20 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, clie
             await asyncio.sleep(0.01)
     await ws.stop(process)
     assert ws._is_polled("default", queue, "workflow") is False
+
+
+async def test_a_spawned_worker_that_ends_by_itself_is_told(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
+    text = ""
+    async with asyncio.timeout(5):
+        while "ended by itself" not in text:
+            text += capsys.readouterr().out
+            await asyncio.sleep(0.01)
+    await ws.stop(process)
 
 
 async def test_a_spawned_worker_speaks_as_its_client_does(ws: Workshop) -> None:
