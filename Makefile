@@ -16,12 +16,12 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m workshop_lib notebooks --check
+	$(BIN)/python solutions/make_notebooks.py --check
 	$(BIN)/python -m pytest $(ARGS)
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab
-	$(BIN)/python -m workshop_lib notebooks
+	$(BIN)/python solutions/make_notebooks.py
 
 # Long sweeps; CI runs a seeded sample of them.
 chaos: $(VENV)/.dev

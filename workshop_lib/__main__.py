@@ -1,34 +1,18 @@
-"""``python -m workshop_lib doctor | notebooks [--check] | reset``."""
+"""``python -m workshop_lib doctor | reset``."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
-from pathlib import Path
 
 from workshop_lib.messages import WorkshopError
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from workshop_lib import doctor
 
     return doctor.main()
-
-
-def _notebooks(arguments: argparse.Namespace) -> int:
-    from workshop_lib.notebooks import generate
-
-    differing = generate(_ROOT, write=not arguments.check)
-    if not differing:
-        print("notebooks/ fits solutions/.")
-        return 0
-    print(("Out of date: " if arguments.check else "Brought up to date: ") + ", ".join(differing))
-    if arguments.check:
-        print("→ Edit solutions/, then run `make notebooks`.")
-    return 1 if arguments.check else 0
 
 
 def _reset(arguments: argparse.Namespace) -> int:
@@ -53,9 +37,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("doctor", help="what is fine on this machine, and what is not").set_defaults(run=_doctor)
-    generator = commands.add_parser("notebooks", help="make notebooks/ from solutions/")
-    generator.add_argument("--check", action="store_true", help="only compare, and fail if they differ")
-    generator.set_defaults(run=_notebooks)
     commands.add_parser("reset", help="forget all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()
     try:

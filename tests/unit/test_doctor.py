@@ -89,14 +89,8 @@ def test_reset_forgets_what_no_kernel_uses(tmp_path: Path, monkeypatch: pytest.M
     assert not list((tmp_path / "notebooks").iterdir())
 
 
-def test_drift_is_told() -> None:
-    done = command("notebooks", "--check")
-    assert done.returncode == 0
-    assert "notebooks/ fits solutions/" in done.stdout
-
-
 def test_an_unknown_command_lists_the_known_ones() -> None:
     done = command("dance")
     assert done.returncode == 2
-    for known in ("doctor", "notebooks", "reset"):
+    for known in ("doctor", "reset"):
         assert known in done.stderr

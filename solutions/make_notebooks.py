@@ -1,20 +1,24 @@
 """Make ``notebooks/``, which learners open, from ``solutions/``, which people edit.
 
-An answer stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's convention). It is cut out, and a
-stub takes its place. Outputs, counts and a person's own metadata are dropped on both sides.
+An answer stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
+convention). It is cut out, and a stub takes its place. Outputs, counts and a person's
+own metadata are dropped on both sides. `make notebooks` runs this file.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from workshop_lib.messages import WorkshopError
-
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-STUB = ("# your code here", 'raise ApplicationError("not solved yet", non_retryable=True)')
+STUB = (
+    "# your code here",
+    'raise ApplicationError("not solved yet", non_retryable=True)',
+)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -24,8 +28,9 @@ _METADATA = {
 def cut(source: str) -> str:
     """A cell's text without its answers.
 
-    Inside a function a stub that fails for good takes their place: ``ApplicationError`` must be imported in the
-    cell. At the left margin only the comment does: raising there would stop the notebook.
+    Inside a function a stub that fails for good takes their place: ``ApplicationError``
+    must be imported in the cell. At the left margin only the comment does: raising
+    there would stop the notebook.
 
     Args:
         source: The cell with its answers.
@@ -52,7 +57,7 @@ def cut(source: str) -> str:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """A notebook as it is committed: no outputs, no counts, no metadata but the kernel's name and cell tags."""
+    """A notebook as it is committed: no outputs, no metadata but kernel and tags."""
     notebook.metadata = NotebookNode(_METADATA)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
@@ -78,20 +83,29 @@ def generate(root: Path, write: bool) -> list[str]:
         write: Whether to write; if not, only compare.
 
     Returns:
-        The files that differ, or differed, from what they should be, relative to the checkout.
+        The files that differ, or differed, from what they should be, relative to the
+        checkout.
 
     Raises:
-        WorkshopError: A solution's marks do not match.
+        ValueError: A solution's marks do not match; it is named.
     """
     wanted: dict[Path, str] = {}
     for path in sorted((root / "solutions").glob("*.ipynb")):
         try:
             wanted[path] = _text(tidy(nbformat.read(path, as_version=4)))
-            wanted[root / "notebooks" / path.name] = _text(for_learners(nbformat.read(path, as_version=4)))
+            wanted[root / "notebooks" / path.name] = _text(
+                for_learners(nbformat.read(path, as_version=4))
+            )
         except ValueError as error:
-            raise WorkshopError(f"solutions/{path.name}: {error}.", then="Mend the marks and try again.") from error
-    differing = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    left_over = [path for path in (root / "notebooks").glob("*.ipynb") if path not in wanted]
+            raise ValueError(f"solutions/{path.name}: {error}") from error
+    differing = [
+        path
+        for path, text in wanted.items()
+        if not path.exists() or path.read_text() != text
+    ]
+    left_over = [
+        path for path in (root / "notebooks").glob("*.ipynb") if path not in wanted
+    ]
     if write:
         for path in differing:
             path.write_text(wanted[path])
@@ -103,3 +117,28 @@ def generate(root: Path, write: bool) -> list[str]:
 def _text(notebook: NotebookNode) -> str:
     nbformat.validate(notebook)
     return str(nbformat.writes(notebook)) + "\n"
+
+
+def main() -> int:
+    """Write, or with ``--check`` only compare. Returns the exit status."""
+    parser = argparse.ArgumentParser(description="Make notebooks/ from solutions/.")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare, and fail if they differ"
+    )
+    check = parser.parse_args().check
+    try:
+        differing = generate(Path(__file__).resolve().parent.parent, write=not check)
+    except ValueError as error:
+        print(f"{error}\n→ Mend the marks and try again.", file=sys.stderr)
+        return 1
+    if not differing:
+        print("notebooks/ fits solutions/.")
+        return 0
+    print(("Out of date: " if check else "Brought up to date: ") + ", ".join(differing))
+    if check:
+        print("→ Edit solutions/, then run `make notebooks`.")
+    return int(check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
