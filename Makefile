@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: lab test notebooks chaos bench size doctor pins clean
+.PHONY: lab test notebooks chaos bench size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab: $(VENV)/.lab
@@ -35,6 +35,10 @@ size:
 
 doctor: $(VENV)/.lab
 	$(BIN)/python -m workshop_lib doctor
+
+# Forget all workflows, ledgers and progress.
+reset: $(VENV)/.lab
+	$(BIN)/python -m workshop_lib reset
 
 # Resolve the pins anew, for every supported Python and platform at once. Needs the network.
 pins: $(VENV)/.dev

@@ -26,9 +26,11 @@ def _reset(arguments: argparse.Namespace) -> int:
             lock.release()
         else:
             kept += 1
-            print(f"Kept, a kernel uses it: {folder.name}")
+            print(f"Not touched, because its kernel runs: {folder.name}")
     (home() / "progress.json").unlink(missing_ok=True)
-    print("Workflows, ledgers and progress are gone." + (" Shut those kernels down and try again." if kept else ""))
+    print("Progress is forgotten, and all workflows and ledgers" + (" of the other notebooks." if kept else "."))
+    if kept:
+        print("→ For the rest: Kernel → Shut Down All Kernels, then try again.")
     return 1 if kept else 0
 
 

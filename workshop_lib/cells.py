@@ -23,12 +23,15 @@ from typing import Any
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
-from workshop_lib.failures import describe
+from workshop_lib.failures import describe, line_of_cell
 from workshop_lib.messages import WorkshopError
 
 
 class CellError(WorkshopError):
     """A ``%%workflow`` cell that cannot become a module. Nothing has changed: the cell as it was is still in use."""
+
+
+_MEND = "Mend that line, and run the cell again."
 
 
 class Cells:
@@ -43,6 +46,7 @@ class Cells:
 
     def __init__(self, folder: Path, names: dict[str, Any], changed: Callable[[list[str], bool], None]) -> None:
         self._folder, self._names, self._changed = folder, names, changed
+        self.red: set[str] = set()  # cells whose last run failed, while their code from before is in use
         self._imported: list[str] = []
         self._untold: list[str] = []  # replaced, and not yet taken up by everything that uses them
         self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
@@ -67,6 +71,16 @@ class Cells:
                 then="Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores.",
             )
         self._refuse_if_taken(name)
+        try:
+            self._take(name, cell, keep_open=bool(options))
+        except CellError as error:
+            if name in self._imported:
+                self.red.add(name)
+                error.then += " Until then the code from before stays in use."
+            raise
+        self.red.discard(name)
+
+    def _take(self, name: str, cell: str, keep_open: bool) -> None:
         # The first line stands for the magic, so that line numbers are those of the cell.
         source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
         self._refuse_if_wrong(name, source)
@@ -80,7 +94,7 @@ class Cells:
         if edited:
             self._untold = [module for module in self._untold if module not in replaced] + replaced
         if self._untold:
-            self._changed(self._untold, bool(options))
+            self._changed(self._untold, keep_open)
             self._untold = []
 
     def latest(self, thing: Any) -> Any:
@@ -103,8 +117,8 @@ class Cells:
         _, module, name = self._former[id(thing)]
         if not hasattr(sys.modules[module], name):
             raise CellError(
-                f"{name} is gone from the cell {module!r}, and a Worker uses it.",
-                then=f"Define it again, or run the cell that makes the Worker without {name}.",
+                f"{name} is gone from the cell {module!r}.",
+                then=f"Define it there under this name. If it has another name now, use that one instead of {name}.",
             )
         return getattr(sys.modules[module], name)
 
@@ -129,16 +143,14 @@ class Cells:
             tree = ast.parse(source)
         except SyntaxError as error:
             number = error.lineno or 1
-            text = lines[number - 1].strip() if number <= len(lines) else ""
-            raise CellError(
-                f'SyntaxError: {error.msg} (cell "{name}", line {number}: {text})', then="Mend that line."
-            ) from None
+            text = lines[number - 1] if number <= len(lines) else ""
+            raise CellError(f"SyntaxError: {error.msg} ({line_of_cell(name, number, text)})", then=_MEND) from None
         for message in Checker(tree).messages:
             if isinstance(message, UndefinedName):
                 unknown = str(message.message_args[0])
                 raise CellError(
                     f"NameError: name {unknown!r} is not defined "
-                    f'(cell "{name}", line {message.lineno}: {lines[message.lineno - 1].strip()})',
+                    f"({line_of_cell(name, message.lineno, lines[message.lineno - 1])})",
                     "A %%workflow cell is a module of its own: it knows what it defines and imports, and nothing else.",
                     self._how_to_import(unknown),
                 )
@@ -167,7 +179,7 @@ class Cells:
                     kept[module] = sys.modules.pop(module)
                 importlib.import_module(module)
         except BaseException as error:
-            reason = describe(error)[-1]  # while the line it names is still in the file
+            reason = describe(error)[-1].strip()  # while the line it names is still in the file
             # The sandbox reads the file for each run of a workflow, so it has to fit what the workers hold.
             self._write(name, before)
             for module in modules:
@@ -175,7 +187,7 @@ class Cells:
             sys.modules.update(kept)
             if not isinstance(error, Exception):
                 raise
-            raise CellError(reason, then="Mend that line, and run the cell again.") from error
+            raise CellError(reason, then=_MEND) from error
         for module, former in kept.items():
             for title, value in vars(former).items():
                 self._former.setdefault(id(value), (value, module, title))  # who defines it comes before who imports it

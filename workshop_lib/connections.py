@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -38,10 +38,10 @@ class Connections:
     Args:
         server: The embedded server.
         outside: The outside service to use instead, where one was asked for.
-        polled: What is known of running workers, to explain waits.
+        polled: Tells what the workers of this notebook poll, to explain waits.
     """
 
-    def __init__(self, server: DevServer, outside: OutsideService | None, polled: Polled) -> None:
+    def __init__(self, server: DevServer, outside: OutsideService | None, polled: Callable[[], list[Polled]]) -> None:
         self._server, self._outside = server, outside
         self._prefix = outside.prefix if outside else ""
         self._explainer = Explainer(polled)

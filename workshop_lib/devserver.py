@@ -142,7 +142,7 @@ class DevServer:
                 "The Temporal Server did not start.",
                 _last_line(log),
                 "Run `make doctor`; it checks what a server needs. If all is fine there, shut this kernel down, forget "
-                "its workflows with `python -m workshop_lib reset`, and start again.",
+                "its workflows with `make reset`, and start again.",
             )
         except BaseException:  # an interrupted cell, too, must leave nothing half started
             if self._process is not None:

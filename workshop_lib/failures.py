@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import traceback
+from datetime import datetime
 from pathlib import Path
 
 from temporalio.api.failure.v1 import Failure
@@ -51,25 +52,46 @@ def explain_sandbox(message: str) -> str:
     return f"{first.removesuffix('.')}: a replay would not do the same. Use {instead} instead."
 
 
-def cell_line(stack_trace: str) -> str:
-    """Where in a ``%%workflow`` cell a stack trace ends: ``cell "orders", line 7: `code` ``; empty if nowhere."""
+# What a learner meets and cannot read from the message: a part of it, and what to do.
+_ADVICE = (
+    ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("required positional argument", "The arguments of a call do not fit the function that it names."),
+    ("positional arguments but", "The arguments of a call do not fit the function that it names."),
+    ("Expected value to be", "An argument or a result does not have the type that the function declares."),
+)
+
+
+def line_of_cell(name: str, number: int, source: str) -> str:
+    """The line of a cell, as everything that is said about it names it."""
+    open_ended = source.rstrip().endswith(("(", "[", "{", ","))
+    return f'cell "{name}", line {number}' + (f": `{source.strip()}{'…' if open_ended else ''}`" if source else "")
+
+
+def cell_line(stack_trace: str, at: datetime | None = None) -> str:
+    """Where in a ``%%workflow`` cell a stack trace ends, with its text; empty if nowhere.
+
+    Args:
+        stack_trace: As Python or the SDK writes it.
+        at: When it was written. The text is left out if the cell has changed since then.
+    """
     found = list(_CELL.finditer(stack_trace))
     if not found:
         return ""
-    last = found[-1]
-    number = int(last["line"])
+    file, name, number = found[-1]["file"], found[-1]["name"], int(found[-1]["line"])
     try:
-        source = Path(last["file"]).read_text().splitlines()[number - 1].strip()
+        changed = at is not None and Path(file).stat().st_mtime > at.timestamp() + 1
+        source = "" if changed else Path(file).read_text(encoding="utf-8").splitlines()[number - 1]
     except (OSError, IndexError):
-        return f'cell "{last["name"]}", line {number}'
-    return f'cell "{last["name"]}", line {number}: {source}'
+        source = ""
+    return line_of_cell(name, number, source)
 
 
-def sentence(failure: Failure) -> str:
+def sentence(failure: Failure, at: datetime | None = None) -> str:
     """A failure from a history in one sentence, with the line of the cell where it has one.
 
     Args:
         failure: The API's message. The innermost cause is what is told.
+        at: When it happened, where that may be before the cell's last edit.
     """
     while failure.HasField("cause"):
         failure = failure.cause
@@ -77,8 +99,13 @@ def sentence(failure: Failure) -> str:
     text = f"{kind}: {failure.message}" if kind else failure.message
     if kind == "RestrictedWorkflowAccessError":
         text = explain_sandbox(failure.message)
-    where = cell_line(failure.stack_trace)
+    where = cell_line(failure.stack_trace, at)
     return f"{text} ({where})" if where else text
+
+
+def advice(text: str) -> str:
+    """What to do about a failure whose message does not say it; empty if nothing is known."""
+    return next((what for part, what in _ADVICE if part in text), "")
 
 
 def _own_line(error: BaseException) -> str:
@@ -92,8 +119,9 @@ def describe(error: BaseException) -> list[str]:
     lines: list[str] = []
     current: BaseException | None = error
     while current is not None and len(lines) < 20:
-        kind = getattr(current, "type", None) or type(current).__name__
-        text = f"{kind}: {getattr(current, 'message', None) or current}"
+        kind = getattr(current, "type", None)  # an ApplicationError's; a TimeoutError has a number there
+        name = kind if isinstance(kind, str) and kind else type(current).__name__
+        text = f"{name}: {getattr(current, 'message', None) or current}"
         where = _own_line(current)
         lines.append(f"{'  ' * len(lines)}{'↳ ' if lines else ''}{text}{f' ({where})' if where else ''}")
         current = getattr(current, "cause", None) or current.__cause__
@@ -107,10 +135,12 @@ def render_in_notebooks() -> None:
     """
 
     def failed(error: BaseException) -> list[str]:
-        return _notebook_line(error) + describe(error)
+        lines = _notebook_line(error) + describe(error)
+        what = advice(lines[-1])
+        return [*lines, f"→ {what}"] if what else lines
 
     def interrupted(error: BaseException) -> list[str]:
-        return [*_notebook_line(error), "Interrupted. What runs beside the notebook goes on."]
+        return [*_notebook_line(error), "Interrupted. What runs beside the notebook goes on, workflows included."]
 
     # The hook that IPython offers to exception classes; nothing but the display changes.
     TemporalError._render_traceback_ = failed  # type: ignore[attr-defined]

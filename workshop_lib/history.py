@@ -89,7 +89,7 @@ class Step:
         return self.closed - self.scheduled if self.closed else None
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """One workflow execution.
 
@@ -98,7 +98,7 @@ class History:
         workflow_type: Its type.
         namespace: Where it runs.
         task_queue: Where its tasks go.
-        status: ``running``, ``completed``, ``failed``, ``canceled``, ``terminated``, ``timed_out``, …
+        status: ``running``, ``completed``, ``failed``, ``canceled``, ``terminated``, ``timed out``, …
         steps: What it asked for, in order.
         failed_tasks: Why workflow tasks failed, in sentences; the workflow's own code, not its steps.
         failure: Why it failed, in a sentence; empty if it did not.
@@ -130,15 +130,15 @@ class History:
         """How often the steps of this name were tried, all together."""
         return sum(step.attempts for step in self.steps if step.name == name)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [f"{self.workflow_type} {self.workflow_id}: {self.status}, {self.events} events"]
         for number, step in enumerate(self.steps, 1):
             took = f" in {step.duration.total_seconds():.3f} s" if step.duration is not None else ""
-            tried = f", {step.attempts} attempts" if step.attempts > 1 else ""
-            why = f" ({step.failure})" if step.failure else ""
+            tried = f", {step.attempts} attempt{'' if step.attempts == 1 else 's'}"
+            why = f"; last failure: {step.failure}" if step.failure else ""
             lines.append(f"  {number}. {step.kind} {step.name}: {step.status}{took}{tried}{why}")
-        if self.failure:
-            lines.append(f"  failed: {self.failure}")
+        lines += [f"  workflow task failed: {failure}" for failure in self.failed_tasks]
+        lines += [f"  failed: {self.failure}"] if self.failure else []
         return "\n".join(lines)
 
 
@@ -158,7 +158,7 @@ async def history(handle: WorkflowHandle[Any, Any]) -> History:
         workflow_type=described.workflow_type,
         namespace=described.namespace,
         task_queue=described.task_queue,
-        status=(described.status or WorkflowExecutionStatus.RUNNING).name.lower(),
+        status=(described.status or WorkflowExecutionStatus.RUNNING).name.lower().replace("_", " "),
         started=described.start_time,
         closed=described.close_time,
         events=len(events),
@@ -190,12 +190,12 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
             begun[event.event_id] = step
             result.steps.append(step)
         elif name == "WORKFLOW_TASK_FAILED":
-            result.failed_tasks.append(sentence(attributes.failure))
+            result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
             if name == "WORKFLOW_EXECUTION_STARTED":
                 result.links += _callers(event, attributes)
             if name == "WORKFLOW_EXECUTION_FAILED":
-                result.failure = sentence(attributes.failure)
+                result.failure = sentence(attributes.failure, _when(event.event_time))
         else:
             _follow(event, name, attributes, begun)
 
@@ -209,7 +209,7 @@ def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, St
         step.started, step.status = _when(event.event_time), "running"
         step.attempts = getattr(attributes, "attempt", 1)
         if isinstance(last := getattr(attributes, "last_failure", None), Failure) and last.message:
-            step.failure = sentence(last)
+            step.failure = sentence(last, step.started)
         if name.startswith("CHILD_"):
             execution = attributes.workflow_execution
             step.links.append(Link(attributes.namespace, execution.workflow_id, execution.run_id))
@@ -221,7 +221,7 @@ def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, St
         outcome = getattr(attributes, "outcome", attributes)  # of an update
         failure = getattr(outcome, "failure", None)
         if isinstance(failure, Failure) and failure.ByteSize():
-            step.failure = sentence(failure)
+            step.failure = sentence(failure, step.closed)
             step.status = end if end != "completed" else "failed"  # an update that completed with a failure
 
 

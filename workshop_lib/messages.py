@@ -17,8 +17,11 @@ class WorkshopError(Exception):
     """
 
     def __init__(self, what: str, why: str = "", then: str = "") -> None:
+        super().__init__(what, why, then)
         self.what, self.why, self.then = what, why, then
-        super().__init__("\n".join(part for part in (what, why, f"→ {then}" if then else "") if part))
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.what, self.why, f"→ {self.then}" if self.then else "") if part)
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of printing a page of frames that a learner did not write.

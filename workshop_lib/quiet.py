@@ -27,6 +27,9 @@ def quieten() -> None:
             logger.addFilter(_is_learners_own)
     # The sandbox imports what a workflow imports a second time, late, and says so to the author of the import.
     warnings.filterwarnings("ignore", message=".*was imported after initial workflow load.*")
+    # A forgotten `await` in a workflow is told where it fails; Python says it again, later, under some other cell.
+    never = r"coroutine '(execute_\w+|start_\w+|sleep|wait_condition)' was never awaited"
+    warnings.filterwarnings("ignore", message=never)
     telemetry = TelemetryConfig(
         logging=LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF")), metrics=None
     )

@@ -28,28 +28,25 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
-from workshop_lib.failures import BUGS, explain_sandbox, sentence
+from workshop_lib.failures import BUGS, advice, explain_sandbox, sentence
 from workshop_lib.messages import WorkshopError, say
 
 EXECUTION_TIMEOUT = timedelta(seconds=60)
 EXPLAIN_AFTER = 3.0  # seconds
 LONGEST_WAIT = 120.0  # seconds
 
-Polled = Callable[[str, str, str], bool | None]
-"""Whether a worker of this notebook polls (namespace, task queue, ``workflow`` or ``activity``).
-
-None: it polls there, but not for this kind of task.
-"""
+Polled = tuple[str, str, str]
+"""Namespace, task queue, and what is taken from it: ``workflow``, ``activity`` or ``nexus``."""
 
 
 class Explainer(tc.Interceptor, tw.Interceptor):
     """Bounds and explains the waits of a Client, and of Workers made with it the sandbox's refusals.
 
     Args:
-        polled: What is known of running workers.
+        polled: Tells what the workers of this notebook poll.
     """
 
-    def __init__(self, polled: Polled) -> None:
+    def __init__(self, polled: Callable[[], list[Polled]]) -> None:
         self._polled = polled
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
@@ -92,7 +89,7 @@ class _SandboxRefusals(tw.WorkflowInboundInterceptor):
 
 
 class _ClientCalls(tc.OutboundInterceptor):
-    def __init__(self, next: tc.OutboundInterceptor, polled: Polled) -> None:
+    def __init__(self, next: tc.OutboundInterceptor, polled: Callable[[], list[Polled]]) -> None:
         super().__init__(next)
         self._polled = polled
 
@@ -216,16 +213,12 @@ class _ClientCalls(tc.OutboundInterceptor):
                 break  # what failed before it was mended
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                 cause = sentence(event.workflow_task_failed_event_attributes.failure)
-                return (
-                    cause,
-                    f"Its workflow task fails each time it is tried:\n{cause}\n"
-                    "→ Interrupt this cell (■), mend that line, run its cell again, then this one. "
-                    "The worker takes the new code by itself.",
-                )
+                what = advice(cause) or "The Worker takes the new code by itself."
+                return cause, f"It fails each time the Worker runs it:\n{cause}\n→ {_MEND} {what}"
         return None
 
     def _question_unheard(self, described: tc.WorkflowExecutionDescription, asks: bool) -> tuple[str, str] | None:
-        if asks and not self._polled(described.namespace, described.task_queue, "workflow"):
+        if asks and (described.namespace, described.task_queue, "workflow") not in self._polled():
             return self._unpolled(described, described.task_queue, "workflow", "question")
         return None
 
@@ -249,20 +242,23 @@ class _ClientCalls(tc.OutboundInterceptor):
     def _unpolled(
         self, described: tc.WorkflowExecutionDescription, queue: str, kind: str, what: str
     ) -> tuple[str, str]:
-        polled = self._polled(described.namespace, queue, kind)
-        if polled:
+        polled = self._polled()
+        place = (described.namespace, queue)
+        if (*place, kind) in polled:
             text = f"No worker has taken its {what} from task queue {queue!r} so far: those that poll it are busy."
-        elif polled is None:
+        elif any(other[:2] == place for other in polled):
             argument = {"workflow": "workflows", "activity": "activities"}[kind]
             text = (
-                f"The worker on task queue {queue!r} takes no {argument}, and its {what} waits there.\n"
-                f"→ Give the worker {argument}=[…], and run its cell again."
+                f"The Worker on task queue {queue!r} takes no {argument}, and its {what} waits there.\n"
+                f"→ Interrupt this cell (■), give the Worker `{argument}=[…]`, and run its cell again."
             )
         else:
+            others = sorted({f"{other[1]!r} in {other[0]!r}" for other in polled})
             text = (
-                f"No worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
-                f"where its {what} waits.\n→ Start one there: ws.run(Worker, client, task_queue={queue!r}, …). "
-                "The workflow goes on as soon as a worker polls."
+                f"No Worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
+                f"where its {what} waits. Polled: {', '.join(others) or 'nothing'}.\n"
+                "→ Interrupt this cell (■) and run the cell that starts the Worker, with "
+                f"`task_queue={queue!r}`. {described.id} goes on as soon as a Worker polls."
             )
         return f"{queue}/{what}", text
 
@@ -273,7 +269,7 @@ class _ClientCalls(tc.OutboundInterceptor):
                 cause = sentence(failure)
                 return cause, (
                     f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"
-                    "→ Trying again does not mend code. Interrupt this cell (■), mend that line, and run it again."
+                    f"→ Trying again does not mend code. {_MEND} {advice(cause)}".rstrip()
                 )
         for operation in raw.pending_nexus_operations:
             begun = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
@@ -319,6 +315,7 @@ class _ExplainedEvents(tc.WorkflowHistoryEventAsyncIterator):
             return await super().__anext__()
 
 
+_MEND = "Interrupt this cell (■), mend what is named there, run its cell again, then this one."
 _NO_SERVER = (
     "The Temporal Server does not answer.\n→ If you killed it, start it again: await ws.server.restart(). "
     "The workflow goes on from where it stood."

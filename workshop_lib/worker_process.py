@@ -37,7 +37,7 @@ def _attach() -> Connections:
         raise WorkshopError(
             "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
         )
-    return Connections(DevServer(folder), service.chosen(folder.path.name), lambda *_: False)
+    return Connections(DevServer(folder), service.chosen(folder.path.name), list)
 
 
 def _described(file: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from workshop_lib.failures import cell_line, describe
 from workshop_lib.messages import WorkshopError, say
 from workshop_lib.processes import Process
 from workshop_lib.state import STATE_VARIABLE, StateFolder
+from workshop_lib.waiting import Polled
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
@@ -38,9 +39,6 @@ _GRACE = 1.0  # between the limit inside a loop and the one of who waits for it
 READY = "\x1eready "  # how a spawned worker says, on its standard output, what it polls
 
 T = TypeVar("T")
-
-Polled = tuple[str, str, str]
-"""Namespace, task queue, and what is taken from it: ``workflow``, ``activity`` or ``nexus``."""
 
 
 class BackgroundLoop:
@@ -138,7 +136,7 @@ class InProcessWorker:
 
     def __repr__(self) -> str:
         namespace, queue = self.place
-        return f"<Worker {'on' if self.running else 'stopped, was on'} task queue {queue!r} in namespace {namespace!r}>"
+        return f"Worker {'on' if self.running else '(stopped) of'} task queue {queue!r} in namespace {namespace!r}"
 
     @property
     def running(self) -> bool:
@@ -246,7 +244,7 @@ class SpawnedWorker:
         self.wanted = True
 
     def __repr__(self) -> str:
-        return f"<{self.name}, process {self.pid}, {'running' if self.running else 'ended'}>"
+        return f"{self.name}, process {self.pid}{'' if self.running else ' (ended)'}"
 
     @property
     def pid(self) -> int | None:

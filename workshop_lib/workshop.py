@@ -23,6 +23,7 @@ from workshop_lib.messages import WorkshopError, in_notebook, say
 from workshop_lib.processes import Process
 from workshop_lib.quiet import quieten
 from workshop_lib.state import STATE_VARIABLE, StateFolder, notebook_key
+from workshop_lib.waiting import Polled
 from workshop_lib.workers import BackgroundLoop, InProcessWorker, SpawnedWorker, describe_worker, worker_environment
 
 _WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
@@ -41,7 +42,7 @@ class Workshop(Connections):
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
     def __init__(self, folder: StateFolder, server: DevServer, outside: service.OutsideService | None) -> None:
-        super().__init__(server, outside, self._is_polled)
+        super().__init__(server, outside, self._polled)
         self._folder = folder
         self._background = BackgroundLoop()
         self._running: list[InProcessWorker | SpawnedWorker] = []
@@ -63,6 +64,8 @@ class Workshop(Connections):
                 await cls.current._greet()
                 return cls.current
             quieten()
+            if in_notebook():
+                _let_interrupts_wake_the_loop()
             folder = StateFolder.claim(notebook_key())
             server = DevServer(folder)
             try:
@@ -75,9 +78,6 @@ class Workshop(Connections):
             os.environ[STATE_VARIABLE] = str(folder.path)
             cls.current = ws
             atexit.register(ws._at_exit)
-            if in_notebook():
-                render_in_notebooks()
-                _let_interrupts_wake_the_loop()
             await ws._list_open()
             return ws
 
@@ -211,13 +211,15 @@ class Workshop(Connections):
             await self.terminate(executions, "the %%workflow cell was edited")
             if executions:
                 ids = ", ".join(execution.id for execution in executions[:5])
-                said.append(f"{_executions(len(executions))} of the code before ended ({ids}).")
+                said.append(
+                    f"{_executions(len(executions))} of the former code had not ended, and was ended now: {ids}."
+                )
         for worker in self._running:
             if worker.wanted and worker.uses() & set(modules):
                 try:
                     await worker.stop()
                     await worker.start()
-                    said.append(f"{worker} has the new code.")
+                    said.append(f"The {worker} has the new code.")
                 except WorkshopError as error:
                     failed.append(error)
         if said:
@@ -235,12 +237,24 @@ class Workshop(Connections):
         lists = [value for value in settings.values() if isinstance(value, list | tuple)]
         return {getattr(item, "__module__", "") for items in lists for item in items}
 
-    def _is_polled(self, namespace: str, task_queue: str, kind: str) -> bool | None:
-        """Whether a worker of this notebook polls; None: it polls there, but not for this kind of task."""
-        polls = [polled for worker in self._running if worker.running for polled in worker.polls]
-        if (namespace, task_queue, kind) in polls:
-            return True
-        return None if any(polled[:2] == (namespace, task_queue) for polled in polls) else False
+    def _polled(self) -> list[Polled]:
+        return [polled for worker in self._running if worker.running for polled in worker.polls]
+
+    def refuse_if_red(self, answer: Any) -> None:
+        """Refuse to judge what a ``%%workflow`` cell defined before its last run failed.
+
+        Args:
+            answer: A class or function of a cell.
+
+        Raises:
+            CellError: Its cell's last run failed.
+        """
+        name = getattr(answer, "__module__", None)
+        if name in self._cells.red:
+            raise CellError(
+                f'The last run of the cell "{name}" was red, so there is nothing new to check.',
+                then="Mend that cell first. Its last lines say what to do.",
+            )
 
     async def _greet(self) -> None:
         if self._outside is not None:
@@ -292,10 +306,11 @@ def _run_workflow_cell(line: str, cell: str) -> None:
     Workshop.current._cells.run(line, cell)
 
 
-def register_magic() -> None:
-    """Give the notebook its ``%%workflow``. Done when this module is imported into a kernel."""
+def _prepare_notebook() -> None:
+    """Give the notebook its ``%%workflow`` and short tracebacks. Done when this module is imported into a kernel."""
     if in_notebook():
         sys.modules["IPython"].get_ipython().register_magic_function(_run_workflow_cell, "cell", "workflow")
+        render_in_notebooks()
 
 
-register_magic()
+_prepare_notebook()

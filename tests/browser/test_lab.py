@@ -117,7 +117,10 @@ def test_a_learner_fails_a_check_then_passes_it(lab: Lab, page: Page) -> None:
     menu(page, "Run", "Run All Cells")
     answer = page.locator(".jp-CodeCell", has_text='await check("0.1"').locator(".jp-OutputArea")
     expect(answer).to_contain_text("Exercise 0.1 is not solved yet")
-    for body, said in (('f"Hi, {name}!"', "mind comma and mark"), ('f"Hello, {name}!"', "Exercise 0.1 passed")):
+    for body, said in (
+        ('f"Hi, {name}!"', "capitals, comma and exclamation mark count"),
+        ('f"Hello, {name}!"', "Exercise 0.1 passed"),
+    ):
         edit(page, "%%workflow greet_exercise", GREET.format(body))
         edit(page, 'await check("0.1"', 'await check("0.1", greet)')
         expect(answer).to_contain_text(said)

@@ -54,12 +54,13 @@ RIGHT = {
 WRONG = {
     "nothing returned": (answer(lambda name: None), "Does your code say `return`?"),
     "a fixed name": (answer("Hello, Ann!"), "Use the argument `name` instead of a fixed name."),
-    "other words": (answer(lambda name: f"Hi {name}"), "mind comma and mark"),
+    "other words": (answer(lambda name: f"Hi {name}"), "capitals, comma and exclamation mark count"),
     "no text": (answer(42), "Give back a string."),
     "an error": (answer(lambda name: ValueError("oops")), "ValueError: oops"),
     "no activity": (lambda name: f"Hello, {name}!", "Keep `@activity.defn`"),
     "the stub": (answer(lambda name: ApplicationError("not solved yet", non_retryable=True)), 'await hint("0.1")'),
-    "not even callable": (None, "Keep `@activity.defn`"),
+    "a call": ("Hello, Ann!", "Hand in the function itself, without a call"),
+    "a forgotten f": (answer("Hello, {name}!"), "Put an `f` before the quotation mark"),
 }
 
 
@@ -157,6 +158,7 @@ async def test_hints_come_in_three_steps(capsys: pytest.CaptureFixture[str]) -> 
         await hint("0.1")
         text = capsys.readouterr().out
         assert text.count("Hint ") == shown
+        assert ("no more hints" in text) == (shown == 3)
     assert "return" in text
 
 
@@ -165,6 +167,8 @@ async def test_an_unknown_exercise_is_named(capsys: pytest.CaptureFixture[str]) 
         await hint("0.7")
     await check("0.7", None)
     assert "There is no exercise 0.7" in capsys.readouterr().out
+    await check(0.1, None)  # type: ignore[arg-type]
+    assert 'The number is a text: "0.1"' in capsys.readouterr().out
 
 
 def test_wrong_carries_what_was_seen_and_advice() -> None:

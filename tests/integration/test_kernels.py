@@ -250,7 +250,7 @@ def test_an_edited_cell_takes_effect_and_says_so(tmp_path: Path) -> None:
         for number, verb in enumerate(("billed", "debited", "charged"), 1):  # the same size, within a second
             text = k.ok(ORDERS.replace('f"charged ', f'f"{verb} '))
             assert text.count("has the new code") == 2, text
-            assert ("open-1" in text) == (number == 1), text
+            assert ("was ended now: open-1" in text) == (number == 1), text
             assert f"{verb} order-" in k.ok(PLACE)
             assert f"{verb} order-" in k.ok(PLACE.replace('"orders"', '"apart"'))
         assert k.ok(ORDERS.replace('f"charged ', 'f"charged ')) == "", "the same text again is no edit"
@@ -283,15 +283,15 @@ def test_a_broken_edit_changes_nothing(tmp_path: Path) -> None:
         open_notebook(k)
         output = k.run(ORDERS + "\nraise RuntimeError('half way')\n")
         assert output.error == "CellError"
-        assert 'RuntimeError: half way (cell "orders", line 19: raise RuntimeError' in output.text, output.text
+        assert 'RuntimeError: half way (cell "orders", line 19: `raise RuntimeError' in output.text, output.text
         assert "charged order-1" in k.ok(PLACE)
 
 
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("%%workflow w\ndef f(:\n    pass\n", 'SyntaxError: invalid syntax (cell "w", line 2: def f(:)'),
-        ("%%workflow w\nx = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero (cell "w", line 3: y = x / 0)'),
+        ("%%workflow w\ndef f(:\n    pass\n", 'SyntaxError: invalid syntax (cell "w", line 2: `def f(:`)'),
+        ("%%workflow w\nx = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)'),
         ("%%workflow w\ndef f():\n    return Worker\n", "Add to this cell: from temporalio.worker import Worker"),
         ("%%workflow w\ndef f():\n    return mine\n", "Move its definition to a %%workflow cell"),
         ("%%workflow w\ndef f():\n    return wrold\n", "Is 'wrold' a typing error?"),
@@ -336,7 +336,7 @@ def test_the_sandbox_refuses_at_once_and_readably(shared: Kernel, imports: str, 
     output = shared.run(f'await client.execute_workflow(Forbidden.run, id=ws.id("f"), task_queue="{name}")')
     assert output.error == "WorkflowFailureError"
     assert f"Use {instead}" in output.text, output.text
-    assert f'cell "{name}", line 9: {line}' in output.text, output.text
+    assert f'cell "{name}", line 9: `{line}`' in output.text, output.text
     assert "Cannot access" in output.text
     assert len(output.text.splitlines()) <= 5
     assert output.seconds < 2, "the bound that the workshop promises"
@@ -545,6 +545,47 @@ def test_dependents_are_imported_in_the_order_of_their_imports(tmp_path: Path) -
         assert output.error == "CellError"
         assert "cells import each other" in output.text
         assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
+
+
+def test_a_red_cell_is_not_judged_by_its_former_code(tmp_path: Path) -> None:
+    right = (
+        "%%workflow greet_exercise\nfrom temporalio import activity\n@activity.defn\n"
+        "async def greet(name: str) -> str:\n    return f'Hello, {name}!'\n"
+    )
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        k.ok(right)
+        output = k.run(right.replace("{name}", "{nmae}"))
+        assert "Until then the code from before stays in use" in output.text
+        text = k.ok('await check("0.1", greet)')
+        assert "passed" not in text
+        assert 'The last run of the cell "greet_exercise" was red' in text
+        k.ok(right)
+        assert "passed" in k.ok('await check("0.1", greet)')
+
+
+def test_a_forgotten_await_is_told_once(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(ORDERS.replace("return await workflow", "return workflow"))
+        sent = k.start(PLACE)
+        text = k.wait_for_output(sent)
+        assert "is an `await` missing?" in text
+        k.interrupt()
+        k.finish(sent)
+        k.ok(ORDERS)
+        output = k.run("import gc; gc.collect()\n" + PLACE)
+        assert "never awaited" not in output.text
+
+
+def test_a_workflow_that_timed_out_says_so(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok("from datetime import timedelta; short = timedelta(seconds=0.5)")
+        cell = 'await client.execute_workflow("X", id=ws.id("x"), task_queue="nobody", execution_timeout=short)'
+        output = k.run(cell)
+        assert output.error == "WorkflowFailureError"
+        assert "TimeoutError: Workflow timed out" in output.text
 
 
 def test_two_setups_at_once_are_one(tmp_path: Path) -> None:

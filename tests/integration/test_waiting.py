@@ -62,8 +62,8 @@ async def told(waits: Awaitable[Any], capsys: pytest.CaptureFixture[str]) -> str
 
 async def test_a_queue_that_nobody_polls(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     text = await told(client.execute_workflow("Order", id=ws.id("order"), task_queue="nobody"), capsys)
-    assert "No worker of this notebook polls task queue 'nobody'" in text
-    assert "ws.run(Worker, client, task_queue='nobody'" in text
+    assert "No Worker of this notebook polls task queue 'nobody'" in text
+    assert "`task_queue='nobody'`" in text
 
 
 async def test_an_activity_on_a_queue_that_nobody_polls(
@@ -168,7 +168,7 @@ async def test_a_worker_without_the_activities(
     worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.OneActivity])
     start = flows.OneActivity.run
     text = await told(client.execute_workflow(start, args=["slow", 1, None], id=ws.id("o"), task_queue=queue), capsys)
-    assert f"The worker on task queue {queue!r} takes no activities" in text
+    assert f"The Worker on task queue {queue!r} takes no activities" in text
     await ws.stop(worker)
 
 

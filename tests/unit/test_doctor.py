@@ -81,7 +81,7 @@ def test_reset_forgets_what_no_kernel_uses(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "progress.json").write_text("{}")
     done = command("reset", WORKSHOP_HOME=str(tmp_path))
     assert done.returncode == 1
-    assert "Kept, a kernel uses it: used" in done.stdout
+    assert "Not touched, because its kernel runs: used" in done.stdout
     assert [path.name for path in (tmp_path / "notebooks").iterdir()] == ["used"]
     assert not (tmp_path / "progress.json").exists()
     used.release()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from workshop_lib.failures import cell_line, describe, explain_sandbox
+from workshop_lib.failures import advice, cell_line, describe, explain_sandbox
 from workshop_lib.messages import WorkshopError, say
 
 
@@ -49,7 +50,11 @@ def test_a_stack_trace_leads_to_the_cells_last_line(tmp_path: Path) -> None:
     (cells / "orders.py").write_text("# %%workflow orders\nfirst\n  second()  \n")
     frames = [f'File "{cells}/orders.py", line 2, in run', f'File "{cells}/orders.py", line 3, in step']
     trace = "\n".join([*frames, 'File "/sdk.py", line 9'])
-    assert cell_line(trace) == 'cell "orders", line 3: second()'
+    assert cell_line(trace) == 'cell "orders", line 3: `second()`'
+    before_its_last_edit = datetime.fromtimestamp((cells / "orders.py").stat().st_mtime - 60, UTC)
+    assert cell_line(trace, before_its_last_edit) == 'cell "orders", line 3'
+    (cells / "open.py").write_text("call(\n")
+    assert cell_line(f'File "{cells}/open.py", line 1, in run') == 'cell "open", line 1: `call(…`'
     assert cell_line('File "/elsewhere/orders.py", line 3, in run') == ""
     assert cell_line(f'File "{cells}/gone.py", line 3, in run') == 'cell "gone", line 3'
 
@@ -63,3 +68,16 @@ def test_causes_are_told_down_to_the_first() -> None:
     except RuntimeError as error:
         lines = describe(error)
     assert lines == ["RuntimeError: middle", "  ↳ ValueError: deep"]
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("TypeError: Object of type coroutine is not JSON serializable", "is an `await` missing?"),
+        ("TypeError: run() missing 1 required positional argument: 'order'", "do not fit the function"),
+        ("TypeError: Expected value to be str, was <class 'int'>", "the type that the function declares"),
+    ],
+)
+def test_some_messages_need_advice(message: str, part: str) -> None:
+    assert part in advice(message)
+    assert advice("KeyError: 'x'") == ""

@@ -93,12 +93,16 @@ async def check(number: str, answer: Any) -> None:
         return
     except Wrong as wrong:
         text = f"✗ Exercise {number} is not right yet. {wrong.saw}\n→ {wrong.advice}"
+    except WorkshopError as refused:
+        text = f"✗ Exercise {number} was not checked. {refused}"
     except _NotEnded:
         text = f"✗ Exercise {number}: your code had not ended after {CHECK_SECONDS:.0f} s.\n→ What does it wait for?"
     except Exception as unexpected:
         lines = describe(unexpected)
         if NOT_SOLVED in lines[-1]:
-            text = f'○ Exercise {number} is not solved yet.\n→ `await hint("{number}")` helps, in three steps.'
+            text = (
+                f'○ Exercise {number} is not solved yet.\n→ `await hint("{number}")` gives a hint, up to three times.'
+            )
         else:
             error = lines[-1].strip()
             text = f"✗ Exercise {number}: your code did not run to its end.\n" + "\n".join(lines)
@@ -117,6 +121,7 @@ async def hint(number: str) -> None:
     hints = _find(number).hints
     shown = min(_remember(number, hints=1).hints, len(hints))
     lines = [f"Hint {i} of {len(hints)}. {text}" for i, text in enumerate(hints[:shown], 1)]
+    lines += ["There are no more hints."] if shown == len(hints) else []
     say("\n".join(lines))
 
 
@@ -125,7 +130,9 @@ class _NotEnded(Exception):
 
 
 async def _prove(number: str, answer: Any) -> str:
-    proof = asyncio.ensure_future(_find(number).proof(_workshop(), answer))
+    ws = _workshop()
+    ws.refuse_if_red(answer)
+    proof = asyncio.ensure_future(_find(number).proof(ws, answer))
     try:
         await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:
@@ -144,7 +151,9 @@ def _remember(number: str, **changes: Any) -> Record:
         return Record(hints=len(_find(number).hints))
 
 
-def _find(number: str) -> Exercise:
+def _find(number: Any) -> Exercise:
+    if not isinstance(number, str):
+        raise WorkshopError(f"{number!r} is not the number of an exercise.", then=f'The number is a text: "{number}".')
     module = _MODULES.get(number.split(".")[0])
     if module:
         importlib.import_module(f"workshop_lib.checks.{module}")

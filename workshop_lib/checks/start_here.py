@@ -18,15 +18,17 @@ from workshop_lib.workshop import Workshop
     "0.1",
     hints=(
         "`greet` gets the name as its argument and has to give a sentence back.",
-        'An f-string puts a value into a text: f"… {name} …".',
-        'The whole body is one line: return f"Hello, {name}!"',
+        'An f-string puts a value into a text: `f"… {name} …"`.',
+        'The whole body is one line: `return f"Hello, {name}!"`',
     ),
 )
 async def greet_by_name(ws: Workshop, answer: Any) -> str:
     """Run the learner's activity in a real workflow, for two names."""
     definition = getattr(answer, "__temporal_activity_definition", None)
     if definition is None:
-        raise Wrong("What you handed in is not an activity.", "Keep `@activity.defn` above `async def greet`.")
+        if callable(answer):
+            raise Wrong("What you handed in is not an activity.", "Keep `@activity.defn` above `async def greet`.")
+        raise Wrong(f"You handed in {answer!r}.", 'Hand in the function itself, without a call: `check("0.1", greet)`.')
     for name in ("Ann", "Bob"):
         said = await _greeting(ws, answer, definition.name, name)
         if said != f"Hello, {name}!":
@@ -56,6 +58,11 @@ def _mistake(name: str, said: Any) -> Wrong:
         return Wrong(f"greet({name!r}) gave nothing back.", "Does your code say `return`?")
     if not isinstance(said, str):
         return Wrong(f"greet({name!r}) gave {said!r}, which is no text.", "Give back a string.")
+    if "{" in said:
+        return Wrong(f"greet({name!r}) gave {said!r}.", "Put an `f` before the quotation mark, to fill in the braces.")
     if name not in said:
         return Wrong(f"greet({name!r}) gave {said!r}.", "Use the argument `name` instead of a fixed name.")
-    return Wrong(f"greet({name!r}) gave {said!r}.", f'It should be exactly "Hello, {name}!": mind comma and mark.')
+    return Wrong(
+        f"greet({name!r}) gave {said!r}.",
+        f'Compare it with "Hello, {name}!": capitals, comma and exclamation mark count.',
+    )
