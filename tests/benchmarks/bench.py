@@ -26,7 +26,7 @@ from workshop_lib.devserver import HOST, cli, free_ports
 from workshop_lib.processes import Process
 from workshop_lib.workshop import Workshop
 
-ROUNDS = 15
+ROUNDS = 25
 CALLS = 8  # a round's calls of each side; their median counts
 failed = False
 
