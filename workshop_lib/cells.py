@@ -71,30 +71,25 @@ class Cells:
                 then="Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores.",
             )
         self._refuse_if_taken(name)
+        # The first line stands for the magic, so that line numbers are those of the cell.
+        source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
+        before = self._read(name)
+        edited = before is not None and before != source
         try:
-            self._take(name, cell, keep_open=bool(options))
+            self._refuse_if_wrong(name, source)
+            replaced = self._replace(name, source, before) if edited or name not in self._imported else [name]
         except CellError as error:
             if name in self._imported:
                 self.red.add(name)
                 error.then += " Until then the code from before stays in use."
             raise
         self.red.discard(name)
-
-    def _take(self, name: str, cell: str, keep_open: bool) -> None:
-        # The first line stands for the magic, so that line numbers are those of the cell.
-        source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
-        self._refuse_if_wrong(name, source)
-        before = self._read(name)
-        edited = before is not None and before != source
-        replaced = [name]
-        if edited or name not in self._imported:
-            replaced = self._replace(name, source, before)
         for module in replaced:
             self._publish(sys.modules[module])
         if edited:
             self._untold = [module for module in self._untold if module not in replaced] + replaced
         if self._untold:
-            self._changed(self._untold, keep_open)
+            self._changed(self._untold, bool(options))
             self._untold = []
 
     def latest(self, thing: Any) -> Any:
