@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from kernels import wait_until_gone
+from temporalio.client import Client
 
 from workshop_lib.workshop import Workshop
 
@@ -39,6 +40,12 @@ async def ws(home: Path) -> AsyncIterator[Workshop]:
     made = await Workshop.start()
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def client(ws: Workshop) -> Client:
+    """A client as a notebook makes it."""
+    return await Client.connect(**await ws.connection("default"))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -112,7 +112,12 @@ class OneActivity:
     async def run(self, name: str, argument: float | None, task_queue: str | None) -> str:
         arguments = [] if argument is None else [argument]
         result: str = await workflow.execute_activity(
-            name, args=arguments, task_queue=task_queue, start_to_close_timeout=timedelta(seconds=30)
+            name,
+            args=arguments,
+            task_queue=task_queue,
+            start_to_close_timeout=timedelta(seconds=30),
+            # One that fails with argument 77 waits long between its attempts.
+            retry_policy=RetryPolicy(initial_interval=timedelta(seconds=20 if argument == 77 else 1)),
         )
         return result
 

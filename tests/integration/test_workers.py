@@ -24,11 +24,6 @@ from workshop_lib.workshop import Workshop
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def client(ws: Workshop) -> Client:
-    return await Client.connect(**await ws.connection("default"))
-
-
 async def test_a_worker_that_is_stuck_in_a_blocking_activity_is_named_within_a_bound(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
