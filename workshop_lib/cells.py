@@ -81,7 +81,7 @@ class Cells:
         except CellError as error:
             if name in self._imported:
                 self.red.add(name)
-                error.then += " Until then the code from before stays in use."
+                error.then += "\nUntil then, the code from before stays in use."
             raise
         self.red.discard(name)
         for module in replaced:

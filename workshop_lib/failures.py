@@ -11,6 +11,8 @@ from pathlib import Path
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import FailureError, TemporalError
 
+from workshop_lib.messages import wrapped
+
 # What a workflow must not call, and what the SDK offers in its place. The first match counts.
 _INSTEAD = (
     (r"datetime\.(now|utcnow|today)|date\.today", "workflow.now()"),
@@ -135,9 +137,9 @@ def render_in_notebooks() -> None:
     """
 
     def failed(error: BaseException) -> list[str]:
-        lines = _notebook_line(error) + describe(error)
+        lines = describe(error)
         what = advice(lines[-1])
-        return [*lines, f"→ {what}"] if what else lines
+        return _notebook_line(error) + wrapped("\n".join([*lines, f"→ {what}"] if what else lines))
 
     def interrupted(error: BaseException) -> list[str]:
         return [*_notebook_line(error), "Interrupted. What runs beside the notebook goes on, workflows included."]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import sys
+import textwrap
 
 
 class WorkshopError(Exception):
@@ -25,9 +26,15 @@ class WorkshopError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of printing a page of frames that a learner did not write.
-        return [f"{type(self).__name__}: {self}"]
+        return wrapped(f"{type(self).__name__}: {self}")
 
 
+def wrapped(text: str) -> list[str]:
+    """The lines of a text, wrapped at words. JupyterLab wraps a red output in the middle of them."""
+    return [part for line in text.splitlines() for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ") or [""]]
+
+
+_WIDTH = 96  # columns that fit a 1280 pixel window
 _STYLE = (
     "border-left:3px solid var(--jp-{colour}-color1,{fallback});padding:2px 10px;margin:4px 0;"
     "white-space:pre-wrap;overflow-wrap:anywhere;font-size:var(--jp-content-font-size1,14px);"

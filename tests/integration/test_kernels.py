@@ -328,17 +328,18 @@ def test_a_wrong_cell_is_told_in_a_few_lines(tmp_path: Path, shared: Kernel, cel
     ],
 )
 def test_the_sandbox_refuses_at_once_and_readably(shared: Kernel, imports: str, line: str, instead: str) -> None:
-    name = f"forbidden_{abs(hash(line))}"
+    name = f"forbidden_{abs(hash(line)) % 10**6}"
     source = f"%%workflow {name}\nfrom temporalio import workflow\n{imports}\n\n@workflow.defn\nclass Forbidden:\n"
     source += f"    @workflow.run\n    async def run(self) -> None:\n        {line}\n"
     shared.ok(source)
     shared.ok(f'w = ws.run(Worker, client, task_queue="{name}", workflows=[Forbidden])')
     output = shared.run(f'await client.execute_workflow(Forbidden.run, id=ws.id("f"), task_queue="{name}")')
     assert output.error == "WorkflowFailureError"
-    assert f"Use {instead}" in output.text, output.text
-    assert f'cell "{name}", line 9: `{line}`' in output.text, output.text
-    assert "Cannot access" in output.text
-    assert len(output.text.splitlines()) <= 5
+    text = " ".join(output.text.split())  # lines are wrapped
+    assert f"Use {instead}" in text, text
+    assert f'cell "{name}", line 9: `{line}`' in text, text
+    assert "Cannot access" in text
+    assert len(output.text.splitlines()) <= 6
     assert output.seconds < 2, "the bound that the workshop promises"
 
 
@@ -556,7 +557,7 @@ def test_a_red_cell_is_not_judged_by_its_former_code(tmp_path: Path) -> None:
         k.ok(START)
         k.ok(right)
         output = k.run(right.replace("{name}", "{nmae}"))
-        assert "Until then the code from before stays in use" in output.text
+        assert "Until then, the code from before stays in use" in output.text
         text = k.ok('await check("0.1", greet)')
         assert "passed" not in text
         assert 'The last run of the cell "greet_exercise" was red' in text

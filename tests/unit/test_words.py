@@ -15,7 +15,13 @@ def test_an_error_is_what_why_then() -> None:
     error = WorkshopError("It broke.", "A part is missing.", "Fetch it.")
     assert str(error) == "It broke.\nA part is missing.\n→ Fetch it."
     assert str(WorkshopError("It broke.")) == "It broke."
-    assert error._render_traceback_() == ["WorkshopError: It broke.\nA part is missing.\n→ Fetch it."]
+    assert error._render_traceback_() == ["WorkshopError: It broke.", "A part is missing.", "→ Fetch it."]
+
+
+def test_a_long_error_is_wrapped_at_words() -> None:
+    lines = WorkshopError("It broke. " * 30)._render_traceback_()
+    assert len(lines) > 2
+    assert all((len(line) <= 96 and line.endswith("broke.")) or line.endswith("It") for line in lines)
 
 
 def test_outside_a_notebook_a_notice_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
