@@ -49,6 +49,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from workshop_lib.doctor import leave
+    from workshop_lib.processes import leave
 
     leave(main())

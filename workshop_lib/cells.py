@@ -243,10 +243,7 @@ def _imports(source: str) -> set[str]:
 def workflow_types(module: str) -> list[str]:
     """The names under which the workflows of an imported cell are registered."""
     # The SDK's decorator leaves its definition in this attribute.
-    definitions = (vars(value).get("__temporal_workflow_definition") for value in _classes_of(module))
-    return [definition.name for definition in definitions if definition is not None and definition.name]
-
-
-def _classes_of(module: str) -> list[type]:
     values = vars(sys.modules[module]).values()
-    return [value for value in values if isinstance(value, type) and value.__module__ == module]
+    own = (value for value in values if isinstance(value, type) and value.__module__ == module)
+    definitions = (vars(value).get("__temporal_workflow_definition") for value in own)
+    return [definition.name for definition in definitions if definition is not None and definition.name]

@@ -129,10 +129,13 @@ class Connections:
             executions: From ``open_executions``.
             reason: What stands in their histories.
         """
+        clients: dict[str, Client] = {}
         for execution in executions:
-            client = await self._client(execution.namespace)
+            if execution.namespace not in clients:
+                clients[execution.namespace] = await self._client(execution.namespace)
             try:
                 async with self._answered():
+                    client = clients[execution.namespace]
                     await client.get_workflow_handle(execution.id, run_id=execution.run_id).terminate(reason=reason)
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -80,7 +81,7 @@ def free_ports(count: int) -> list[int]:
     """So many different loopback ports that are free right now."""
     # Not the seeded global generator: kernels that start together must not draw the same ports.
     candidates = random.SystemRandom().sample(_PORTS, 200)
-    ports = [port for port in candidates if _is_free(port)][:count]
+    ports = list(itertools.islice(filter(_is_free, candidates), count))
     if len(ports) < count:
         raise WorkshopError(f"No free port between {_PORTS.start} and {_PORTS.stop}.", then="Close some programs.")
     return ports
@@ -129,9 +130,9 @@ class DevServer:
                 # A server that was killed while it made its database leaves one that no server can use.
                 for file in self._folder.path.glob("temporal.db*"):
                     file.unlink()
+            log = self._folder.logs / "server.log"
             for _ in range(3):
                 self._choose_ports()
-                log = self._folder.logs / "server.log"
                 self._process = Process(self._command(), log=log, environment=_environment(), lock=lock)
                 self._folder.write("server.json", {"ports": self._ports, "pid": self._process.pid})
                 if await self._healthy(self._process):

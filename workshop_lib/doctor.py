@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import os
 import re
 import sys
 import tempfile
@@ -145,10 +144,3 @@ def main(say: Callable[[str], None] = print) -> int:
     say("Everything is fine." if not wrong else f"{wrong} of {len(findings)} need you.")
     sys.stdout.flush()
     return 1 if wrong else 0
-
-
-def leave(status: int) -> None:
-    """End this process at once: the SDK's threads can abort an interpreter that is being finalised."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

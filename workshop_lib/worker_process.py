@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 import pickle
 import signal
 import sys
@@ -26,6 +25,7 @@ from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import describe
 from workshop_lib.messages import WorkshopError
+from workshop_lib.processes import leave
 from workshop_lib.quiet import quieten
 from workshop_lib.state import StateFolder
 from workshop_lib.workers import READY, polled_by
@@ -88,7 +88,4 @@ if __name__ == "__main__":
         traceback.print_exc()
         print(describe(error)[-1], file=sys.stderr)
         status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # The SDK's threads can abort the interpreter while it is finalised (exit code 134).
-    os._exit(status)
+    leave(status)

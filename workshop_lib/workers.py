@@ -84,18 +84,19 @@ class BackgroundLoop:
         result: concurrent.futures.Future[T] = concurrent.futures.Future()
         task: list[asyncio.Task[T]] = []
 
-        async def bounded() -> T:
-            async with asyncio.timeout(seconds):
-                return await work
-
         def start() -> None:
             # An empty context: with the cell's own, IPython would take what an activity prints for output of a cell
             # that is long over, and drop it.
-            task.append(self._loop.create_task(bounded(), context=contextvars.Context()))
+            task.append(self._loop.create_task(_bounded(work, seconds), context=contextvars.Context()))
             task[0].add_done_callback(lambda done: _copy_outcome(done, result))
 
         self._loop.call_soon_threadsafe(start)
         return result, lambda: self._loop.call_soon_threadsafe(lambda: task and task[0].cancel())
+
+
+async def _bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    async with asyncio.timeout(seconds):
+        return await work
 
 
 def _copy_outcome(done: asyncio.Task[T], result: concurrent.futures.Future[T]) -> None:
@@ -382,16 +383,11 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:
     Raises:
         TimeoutError: It took longer; it is cancelled.
     """
-
-    async def bounded() -> T:
-        async with asyncio.timeout(seconds):
-            return await work
-
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(bounded())
+        return asyncio.run(_bounded(work, seconds))
     import nest_asyncio
 
     nest_asyncio.apply(loop)
-    return loop.run_until_complete(bounded())
+    return loop.run_until_complete(_bounded(work, seconds))

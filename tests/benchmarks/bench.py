@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from workshop_lib.devserver import HOST, cli, free_ports
-from workshop_lib.processes import Process
+from workshop_lib.processes import Process, leave
 from workshop_lib.workshop import Workshop
 
 ROUNDS = 25
@@ -126,5 +126,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
-    sys.stdout.flush()
-    os._exit(int(failed))  # the SDK's threads can abort an interpreter that is being finalised
+    leave(int(failed))
