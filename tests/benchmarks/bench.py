@@ -1,7 +1,7 @@
 """`make bench`: what the library costs, as ratios to a yardstick that runs interleaved with it.
 
-Machines are noisy, so no absolute time is a bar but for the two that a learner feels. Each ratio is the median of
-the ratios of rounds in which both sides ran one after the other; its spread is printed with it.
+Machines are noisy, so no absolute time is a bar but for the two that a learner feels. Both sides of a ratio take turns
+call by call; it is the ratio of their medians over all calls, and the quartiles of the rounds are printed with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from workshop_lib.processes import Process, leave
 from workshop_lib.workshop import Workshop
 
 ROUNDS = 25
-CALLS = 8  # a round's calls of each side; their median counts
+CALLS = 10  # of each side in a round
 failed = False
 
 
@@ -38,32 +38,29 @@ def verdict(name: str, value: float, most: float, unit: str, spread: str) -> Non
     print(f"{'ok  ' if value <= most else 'FAIL'}  {name}: {value:.2f}{unit} (at most {most}{unit}); {spread}")
 
 
-async def median_seconds(call: Callable[[], Awaitable[object]]) -> float:
-    """The median time of a round's calls."""
-    times = []
-    for _ in range(CALLS):
-        began = time.perf_counter()
-        await call()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
-
-
 async def ratio(
     name: str, most: float, ours: Callable[[], Awaitable[object]], bare: Callable[[], Awaitable[object]]
 ) -> None:
-    """Compare two calls in rounds, taking turns in who goes first."""
-    ratios, sides = [], ([], [])  # type: tuple[list[float], tuple[list[float], list[float]]]
-    for number in range(ROUNDS):
-        first, second = (ours, bare) if number % 2 else (bare, ours)
-        a, b = await median_seconds(first), await median_seconds(second)
-        mine, its = (a, b) if number % 2 else (b, a)
-        ratios.append(mine / its)
-        sides[0].append(mine)
-        sides[1].append(its)
+    """Compare two calls, taking turns in who goes first."""
+    ratios: list[float] = []
+    all_ours: list[float] = []
+    all_bare: list[float] = []
+    for _ in range(ROUNDS):
+        mine: list[float] = []
+        its: list[float] = []
+        for number in range(CALLS):  # call by call, so that both sides meet the same noise
+            for call, times in ((ours, mine), (bare, its)) if number % 2 else ((bare, its), (ours, mine)):
+                began = time.perf_counter()
+                await call()
+                times.append(time.perf_counter() - began)
+        ratios.append(statistics.median(mine) / statistics.median(its))
+        all_ours += mine
+        all_bare += its
     quarters = statistics.quantiles(ratios, n=4)
-    spread = f"quartiles {quarters[0]:.2f} to {quarters[2]:.2f}; "
-    spread += " against ".join(f"{1000 * statistics.median(side):.1f} ms" for side in sides)
-    verdict(name, statistics.median(ratios), most, "", spread)
+    ours_median, bare_median = statistics.median(all_ours), statistics.median(all_bare)
+    spread = f"rounds' quartiles {quarters[0]:.2f} to {quarters[2]:.2f}; "
+    spread += f"{1000 * ours_median:.1f} ms against {1000 * bare_median:.1f} ms"
+    verdict(name, ours_median / bare_median, most, "", spread)
 
 
 def caller(client: Client, task_queue: str, ids: str) -> Callable[[], Awaitable[object]]:
@@ -86,7 +83,7 @@ async def round_trips(ws: Workshop, stock: str) -> None:
     async with Worker(same, task_queue="bare", **settings), Worker(plain, task_queue="bare", **settings):  # type: ignore[arg-type]
         ours = caller(client, "ours", "ours")
         for call in (ours, caller(same, "bare", "warm"), caller(plain, "bare", "warm")):
-            await median_seconds(call)
+            await call()
         await ratio("one activity, ours / bare SDK, same server", 1.05, ours, caller(same, "bare", "same"))
         await ratio("one activity, ours / bare SDK, stock server", 0.45, ours, caller(plain, "bare", "stock"))
 
