@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.messages import WorkshopError
-from workshop_lib.state import STATE_VARIABLE
+from workshop_lib.state import notebook_folder
 
 
 @dataclass(frozen=True)
@@ -118,14 +117,9 @@ def note(effect: str, **details: Any) -> None:
     Raises:
         WorkshopError: This process belongs to no notebook.
     """
-    path = os.environ.get(STATE_VARIABLE)
-    if path is None:
-        raise WorkshopError(
-            "There is no ledger here.", "This process was not started by a notebook.", "Run `await Workshop.start()`."
-        )
-    _opened(path).note(effect, **details)
+    _opened(notebook_folder()).note(effect, **details)
 
 
 @cache
-def _opened(folder: str) -> Ledger:
-    return Ledger(Path(folder) / "ledger.db")
+def _opened(folder: Path) -> Ledger:
+    return Ledger(folder / "ledger.db")

@@ -149,6 +149,22 @@ class StateFolder:
         update_json(self.path / name, lambda before: before.update(content))
 
 
+def notebook_folder() -> Path:
+    """The folder of the notebook that this process belongs to: its kernel, or a process that it spawned.
+
+    Raises:
+        WorkshopError: This process belongs to no notebook.
+    """
+    path = os.environ.get(STATE_VARIABLE)
+    if path is None:
+        raise WorkshopError(
+            "There is no ledger here, and no database.",
+            "This process was not started by a notebook.",
+            "Run `await Workshop.start()`.",
+        )
+    return Path(path)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A small JSON file; empty where it is missing or holds no JSON."""
     try:

@@ -1,0 +1,98 @@
+"""The four steps of an order. Each changes the team's database, and notes in the ledger that it did.
+
+They are plain functions, so a script can call them, too. They block while they wait for the database, which is why
+they are ``def``, not ``async def``: a Worker runs them on its ``activity_executor``.
+"""
+
+from __future__ import annotations
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from workshop_lib.ledger import note
+from workshop_lib.teams.orders.data import Order, store
+
+
+@activity.defn
+def check_fraud(order: Order) -> None:
+    """Let an order pass, or refuse it for good.
+
+    Args:
+        order: The order.
+
+    Raises:
+        ApplicationError: The customer is blocked.
+    """
+    with store() as database:
+        blocked = database.execute("SELECT 1 FROM blocked WHERE customer = ?", (order.customer,)).fetchone()
+    note("check", order=order.id)
+    if blocked:
+        raise ApplicationError(f"{order.customer} is blocked", type="FraudSuspected", non_retryable=True)
+
+
+@activity.defn
+def prepare_shipment(order: Order) -> str:
+    """Take the goods from the stock and put them aside.
+
+    Args:
+        order: The order.
+
+    Returns:
+        The shipment's id.
+
+    Raises:
+        ApplicationError: There are not enough of them.
+    """
+    with store() as database:
+        taken = database.execute(
+            "UPDATE stock SET quantity = quantity - ? WHERE item = ? AND quantity >= ?",
+            (order.quantity, order.item, order.quantity),
+        )
+        if not taken.rowcount:
+            raise ApplicationError(f"Too few of {order.item!r} in stock", type="OutOfStock", non_retryable=True)
+        row = database.execute(
+            "INSERT INTO shipments (order_id, item, quantity) VALUES (?, ?, ?)", (order.id, order.item, order.quantity)
+        )
+    note("prepare", order=order.id, item=order.item, quantity=order.quantity)
+    return f"shipment-{row.lastrowid}"
+
+
+@activity.defn
+def charge_customer(order: Order) -> str:
+    """Take the money.
+
+    Args:
+        order: The order.
+
+    Returns:
+        The charge's id.
+    """
+    with store() as database:
+        row = database.execute(
+            "INSERT INTO charges (order_id, customer, amount) VALUES (?, ?, ?)",
+            (order.id, order.customer, order.amount),
+        )
+    note("charge", order=order.id, amount=order.amount)
+    return f"charge-{row.lastrowid}"
+
+
+@activity.defn
+def ship_order(order: Order) -> str:
+    """Send the parcel that ``prepare_shipment`` has put aside.
+
+    Args:
+        order: The order.
+
+    Returns:
+        The parcel's tracking number.
+
+    Raises:
+        ApplicationError: Nothing was put aside for this order.
+    """
+    parcel = f"parcel-{order.id}"
+    with store() as database:
+        sent = database.execute("UPDATE shipments SET parcel = ? WHERE order_id = ?", (parcel, order.id))
+    if not sent.rowcount:
+        raise ApplicationError(f"Nothing was prepared for {order.id}", type="NotPrepared", non_retryable=True)
+    note("ship", order=order.id, parcel=parcel)
+    return parcel

@@ -1,0 +1,82 @@
+"""What an order is, and what the orders team keeps: stock, charges and parcels, in one SQLite file a notebook."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from workshop_lib.state import notebook_folder
+
+_BUSY_SECONDS = 2.0  # how long a statement waits for a database that another connection holds
+_TABLES = """
+CREATE TABLE IF NOT EXISTS blocked (customer TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, quantity INTEGER NOT NULL CHECK (quantity >= 0));
+CREATE TABLE IF NOT EXISTS shipments (id INTEGER PRIMARY KEY, order_id TEXT, item TEXT, quantity INTEGER, parcel TEXT);
+CREATE TABLE IF NOT EXISTS charges (id INTEGER PRIMARY KEY, order_id TEXT, customer TEXT, amount INTEGER);
+INSERT OR IGNORE INTO blocked VALUES ('Mallory');
+INSERT OR IGNORE INTO stock VALUES ('kettle', 100000), ('lamp', 100000), ('teapot', 0);
+"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a customer wants.
+
+    Attributes:
+        id: The order's own id.
+        customer: Who pays.
+        item: ``kettle`` or ``lamp``; the ``teapot`` is out of stock.
+        quantity: How many.
+        amount: What they cost together, in cents.
+    """
+
+    id: str
+    customer: str = "Ann"
+    item: str = "kettle"
+    quantity: int = 1
+    amount: int = 3000
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a customer gets in the end.
+
+    Attributes:
+        order: The order's id.
+        charge: The charge's id.
+        parcel: The parcel's tracking number.
+    """
+
+    order: str
+    charge: str
+    parcel: str
+
+
+@contextmanager
+def store() -> Iterator[sqlite3.Connection]:
+    """A connection to the team's database; what is done with it is committed at the end, or not at all.
+
+    Raises:
+        sqlite3.OperationalError: Another connection has locked the database for longer than two seconds.
+        WorkshopError: This process belongs to no notebook.
+    """
+    path = notebook_folder() / "orders.db"
+    _prepare(path)
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    try:
+        with database:
+            yield database
+    finally:
+        database.close()
+
+
+@cache
+def _prepare(path: Path) -> None:
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.executescript(_TABLES)
+    database.close()
