@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workshop_lib.checks.exercise import check, hint
     from workshop_lib.history import history
+    from workshop_lib.views.timeline import timeline
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
-__all__ = ["Workshop", "check", "hint", "history", "run"]
+__all__ = ["Workshop", "check", "hint", "history", "run", "timeline"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
@@ -26,6 +27,7 @@ _HOME = {
     "hint": "workshop_lib.checks.exercise",
     "history": "workshop_lib.history",
     "run": "workshop_lib.workers",
+    "timeline": "workshop_lib.views.timeline",
 }
 
 

@@ -1,4 +1,4 @@
-"""What a workflow's history says, as plain objects: steps, attempts, durations, failures, links."""
+"""What a workflow's history says, as plain objects: steps, attempts, durations, failures, who called whom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.failures import sentence
 
@@ -70,6 +71,8 @@ class Step:
         attempts: How often it was tried; 0 if not yet.
         failure: The last failure, in a sentence; empty if there was none.
         links: The workflows it leads to.
+        due: When a timer is to fire; None for all else.
+        calls: What it started, where ``history`` was told to follow.
     """
 
     kind: str
@@ -82,6 +85,15 @@ class Step:
     attempts: int = 0
     failure: str = ""
     links: list[Link] = field(default_factory=list)
+    due: datetime | None = None
+    calls: list[History] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.due is not None:
+            return f"timer of {spoken(self.due - self.scheduled)}"
+        return f"{self.kind} {self.name}"
 
     @property
     def duration(self) -> timedelta | None:
@@ -104,6 +116,7 @@ class History:
         failure: Why it failed, in a sentence; empty if it did not.
         links: The workflows that called it.
         started: When it started.
+        taken: When a worker first took it; None if none has.
         closed: When it ended; None while it is open.
         events: How many events its history has.
     """
@@ -116,6 +129,7 @@ class History:
     started: datetime
     closed: datetime | None
     events: int
+    taken: datetime | None = None
     steps: list[Step] = field(default_factory=list)
     failed_tasks: list[str] = field(default_factory=list)
     failure: str = ""
@@ -133,24 +147,53 @@ class History:
     def __repr__(self) -> str:
         lines = [f"{self.workflow_type} {self.workflow_id}: {self.status}, {self.events} events"]
         for number, step in enumerate(self.steps, 1):
-            took = f" in {step.duration.total_seconds():.3f} s" if step.duration is not None else ""
+            took = f" in {spoken(step.duration)}" if step.duration is not None else ""
             tried = f", {step.attempts} attempt{'' if step.attempts == 1 else 's'}"
             why = f"; last failure: {step.failure}" if step.failure else ""
-            lines.append(f"  {number}. {step.kind} {step.name}: {step.status}{took}{tried}{why}")
+            lines.append(f"  {number}. {step.title}: {step.status}{took}{tried if _tried(step) else ''}{why}")
+            for call in step.calls:
+                first, *others = repr(call).splitlines()
+                lines += [f"     └ in namespace {call.namespace}: {first}", *(f"       {line}" for line in others)]
         lines += [f"  workflow task failed: {failure}" for failure in self.failed_tasks]
         lines += [f"  failed: {self.failure}"] if self.failure else []
         return "\n".join(lines)
 
 
-async def history(handle: WorkflowHandle[Any, Any]) -> History:
+def _tried(step: Step) -> bool:
+    return step.kind in ("activity", "nexus operation")
+
+
+def spoken(duration: timedelta) -> str:
+    """A duration as one says it: ``12 ms``, ``1.25 s``, ``2 min 5 s``, ``3 days``."""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    parts = []
+    rest = round(seconds)
+    for size, unit in ((86400, "day"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
+    return " ".join(parts[:2])
+
+
+async def history(handle: WorkflowHandle[Any, Any], *, follow: bool = False) -> History:
     """Read what the server has recorded of an execution, finished or not.
 
     Args:
         handle: From ``client.start_workflow`` or ``client.get_workflow_handle``.
+        follow: Whether to read the executions that it started, too, in whichever namespace they run: child
+            workflows, and the workflows behind Nexus operations.
 
     Raises:
         temporalio.service.RPCError: There is no such execution, or the server does not answer.
     """
+    return await _told(handle, set() if follow else None)
+
+
+async def _told(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> History:
     described = await handle.describe()
     events = [event async for event in handle.fetch_history_events()]
     result = History(
@@ -168,7 +211,25 @@ async def history(handle: WorkflowHandle[Any, Any]) -> History:
     for step in result.steps:
         if result.closed and step.status in ("waiting", "running"):
             step.status = "abandoned"
+        if seen is not None:
+            # The handle keeps its client to itself; the same connection reaches every namespace.
+            await _follow_calls(handle._client, step, seen | {described.run_id})
     return result
+
+
+async def _follow_calls(client: Client, step: Step, seen: set[str]) -> None:
+    if step.kind not in ("child workflow", "nexus operation"):
+        return
+    for link in dict.fromkeys(step.links):
+        if link.run_id in seen:
+            continue
+        there = Client(client.service_client, namespace=link.namespace)
+        try:
+            step.calls.append(await _told(there.get_workflow_handle(link.workflow_id, run_id=link.run_id), seen))
+        except RPCError as error:
+            # Its record may be gone, or not for us to read. The step itself still says how it ended.
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED):
+                raise
 
 
 def _read(events: Iterable[HistoryEvent], result: History) -> None:
@@ -185,10 +246,14 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
                 scheduled=_when(event.event_time),
                 links=_links(event),
             )
+            if kind == "timer":
+                step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
             if kind == "signal":
                 step.status, step.closed = "completed", step.scheduled
             begun[event.event_id] = step
             result.steps.append(step)
+        elif name == "WORKFLOW_TASK_STARTED":
+            result.taken = result.taken or _when(event.event_time)
         elif name == "WORKFLOW_TASK_FAILED":
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):

@@ -6,6 +6,7 @@ import html
 import re
 import sys
 import textwrap
+from typing import Any
 
 
 class WorkshopError(Exception):
@@ -67,3 +68,33 @@ def say(text: str, tone: str = "info") -> None:
     marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
     marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", marked)
     display({"text/plain": text, "text/html": f'<div style="{style}">{marked}</div>'}, raw=True)
+
+
+class Display:
+    """One output under the cell that runs, whose content can be replaced while the cell goes on."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._last = ""
+
+    def show(self, markup: str, text: str) -> None:
+        """Show something, in the place of what was shown before.
+
+        Outside a notebook the text is printed instead, whenever it has changed.
+
+        Args:
+            markup: HTML or SVG.
+            text: The same in plain text.
+        """
+        if not in_notebook():
+            if text != self._last:
+                print(text, flush=True)
+                self._last = text
+            return
+        from IPython.display import display
+
+        bundle = {"text/html": markup, "text/plain": text}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
