@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workshop_lib.checks.exercise import check, hint
     from workshop_lib.history import history
+    from workshop_lib.views.chart import lines
+    from workshop_lib.views.overview import overview
     from workshop_lib.views.timeline import timeline
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
-__all__ = ["Workshop", "check", "hint", "history", "run", "timeline"]
+__all__ = ["Workshop", "check", "hint", "history", "lines", "overview", "run", "timeline"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
     "check": "workshop_lib.checks.exercise",
     "hint": "workshop_lib.checks.exercise",
     "history": "workshop_lib.history",
+    "lines": "workshop_lib.views.chart",
+    "overview": "workshop_lib.views.overview",
     "run": "workshop_lib.workers",
     "timeline": "workshop_lib.views.timeline",
 }

@@ -45,7 +45,7 @@ class Connections:
         self._server, self._outside = server, outside
         self._prefix = outside.prefix if outside else ""
         self._explainer = Explainer(polled)
-        self._clients: dict[tuple[str, str], Client] = {}  # by address and namespace
+        self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
 
     @property
     def _target(self) -> dict[str, Any]:
@@ -85,7 +85,8 @@ class Connections:
         real = self._prefix + name
         worker = EndpointTarget.Worker(namespace=self.namespace(namespace), task_queue=task_queue)
         spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
-        client = await self._prepare(self.namespace(namespace))
+        await self._prepare(self.namespace(namespace))
+        client = await self._client(self.namespace(namespace))
         operator = client.operator_service
         existing = await self._find_endpoint(client, real)
         if existing is None:
@@ -167,14 +168,13 @@ class Connections:
         async with self._answered():
             return await Client.connect(**target, namespace=namespace)
 
-    async def _prepare(self, name: str) -> Client:
+    async def _prepare(self, name: str) -> None:
         key = (self._target["target_host"], name)
-        if key not in self._clients:
+        if key not in self._prepared:
             client = await self._client(name)
             async with self._answered():
                 await self._make_namespace(client, name)
-            self._clients[key] = client
-        return self._clients[key]
+            self._prepared.add(key)
 
     async def _make_namespace(self, client: Client, name: str) -> None:
         request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)

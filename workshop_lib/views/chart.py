@@ -1,0 +1,54 @@
+"""``lines``: how numbers change over time, drawn, and as a table in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from workshop_lib.messages import Display
+from workshop_lib.views import svg
+
+_LEFT, _RIGHT, _TOP, _HEIGHT = 60, 640, 40, 200
+_DASHES = ("none", "8 4", "2 3", "10 3 2 3")  # tell the lines apart without colour
+
+
+def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> None:
+    """Draw lines that go in steps: each value holds until the next point.
+
+    Args:
+        title: What the picture shows.
+        series: A line's name, and its points (x, y) in the order of x; at most four lines.
+        x: What the horizontal axis counts, with its unit.
+        y: What the vertical axis counts.
+    """
+    points = [point for line in series.values() for point in line]
+    widest, highest = (max(max(axis), 1e-9) for axis in zip(*points, strict=True))
+    shapes = [svg.text(8, 18, title, bold=True), svg.text(8, _TOP - 4, y, opacity=0.75)]
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        across, down = _LEFT + share * (_RIGHT - _LEFT), _TOP + 8 + (1 - share) * _HEIGHT
+        shapes += [
+            svg.path(f"M{_LEFT} {down:.1f}H{_RIGHT}", stroke=svg.GRID, stroke_width=0.5),
+            svg.text(_LEFT - 8, down + 4, f"{share * highest:.3g}", text_anchor="end", opacity=0.75),
+            svg.text(across, _TOP + _HEIGHT + 26, f"{share * widest:.2g}", text_anchor="middle", opacity=0.75),
+        ]
+    shapes.append(svg.text(_RIGHT + 16, _TOP + _HEIGHT + 26, x, opacity=0.75))
+    for number, (name, line) in enumerate(series.items()):
+        place = [
+            (_LEFT + across / widest * (_RIGHT - _LEFT), _TOP + 8 + (1 - up / highest) * _HEIGHT) for across, up in line
+        ]
+        (first_x, first_y), *others = place
+        steps = f"M{first_x:.1f} {first_y:.1f}" + "".join(f"H{across:.1f}V{down:.1f}" for across, down in others)
+        shapes.append(svg.path(steps, stroke=svg.WORK, stroke_width=2, stroke_dasharray=_DASHES[number]))
+        key = _TOP + 16 + 22 * number
+        shapes.append(
+            svg.path(f"M{_RIGHT + 16} {key}h36", stroke=svg.WORK, stroke_width=2, stroke_dasharray=_DASHES[number])
+        )
+        shapes.append(svg.text(_RIGHT + 60, key + 4, name))
+    Display().show(svg.picture(title, _TOP + _HEIGHT + 36, shapes), _table(title, series, x, y))
+
+
+def _table(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
+    told = [title]
+    for name, line in series.items():
+        some = line[:: max(1, len(line) // 6)]
+        told.append(f"  {name}: " + ", ".join(f"{up:.3g} at {across:.2f}" for across, up in some))
+    return "\n".join([*told, f"  ({y}, at {x})"])

@@ -1,0 +1,104 @@
+"""``overview()``: the notebooks of this workshop, read from their files, with what you have done so far."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from workshop_lib.messages import Display, WorkshopError
+from workshop_lib.progress import progress
+from workshop_lib.views import svg
+
+_FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One notebook of the workshop.
+
+    Attributes:
+        file: Its file's name.
+        title: What one does in it.
+        minutes: How long it takes.
+        main: The numbers of its exercises on the main path.
+        further: Those under *On your own*.
+    """
+
+    file: str
+    title: str
+    minutes: int
+    main: tuple[str, ...]
+    further: tuple[str, ...]
+
+
+def notebooks(folder: Path = _FOLDER) -> list[Notebook]:
+    """The notebooks of a folder, in order.
+
+    Args:
+        folder: Where they stand.
+
+    Raises:
+        WorkshopError: There are none: the workshop is not run from its checkout.
+    """
+    found = [_read(path) for path in sorted(folder.glob("[0-9]*.ipynb"))]
+    if not found:
+        raise WorkshopError(f"There are no notebooks in {folder}.", then="Run the workshop from its checkout.")
+    return found
+
+
+def _read(path: Path) -> Notebook:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    title = re.search(r"^# (.+)", texts[0][1], re.M)
+    minutes = re.search(r"(\d+) minutes", texts[0][1])
+    own = next(
+        (i for i, (kind, text) in enumerate(texts) if kind == "markdown" and "## On your own" in text), len(texts)
+    )
+    numbers = [re.findall(r'^await check\("([\d.]+)"', text, re.M) if kind == "code" else [] for kind, text in texts]
+    return Notebook(
+        path.name,
+        title[1] if title else path.stem,
+        int(minutes[1]) if minutes else 0,
+        tuple(dict.fromkeys(number for found in numbers[:own] for number in found)),
+        tuple(dict.fromkeys(number for found in numbers[own:] for number in found)),
+    )
+
+
+def overview() -> None:
+    """Draw the way through the notebooks, their exercises, and which of them you have passed."""
+    done = {number for number, record in progress().items() if record.passed}
+    route = notebooks()
+    stations = [_station(notebook, done, last=notebook is route[-1]) for notebook in route]
+    lines = [f"{each.file[:2]}  {each.title}, {each.minutes} minutes. {_exercises(each, done)}" for each in route]
+    key = "✓ passed   ○ still to do   (on your own: for those who want more)"
+    page = f'<div style="font-size:var(--jp-content-font-size1,14px)">{"".join(stations)}<small>{key}</small></div>'
+    Display().show(page, "\n".join([*lines, key]))
+
+
+def _station(notebook: Notebook, done: set[str], last: bool) -> str:
+    passed = bool(notebook.main) and set(notebook.main) <= done
+    fill = f"background:{svg.WORK};color:#fff" if passed else ""
+    circle = (
+        f'<div style="border:2px solid {svg.WORK};border-radius:50%;width:26px;height:26px;line-height:26px;'
+        f'text-align:center;{fill}">{"✓" if passed else int(notebook.file[:2])}</div>'
+    )
+    track = "" if last else f'<div style="width:2px;height:26px;margin-left:14px;background:{svg.WORK}"></div>'
+    return (
+        f'<div style="display:flex;gap:14px"><div>{circle}{track}</div><div style="padding-top:3px">'
+        f'<a href="{escape(notebook.file)}">{escape(notebook.title)}</a> · {notebook.minutes} minutes<br>'
+        f"<small>{_exercises(notebook, done)}</small></div></div>"
+    )
+
+
+def _exercises(notebook: Notebook, done: set[str]) -> str:
+    parts = [_marks(notebook.main, done)] + (
+        ["on your own: " + _marks(notebook.further, done)] * bool(notebook.further)
+    )
+    return " · ".join(filter(None, parts))
+
+
+def _marks(numbers: tuple[str, ...], done: set[str]) -> str:
+    return " ".join(f"{'✓' if number in done else '○'} {number}" for number in numbers)
