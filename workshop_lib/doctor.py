@@ -40,8 +40,18 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, one after another."""
-    for look in (_python, _packages, _folder, _memory, _settings, _server):
+    """Look at everything, one after another; a Temporal Server is started for it, and stopped."""
+    yield from machine()
+    yield from _looked(_server)
+
+
+def machine() -> Iterator[Finding]:
+    """Look at this machine, and start nothing."""
+    yield from _looked(_python, _packages, _folder, _memory, _settings)
+
+
+def _looked(*looks: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    for look in looks:
         try:
             yield from look()
         except WorkshopError as error:
