@@ -26,12 +26,14 @@ class Output:
     Attributes:
         text: Everything as plain text, in order.
         html: The HTML of displays.
+        displays: How many displays it made; one that changes counts once.
         error: The name of the error that ended it; empty if none.
         seconds: How long it took.
     """
 
     text: str = ""
     html: str = ""
+    displays: int = 0
     error: str = ""
     seconds: float = 0.0
     appeared: list[tuple[float, str]] = field(default_factory=list)
@@ -104,6 +106,7 @@ class Kernel:
             text = content["text"]
         elif kind in ("display_data", "execute_result", "update_display_data"):
             text = content["data"].get("text/plain", "") + "\n"
+            output.displays += kind == "display_data"
             output.html += content["data"].get("text/html", "")
         elif kind == "error":
             output.error = content["ename"]

@@ -1,0 +1,88 @@
+"""The way through the notebooks and the chart: what they say, and that README says the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from workshop_lib import messages
+from workshop_lib.messages import WorkshopError
+from workshop_lib.progress import remember
+from workshop_lib.views.chart import lines
+from workshop_lib.views.overview import notebooks, overview
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The HTML of what is shown."""
+    found: list[str] = []
+    monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: found.extend([markup, text]))
+    return found
+
+
+def notebook(path: Path, *cells: tuple[str, str]) -> None:
+    path.write_text(json.dumps({"cells": [{"cell_type": kind, "source": [text]} for kind, text in cells]}))
+
+
+def test_a_notebook_is_read_from_its_file(tmp_path: Path) -> None:
+    notebook(
+        tmp_path / "07_demo.ipynb",
+        ("markdown", "# call a <tool>\n\n## What you'll need\n\n`06`. 25 minutes."),
+        ("code", 'await check("7.1", answer)'),
+        ("code", '# await check("7.9", answer)'),
+        ("markdown", "## On your own\n\nMore."),
+        ("code", 'await check("7.2", answer)\nawait check("7.2", answer)'),
+    )
+    (made,) = notebooks(tmp_path)
+    assert (made.title, made.minutes, made.main, made.further) == ("call a <tool>", 25, ("7.1",), ("7.2",))
+
+
+def test_without_notebooks_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="There are no notebooks"):
+        notebooks(tmp_path)
+
+
+@pytest.mark.usefixtures("own_progress")
+def test_what_was_passed_is_marked(shown: list[str]) -> None:
+    overview()
+    assert "✓ 0.1" not in shown[0] + shown[1]
+    remember("0.1", passed=True)
+    overview()
+    markup, text = shown[2:]
+    assert "✓ 0.1" in markup
+    assert "✓ 0.1 ○" not in text
+    assert re.search(r"00  check your set-up, \d+ minutes\. ✓ 0\.1\n", text)
+    assert re.search(r"01  .*○ 1\.1 ○ 1\.2", text)
+    assert 'href="01_plain_workflow.ipynb"' in markup
+
+
+def test_readme_lists_the_notebooks_as_they_are() -> None:
+    listed = re.findall(r"^\| `(\S+)` \| (.*) \| (\d+) \|$", (ROOT / "README.md").read_text(), re.M)
+    assert [(name, minutes) for name, _, minutes in listed] == [
+        (each.file.removesuffix(".ipynb"), str(each.minutes)) for each in notebooks()
+    ]
+    assert all(words.startswith(each.title) for (_, words, _), each in zip(listed, notebooks(), strict=True))
+
+
+def test_each_line_ends_where_its_last_value_is_and_has_a_dash_of_its_own(shown: list[str]) -> None:
+    lines("backlog", {"<one>": [(0, 12), (2, 6), (4, 0)], "two": [(0, 12), (2, 0)]}, x="seconds", y="orders")
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ET.fromstring(shown[0])
+    drawn = [path.get("d", "") for path in root.iter(f"{svg}path") if path.get("stroke-width") == "2"]
+    first, _, second, _ = drawn  # each line, and its key
+    assert first.endswith("H640.0V248.0"), "the longest reaches the right edge, at nothing left"
+    assert second.endswith("H350.0V248.0"), "half the time is half the way"
+    dashes = {path.get("stroke-dasharray") for path in root.iter(f"{svg}path") if path.get("stroke-width") == "2"}
+    assert len(dashes) == 2
+    assert "<one>: 12 at 0.00, 6 at 2.00, 0 at 4.00" in shown[1]
