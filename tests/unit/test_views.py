@@ -81,8 +81,10 @@ def test_each_line_ends_where_its_last_value_is_and_has_a_dash_of_its_own(shown:
     root = ET.fromstring(shown[0])
     drawn = [path.get("d", "") for path in root.iter(f"{svg}path") if path.get("stroke-width") == "2"]
     first, _, second, _ = drawn  # each line, and its key
-    assert first.endswith("H640.0V248.0"), "the longest reaches the right edge, at nothing left"
-    assert second.endswith("H350.0V248.0"), "half the time is half the way"
+    assert first.endswith("H560.0V248.0"), "the longest reaches the right edge, at nothing left"
+    assert second.endswith("H304.0V248.0"), "half the time is half the way"
     dashes = {path.get("stroke-dasharray") for path in root.iter(f"{svg}path") if path.get("stroke-width") == "2"}
     assert len(dashes) == 2
     assert "<one>: 12 at 0.00, 6 at 2.00, 0 at 4.00" in shown[1]
+    ticks = [text.text for text in root.iter(f"{svg}text")]
+    assert ticks[2:9] == ["0", "2", "4", "6", "8", "10", "12"], "round numbers"

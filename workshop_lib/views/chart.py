@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from workshop_lib.messages import Display
 from workshop_lib.views import svg
 
-_LEFT, _RIGHT, _TOP, _HEIGHT = 60, 640, 40, 200
+_LEFT, _RIGHT, _TOP, _HEIGHT = 48, 560, 40, 200
 _DASHES = ("none", "8 4", "2 3", "10 3 2 3")  # tell the lines apart without colour
 
 
@@ -23,13 +24,13 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x:
     points = [point for line in series.values() for point in line]
     widest, highest = (max(max(axis), 1e-9) for axis in zip(*points, strict=True))
     shapes = [svg.text(8, 18, title, bold=True), svg.text(8, _TOP - 4, y, opacity=0.75)]
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        across, down = _LEFT + share * (_RIGHT - _LEFT), _TOP + 8 + (1 - share) * _HEIGHT
-        shapes += [
-            svg.path(f"M{_LEFT} {down:.1f}H{_RIGHT}", stroke=svg.GRID, stroke_width=0.5),
-            svg.text(_LEFT - 8, down + 4, f"{share * highest:.3g}", text_anchor="end", opacity=0.75),
-            svg.text(across, _TOP + _HEIGHT + 26, f"{share * widest:.2g}", text_anchor="middle", opacity=0.75),
-        ]
+    for value in _ticks(highest):
+        down = _TOP + 8 + (1 - value / highest) * _HEIGHT
+        shapes.append(svg.path(f"M{_LEFT} {down:.1f}H{_RIGHT}", stroke=svg.GRID, stroke_width=0.5))
+        shapes.append(svg.text(_LEFT - 8, down + 4, f"{value:g}", text_anchor="end", opacity=0.75))
+    for value in _ticks(widest):
+        across = _LEFT + value / widest * (_RIGHT - _LEFT)
+        shapes.append(svg.text(across, _TOP + _HEIGHT + 26, f"{value:g}", text_anchor="middle", opacity=0.75))
     shapes.append(svg.text(_RIGHT + 16, _TOP + _HEIGHT + 26, x, opacity=0.75))
     for number, (name, line) in enumerate(series.items()):
         place = [
@@ -44,6 +45,14 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x:
         )
         shapes.append(svg.text(_RIGHT + 60, key + 4, name))
     Display().show(svg.picture(title, _TOP + _HEIGHT + 36, shapes), _table(title, series, x, y))
+
+
+def _ticks(highest: float) -> list[float]:
+    """Round numbers from 0 up, at most seven."""
+    rough = highest / 6
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    return [round(number * step, 9) for number in range(int(highest / step) + 1)]
 
 
 def _table(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
