@@ -25,7 +25,7 @@ notebooks: $(VENV)/.lab
 
 # Long sweeps; CI runs a seeded sample of them.
 chaos: $(VENV)/.dev
-	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos $(ARGS)
+	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks/test_run.py::test_restarts_then_twice $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

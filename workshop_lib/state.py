@@ -20,6 +20,7 @@ from typing import IO, Any
 from workshop_lib.messages import WorkshopError
 
 STATE_VARIABLE = "WORKSHOP_STATE"  # names the folder to the processes that a notebook spawns
+SERVICES = "services.json"  # the addresses of a notebook's HTTP services, by name
 _FORGOTTEN_AFTER = 24 * 3600  # seconds; a kernel without a notebook's name leaves a folder that nobody finds again
 
 
@@ -163,6 +164,21 @@ def notebook_folder() -> Path:
             "Run `await Workshop.start()`.",
         )
     return Path(path)
+
+
+def service_address(name: str) -> str:
+    """Where an HTTP service of this notebook listens, such as ``http://127.0.0.1:12345``.
+
+    Args:
+        name: Its name, such as ``"payments"``.
+
+    Raises:
+        WorkshopError: It was not started.
+    """
+    address = read_json(notebook_folder() / SERVICES).get(name)
+    if address is None:
+        raise WorkshopError(f"The service {name!r} does not run.", then=f"Run the cell with `ws.serve` for {name}.")
+    return str(address)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -61,3 +61,30 @@ def _table(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: s
         some = line[:: max(1, len(line) // 6)]
         told.append(f"  {name}: " + ", ".join(f"{up:.3g} at {across:.2f}" for across, up in some))
     return "\n".join([*told, f"  ({y}, at {x})"])
+
+
+def bars(title: str, rows: Mapping[str, tuple[float, float]], *, parts: tuple[str, str], unit: str) -> None:
+    """Draw bars of two parts, the first filled, the second hollow.
+
+    Args:
+        title: What the picture shows.
+        rows: A bar's name, and how long its parts are.
+        parts: What the two parts are.
+        unit: What they count.
+    """
+    longest = max(first + second for first, second in rows.values()) or 1
+    shapes, text, y = [svg.text(8, 18, title, bold=True)], [title], 44.0
+    for name, (first, second) in rows.items():
+        scale = 480 / longest
+        share = round(100 * first / ((first + second) or 1))
+        said = f"{first:g} + {second:g} {unit}, {share} % {parts[0]}"
+        shapes += [
+            svg.text(8, y + 4, name, room=180),
+            svg.rect(196, y - 9, first * scale, 18, fill=svg.WORK),
+            svg.rect(196 + first * scale, y - 9, second * scale, 18, fill="none", stroke=svg.WAIT),
+            svg.text(204 + (first + second) * scale, y + 4, said, room=svg.WIDTH - 204 - (first + second) * scale),
+        ]
+        text.append(f"  {name}: {said}")
+        y += 28
+    shapes.append(svg.text(8, y + 8, f"filled: {parts[0]} · hollow: {parts[1]}", opacity=0.75))
+    Display().show(svg.picture(title, y + 18, shapes), "\n".join(text))

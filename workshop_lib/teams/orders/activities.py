@@ -1,4 +1,4 @@
-"""The four steps of an order. Each changes the team's database, and notes in the ledger that it did.
+"""The steps of an order, and the undoing of one. Each changes the team's database, and notes in the ledger that it did.
 
 They are plain functions, so a script can call them, too. They block while they wait for the database, which is why
 they are ``def``, not ``async def``: a Worker runs them on its ``activity_executor``.
@@ -32,7 +32,7 @@ def check_fraud(order: Order) -> None:
 
 @activity.defn
 def prepare_shipment(order: Order) -> str:
-    """Take the goods from the stock and put them aside.
+    """Take the goods from the stock and put them aside. Doing so twice is as good as once.
 
     Args:
         order: The order.
@@ -44,6 +44,9 @@ def prepare_shipment(order: Order) -> str:
         ApplicationError: There are not enough of them.
     """
     with store() as database:
+        before = database.execute("SELECT id FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
+        if before:
+            return f"shipment-{before[0]}"
         taken = database.execute(
             "UPDATE stock SET quantity = quantity - ? WHERE item = ? AND quantity >= ?",
             (order.quantity, order.item, order.quantity),
@@ -78,7 +81,7 @@ def charge_customer(order: Order) -> str:
 
 @activity.defn
 def ship_order(order: Order) -> str:
-    """Send the parcel that ``prepare_shipment`` has put aside.
+    """Send the parcel that ``prepare_shipment`` has put aside. Doing so twice is as good as once.
 
     Args:
         order: The order.
@@ -87,12 +90,33 @@ def ship_order(order: Order) -> str:
         The parcel's tracking number.
 
     Raises:
-        ApplicationError: Nothing was put aside for this order.
+        ApplicationError: Nothing was put aside for this order, or no carrier takes it.
     """
+    if order.item == "anvil":
+        raise ApplicationError("No carrier takes an anvil", type="CannotShip", non_retryable=True)
     parcel = f"parcel-{order.id}"
     with store() as database:
-        sent = database.execute("UPDATE shipments SET parcel = ? WHERE order_id = ?", (parcel, order.id))
-    if not sent.rowcount:
-        raise ApplicationError(f"Nothing was prepared for {order.id}", type="NotPrepared", non_retryable=True)
-    note("ship", order=order.id, parcel=parcel)
+        shipment = database.execute("SELECT parcel FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
+        if shipment is None:
+            raise ApplicationError(f"Nothing was prepared for {order.id}", type="NotPrepared", non_retryable=True)
+        database.execute("UPDATE shipments SET parcel = ? WHERE order_id = ?", (parcel, order.id))
+    if shipment[0] is None:
+        note("ship", order=order.id, parcel=parcel)
     return parcel
+
+
+@activity.defn
+def release_shipment(order: Order) -> None:
+    """Put back what ``prepare_shipment`` has put aside, if it has. Doing so twice is as good as once.
+
+    Args:
+        order: The order.
+    """
+    with store() as database:
+        gone = database.execute(
+            "DELETE FROM shipments WHERE order_id = ? AND parcel IS NULL RETURNING item, quantity", (order.id,)
+        ).fetchone()
+        if gone:
+            database.execute("UPDATE stock SET quantity = quantity + ? WHERE item = ?", (gone[1], gone[0]))
+    if gone:
+        note("release", order=order.id, item=gone[0], quantity=gone[1])

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from workshop_lib.state import notebook_folder
 
-_BUSY_SECONDS = 2.0  # how long a statement waits for a database that another connection holds
+_BUSY_SECONDS = 1.0  # how long a statement waits for a database that another connection holds
 _TABLES = """
 CREATE TABLE IF NOT EXISTS blocked (customer TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, quantity INTEGER NOT NULL CHECK (quantity >= 0));
 CREATE TABLE IF NOT EXISTS shipments (id INTEGER PRIMARY KEY, order_id TEXT, item TEXT, quantity INTEGER, parcel TEXT);
 CREATE TABLE IF NOT EXISTS charges (id INTEGER PRIMARY KEY, order_id TEXT, customer TEXT, amount INTEGER);
 INSERT OR IGNORE INTO blocked VALUES ('Mallory');
-INSERT OR IGNORE INTO stock VALUES ('kettle', 100000), ('lamp', 100000), ('teapot', 0);
+INSERT OR IGNORE INTO stock VALUES ('kettle', 100000), ('lamp', 100000), ('anvil', 100000), ('teapot', 0);
 """
 
 
@@ -29,7 +29,7 @@ class Order:
     Attributes:
         id: The order's own id.
         customer: Who pays.
-        item: ``kettle`` or ``lamp``; the ``teapot`` is out of stock.
+        item: ``kettle`` or ``lamp``; the ``teapot`` is out of stock, and no carrier takes the ``anvil``.
         quantity: How many.
         amount: What they cost together, in cents.
     """
@@ -61,7 +61,7 @@ def store() -> Iterator[sqlite3.Connection]:
     """A connection to the team's database; what is done with it is committed at the end, or not at all.
 
     Raises:
-        sqlite3.OperationalError: Another connection has locked the database for longer than two seconds.
+        sqlite3.OperationalError: Another connection has locked the database for longer than a second.
         WorkshopError: This process belongs to no notebook.
     """
     path = notebook_folder() / "orders.db"
@@ -69,6 +69,7 @@ def store() -> Iterator[sqlite3.Connection]:
     database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
     try:
         with database:
+            database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
             yield database
     finally:
         database.close()
