@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
     ListNamespacesRequest,
     RegisterNamespaceRequest,
 )
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, Interceptor, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.devserver import DevServer
@@ -39,12 +39,19 @@ class Connections:
         server: The embedded server.
         outside: The outside service to use instead, where one was asked for.
         polled: Tells what the workers of this notebook poll, to explain waits.
+        interceptors: What else each connection carries.
     """
 
-    def __init__(self, server: DevServer, outside: OutsideService | None, polled: Callable[[], list[Polled]]) -> None:
+    def __init__(
+        self,
+        server: DevServer,
+        outside: OutsideService | None,
+        polled: Callable[[], list[Polled]],
+        *interceptors: Interceptor,
+    ) -> None:
         self._server, self._outside = server, outside
         self._prefix = outside.prefix if outside else ""
-        self._explainer = Explainer(polled)
+        self._interceptors = [Explainer(polled), *interceptors]
         self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
 
     @property
@@ -68,7 +75,7 @@ class Connections:
         """
         name = self.namespace(namespace)
         await self._prepare(name)
-        interceptors = [self._explainer, *settings.pop("interceptors", [])]
+        interceptors = [*self._interceptors, *settings.pop("interceptors", [])]
         return {**self._target, "namespace": name, "interceptors": interceptors, **settings}
 
     async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:

@@ -24,11 +24,12 @@ from workshop_lib import service
 from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import describe
+from workshop_lib.faults import Faults
 from workshop_lib.messages import WorkshopError
 from workshop_lib.processes import leave
 from workshop_lib.quiet import quieten
 from workshop_lib.state import StateFolder
-from workshop_lib.workers import READY, polled_by
+from workshop_lib.workers import READY, activities_of, polled_by
 
 
 def _attach() -> Connections:
@@ -37,7 +38,8 @@ def _attach() -> Connections:
         raise WorkshopError(
             "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
         )
-    return Connections(DevServer(folder), service.chosen(folder.path.name), list)
+    faults = Faults(folder.path, may_die=True)
+    return Connections(DevServer(folder), service.chosen(folder.path.name), list, faults)
 
 
 def _described(file: Path) -> dict[str, Any]:
@@ -71,7 +73,7 @@ async def main(arguments: list[str]) -> None:
     while not worker.is_running and not running.done():
         await asyncio.sleep(0.001)
     if not running.done():
-        print(READY + json.dumps(polled_by(worker)), flush=True)
+        print(READY + json.dumps([polled_by(worker), activities_of(worker)]), flush=True)
     await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await worker.shutdown()

@@ -36,7 +36,7 @@ from workshop_lib.waiting import Polled
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
 _GRACE = 1.0  # between the limit inside a loop and the one of who waits for it
-READY = "\x1eready "  # how a spawned worker says, on its standard output, what it polls
+READY = "\x1eready "  # how a spawned worker says, on its standard output, what it polls and runs
 
 T = TypeVar("T")
 
@@ -118,6 +118,14 @@ def polled_by(worker: Worker) -> list[Polled]:
     return [(*place, kind) for kind, name in kinds.items() if config.get(name)]
 
 
+def activities_of(worker: Worker) -> list[str]:
+    """The names under which a Worker's activities are registered."""
+    # The SDK's decorator leaves its definition in this attribute.
+    functions = worker.config(active_config=True).get("activities", [])
+    definitions = (getattr(function, "__temporal_activity_definition", None) for function in functions)
+    return [definition.name for definition in definitions if definition is not None and definition.name]
+
+
 class InProcessWorker:
     """A Worker in the kernel's process. ``Workshop.run`` makes it.
 
@@ -130,6 +138,7 @@ class InProcessWorker:
     def __init__(self, build: Callable[[], Worker], place: tuple[str, str], uses: Callable[[], set[str]]) -> None:
         self._build, self.place, self.uses = build, place, uses
         self.polls: list[Polled] = []
+        self.activities: list[str] = []
         self.wanted = True
         self._loop = BackgroundLoop()
         self._worker: Worker | None = None
@@ -180,7 +189,7 @@ class InProcessWorker:
                     then="If you killed it: `await ws.server.restart()`. Then run this cell again.",
                 ) from error
             raise
-        self.polls = polled_by(worker)
+        self.polls, self.activities = polled_by(worker), activities_of(worker)
         self._task.add_done_callback(self._ended)
 
     async def _give_up(self, worker: Worker) -> None:
@@ -242,6 +251,7 @@ class SpawnedWorker:
         self._process: Process | None = None
         self._told_to_end = False
         self.polls: list[Polled] = []
+        self.activities: list[str] = []
         self.wanted = True
 
     def __repr__(self) -> str:
@@ -306,7 +316,8 @@ class SpawnedWorker:
         for line in process.stdout:
             text = line.decode(errors="replace").rstrip("\n")
             if text.startswith(READY):
-                self.polls = [tuple(polled) for polled in json.loads(text.removeprefix(READY))]
+                polls, self.activities = json.loads(text.removeprefix(READY))
+                self.polls = [tuple(polled) for polled in polls]
                 ready.set()
             else:
                 print(f"[{self.name}] {text}", flush=True)

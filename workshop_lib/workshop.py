@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib import service
+from workshop_lib import faults, service
 from workshop_lib.cells import CellError, Cells, workflow_types
 from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
@@ -42,7 +42,8 @@ class Workshop(Connections):
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
     def __init__(self, folder: StateFolder, server: DevServer, outside: service.OutsideService | None) -> None:
-        super().__init__(server, outside, self._polled)
+        self._faults = faults.Faults(folder.path, may_die=False)
+        super().__init__(server, outside, self._polled, self._faults)
         self._folder = folder
         self._background = BackgroundLoop()
         self._running: list[InProcessWorker | SpawnedWorker] = []
@@ -198,6 +199,51 @@ class Workshop(Connections):
             worker.discard()
         self._running = [worker for worker in self._running if worker not in workers]
 
+    def fault(self, name: str, *, times: int = 1, seconds: float = 3.0) -> faults.Fault:
+        """Let something fail while a with-block runs: ``with ws.fault("charge_customer.fails", times=2) as fault:``.
+
+        Workers made with ``ws.connection`` have their part in it without a restart, in whichever process they run.
+
+        Args:
+            name: What fails and how, as in ``faults.KINDS``; an unknown name lists them.
+            times: How often at most, in all processes together. What befalls the server, a file or a task queue
+                befalls it once.
+            seconds: How long it lasts, if it is of those that last: ``is_slow``, ``locked``, ``flooded``,
+                ``dies``. The end of the with-block ends the last three earlier.
+
+        Returns:
+            A context manager with ``fired``, how often it happened, and ``at``, when.
+
+        Raises:
+            WorkshopError: There is no such fault, or it would have to kill the kernel.
+        """
+        target, kind = faults.parse(name)
+        around = None
+        if kind == "dies":
+            around = faults.server_down(self.server)
+        elif kind == "locked":
+            path = self._folder.path / target
+            if not path.exists():  # connecting to it would make one
+                raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or mend the name.")
+            around = faults.locked(path)
+        elif kind == "flooded":
+            around = faults.flooded(self, target)
+        else:
+            self._check_activity(name, target, kind)
+        return faults.Fault(name, times, seconds, self._faults.file, self._background, around)
+
+    def _check_activity(self, name: str, activity: str, kind: str) -> None:
+        running = [worker for worker in self._running if worker.running]
+        able = [worker for worker in running if activity in worker.activities]
+        if not able:
+            known = sorted({known for worker in running for known in worker.activities})
+            say(
+                f"No running Worker has an activity {activity!r} so far. There are: {', '.join(known) or 'none'}.",
+                "warn",
+            )
+        elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
+            raise faults.cannot_die(name)
+
     # A cell's edit reaches the workers that run its code.
 
     def _cell_changed(self, modules: list[str], keep_open: bool) -> None:
@@ -257,6 +303,7 @@ class Workshop(Connections):
             )
 
     async def _greet(self) -> None:
+        self._faults.clear()  # what a kernel left that did not come to the end of its with-block
         if self._outside is not None:
             say(f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.")
             return
