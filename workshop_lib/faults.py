@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import sys
 import time
 import uuid
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import temporalio.client as tc
 import temporalio.worker as tw
@@ -28,7 +31,7 @@ from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from workshop_lib.connections import Connections
-from workshop_lib.devserver import DevServer
+from workshop_lib.devserver import HOST, DevServer
 from workshop_lib.messages import WorkshopError, say
 from workshop_lib.state import read_json, update_json
 from workshop_lib.workers import BackgroundLoop
@@ -36,7 +39,9 @@ from workshop_lib.workers import BackgroundLoop
 _FILE = "faults.json"
 _BEFORE = ("fails", "fails_before_effect", "hangs", "is_slow", "dies_before_effect")
 _AFTER = ("fails_after_effect", "times_out", "dies_after_effect")
+HTTP = ("drops", "delays", "answers_500", "answers_503")
 _CHANGE_SECONDS = 40.0  # for what begins or ends around the workers; a server takes 0.3, at most 30
+_REQUEST_SECONDS = 120.0
 _JUNK = 200  # executions in a flood
 _LIMIT = timedelta(minutes=1)  # of each, should the kernel die in the flood
 
@@ -52,6 +57,10 @@ KINDS = {
     "dies_after_report": "ACTIVITY.dies_after_report: … when the workflow is handed the result",
     "locked": "FILE.locked, as in orders.db.locked: the notebook's SQLite file cannot be written for `seconds`",
     "flooded": f"QUEUE.flooded: {_JUNK} other workflows wait in the task queue for `seconds`",
+    "drops": "SERVICE.drops: the service behind ws.proxy(SERVICE, …) cuts the connection",
+    "delays": "SERVICE.delays: … answers `seconds` later",
+    "answers_500": "SERVICE.answers_500: … answers with an error of its own",
+    "answers_503": "SERVICE.answers_503: … answers that it is overloaded",
     "dies": "server.dies: the Temporal Server is killed, and started again after `seconds`",
 }
 
@@ -342,3 +351,57 @@ async def flooded(connections: Connections, queue: str) -> AsyncIterator[None]:
     finally:
         # One that was not started yet cannot be terminated, and need not be; the rest ends at its limit at the latest.
         await asyncio.gather(*(handle.terminate() for handle in handles), return_exceptions=True)
+
+
+async def proxy(faults: Faults, name: str, url: str) -> asyncio.Server:
+    """Stand before an HTTP service and pass each request on, unless a fault is to happen.
+
+    Args:
+        faults: Of this process.
+        name: What the service is called in the faults' names.
+        url: Its address, ``http://…``.
+
+    Returns:
+        The listening server, on a loopback port of its own.
+    """
+    service = urlsplit(url)
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                fault = faults.take(name, *HTTP)
+                kind = parse(fault["name"])[1] if fault else ""
+                if kind == "delays":
+                    await asyncio.sleep(fault["seconds"])
+                if kind.startswith("answers_"):
+                    await _answer(kind.removeprefix("answers_"), reader, writer)
+                elif kind != "drops":
+                    await _pass_on(head, reader, writer, str(service.hostname), service.port or 80)
+        writer.close()
+
+    return await asyncio.start_server(serve, HOST, 0)
+
+
+async def _answer(status: str, reader: StreamReader, writer: StreamWriter) -> None:
+    writer.write(f"HTTP/1.1 {status} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+    writer.write_eof()
+    await reader.read()  # what is left of the request: closing before it is read would take the answer back
+
+
+async def _pass_on(head: bytes, reader: StreamReader, writer: StreamWriter, host: str, port: int) -> None:
+    back, there = await asyncio.open_connection(host, port)
+    head = re.sub(rb"(?im)^connection:.*\r\n", b"", head)  # one request a connection: a second would pass unseen
+    there.write(head.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n")
+    asking = asyncio.create_task(_pump(reader, there))
+    try:
+        await _pump(back, writer)
+    finally:
+        asking.cancel()
+        there.close()
+
+
+async def _pump(source: StreamReader, sink: StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()

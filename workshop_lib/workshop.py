@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib import faults, service
+from workshop_lib import devserver, faults, service
 from workshop_lib.cells import CellError, Cells, workflow_types
 from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
@@ -47,6 +47,7 @@ class Workshop(Connections):
         self._folder = folder
         self._background = BackgroundLoop()
         self._running: list[InProcessWorker | SpawnedWorker] = []
+        self._proxies: dict[str, asyncio.Server] = {}
         self._cells = Cells(folder.cells, _notebook_names(), self._cell_changed)
         self.ledger = Ledger(folder.path / "ledger.db")
 
@@ -86,6 +87,8 @@ class Workshop(Connections):
         """Stop the workers and the server. What the notebook did stays on disk."""
         atexit.unregister(self._at_exit)
         await self.stop(*self._running)
+        for proxy in self._proxies.values():
+            _close(proxy)
         await self._server.close()
         self._background.end()
         self._folder.release()
@@ -208,7 +211,7 @@ class Workshop(Connections):
             name: What fails and how, as in ``faults.KINDS``; an unknown name lists them.
             times: How often at most, in all processes together. What befalls the server, a file or a task queue
                 befalls it once.
-            seconds: How long it lasts, if it is of those that last: ``is_slow``, ``locked``, ``flooded``,
+            seconds: How long it lasts, if it is of those that last: ``is_slow``, ``delays``, ``locked``, ``flooded``,
                 ``dies``. The end of the with-block ends the last three earlier.
 
         Returns:
@@ -228,6 +231,11 @@ class Workshop(Connections):
             around = faults.locked(path)
         elif kind == "flooded":
             around = faults.flooded(self, target)
+        elif kind in faults.HTTP:
+            if target not in self._proxies:
+                raise WorkshopError(
+                    f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first."
+                )
         else:
             self._check_activity(name, target, kind)
         return faults.Fault(name, times, seconds, self._faults.file, self._background, around)
@@ -243,6 +251,22 @@ class Workshop(Connections):
             )
         elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
             raise faults.cannot_die(name)
+
+    async def proxy(self, name: str, url: str) -> str:
+        """Stand before an HTTP service on loopback, so that ``NAME.drops``, ``NAME.answers_503`` and others can happen.
+
+        Args:
+            name: What the service is called in the faults' names.
+            url: Its address, such as ``http://127.0.0.1:8000``.
+
+        Returns:
+            The address to use instead.
+        """
+        made = await self._background.acall(faults.proxy(self._faults, name, url), _WAIT_SECONDS)
+        if name in self._proxies:
+            _close(self._proxies[name])
+        self._proxies[name] = made
+        return f"http://{devserver.HOST}:{made.sockets[0].getsockname()[1]}"
 
     # A cell's edit reaches the workers that run its code.
 
@@ -327,6 +351,10 @@ class Workshop(Connections):
             if isinstance(worker, InProcessWorker):
                 with contextlib.suppress(Exception):
                     self._background.call(worker.stop(), _EXIT_SECONDS)
+
+
+def _close(proxy: asyncio.Server) -> None:
+    proxy.get_loop().call_soon_threadsafe(proxy.close)
 
 
 def _executions(count: int) -> str:

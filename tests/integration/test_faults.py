@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
+import threading
 import time
-from collections.abc import AsyncIterator
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +279,55 @@ async def test_a_flooded_queue_is_emptied_again(ws: Workshop, client: Client, wi
     await until_open(ws, 0)
 
 
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def ask(url: str) -> str:
+    body = os.urandom(300_000).hex().encode()
+    try:
+        with urllib.request.urlopen(url + "/pay", data=body, timeout=10) as answer:
+            return "fine" if answer.read() == body else "spoilt"
+    except urllib.error.HTTPError as error:
+        return str(error.code)
+    except OSError as error:
+        return f"cut: {error}"
+
+
+async def test_an_http_service_fails_as_it_is_told(ws: Workshop, service: str) -> None:
+    url = await ws.proxy("payments", service)
+    assert await asyncio.to_thread(ask, url) == "fine"
+    for kind, answer in {"answers_500": "500", "answers_503": "503", "drops": "cut", "delays": "fine"}.items():
+        with ws.fault(f"payments.{kind}", seconds=0.5) as fault:
+            began = time.monotonic()
+            assert (await asyncio.to_thread(ask, url)).startswith(answer), kind
+            took = time.monotonic() - began
+            assert await asyncio.to_thread(ask, url) == "fine"
+        assert fault.fired == 1
+        assert (took > 0.5) == (kind == "delays")
+    assert await ws.proxy("payments", service) != url
+    assert (await asyncio.to_thread(ask, url)).startswith("cut"), "the former one is gone"
+
+
 @pytest.mark.parametrize("name", ["charge_customer.burns", "charge_customer", "server.fails", "orders.dies", ".fails"])
 async def test_an_unknown_name_lists_the_known_ones(ws: Workshop, name: str) -> None:
     with pytest.raises(WorkshopError) as raised:
@@ -293,6 +347,8 @@ async def test_a_target_that_is_not_there_is_named(
     with pytest.raises(WorkshopError, match=r"no database .*none\.db"):
         ws.fault("none.db.locked")
     assert not (ws._folder.path / "none.db").exists()
+    with pytest.raises(WorkshopError, match="No service is called 'billing'"):
+        ws.fault("billing.drops")
 
 
 async def test_a_fault_that_was_left_on_is_cleared_by_the_next_start(ws: Workshop, client: Client, within: str) -> None:
