@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import temporalio.client as tc
 import temporalio.worker as tw
@@ -39,7 +39,7 @@ from workshop_lib.workers import BackgroundLoop
 _FILE = "faults.json"
 _BEFORE = ("fails", "fails_before_effect", "hangs", "is_slow", "dies_before_effect")
 _AFTER = ("fails_after_effect", "times_out", "dies_after_effect")
-HTTP = ("drops", "delays", "answers_500", "answers_503")
+HTTP = ("drops", "drops_answer", "delays", "answers_500", "answers_503")
 _CHANGE_SECONDS = 40.0  # for what begins or ends around the workers; a server takes 0.3, at most 30
 _REQUEST_SECONDS = 120.0
 _JUNK = 200  # executions in a flood
@@ -57,8 +57,9 @@ KINDS = {
     "dies_after_report": "ACTIVITY.dies_after_report: … when the workflow is handed the result",
     "locked": "FILE.locked, as in orders.db.locked: the notebook's SQLite file cannot be written for `seconds`",
     "flooded": f"QUEUE.flooded: {_JUNK} other workflows wait in the task queue for `seconds`",
-    "drops": "SERVICE.drops: the service behind ws.proxy(SERVICE, …) cuts the connection",
-    "delays": "SERVICE.delays: … answers `seconds` later",
+    "drops": "SERVICE.drops: an HTTP service cuts the connection, and does nothing",
+    "drops_answer": "SERVICE.drops_answer: … does its work, and cuts the connection",
+    "delays": "SERVICE.delays: … does its work, and answers `seconds` later",
     "answers_500": "SERVICE.answers_500: … answers with an error of its own",
     "answers_503": "SERVICE.answers_503: … answers that it is overloaded",
     "dies": "server.dies: the Temporal Server is killed, and started again after `seconds`",
@@ -372,12 +373,10 @@ async def proxy(faults: Faults, name: str, url: str) -> asyncio.Server:
                 head = await reader.readuntil(b"\r\n\r\n")
                 fault = faults.take(name, *HTTP)
                 kind = parse(fault["name"])[1] if fault else ""
-                if kind == "delays":
-                    await asyncio.sleep(fault["seconds"])
                 if kind.startswith("answers_"):
                     await _answer(kind.removeprefix("answers_"), reader, writer)
                 elif kind != "drops":
-                    await _pass_on(head, reader, writer, str(service.hostname), service.port or 80)
+                    await _pass_on(head, reader, writer, service, fault)
         writer.close()
 
     return await asyncio.start_server(serve, HOST, 0)
@@ -389,12 +388,20 @@ async def _answer(status: str, reader: StreamReader, writer: StreamWriter) -> No
     await reader.read()  # what is left of the request: closing before it is read would take the answer back
 
 
-async def _pass_on(head: bytes, reader: StreamReader, writer: StreamWriter, host: str, port: int) -> None:
-    back, there = await asyncio.open_connection(host, port)
+async def _pass_on(
+    head: bytes, reader: StreamReader, writer: StreamWriter, service: SplitResult, fault: dict[str, Any]
+) -> None:
+    back, there = await asyncio.open_connection(service.hostname, service.port)
     head = re.sub(rb"(?im)^connection:.*\r\n", b"", head)  # one request a connection: a second would pass unseen
     there.write(head.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n")
     asking = asyncio.create_task(_pump(reader, there))
     try:
+        answer = await back.read(65536)  # when it begins, the work is done
+        if fault.get("name", "").endswith(".drops_answer"):
+            return
+        if fault:
+            await asyncio.sleep(fault["seconds"])
+        writer.write(answer)
         await _pump(back, writer)
     finally:
         asking.cancel()

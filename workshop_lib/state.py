@@ -141,6 +141,10 @@ class StateFolder:
         """Give the folder up, for a later kernel to claim."""
         self._lock.release()
 
+    def forget(self, name: str) -> None:
+        """Remove a small JSON file of this folder, if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
     def read(self, name: str) -> dict[str, Any]:
         """A small JSON file of this folder; empty where it is missing."""
         return read_json(self.path / name)
@@ -177,7 +181,7 @@ def service_address(name: str) -> str:
     """
     address = read_json(notebook_folder() / SERVICES).get(name)
     if address is None:
-        raise WorkshopError(f"The service {name!r} does not run.", then=f"Run the cell with `ws.serve` for {name}.")
+        raise WorkshopError(f"The service {name!r} does not run.", then=f'Start it: `await ws.serve("{name}", …)`.')
     return str(address)
 
 

@@ -28,8 +28,9 @@ from workshop_lib.faults import Faults
 from workshop_lib.messages import WorkshopError
 from workshop_lib.processes import leave
 from workshop_lib.quiet import quieten
+from workshop_lib.spawned import READY
 from workshop_lib.state import StateFolder
-from workshop_lib.workers import READY, activities_of, polled_by
+from workshop_lib.workers import activities_of, polled_by
 
 
 def _attach() -> Connections:

@@ -1,8 +1,7 @@
-"""Workers beside a notebook: each on a loop of its own in the kernel's process, or in a process of its own.
+"""Workers beside a notebook, each on a loop of its own in the kernel's process.
 
 A Worker on the kernel's own loop would stall whenever a cell blocks. On a loop of its own it goes on polling and
-heartbeating, and an activity that blocks its loop stalls nobody else. A Worker in its own process can be killed for
-real.
+heartbeating, and an activity that blocks its loop stalls nobody else.
 """
 
 from __future__ import annotations
@@ -11,32 +10,22 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
-import json
-import os
-import pickle
-import signal
-import sys
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from workshop_lib.failures import cell_line, describe
+from workshop_lib.failures import describe
 from workshop_lib.messages import WorkshopError, say
-from workshop_lib.processes import Process
-from workshop_lib.state import STATE_VARIABLE, StateFolder
 from workshop_lib.waiting import Polled
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
 _GRACE = 1.0  # between the limit inside a loop and the one of who waits for it
-READY = "\x1eready "  # how a spawned worker says, on its standard output, what it polls and runs
 
 T = TypeVar("T")
 
@@ -235,149 +224,6 @@ class InProcessWorker:
         """End the loop of a worker that has stopped and is not to start again."""
         self.wanted = False
         self._loop.end()
-
-
-class SpawnedWorker:
-    """A Worker in a process of its own. ``Workshop.spawn`` makes it; it ends with the kernel.
-
-    Args:
-        launch: Starts the process; called for each start.
-        name: What to call it in a notebook.
-        uses: The modules of its workflows and activities.
-    """
-
-    def __init__(self, launch: Callable[[], Process], name: str, uses: Callable[[], set[str]]) -> None:
-        self._launch, self.name, self.uses = launch, name, uses
-        self._process: Process | None = None
-        self._told_to_end = False
-        self.polls: list[Polled] = []
-        self.activities: list[str] = []
-        self.wanted = True
-
-    def __repr__(self) -> str:
-        return f"{self.name}, process {self.pid}{'' if self.running else ' (ended)'}"
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id, also when it has ended."""
-        return self._process.pid if self._process else None
-
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.running
-
-    async def start(self) -> None:
-        """Start the process and wait until it polls.
-
-        Raises:
-            WorkshopError: It ended instead, or takes longer than ``START_SECONDS``.
-        """
-        process = self._process = self._launch()
-        self._told_to_end = False
-        ready = threading.Event()
-        threading.Thread(target=self._forward, args=(process, ready), daemon=True).start()
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        try:
-            while not ready.is_set():
-                late = asyncio.get_running_loop().time() > deadline
-                if late or not process.running:
-                    raise WorkshopError(
-                        f"{self.name} {'does not poll yet' if late else 'ended before it polled'}.",
-                        _last_words(process),
-                        "Mend what that line names, and run the cell again.",
-                    )
-                await asyncio.sleep(0.005)
-        except BaseException:  # an interrupt, too: nobody would have a handle to it
-            process.close()
-            raise
-
-    def kill(self) -> None:
-        """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
-        self.wanted, self._told_to_end = False, True
-        if self._process is not None:
-            self._process.kill()
-
-    async def stop(self) -> None:
-        """Ask it to stop (SIGTERM), and kill it if it has not after ``STOP_SECONDS``."""
-        self._told_to_end = True
-        if self._process is not None:
-            self._process.signal(signal.SIGTERM)
-            if not await self._process.wait(STOP_SECONDS):
-                self._process.close()
-                await self._process.wait(STOP_SECONDS)
-
-    def discard(self) -> None:
-        """Do not start it again after an edit."""
-        self.wanted = False
-
-    def _forward(self, process: Process, ready: threading.Event) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            text = line.decode(errors="replace").rstrip("\n")
-            if text.startswith(READY):
-                polls, self.activities = json.loads(text.removeprefix(READY))
-                self.polls = [tuple(polled) for polled in polls]
-                ready.set()
-            else:
-                print(f"[{self.name}] {text}", flush=True)
-        if ready.is_set() and not self._told_to_end:
-            say(f"{self.name} ended by itself: {_last_words(process)}", "warn")
-
-
-def _last_words(process: Process) -> str:
-    text = process.log.read_text(errors="replace").strip()
-    last = text.splitlines()[-1:] or ["It left no message."]
-    where = cell_line(text)
-    return last[0] + (f" ({where})" if where else "")
-
-
-def describe_worker(arguments: dict[str, Any], file: Path) -> None:
-    """Write the arguments of a Worker to a file, for a process of its own to read and remove.
-
-    A file, not the command line: other users of the machine can see that, and a codec may hold a key.
-
-    Raises:
-        WorkshopError: An argument belongs to the notebook alone and cannot be handed to another process.
-    """
-    sendable = {name: value for name, value in arguments.items() if not isinstance(value, Executor)}
-    for value in sendable.values():
-        for item in value if isinstance(value, list | tuple) else [value]:
-            thing = item if isinstance(item, type) or callable(item) else type(item)
-            if getattr(thing, "__module__", None) == "__main__":
-                raise WorkshopError(
-                    f"{getattr(thing, '__qualname__', thing)} cannot run in a process of its own.",
-                    "It stands in an ordinary cell, which exists in this notebook's kernel only.",
-                    "Move its definition to a %%workflow cell and run that cell; any process can import it from there.",
-                )
-    try:
-        content = pickle.dumps(sendable)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise WorkshopError(
-            "These Worker arguments cannot be handed to another process.",
-            f"{type(error).__name__}: {error}",
-            "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name.",
-        ) from error
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-        output.write(content)
-
-
-def worker_environment(folder: StateFolder) -> dict[str, str]:
-    """The environment of a spawned worker: it imports this notebook's cells and finds its server and ledger.
-
-    Args:
-        folder: The notebook's state folder.
-    """
-    # What this process can import, cells included, that one can, too.
-    path = os.pathsep.join(filter(None, sys.path))
-    # A stale .pyc would run the cell before the edit.
-    return {
-        **os.environ,
-        STATE_VARIABLE: str(folder.path),
-        "PYTHONPATH": path,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:

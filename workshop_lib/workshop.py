@@ -22,9 +22,10 @@ from workshop_lib.ledger import Ledger
 from workshop_lib.messages import WorkshopError, in_notebook, say
 from workshop_lib.processes import Process
 from workshop_lib.quiet import quieten
-from workshop_lib.state import STATE_VARIABLE, StateFolder, notebook_key
+from workshop_lib.spawned import Service, SpawnedWorker, describe_worker, environment
+from workshop_lib.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key, update_json
 from workshop_lib.waiting import Polled
-from workshop_lib.workers import BackgroundLoop, InProcessWorker, SpawnedWorker, describe_worker, worker_environment
+from workshop_lib.workers import BackgroundLoop, InProcessWorker
 
 _WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
 _EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
@@ -48,6 +49,7 @@ class Workshop(Connections):
         self._background = BackgroundLoop()
         self._running: list[InProcessWorker | SpawnedWorker] = []
         self._proxies: dict[str, asyncio.Server] = {}
+        self._services: dict[str, Service] = {}
         self._cells = Cells(folder.cells, _notebook_names(), self._cell_changed)
         self.ledger = Ledger(folder.path / "ledger.db")
 
@@ -78,6 +80,7 @@ class Workshop(Connections):
                 await server.close()
                 raise
             os.environ[STATE_VARIABLE] = str(folder.path)
+            folder.forget(SERVICES)  # they ended with the kernel before
             cls.current = ws
             atexit.register(ws._at_exit)
             await ws._list_open()
@@ -89,6 +92,7 @@ class Workshop(Connections):
         await self.stop(*self._running)
         for proxy in self._proxies.values():
             _close(proxy)
+        await asyncio.gather(*(service.stop() for service in self._services.values()))
         await self._server.close()
         self._background.end()
         self._folder.release()
@@ -169,27 +173,59 @@ class Workshop(Connections):
         """
 
         def launch() -> Process:
-            number = self.id("worker")
             if isinstance(worker, str):
-                arguments = ["module", worker]
-            else:
-                assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
-                described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
-                file = self._folder.path / f"{number}.pickle"
-                describe_worker(described, file)
-                arguments = ["described", client.namespace.removeprefix(self._prefix), str(file)]
-            return Process(
-                [sys.executable, "-m", "workshop_lib.worker_process", *arguments],
-                log=self._folder.logs / f"{number}.log",
-                environment=worker_environment(self._folder),
-                piped=True,
-            )
+                return self._process("workshop_lib.worker_process", "module", worker, piped=True)
+            assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
+            described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
+            file = self._folder.path / f"{self.id('worker')}.pickle"
+            describe_worker(described, file)
+            namespace = client.namespace.removeprefix(self._prefix)
+            return self._process("workshop_lib.worker_process", "described", namespace, str(file), piped=True)
 
         name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
         spawned = SpawnedWorker(launch, name, lambda: self._uses(settings))
         await spawned.start()
         self._running.append(spawned)
         return spawned
+
+    async def serve(self, name: str, module: str) -> Service:
+        """Run an HTTP service in a process of its own, in the place of the one of this name before.
+
+        Who asks for ``state.service_address(name)`` gets its address, and passes a proxy where ``NAME.drops``,
+        ``NAME.answers_503`` and other faults can happen.
+
+        Args:
+            name: What it is called, such as ``"payments"``.
+            module: Defines the service as an ASGI application ``app``.
+
+        Raises:
+            WorkshopError: It ends before it listens.
+        """
+        if name in self._services:
+            await self._services.pop(name).stop()
+        service = Service(lambda: self._process("workshop_lib.http_process", module, piped=True), name)
+        await service.start()
+        self._services[name] = service
+        address = await self.proxy(name, service.url)
+        update_json(self._folder.path / SERVICES, lambda content: content.update({name: address}))
+        return service
+
+    def launch(self, module: str, *arguments: str) -> Process:
+        """Run a module, such as one of a ``%%workflow`` cell, as a program in a process of its own.
+
+        Args:
+            module: Its name, as for ``python -m``.
+            arguments: What the program finds in ``sys.argv``.
+
+        Returns:
+            The process, with ``kill()`` and ``await wait(seconds)``. It ends with the kernel.
+        """
+        return self._process(module, *arguments)
+
+    def _process(self, module: str, *arguments: str, piped: bool = False) -> Process:
+        log = self._folder.logs / f"{self.id(module.rpartition('.')[2])}.log"
+        command = [sys.executable, "-m", module, *arguments]
+        return Process(command, log=log, environment=environment(self._folder), piped=piped)
 
     async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
         """Stop workers that ``run`` or ``spawn`` started, all at once, waiting for their activities for a while.

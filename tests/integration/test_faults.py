@@ -27,8 +27,8 @@ from temporalio.worker import Worker
 
 from workshop_lib import faults
 from workshop_lib.messages import WorkshopError
+from workshop_lib.spawned import SpawnedWorker
 from workshop_lib.teams.orders.data import Order, store
-from workshop_lib.workers import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -133,11 +133,11 @@ async def test_it_happens_exactly_so_often_in_all_processes_together(
     ws: Workshop, client: Client, apart: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = await spawn(ws, client, apart)
-    with ws.fault("ship_order.fails_after_effect", times=7) as fault:
+    with ws.fault("charge_customer.fails_after_effect", times=7) as fault:
         placed = [await place(ws, client, apart) for _ in range(12)]
-        shipped = [(await effects(ws, *each))[3] for each in placed]
-    assert (fault.fired, sum(shipped)) == (7, 12 + 7)
-    assert "Fault ship_order.fails_after_effect: happened 7 times.\n" in capsys.readouterr().out
+        charged = [(await effects(ws, *each))[2] for each in placed]
+    assert (fault.fired, sum(charged)) == (7, 12 + 7)
+    assert "Fault charge_customer.fails_after_effect: happened 7 times.\n" in capsys.readouterr().out
     await ws.stop(other)
 
 

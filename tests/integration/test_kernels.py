@@ -380,7 +380,7 @@ def test_a_worker_that_cannot_start_says_why(shared: Kernel) -> None:
     assert len(output.text.splitlines()) <= 5
     output = shared.run('await ws.spawn(Worker, client, task_queue="none")')
     assert output.error == "WorkshopError"
-    assert "ended before it polled" in output.text
+    assert "ended before it was ready" in output.text
 
 
 def test_run_serves_synchronous_code(shared: Kernel) -> None:

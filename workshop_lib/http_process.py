@@ -1,0 +1,43 @@
+"""The other side of ``Workshop.serve``: run one HTTP service on loopback until this process is told to stop.
+
+``python -m workshop_lib.http_process MODULE`` imports a module and serves its ASGI application ``app``.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from importlib import import_module
+
+import uvicorn
+
+from workshop_lib.devserver import HOST
+from workshop_lib.processes import leave
+from workshop_lib.quiet import quieten
+from workshop_lib.spawned import READY
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets
+        print(READY + json.dumps(f"http://{HOST}:{sockets[0].getsockname()[1]}"), flush=True)
+
+
+def main(module: str) -> None:
+    """Serve a module's ``app`` until SIGTERM.
+
+    Args:
+        module: Its name.
+    """
+    quieten()
+    with socket.create_server((HOST, 0)) as listening:
+        app = import_module(module).app
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        _Server(config).run([listening])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+    leave(0)
