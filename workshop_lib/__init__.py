@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from workshop_lib.history import history
     from workshop_lib.views.chart import lines
     from workshop_lib.views.overview import overview
+    from workshop_lib.views.panel import panel
+    from workshop_lib.views.plumbing import plumbing
     from workshop_lib.views.timeline import timeline
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
-__all__ = ["Workshop", "check", "hint", "history", "lines", "overview", "run", "timeline"]
+__all__ = ["Workshop", "check", "hint", "history", "lines", "overview", "panel", "plumbing", "run", "timeline"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
@@ -30,6 +32,8 @@ _HOME = {
     "history": "workshop_lib.history",
     "lines": "workshop_lib.views.chart",
     "overview": "workshop_lib.views.overview",
+    "panel": "workshop_lib.views.panel",
+    "plumbing": "workshop_lib.views.plumbing",
     "run": "workshop_lib.workers",
     "timeline": "workshop_lib.views.timeline",
 }
