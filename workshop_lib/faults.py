@@ -218,7 +218,7 @@ class _Steps(tw.WorkflowOutboundInterceptor):
 
         def reported(done: asyncio.Task[Any]) -> None:
             if not done.cancelled() and done.exception() is None and not workflow.unsafe.is_replaying():
-                with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
+                with workflow.unsafe.sandbox_unrestricted():
                     self._faults.take(input.activity, "dies_after_report")
 
         handle.add_done_callback(reported)

@@ -9,11 +9,10 @@ import os
 import sqlite3
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,6 +138,11 @@ async def test_it_happens_exactly_so_often_in_all_processes_together(
     assert (fault.fired, sum(charged)) == (7, 12 + 7)
     assert "Fault charge_customer.fails_after_effect: happened 7 times.\n" in capsys.readouterr().out
     await ws.stop(other)
+    with ws.fault("crowded.fails", times=20) as fault:
+        takers = [faults.Faults(fault.file.parent, may_die=False) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(lambda n: takers[n % 8].take("crowded", "fails"), range(80)))
+    assert (fault.fired, sum(map(bool, taken))) == (20, 20)
 
 
 @pytest.mark.parametrize("where", ["apart", "within"])
@@ -189,6 +193,7 @@ async def test_a_worker_process_really_dies_and_another_completes_the_order(
         while f"ended by itself: killed by the fault charge_customer.{kind}" not in text:
             text += capsys.readouterr().out
             await asyncio.sleep(0.01)
+    assert "No running Worker" not in text
     await ws.stop(*workers)
 
 
@@ -286,6 +291,8 @@ class Answers(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -302,30 +309,40 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-def ask(url: str) -> str:
-    body = os.urandom(300_000).hex().encode()
-    try:
-        with urllib.request.urlopen(url + "/pay", data=body, timeout=10) as answer:
-            return "fine" if answer.read() == body else "spoilt"
-    except urllib.error.HTTPError as error:
-        return str(error.code)
-    except OSError as error:
-        return f"cut: {error}"
+class Caller:
+    """A client that would keep its connection open from one request to the next."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+
+    async def ask(self) -> str:
+        return await asyncio.to_thread(self._ask)
+
+    def _ask(self) -> str:
+        body = os.urandom(8_000_000)  # more than a loopback connection holds
+        try:
+            self._connection.request("POST", "/pay", body)
+            answer = self._connection.getresponse()
+            return ("fine" if answer.read() == body else "spoilt") if answer.status == 200 else str(answer.status)
+        except OSError:
+            self._connection.close()
+            return "cut"
 
 
 async def test_an_http_service_fails_as_it_is_told(ws: Workshop, service: str) -> None:
     url = await ws.proxy("payments", service)
-    assert await asyncio.to_thread(ask, url) == "fine"
+    caller = Caller(url)
+    assert await caller.ask() == "fine"
     for kind, answer in {"answers_500": "500", "answers_503": "503", "drops": "cut", "delays": "fine"}.items():
-        with ws.fault(f"payments.{kind}", seconds=0.5) as fault:
+        with ws.fault(f"payments.{kind}", times=3, seconds=0.2) as fault:
             began = time.monotonic()
-            assert (await asyncio.to_thread(ask, url)).startswith(answer), kind
+            assert [await caller.ask() for _ in range(3)] == [answer] * 3, kind
             took = time.monotonic() - began
-            assert await asyncio.to_thread(ask, url) == "fine"
-        assert fault.fired == 1
-        assert (took > 0.5) == (kind == "delays")
+            assert await caller.ask() == "fine"
+        assert fault.fired == 3
+        assert (took > 0.6) == (kind == "delays")
     assert await ws.proxy("payments", service) != url
-    assert (await asyncio.to_thread(ask, url)).startswith("cut"), "the former one is gone"
+    assert await caller.ask() == "cut", "the former one is gone"
 
 
 @pytest.mark.parametrize("name", ["charge_customer.burns", "charge_customer", "server.fails", "orders.dies", ".fails"])
