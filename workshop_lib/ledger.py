@@ -47,19 +47,22 @@ class Ledger:
         self._path = path
         with self._connected() as database:
             database.execute("PRAGMA journal_mode=WAL")
-            database.execute("CREATE TABLE IF NOT EXISTS ledger (effect TEXT, details TEXT, at REAL, process INTEGER)")
+            columns = "effect TEXT, details TEXT, at REAL, process INTEGER, once TEXT UNIQUE"
+            database.execute(f"CREATE TABLE IF NOT EXISTS effects ({columns})")
             database.execute("CREATE TABLE IF NOT EXISTS ids (kind TEXT PRIMARY KEY, last INTEGER)")
 
-    def note(self, effect: str, **details: Any) -> None:
+    def note(self, effect: str, *, once: str | None = None, **details: Any) -> None:
         """Add one side effect. It is on disk when this returns.
 
         Args:
             effect: Its name.
+            once: Names this very effect, where whoever has it may die before the note and try again: what is noted
+                under the same name is one effect.
             details: What it was about; anything that JSON can hold.
         """
-        row = (effect, json.dumps(details), time.time(), os.getpid())
+        row = (effect, json.dumps(details), time.time(), os.getpid(), once)
         with self._connected() as database:
-            database.execute("INSERT INTO ledger VALUES (?, ?, ?, ?)", row)
+            database.execute("INSERT OR IGNORE INTO effects VALUES (?, ?, ?, ?, ?)", row)
 
     def entries(self, effect: str | None = None, **details: Any) -> list[Entry]:
         """The side effects so far, oldest first.
@@ -69,7 +72,7 @@ class Ledger:
             details: Only those that have all of these details.
         """
         with self._connected() as database:
-            rows = database.execute("SELECT effect, details, at, process FROM ledger ORDER BY rowid").fetchall()
+            rows = database.execute("SELECT effect, details, at, process FROM effects ORDER BY rowid").fetchall()
         found = [Entry(name, json.loads(text), at, process) for name, text, at, process in rows]
         wanted = json.loads(json.dumps(details))  # as they look after the trip through the file
         return [
@@ -86,7 +89,7 @@ class Ledger:
     def clear(self) -> None:
         """Forget everything but the ids given out, so that none is given twice."""
         with self._connected() as database:
-            database.execute("DELETE FROM ledger")
+            database.execute("DELETE FROM effects")
 
     def next_id(self, kind: str) -> int:
         """The next number of a kind: 1, 2, … also after a restart."""
@@ -107,17 +110,18 @@ class Ledger:
             database.close()
 
 
-def note(effect: str, **details: Any) -> None:
+def note(effect: str, *, once: str | None = None, **details: Any) -> None:
     """Add one side effect to the ledger of the notebook that this process belongs to. For activities.
 
     Args:
         effect: Its name.
+        once: As for ``Ledger.note``.
         details: What it was about; anything that JSON can hold.
 
     Raises:
         WorkshopError: This process belongs to no notebook.
     """
-    _opened(notebook_folder()).note(effect, **details)
+    _opened(notebook_folder()).note(effect, once=once, **details)
 
 
 @cache

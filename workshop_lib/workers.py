@@ -64,8 +64,17 @@ class BackgroundLoop:
             raise
 
     def end(self) -> None:
-        """Stop the loop, and with it its thread, once it has done what it does now."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Stop the loop, and with it its thread, once it has done what it does now and its tasks are cancelled."""
+
+        async def wind_up() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            if others:
+                await asyncio.wait(others, timeout=_GRACE)
+            self._loop.stop()
+
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(wind_up()))
 
     def _submit(
         self, work: Coroutine[Any, Any, T], seconds: float

@@ -67,3 +67,10 @@ def test_noting_needs_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv(STATE_VARIABLE, str(tmp_path))
     ledger.note("charge", order="x")
     assert Ledger(tmp_path / "ledger.db").count("charge", order="x") == 1
+
+
+def test_an_effect_that_is_noted_again_under_its_name_is_one(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    for once in ("charge-1", "charge-1", "charge-2", None, None):
+        ledger.note("charge", once=once, order="a")
+    assert ledger.count("charge", order="a") == 4

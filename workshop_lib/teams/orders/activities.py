@@ -12,6 +12,8 @@ from temporalio.exceptions import ApplicationError
 from workshop_lib.ledger import note
 from workshop_lib.teams.orders.data import Order, store
 
+_RELEASED = "released"  # stands in the place of a parcel's number
+
 
 @activity.defn
 def check_fraud(order: Order) -> None:
@@ -44,20 +46,18 @@ def prepare_shipment(order: Order) -> str:
         ApplicationError: There are not enough of them.
     """
     with store() as database:
-        before = database.execute("SELECT id FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
-        if before:
-            return f"shipment-{before[0]}"
-        taken = database.execute(
-            "UPDATE stock SET quantity = quantity - ? WHERE item = ? AND quantity >= ?",
-            (order.quantity, order.item, order.quantity),
-        )
-        if not taken.rowcount:
-            raise ApplicationError(f"Too few of {order.item!r} in stock", type="OutOfStock", non_retryable=True)
-        row = database.execute(
-            "INSERT INTO shipments (order_id, item, quantity) VALUES (?, ?, ?)", (order.id, order.item, order.quantity)
-        )
-    note("prepare", order=order.id, item=order.item, quantity=order.quantity)
-    return f"shipment-{row.lastrowid}"
+        shipment = database.execute("SELECT id FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
+        if shipment is None:
+            taken = database.execute(
+                "UPDATE stock SET quantity = quantity - ? WHERE item = ? AND quantity >= ?",
+                (order.quantity, order.item, order.quantity),
+            )
+            if not taken.rowcount:
+                raise ApplicationError(f"Too few of {order.item!r} in stock", type="OutOfStock", non_retryable=True)
+            insert = "INSERT INTO shipments (order_id, item, quantity) VALUES (?, ?, ?) RETURNING id"
+            shipment = database.execute(insert, (order.id, order.item, order.quantity)).fetchone()
+    note("prepare", once=f"prepare {order.id}", order=order.id, item=order.item, quantity=order.quantity)
+    return f"shipment-{shipment[0]}"
 
 
 @activity.defn
@@ -96,12 +96,10 @@ def ship_order(order: Order) -> str:
         raise ApplicationError("No carrier takes an anvil", type="CannotShip", non_retryable=True)
     parcel = f"parcel-{order.id}"
     with store() as database:
-        shipment = database.execute("SELECT parcel FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
-        if shipment is None:
-            raise ApplicationError(f"Nothing was prepared for {order.id}", type="NotPrepared", non_retryable=True)
-        database.execute("UPDATE shipments SET parcel = ? WHERE order_id = ?", (parcel, order.id))
-    if shipment[0] is None:
-        note("ship", order=order.id, parcel=parcel)
+        sent = database.execute("UPDATE shipments SET parcel = ? WHERE order_id = ?", (parcel, order.id))
+    if not sent.rowcount:
+        raise ApplicationError(f"Nothing was prepared for {order.id}", type="NotPrepared", non_retryable=True)
+    note("ship", once=f"ship {order.id}", order=order.id, parcel=parcel)
     return parcel
 
 
@@ -113,10 +111,12 @@ def release_shipment(order: Order) -> None:
         order: The order.
     """
     with store() as database:
-        gone = database.execute(
-            "DELETE FROM shipments WHERE order_id = ? AND parcel IS NULL RETURNING item, quantity", (order.id,)
-        ).fetchone()
-        if gone:
-            database.execute("UPDATE stock SET quantity = quantity + ? WHERE item = ?", (gone[1], gone[0]))
-    if gone:
-        note("release", order=order.id, item=gone[0], quantity=gone[1])
+        find = "SELECT item, quantity, parcel FROM shipments WHERE order_id = ? AND parcel IN ('', ?)"
+        row = database.execute(find, (order.id, _RELEASED)).fetchone()
+        if row is None:
+            return
+        item, quantity, parcel = row
+        if parcel != _RELEASED:
+            database.execute("UPDATE stock SET quantity = quantity + ? WHERE item = ?", (quantity, item))
+            database.execute("UPDATE shipments SET parcel = ? WHERE order_id = ?", (_RELEASED, order.id))
+    note("release", once=f"release {order.id}", order=order.id, item=item, quantity=quantity)

@@ -65,5 +65,7 @@ def _ask(path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, 
     answer = httpx.post(service_address("payments") + path, json=body, headers=headers, timeout=_ANSWER_SECONDS)
     if answer.status_code in _REFUSALS:
         raise ApplicationError(answer.json()["error"], type=_REFUSALS[answer.status_code])
-    answer.raise_for_status()
+    if answer.is_error:
+        what = f"the payment service answers {answer.status_code}"
+        raise httpx.HTTPStatusError(what, request=answer.request, response=answer)
     return dict(answer.json())

@@ -15,7 +15,8 @@ _BUSY_SECONDS = 1.0  # how long a statement waits for a database that another co
 _TABLES = """
 CREATE TABLE IF NOT EXISTS blocked (customer TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, quantity INTEGER NOT NULL CHECK (quantity >= 0));
-CREATE TABLE IF NOT EXISTS shipments (id INTEGER PRIMARY KEY, order_id TEXT, item TEXT, quantity INTEGER, parcel TEXT);
+CREATE TABLE IF NOT EXISTS shipments
+    (id INTEGER PRIMARY KEY, order_id TEXT UNIQUE, item TEXT, quantity INTEGER, parcel TEXT DEFAULT '');
 CREATE TABLE IF NOT EXISTS charges (id INTEGER PRIMARY KEY, order_id TEXT, customer TEXT, amount INTEGER);
 INSERT OR IGNORE INTO blocked VALUES ('Mallory');
 INSERT OR IGNORE INTO stock VALUES ('kettle', 100000), ('lamp', 100000), ('anvil', 100000), ('teapot', 0);

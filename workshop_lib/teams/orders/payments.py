@@ -43,7 +43,7 @@ def _charge(request: Request, body: dict[str, object]) -> JSONResponse:
             insert = "INSERT INTO charges (key, order_id, amount) VALUES (?, ?, ?) RETURNING id"
             row = database.execute(insert, (key, order, body["amount"])).fetchone()
             database.execute("COMMIT")
-            note("charge", order=order, amount=body["amount"])
+    note("charge", once=f"charge-{row[0]}", order=order, amount=body["amount"])
     return JSONResponse({"charge": f"charge-{row[0]}"})
 
 
@@ -51,15 +51,12 @@ def _refund(request: Request, body: dict[str, object]) -> JSONResponse:
     order = body["order"]
     with closing(_database()) as database:
         database.execute("BEGIN IMMEDIATE")
-        done = database.execute("SELECT amount FROM refunds WHERE order_id = ?", (order,)).fetchone()
-        if done:
-            return JSONResponse({"amount": done[0]})
-        charged = "SELECT coalesce(sum(amount), 0) FROM charges WHERE order_id = ?"
-        (amount,) = database.execute(charged, (order,)).fetchone()
-        database.execute("INSERT INTO refunds VALUES (?, ?)", (order, amount))
+        charged = "SELECT ?, coalesce(sum(amount), 0) FROM charges WHERE order_id = ?"
+        database.execute(f"INSERT OR IGNORE INTO refunds {charged}", (order, order))
+        (amount,) = database.execute("SELECT amount FROM refunds WHERE order_id = ?", (order,)).fetchone()
         database.execute("COMMIT")
     if amount:
-        note("refund", order=order, amount=amount)
+        note("refund", once=f"refund {order}", order=order, amount=amount)
     return JSONResponse({"amount": amount})
 
 

@@ -1,0 +1,68 @@
+"""The orders team's steps: each may be repeated, and repeated or undone it leaves what it should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from workshop_lib.teams.orders.activities import check_fraud, prepare_shipment, release_shipment, ship_order
+from workshop_lib.teams.orders.data import Order, store
+from workshop_lib.workshop import Workshop
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("ws")]
+
+
+def stock(item: str) -> int:
+    with store() as database:
+        return int(database.execute("SELECT quantity FROM stock WHERE item = ?", (item,)).fetchone()[0])
+
+
+@pytest.fixture
+def order(ws: Workshop) -> Order:
+    return Order(ws.id("order"), quantity=3)
+
+
+def noted(ws: Workshop, order: Order) -> list[str]:
+    return [entry.effect for entry in ws.ledger.entries(order=order.id)]
+
+
+async def test_steps_that_are_repeated_have_one_effect(ws: Workshop, order: Order) -> None:
+    before = stock("kettle")
+    assert prepare_shipment(order) == prepare_shipment(order)
+    assert ship_order(order) == ship_order(order)
+    assert stock("kettle") == before - 3
+    assert noted(ws, order) == ["prepare", "ship"]
+
+
+async def test_released_goods_are_back_once_and_stay(ws: Workshop, order: Order) -> None:
+    before = stock("kettle")
+    release_shipment(order)  # nothing to release yet
+    prepare_shipment(order)
+    release_shipment(order)
+    release_shipment(order)
+    assert stock("kettle") == before
+    assert noted(ws, order) == ["prepare", "release"]
+
+
+async def test_what_was_shipped_is_not_released(ws: Workshop, order: Order) -> None:
+    prepare_shipment(order)
+    ship_order(order)
+    release_shipment(order)
+    assert noted(ws, order) == ["prepare", "ship"]
+
+
+@pytest.mark.parametrize(
+    ("step", "change", "kind"),
+    [
+        (check_fraud, {"customer": "Mallory"}, "FraudSuspected"),
+        (prepare_shipment, {"item": "teapot"}, "OutOfStock"),
+        (ship_order, {"item": "anvil"}, "CannotShip"),
+        (ship_order, {}, "NotPrepared"),
+    ],
+)
+async def test_what_no_retry_mends_is_final(ws: Workshop, step: Any, change: dict[str, Any], kind: str) -> None:
+    with pytest.raises(ApplicationError) as raised:
+        step(Order(ws.id("order"), **change))
+    assert (raised.value.type, raised.value.non_retryable) == (kind, True)
