@@ -84,8 +84,8 @@ async def test_a_declined_card_says_so(ws: Workshop) -> None:
     [
         ("answers_500", httpx.HTTPStatusError, 0),
         ("answers_503", httpx.HTTPStatusError, 0),
-        ("drops", httpx.RemoteProtocolError, 0),
-        ("drops_answer", httpx.RemoteProtocolError, 1),
+        ("drops", httpx.TransportError, 0),
+        ("drops_answer", httpx.TransportError, 1),
         ("delays", httpx.ReadTimeout, 1),
     ],
 )
