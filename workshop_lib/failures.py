@@ -55,6 +55,7 @@ def explain_sandbox(message: str) -> str:
 # What a learner meets and cannot read from the message: a part of it, and what to do.
 _ADVICE = (
     ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("cannot pickle 'coroutine'", "A coroutine came back instead of a value: is an `await` missing?"),
     ("required positional argument", "The arguments of a call do not fit the function that it names."),
     ("positional arguments but", "The arguments of a call do not fit the function that it names."),
     ("Expected value to be", "An argument or a result does not have the type that the function declares."),

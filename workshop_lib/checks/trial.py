@@ -1,0 +1,178 @@
+"""Run a learner's workflow where it cannot disturb the notebook's own, and tell what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.worker import Worker
+
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
+from workshop_lib.failures import advice, describe
+from workshop_lib.history import History, history
+from workshop_lib.teams.orders.data import Order
+from workshop_lib.workshop import Workshop
+
+NAMESPACE = "checks"
+_SECONDS = 5.0  # an order takes a tenth of one
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run.
+
+    Attributes:
+        order: What it was given.
+        result: What it returned; None if it failed.
+        failure: Why it failed, the innermost cause; empty if it did not.
+        history: What the server recorded.
+        effects: What the ledger shows for the order, in order.
+    """
+
+    order: Order
+    result: Any
+    failure: str
+    history: History
+    effects: list[str]
+
+    @property
+    def seen(self) -> str:
+        """The effects, as a learner reads them."""
+        return ", ".join(self.effects) or "nothing"
+
+
+class Trial:
+    """A Worker for one answer, which forgets all after each step, as if it had crashed.
+
+    Args:
+        ws: The workshop.
+        client: Connected to the namespace of the checks.
+        queue: The Worker's task queue.
+        workflow: The learner's workflow.
+    """
+
+    def __init__(self, ws: Workshop, client: Client, queue: str, workflow: Any) -> None:
+        self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
+        self._started: list[WorkflowHandle[Any, Any]] = []
+
+    async def start(self, order: Order) -> WorkflowHandle[Any, Any]:
+        """Start the workflow with an order. Its id is the order's."""
+        handle = await self.client.start_workflow(
+            self._workflow.run,
+            order,
+            id=order.id,
+            task_queue=self._queue,
+            task_timeout=timedelta(seconds=2),
+            execution_timeout=timedelta(days=9),
+        )
+        self._started.append(handle)
+        return handle
+
+    async def run(self, **order: Any) -> Outcome:
+        """Process one order to its end.
+
+        Args:
+            order: What to change in the order.
+
+        Raises:
+            Wrong: The workflow has not ended after five seconds.
+        """
+        return await self.outcome(await self.start(Order(self.ws.id("order"), **order)))
+
+    async def outcome(self, handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?") -> Outcome:
+        """Wait for the end of an order that was started.
+
+        Args:
+            handle: From ``start``.
+            stuck: What to advise if it does not end.
+
+        Raises:
+            Wrong: It has not ended after five seconds.
+        """
+        result, failure = None, ""
+        ending = asyncio.ensure_future(handle.result())
+        try:
+            await self._until_ended(handle, ending, stuck)
+            result = ending.result()
+        except WorkflowFailureError as error:
+            failure = describe(error)[-1].strip().removeprefix("↳ ")
+            if NOT_SOLVED in failure:
+                raise
+        finally:
+            ending.cancel()
+        entries = self.ws.ledger.entries(order=handle.id)
+        effects = [entry.effect for entry in entries]
+        return Outcome(Order(handle.id), result, failure, await history(handle), effects)
+
+    async def _until_ended(self, handle: WorkflowHandle[Any, Any], ending: asyncio.Future[Any], stuck: str) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while not ending.done():
+            await asyncio.wait([ending], timeout=0.25)
+            told = await history(handle)
+            if told.failed_tasks and not told.closed:  # it would fail again and again
+                raise wrong_code(told.failed_tasks[-1])
+            if not told.closed and time.monotonic() > deadline:
+                raise Wrong(f"Your workflow had not ended after {_SECONDS:.0f} s.", stuck)
+
+    async def end(self) -> None:
+        """End what has not ended."""
+        for handle in self._started:
+            with contextlib.suppress(Exception):
+                await handle.terminate(reason="the check is over")
+
+
+@contextlib.asynccontextmanager
+async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: str = "") -> AsyncIterator[Trial]:
+    """A Worker for a learner's workflow, while the block runs.
+
+    Args:
+        ws: The workshop.
+        answer: What the learner handed in.
+        activities: What the workflow may call.
+        queue: The task queue; a new one if it does not matter.
+
+    Raises:
+        Wrong: The answer is no workflow.
+    """
+    if not (isinstance(answer, type) and hasattr(answer, "__temporal_workflow_definition")):
+        if hasattr(answer, "__temporal_workflow_definition"):
+            raise Wrong("You handed in an object.", "Hand in the class itself, without a call.")
+        raise Wrong(f"You handed in {answer!r}, which is no workflow.", "Keep `@workflow.defn` above the class.")
+    client = await Client.connect(**await ws.connection(NAMESPACE))
+    queue = queue or ws.id("check")
+    worker = ws.run(
+        Worker,
+        client,
+        task_queue=queue,
+        workflows=[answer],
+        activities=activities,
+        activity_executor=ThreadPoolExecutor(8),
+        max_cached_workflows=0,
+    )
+    made = Trial(ws, client, queue, answer)
+    try:
+        yield made
+    finally:
+        await made.end()
+        await ws.stop(worker)
+
+
+def wrong_code(failure: str) -> Wrong:
+    """What to say of workflow code that fails each time it is run.
+
+    Args:
+        failure: From its history.
+    """
+    if "start_to_close_timeout" in failure:
+        return Wrong(
+            f"An activity was asked for without a limit: {failure}",
+            "Give each call `start_to_close_timeout=timedelta(seconds=5)`.",
+        )
+    return Wrong(f"Your workflow's code fails each time it is run: {failure}", advice(failure) or "Mend that line.")
