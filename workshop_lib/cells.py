@@ -185,7 +185,8 @@ class Cells:
             raise CellError(reason, then=_MEND) from error
         for module, former in kept.items():
             for title, value in vars(former).items():
-                self._former.setdefault(id(value), (value, module, title))  # who defines it comes before who imports it
+                if getattr(value, "__module__", None) == module:  # what it only imports is not its own to replace
+                    self._former.setdefault(id(value), (value, module, title))
         if name not in self._imported:
             self._imported.append(name)
         return modules

@@ -127,12 +127,46 @@ def test_a_learner_fails_a_check_then_passes_it(lab: Lab, page: Page) -> None:
     assert page.locator("text=/official\\s+Jupyter news/").count() == 0, "no popup that needs the network"
 
 
-def test_what_a_notebook_says_is_saved_in_it(lab: Lab, page: Page) -> None:
+ORDER = """%%workflow orders_exercise
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from workshop_lib.teams.orders import activities
+    from workshop_lib.teams.orders.data import Order, Receipt
+
+
+@workflow.defn
+class ProcessOrder:
+    @workflow.run
+    async def run(self, order: Order) -> Receipt:
+        results = []
+        for step in (activities.{}, activities.{}, activities.charge_customer, activities.ship_order):
+            limit = timedelta(seconds=5)
+            results.append(await workflow.execute_activity(step, order, start_to_close_timeout=limit))
+        return Receipt(order.id, results[2], results[3])
+"""
+
+
+def test_a_notebook_runs_is_drawn_checked_and_saved(lab: Lab, page: Page) -> None:
     open_notebook(page, lab, "01_plain_workflow.ipynb")
     menu(page, "Run", "Run All Cells")
-    expect(page.locator(".jp-OutputArea", has_text="charges in the ledger: 1").first).to_be_visible()
+    expect(page.locator(".jp-OutputArea", has_text="with another key: InvalidTag").first).to_be_visible(timeout=60_000)
+    picture = page.locator(".jp-CodeCell", has_text="await ws.stop(worker)").locator("svg[aria-label]").first
+    expect(picture).to_contain_text("running, no worker yet")
+    assert page.locator("svg[aria-label]").count() >= 5
+    answer = page.locator(".jp-CodeCell", has_text='await check("1.1"').locator(".jp-OutputArea")
+    expect(answer).to_contain_text("Exercise 1.1 is not solved yet")
+    for steps, said in (
+        (("prepare_shipment", "prepare_shipment"), "never asks for check_fraud"),
+        (("check_fraud", "prepare_shipment"), "Exercise 1.1 passed"),
+    ):
+        edit(page, "%%workflow orders_exercise", ORDER.format(*steps))
+        edit(page, 'await check("1.1"', 'await check("1.1", ProcessOrder)')
+        expect(answer).to_contain_text(said)
     link = page.locator(".jp-OutputArea a[href^='http://127.0.0.1']").first
-    expect(link).to_be_visible()
+    link.scroll_into_view_if_needed()
     with page.context.expect_page() as opened:
         link.click()
     expect(opened.value.locator("text=/ProcessOrder/").first).to_be_visible(timeout=30_000)
@@ -140,6 +174,7 @@ def test_what_a_notebook_says_is_saved_in_it(lab: Lab, page: Page) -> None:
     page.keyboard.press("Control+s")
     saved = lab.folder / "notebooks" / "01_plain_workflow.ipynb"
     deadline = time.monotonic() + 10
-    while "charges in the ledger: 1" not in saved.read_text() and time.monotonic() < deadline:
+    while "Exercise 1.1 passed" not in saved.read_text() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert re.search(r"ProcessOrder order-1: completed", saved.read_text())
+    assert re.search(r"ProcessOrder order-\d+: completed", saved.read_text())
+    assert saved.read_text().count("<svg") >= 5

@@ -631,3 +631,18 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         open_notebook(k)
         k.ok("def mine() -> int:\n    return 1")
         yield k
+
+
+def test_what_a_cell_only_imported_is_not_gone_when_it_is_imported_no_more(tmp_path: Path) -> None:
+    step = "workshop_lib.teams.orders.activities"
+    cell = f"%%workflow importing\nfrom temporalio import workflow\nfrom {step} import check_fraud\n"
+    run = (
+        f"from concurrent.futures import ThreadPoolExecutor\nfrom {step} import check_fraud\n"
+        'ws.run(Worker, client, task_queue="steps", activities=[check_fraud], activity_executor=ThreadPoolExecutor(1))'
+    )
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(cell)
+        k.ok(run)
+        k.ok("%%workflow importing\nfrom temporalio import workflow\n")
+        k.ok(run)
