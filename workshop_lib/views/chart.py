@@ -75,13 +75,13 @@ def bars(title: str, rows: Mapping[str, tuple[float, float]], *, parts: tuple[st
     longest = max(first + second for first, second in rows.values()) or 1
     shapes, text, y = [svg.text(8, 18, title, bold=True)], [title], 44.0
     for name, (first, second) in rows.items():
-        scale = 480 / longest
+        scale = 400 / longest
         share = round(100 * first / ((first + second) or 1))
         said = f"{first:g} + {second:g} {unit}, {share} % {parts[0]}"
         shapes += [
             svg.text(8, y + 4, name, room=180),
             svg.rect(196, y - 9, first * scale, 18, fill=svg.WORK),
-            svg.rect(196 + first * scale, y - 9, second * scale, 18, fill="none", stroke=svg.WAIT),
+            svg.rect(196 + first * scale, y - 9, second * scale, 18, fill="none", stroke=svg.WAIT) if second else "",
             svg.text(204 + (first + second) * scale, y + 4, said, room=svg.WIDTH - 204 - (first + second) * scale),
         ]
         text.append(f"  {name}: {said}")
