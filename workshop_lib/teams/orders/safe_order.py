@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.orders.data import Order, Receipt
 
 # For demonstrations: what fails is tried again at once. Production waits longer between attempts.
-ONE_TRY = timedelta(seconds=1.5)
+ONE_TRY = timedelta(seconds=1.2)
 RETRIES = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
     maximum_interval=timedelta(seconds=1),
