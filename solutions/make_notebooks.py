@@ -19,6 +19,7 @@ STUB = (
     "# your code here",
     'raise ApplicationError("not solved yet", non_retryable=True)',
 )
+METHOD = ("@", "def ", "async def ")
 _METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -33,8 +34,8 @@ def cut(source: str) -> str:
     """A cell's text without its answers.
 
     Inside a function a stub that fails for good takes their place: ``ApplicationError``
-    must be imported in the cell. At the left margin only the comment does: raising
-    there would stop the notebook.
+    must be imported in the cell. At the left margin, and where a method is the answer,
+    only the comment does: raising there would stop the notebook.
 
     Args:
         source: The cell with its answers.
@@ -44,13 +45,15 @@ def cut(source: str) -> str:
     """
     kept: list[str] = []
     inside = False
-    for line in source.splitlines():
+    lines = source.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
         mark = line.strip()
         if mark in (BEGIN, END) and inside != (mark == END):
             raise ValueError(f"{mark} without its partner")
         if mark == BEGIN:
             indent = line[: len(line) - len(line.lstrip())]
-            kept += [indent + text for text in (STUB if indent else STUB[:1])]
+            raises = indent and not following.strip().startswith(METHOD)
+            kept += [indent + text for text in (STUB if raises else STUB[:1])]
         if mark in (BEGIN, END):
             inside = not inside
         elif not inside:

@@ -27,6 +27,11 @@ def test_answers_at_the_margin_leave_a_comment() -> None:
     assert cut("x = 1\n### BEGIN SOLUTION\nx = 2\n### END SOLUTION\ny = 3") == "x = 1\n# your code here\ny = 3"
 
 
+def test_answers_that_are_methods_leave_a_comment() -> None:
+    source = "class C:\n    ### BEGIN SOLUTION\n    @update\n    def f(self):\n        return 1\n    ### END SOLUTION"
+    assert cut(source) == "class C:\n    # your code here"
+
+
 def test_several_answers_in_a_cell() -> None:
     block = "    ### BEGIN SOLUTION\n    pass\n    ### END SOLUTION\n"
     assert cut(f"def f():\n{block}def g():\n{block}").count("your code here") == 2
