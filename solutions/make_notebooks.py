@@ -19,7 +19,6 @@ STUB = (
     "# your code here",
     'raise ApplicationError("not solved yet", non_retryable=True)',
 )
-METHOD = ("@", "def ", "async def ")
 _METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -34,8 +33,8 @@ def cut(source: str) -> str:
     """A cell's text without its answers.
 
     Inside a function a stub that fails for good takes their place: ``ApplicationError``
-    must be imported in the cell. At the left margin, and where a method is the answer,
-    only the comment does: raising there would stop the notebook.
+    must be imported in the cell. At the left margin, and where a decorated method is
+    the answer, only the comment does: raising there would stop the notebook.
 
     Args:
         source: The cell with its answers.
@@ -52,7 +51,7 @@ def cut(source: str) -> str:
             raise ValueError(f"{mark} without its partner")
         if mark == BEGIN:
             indent = line[: len(line) - len(line.lstrip())]
-            raises = indent and not following.strip().startswith(METHOD)
+            raises = indent and not following.strip().startswith("@")
             kept += [indent + text for text in (STUB if raises else STUB[:1])]
         if mark in (BEGIN, END):
             inside = not inside
