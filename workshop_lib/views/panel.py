@@ -145,12 +145,13 @@ class _Orders:
     async def picture(self, switches: list[_Switch]) -> tuple[str, str]:
         count = self._ws.ledger.count
         charged = {id: count("charge", order=id) - count("refund", order=id) for id in self._handles}
-        completed = [id for id, task in self._ended.items() if task.done() and task.result() == _COMPLETED]
-        lost = [id for id, task in self._ended.items() if task.done() and task.result() != _COMPLETED]
+        ends = {id: task.result() for id, task in self._ended.items() if task.done()}
+        completed = sum(end == WorkflowExecutionStatus.COMPLETED for end in ends.values())
+        undone = sum(end == WorkflowExecutionStatus.FAILED and not charged[id] for id, end in ends.items())
         twice = sum(paid > 1 for paid in charged.values())
         line = (
-            f"placed {len(self._handles)} · completed {len(completed)} · on their way {len(self.open)} · "
-            f"charged twice {twice} · lost {len(lost)}"
+            f"placed {len(self._handles)} · completed {completed} · undone {undone} · on their way {len(self.open)} · "
+            f"charged twice {twice} · lost {len(ends) - completed - undone}"
         )
         happened = " · ".join(f"{each.name} {each.total}×" for each in switches if each.total) or "no failure yet"
         latest = next(iter(self.open), None) or next(reversed(self._handles.values()), None)
@@ -160,9 +161,6 @@ class _Orders:
                 record = await history(latest)
                 drawn, told = draw(record), repr(record)
         return f"<p><b>{line}</b><br>{happened}</p>{drawn}", f"{line}\n{happened}\n{told}"
-
-
-_COMPLETED = WorkflowExecutionStatus.COMPLETED
 
 
 async def _end(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
