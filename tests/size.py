@@ -9,7 +9,7 @@ import tokenize
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent.parent / "workshop_lib"
-APART = {"teams", "demos", "nexus_mcp", "checks"}  # counted, but outside the limit
+APART = {"teams", "demos", "nexus_mcp", "checks", "views"}  # counted, but outside the limit
 LIMIT = 3000
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
