@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from kernels import Kernel, kernel, wait_until_gone
+from kernels import Kernel, kernel, ours, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
@@ -84,3 +84,20 @@ def test_run_all_above_after_a_restart(tmp_path: Path, path: Path) -> None:
             k.restart()
         for _ in range(1 + thorough):
             run(k, sources)
+
+
+def test_interrupted_while_a_worker_is_down_nothing_is_left_behind(tmp_path: Path) -> None:
+    notebook = nbformat.read(ROOT / "solutions" / "02_failure_injection.ipynb", as_version=4)
+    code = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    with kernel(tmp_path) as k:
+        run(k, [code[name] for name in ("start", "resilient", "outage", "place", "crash-before")])
+        cell = k.start(code["crash-after"])
+        assert "killed by the fault charge_card.dies_after_effect" in k.wait_for_output(cell)
+        k.interrupt()
+        assert k.finish(cell).error in ("KeyboardInterrupt", "CancelledError")
+        left = [process for process in ours(tmp_path) if "worker_process" in " ".join(process.cmdline())]
+        assert not left
+        (faults,) = tmp_path.glob("home/notebooks/*/faults.json")
+        assert not json.loads(faults.read_text())
+        assert "'ship']" in k.ok(code["crash-after"]), "and it runs again"
+    assert not wait_until_gone(tmp_path)

@@ -74,3 +74,6 @@ def test_an_effect_that_is_noted_again_under_its_name_is_one(tmp_path: Path) -> 
     for once in ("charge-1", "charge-1", "charge-2", None, None):
         ledger.note("charge", once=once, order="a")
     assert ledger.count("charge", order="a") == 4
+    first = ledger.entries()[0]
+    ledger.note("charge", once="charge-1", order="b")
+    assert ledger.entries()[0] == first, "the first note stays"
