@@ -18,7 +18,7 @@ client = await Client.connect(**await ws.connection("default"))"""
 
 
 def test_no_order_is_lost_or_charged_twice(tmp_path: Path) -> None:
-    orders, server_deaths, seed = (100, 2, int(os.environ.get("WORKSHOP_SEED", "1"))) if LONG else (10, 1, 4)
+    orders, server_deaths, seed = (100, 2, int(os.environ.get("WORKSHOP_SEED", "1"))) if LONG else (14, 1, 1)
     with kernel(tmp_path, PYTHONPATH=str(HERE)) as k:
         k.ok(START)
         text = k.ok(f"print('TABLE', await storm(ws, client, {orders}, {server_deaths}, {seed}))", seconds=400)
