@@ -135,7 +135,7 @@ def main() -> int:
     try:
         differing = generate(Path(__file__).resolve().parent.parent, write=not check)
     except ValueError as error:
-        print(f"{error}\n→ Mend the marks and try again.", file=sys.stderr)
+        print(f"{error}\n→ Fix the marks and try again.", file=sys.stderr)
         return 1
     if not differing:
         print("notebooks/ fits solutions/.")

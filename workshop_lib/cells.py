@@ -31,7 +31,7 @@ class CellError(WorkshopError):
     """A ``%%workflow`` cell that cannot become a module. Nothing has changed: the cell as it was is still in use."""
 
 
-_MEND = "Mend that line, and run the cell again."
+_FIX = "Fix that line, and run the cell again."
 
 
 class Cells:
@@ -139,7 +139,7 @@ class Cells:
         except SyntaxError as error:
             number = error.lineno or 1
             text = lines[number - 1] if number <= len(lines) else ""
-            raise CellError(f"SyntaxError: {error.msg} ({line_of_cell(name, number, text)})", then=_MEND) from None
+            raise CellError(f"SyntaxError: {error.msg} ({line_of_cell(name, number, text)})", then=_FIX) from None
         for message in Checker(tree).messages:
             if isinstance(message, UndefinedName):
                 unknown = str(message.message_args[0])
@@ -182,7 +182,7 @@ class Cells:
             sys.modules.update(kept)
             if not isinstance(error, Exception):
                 raise
-            raise CellError(reason, then=_MEND) from error
+            raise CellError(reason, then=_FIX) from error
         for module, former in kept.items():
             for title, value in vars(former).items():
                 if getattr(value, "__module__", None) == module:  # what it only imports is not its own to replace

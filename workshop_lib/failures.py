@@ -22,7 +22,7 @@ _INSTEAD = (
     (r"\buuid\.|\bos\.urandom", "workflow.uuid4()"),
 )
 
-# A worker cannot mend these by trying again: the code or the registration is wrong.
+# A worker cannot fix these by trying again: the code or the registration is wrong.
 BUGS = frozenset(
     {
         "AttributeError",
@@ -56,6 +56,9 @@ def explain_sandbox(message: str) -> str:
 _ADVICE = (
     ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
     ("cannot pickle 'coroutine'", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("unhandled errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
+    ("has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
+    ("'int' object has no attribute", "Is a number given where something else is expected, such as a `timedelta`?"),
     ("required positional argument", "The arguments of a call do not fit the function that it names."),
     ("positional arguments but", "The arguments of a call do not fit the function that it names."),
     ("Expected value to be", "An argument or a result does not have the type that the function declares."),
@@ -136,6 +139,8 @@ def render_in_notebooks() -> None:
     """
 
     def failed(error: BaseException) -> list[str]:
+        if isinstance(getattr(error, "cause", None) or error.__cause__, asyncio.CancelledError):
+            return interrupted(error)
         lines = describe(error)
         what = advice(lines[-1])
         return _notebook_line(error) + wrapped("\n".join([*lines, f"→ {what}"] if what else lines))

@@ -235,7 +235,7 @@ class Fault:
         seconds: How long it lasts, if it is of those that last.
         file: Where the Workers look for it.
         background: The loop for what is broken around the Workers.
-        around: Breaks that and mends it, for a fault of such a kind.
+        around: Breaks that and fixes it, for a fault of such a kind.
     """
 
     name: str

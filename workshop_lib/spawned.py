@@ -69,7 +69,7 @@ class Spawned:
                     raise WorkshopError(
                         f"{self.name} {'is not ready yet' if late else 'ended before it was ready'}.",
                         _last_words(process),
-                        "Mend what that line names, and run the cell again.",
+                        "Fix what that line names, and run the cell again.",
                     )
                 await asyncio.sleep(0.005)
         except BaseException:  # an interrupt, too: nobody would have a handle to it

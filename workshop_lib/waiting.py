@@ -210,11 +210,11 @@ class _ClientCalls(tc.OutboundInterceptor):
             return None
         for event in reversed(await self._events(described)):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-                break  # what failed before it was mended
+                break  # what failed before it was fixed
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                 cause = sentence(event.workflow_task_failed_event_attributes.failure)
                 what = advice(cause) or "The Worker takes the new code by itself."
-                return cause, f"It fails each time the Worker runs it:\n{cause}\n→ {_MEND} {what}"
+                return cause, f"It fails each time the Worker runs it:\n{cause}\n→ {_FIX} {what}"
         return None
 
     def _question_unheard(self, described: tc.WorkflowExecutionDescription, asks: bool) -> tuple[str, str] | None:
@@ -269,7 +269,7 @@ class _ClientCalls(tc.OutboundInterceptor):
                 cause = sentence(failure)
                 return cause, (
                     f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"
-                    f"→ Trying again does not mend code. {_MEND} {advice(cause)}".rstrip()
+                    f"→ Trying again does not fix code. {_FIX} {advice(cause)}".rstrip()
                 )
         for operation in raw.pending_nexus_operations:
             begun = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
@@ -315,7 +315,7 @@ class _ExplainedEvents(tc.WorkflowHistoryEventAsyncIterator):
             return await super().__anext__()
 
 
-_MEND = "Interrupt this cell (■), mend what is named there, run its cell again, then this one."
+_FIX = "Interrupt this cell (■), fix what is named there, run its cell again, then this one."
 _NO_SERVER = (
     "The Temporal Server does not answer.\n→ If you killed it, start it again: await ws.server.restart(). "
     "The workflow goes on from where it stood."

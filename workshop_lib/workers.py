@@ -165,7 +165,7 @@ class InProcessWorker:
             raise WorkshopError(
                 "The Worker did not start.",
                 "\n".join(describe(error)),
-                "Mend what the last line names, and run the cell again.",
+                "Fix what the last line names, and run the cell again.",
             ) from error
 
     async def _start(self) -> None:

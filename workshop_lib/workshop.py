@@ -263,7 +263,7 @@ class Workshop(Connections):
         elif kind == "locked":
             path = self._folder.path / target
             if not path.exists():  # connecting to it would make one
-                raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or mend the name.")
+                raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
             around = faults.locked(path)
         elif kind == "flooded":
             around = faults.flooded(self, target)
@@ -359,7 +359,7 @@ class Workshop(Connections):
         if name in self._cells.red:
             raise CellError(
                 f'The last run of the cell "{name}" was red, so there is nothing new to check.',
-                then="Mend that cell first. Its last lines say what to do.",
+                then="Fix that cell first. Its last lines say what to do.",
             )
 
     async def _greet(self) -> None:
@@ -417,10 +417,16 @@ def _run_workflow_cell(line: str, cell: str) -> None:
     Workshop.current._cells.run(line, cell)
 
 
+def _refuse_late_magic(line: str) -> None:
+    raise CellError("%%workflow must be the first line of its cell.", then="Move what stands above it below it.")
+
+
 def _prepare_notebook() -> None:
     """Give the notebook its ``%%workflow`` and short tracebacks. Done when this module is imported into a kernel."""
     if in_notebook():
         sys.modules["IPython"].get_ipython().register_magic_function(_run_workflow_cell, "cell", "workflow")
+        # Not on the first line, IPython takes it for a line magic of this name.
+        sys.modules["IPython"].get_ipython().register_magic_function(_refuse_late_magic, "line", "%workflow")
         render_in_notebooks()
 
 

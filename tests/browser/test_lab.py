@@ -138,7 +138,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 @workflow.defn
-class ProcessOrder:
+class MyOrder:
     @workflow.run
     async def run(self, order: Order) -> Receipt:
         results = []
@@ -163,7 +163,7 @@ def test_a_notebook_runs_is_drawn_checked_and_saved(lab: Lab, page: Page) -> Non
         (("check_fraud", "prepare_shipment"), "Exercise 1.1 passed"),
     ):
         edit(page, "%%workflow orders_exercise", ORDER.format(*steps))
-        edit(page, 'await check("1.1"', 'await check("1.1", ProcessOrder)')
+        edit(page, 'await check("1.1"', 'await check("1.1", MyOrder)')
         expect(answer).to_contain_text(said)
     link = page.locator(".jp-OutputArea a[href^='http://127.0.0.1']").first
     link.scroll_into_view_if_needed()

@@ -83,6 +83,42 @@ class Started:
 
 
 @workflow.defn
+class Grouped:
+    @workflow.run
+    async def run(self, order: Order) -> Receipt:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(do(check_fraud, order))
+            group.create_task(do(prepare_shipment, order))
+        charge = await do(charge_customer, order)
+        return Receipt(order.id, charge, await do(ship_order, order))
+
+
+@workflow.defn
+class AnIdOnly:
+    @workflow.run
+    async def run(self, order: Order) -> Receipt:
+        await workflow.execute_activity("check_fraud", order.id, start_to_close_timeout=FIVE)
+        return Receipt(order.id, "charge", "parcel")
+
+
+@workflow.defn
+class ANumber:
+    @workflow.run
+    async def run(self, order: Order) -> Receipt:
+        await workflow.execute_activity(check_fraud, order, start_to_close_timeout=5)  # type: ignore[call-overload]
+        return Receipt(order.id, "charge", "parcel")
+
+
+@workflow.defn
+class Unprepared:
+    @workflow.run
+    async def run(self, order: Order) -> Receipt:
+        await do(check_fraud, order)
+        charge = await do(charge_customer, order)
+        return Receipt(order.id, charge, await do(ship_order, order))
+
+
+@workflow.defn
 class Stub:
     @workflow.run
     async def run(self, order: Order) -> Receipt:

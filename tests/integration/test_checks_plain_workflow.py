@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import answers_no_timeout
 import answers_plain_workflow as answers
 import pytest
 from temporalio.client import Client, WorkflowHandle
@@ -132,6 +133,10 @@ WRONG = [
     ("1.1", answers.ReturnsNothing, "returned nothing"),
     ("1.1", answers.Swapped, "It should have been Receipt("),
     ("1.1", answers.Twice, "charge_customer ran 2 times"),
+    ("1.1", answers.AnIdOnly, "Temporal tries it again and again"),
+    ("1.1", answers.ANumber, "timedelta"),
+    ("1.1", answers.Unprepared, "`prepare_shipment` has to have ended before"),
+    ("1.4", answers.Grouped, "Use `asyncio.gather` instead"),
     ("1.1", answers.Typo, "no attribute 'ident'"),
     ("1.2", right(None, None), "Hand in the function itself"),
     ("1.2", any_id, "The same order must come to the same id"),
@@ -143,6 +148,7 @@ WRONG = [
     ("1.2", elsewhere, 'task_queue="orders"'),
     ("1.2", terminates, "ran a second time"),
     ("1.2", remembering(), "placed by another program before ran a second time"),
+    ("1.3", answers_no_timeout.Unexpecting, "Keep the `try` and `except TimeoutError`"),
     ("1.3", answers.NoCancel, "has no update 'cancel'"),
     ("1.3", answers.NotWoken, "does the condition look at it?"),
     ("1.3", answers.NotLookedAt, "Look after the wait whether it was cancelled"),

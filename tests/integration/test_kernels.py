@@ -646,3 +646,23 @@ def test_what_a_cell_only_imported_is_not_gone_when_it_is_imported_no_more(tmp_p
         k.ok(run)
         k.ok("%%workflow importing\nfrom temporalio import workflow\n")
         k.ok(run)
+
+
+def test_the_magic_below_the_first_line_is_told_to_move(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        output = k.run(f"# my orders\n{ORDERS}")
+    assert output.error == "CellError"
+    assert "%%workflow must be the first line of its cell" in output.text
+
+
+def test_an_interrupted_update_is_said_in_one_line(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok('handle = await client.start_workflow("Nothing", id=ws.id("lost"), task_queue="nowhere")')
+        cell = k.start('await handle.execute_update("ship_now")')
+        assert "Still waiting" in k.wait_for_output(cell)
+        k.interrupt()
+        output = k.finish(cell)
+    assert "Interrupted. What runs beside the notebook goes on" in output.text
+    assert "CancelledError" not in output.text.split("Interrupted.")[-1]

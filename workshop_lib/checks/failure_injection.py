@@ -306,7 +306,7 @@ def _packed(ws: Workshop, order: str) -> list[int]:
 
 def _right_items(items: list[int], ended: tuple[Any, str] | None) -> None:
     if ended is not None and ended[1]:
-        raise Wrong(f"Your activity failed: {ended[1]}", "Mend that first.")
+        raise Wrong(f"Your activity failed: {ended[1]}", "Fix that first.")
     if ended is None:
         raise Wrong(
             f"It had not ended after 8 s; packed so far: {items}.",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import inspect
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -39,21 +40,27 @@ _CALL = "`await workflow.execute_activity(check_fraud, order, start_to_close_tim
 async def four_steps(ws: Workshop, answer: Any) -> str:
     """A good order goes through in four steps; a blocked customer and missing goods cost nobody anything."""
     async with trial(ws, answer, _STEPS) as tried:
-        await _good_order(tried)
-        await _refused_orders(tried)
+        _right_receipt(await _good_order(tried))
+        await _refused_orders(tried, "`await` each step, one after another, and let their errors through.")
     return (
         "A good order took its four steps, each once, although its Worker forgot everything after each. "
         "Mallory, who is blocked, and a teapot that is out of stock were charged nothing."
     )
 
 
+def _failed(seen: Outcome) -> Wrong:
+    what = f"A good order failed: {seen.failure}"
+    if seen.failure.startswith("NotPrepared"):
+        return Wrong(what, "`prepare_shipment` has to have ended before `ship_order` begins.")
+    if seen.failure.startswith("RestrictedWorkflowAccessError"):
+        return Wrong(what, "A workflow must do the same in each replay. The line above names what to use.")
+    return Wrong(what, "Does each step get the order as its only argument?")
+
+
 async def _good_order(tried: Trial) -> Outcome:
     seen = await tried.run()
     if seen.failure:
-        raise Wrong(
-            f"A good order failed: {seen.failure}",
-            "Do the steps come one after another, each with the order as its only argument?",
-        )
+        raise _failed(seen)
     asked = [step.name for step in seen.history.steps if step.kind == "activity"]
     if not asked:
         if seen.effects:
@@ -72,7 +79,6 @@ async def _good_order(tried: Trial) -> Outcome:
             raise Wrong(f"{name} ran {seen.effects.count(effect)} times: {seen.seen}.", "Ask for each step once.")
     if sorted(seen.effects[:2]) != ["check", "prepare"] or seen.effects[2:] != ["charge", "ship"]:
         raise Wrong(f"The steps came in the order {seen.seen}.", f"They should come as {', '.join(_EFFECTS)}.")
-    _right_receipt(seen)
     return seen
 
 
@@ -90,7 +96,7 @@ def _right_receipt(seen: Outcome) -> None:
         )
 
 
-async def _refused_orders(tried: Trial) -> None:
+async def _refused_orders(tried: Trial, advice: str) -> None:
     for change, what in (
         ({"customer": "Mallory"}, "Mallory is blocked"),
         ({"item": "teapot"}, "The teapot is sold out"),
@@ -99,8 +105,7 @@ async def _refused_orders(tried: Trial) -> None:
         if "charge" in seen.effects:
             raise Wrong(
                 f"{what}, and the customer was charged all the same: {seen.seen}.",
-                "Wait for `check_fraud` and `prepare_shipment` before you charge: `await` each of them, one after "
-                "another, and let their errors through.",
+                f"Wait for `check_fraud` and `prepare_shipment` before you charge: {advice}",
             )
         if not seen.failure:
             raise Wrong(
@@ -211,9 +216,6 @@ def _charged_once(ws: Workshop, order: Order, what: str) -> None:
         raise Wrong(f"An order that was {what} was charged {count} times.", "One order is one workflow: `id=order.id`.")
 
 
-_COOLING = [check_fraud, prepare_shipment, charge_customer, ship_order]
-
-
 @exercise(
     "1.3",
     hints=(
@@ -225,7 +227,8 @@ _COOLING = [check_fraud, prepare_shipment, charge_customer, ship_order]
 )
 async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
     """One order is cancelled while it waits, another is sent at once."""
-    async with trial(ws, answer, _COOLING) as tried:
+    async with trial(ws, answer, _STEPS) as tried:
+        _handles_the_end_of_the_wait(answer)
         waiting = await _waiting(tried)
         await _update(waiting, "cancel")
         seen = await tried.outcome(
@@ -249,6 +252,16 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
     return "A cancelled order ended at once, not charged and not shipped. One that nobody cancelled was sent."
 
 
+def _handles_the_end_of_the_wait(answer: Any) -> None:
+    # Nobody can wait three days for it to happen, so this one is read, not run.
+    source = inspect.getsource(sys.modules[answer.__module__])
+    if "wait_condition" in source and "timeout=" in source and "TimeoutError" not in source:
+        raise Wrong(
+            "After three days `wait_condition` raises `TimeoutError`, and your workflow does not expect it.",
+            "Keep the `try` and `except TimeoutError` around the wait: then the order goes on as before.",
+        )
+
+
 async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
     """An order that has come to its wait of three days."""
     handle = await tried.start(Order(tried.ws.id("order")))
@@ -262,7 +275,7 @@ async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
         await handle.result()
     if told.failure or told.failed_tasks:
         raise Wrong(
-            f"The order failed before it waited: {(told.failed_tasks or [told.failure])[-1]}", "Mend that first."
+            f"The order failed before it waited: {(told.failed_tasks or [told.failure])[-1]}", "Fix that first."
         )
     if not _timers(told):
         what = "ended" if told.closed else "waits without any timer"
@@ -318,5 +331,6 @@ async def side_by_side(ws: Workshop, answer: Any) -> str:
                 "A coroutine starts when it is awaited. Hand both to `asyncio.gather`, or begin both with "
                 "`workflow.start_activity` and then await them.",
             )
-        await _refused_orders(tried)
+        _right_receipt(seen)
+        await _refused_orders(tried, "let the errors of both through, without `return_exceptions`.")
     return "Both steps were asked for before either had ended, and nobody was charged before both had gone well."

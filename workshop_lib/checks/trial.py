@@ -119,6 +119,9 @@ class Trial:
             if told.failed_tasks and not told.closed:  # it would fail again and again
                 raise wrong_code(told.failed_tasks[-1])
             if not told.closed and time.monotonic() > deadline:
+                if failing := [step for step in told.steps if step.failure and not step.closed]:
+                    advice = "Temporal tries it again and again. What was it given, and is that what it takes?"
+                    raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
                 raise Wrong(f"Your workflow had not ended after {_SECONDS:.0f} s.", stuck)
 
     async def end(self) -> None:
@@ -170,9 +173,9 @@ def wrong_code(failure: str) -> Wrong:
     Args:
         failure: From its history.
     """
-    if "start_to_close_timeout" in failure:
+    if "must have start_to_close_timeout" in failure:
         return Wrong(
             f"An activity was asked for without a limit: {failure}",
             "Give each call `start_to_close_timeout=timedelta(seconds=5)`.",
         )
-    return Wrong(f"Your workflow's code fails each time it is run: {failure}", advice(failure) or "Mend that line.")
+    return Wrong(f"Your workflow's code fails each time it is run: {failure}", advice(failure) or "Fix that line.")

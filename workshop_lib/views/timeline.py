@@ -205,9 +205,10 @@ def _row(row: _Row, y: float, scale: _Scale) -> Iterator[str]:
 
 def _legend(rows: list[_Row]) -> str:
     shapes = {row.shape for row in rows}
-    parts = ["hollow: waits, and attempts before the last", "filled: runs"]
+    again = any(remark.startswith("↻") for row in rows for remark in row.remarks)
+    parts = ["hollow: waits" + (", and attempts before the last" if again else ""), "filled: runs"]
     parts += ["dotted: timer"] if "timer" in shapes else []
-    parts += ["◇ signal or update"] if "mark" in shapes else []
+    parts += ["◇ told from outside"] if "mark" in shapes else []
     parts += [f"{_CROSS} did not complete"] if any(row.bad for row in rows) else []
     parts += ["›  still open"] if any(row.ended is None for row in rows) else []
     return " · ".join(parts)
