@@ -40,6 +40,9 @@ BUGS = frozenset(
 _CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
 
 
+_REPLAY = "a replay would not do the same."
+
+
 def explain_sandbox(message: str) -> str:
     """The sandbox's message, with the reason and with what to use instead.
 
@@ -49,7 +52,7 @@ def explain_sandbox(message: str) -> str:
     first = message.split(" If this is code from a module", 1)[0].replace(".__call__", "()")
     called = first.removeprefix("Cannot access ")
     instead = next((use for pattern, use in _INSTEAD if re.search(pattern, called)), "an activity")
-    return f"{first.removesuffix('.')}: a replay would not do the same. Use {instead} instead."
+    return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
 
 
 # What a learner meets and cannot read from the message: a part of it, and what to do.
@@ -101,7 +104,7 @@ def sentence(failure: Failure, at: datetime | None = None) -> str:
         failure = failure.cause
     kind = failure.application_failure_info.type if failure.HasField("application_failure_info") else ""
     text = f"{kind}: {failure.message}" if kind else failure.message
-    if kind == "RestrictedWorkflowAccessError":
+    if kind == "RestrictedWorkflowAccessError" and _REPLAY not in failure.message:
         text = explain_sandbox(failure.message)
     where = cell_line(failure.stack_trace, at)
     return f"{text} ({where})" if where else text

@@ -84,6 +84,10 @@ def attempt_key(order: Order) -> str:
     return f"{order.id}-{activity.info().attempt}"
 
 
+def order_key(order: Order) -> Any:
+    return order
+
+
 def fixed_key(order: Order) -> str:
     return "charge"
 
@@ -188,6 +192,15 @@ class NotedAfter(_Undoing):
 
 
 @workflow.defn
+class CatchesTheWrongOne(_Undoing):
+    on_these = ApplicationError
+
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        return str(await self.go(order))
+
+
+@workflow.defn
 class OnePathOnly:
     @workflow.run
     async def run(self, order: Order) -> str:
@@ -275,6 +288,21 @@ def skips_one(order: str) -> None:
     for item in range(noted[0] + 2 if noted else 1, 13):
         pack_one(order, item)
         activity.heartbeat(item)
+
+
+@activity.defn
+def noted_too_early(order: str) -> None:
+    noted = activity.info().heartbeat_details
+    for item in range(noted[0] + 1 if noted else 1, 13):
+        activity.heartbeat(item)
+        pack_one(order, item)
+
+
+@activity.defn
+def not_a_list(order: str) -> None:
+    noted: Any = activity.info().heartbeat_details
+    for item in range(noted + 1, 13):
+        pack_one(order, item)
 
 
 @activity.defn

@@ -59,6 +59,9 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "outage is final": (policy(non_retryable_error_types=[*FINAL, "HTTPStatusError"]), "no other error among"),
         "a late first retry": (policy(initial_interval=SECOND), "after a tenth of a second"),
         "no longest pause": (policy(maximum_interval=None), "grow to 10 s"),
+        "a text": (policy(non_retryable_error_types="CardDeclined"), "a list of texts"),
+        "a class": (policy(non_retryable_error_types=[ValueError]), "a list of texts"),
+        "a number": (policy(initial_interval=0.1), "Write `timedelta(seconds=0.1)`"),
         "a dict": ({"maximum_attempts": 3}, "Hand in a `RetryPolicy(…)`"),
     },
     "2.2": {
@@ -66,6 +69,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "uuid4": (answers.charging(answers.random_key), "Each attempt had a key of its own"),
         "a clock": (answers.charging(answers.clock_key), "not from a clock"),
         "the attempt": (answers.charging(answers.attempt_key), "or the attempt"),
+        "no text": (answers.charging(answers.order_key), "The key must be a text"),
         "a fixed key": (answers.charging(answers.fixed_key), "was not charged at all"),
         "the activity's id": (answers.charging(answers.activity_key), "Another order needs another key"),
         "the customer": (answers.charging(answers.customer_key), "was not charged at all"),
@@ -74,7 +78,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "no activity": (answers.order_id, "Keep `@activity.defn`"),
     },
     "2.3": {
-        "no undo": (answers.NoUndo, "did not get the money back"),
+        "no undo": (answers.NoUndo, "nothing was undone"),
+        "the wrong exception": (answers.CatchesTheWrongOne, "what a failed step raises is `ActivityError`"),
         "no release": (answers.NoRelease, "the goods stayed put aside"),
         "forwards": (answers.Forwards, "Undo the last step first"),
         "noted after": (answers.NotedAfter, "*before* you charge"),
@@ -87,6 +92,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "no heartbeat": (answers.no_heartbeat, "Send one after each item"),
         "no details": (answers.no_details, "began at item 1 again"),
         "one too far": (answers.skips_one, "Never packed: [9]"),
+        "noted too early": (answers.noted_too_early, "Never packed: [9]"),
+        "not a list": (answers.not_a_list, "Your activity fails: TypeError"),
         "no activity": (answers.pack_one, "Keep `@activity.defn`"),
     },
 }

@@ -58,6 +58,8 @@ async def panel(place: Place, faults: Sequence[str], *, script: Sequence[str] = 
             if todo and passed > seconds * (len(script) - len(todo) + 0.5) / (len(script) + 1):
                 switches[todo.pop(0)].on()
             await asyncio.wait([placing] if not placing.done() else orders.open_tasks, timeout=0.25)
+            for switch in switches.values():
+                switch.release()
             shown.show(*await orders.picture(list(switches.values())))
         placing.result()
     finally:
@@ -88,6 +90,11 @@ class _Switch:
             fault.__exit__(None, None, None)
             self.fired += fault.fired
             self._press(False)
+
+    def release(self) -> None:
+        """Let the button up when the failure is over, so that it can be pressed again."""
+        if self._fault is not None and self._fault.over:
+            self.off()
 
     @property
     def total(self) -> int:
