@@ -85,7 +85,7 @@ async def _ended(handle: WorkflowHandle[Any, Any], seconds: float) -> tuple[Any,
     ),
 )
 async def retries(ws: Workshop, answer: Any) -> str:
-    """A declined card is tried once; an outage of four answers is survived."""
+    """A declined card is tried once; an outage of three answers is survived."""
     if not isinstance(answer, RetryPolicy):
         raise Wrong(f"You handed in {answer!r}.", "Hand in a `RetryPolicy(…)`.")
     final = answer.non_retryable_error_types or []
@@ -113,7 +113,7 @@ async def retries(ws: Workshop, answer: Any) -> str:
                 'Name the error\'s type in `non_retryable_error_types`: "CardDeclined".',
             )
         _right_pauses(policy)
-        with ws.fault("payments.answers_503", times=4) as fault:
+        with ws.fault("payments.answers_503", times=3) as fault:
             outage = await _charge(client, queue, "charge_card", Order(ws.id("order")), dict(policy))
             ended = await _ended(outage, 10)
         if ended is None or ended[1]:
@@ -121,7 +121,7 @@ async def retries(ws: Workshop, answer: Any) -> str:
                 f"In an outage your policy gave up after {fault.fired} attempts.",
                 "Only the declined card is final: no `maximum_attempts`, and no other error among those not retried.",
             )
-    return "Declan's card was asked once. An outage of four answers was survived."
+    return "Declan's card was asked once. An outage of three answers was survived."
 
 
 def _right_pauses(policy: dict[str, Any]) -> None:
