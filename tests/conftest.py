@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -46,6 +47,18 @@ async def ws(home: Path) -> AsyncIterator[Workshop]:
 async def client(ws: Workshop) -> Client:
     """A client as a notebook makes it."""
     return await Client.connect(**await ws.connection("default"))
+
+
+@pytest.fixture
+async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Workshop) -> AsyncIterator[None]:
+    """Each test has its own progress, and leaves nothing open."""
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    running = list(ws._running)
+    yield
+    assert ws._running == running
+    async with asyncio.timeout(3):  # the list follows a moment later
+        while await ws.open_executions():
+            await asyncio.sleep(0.05)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

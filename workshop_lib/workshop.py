@@ -23,7 +23,7 @@ from workshop_lib.messages import WorkshopError, in_notebook, say
 from workshop_lib.processes import Process
 from workshop_lib.quiet import quieten
 from workshop_lib.spawned import Service, SpawnedWorker, describe_worker, environment
-from workshop_lib.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key, update_json
+from workshop_lib.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key
 from workshop_lib.waiting import Polled
 from workshop_lib.workers import BackgroundLoop, InProcessWorker
 
@@ -207,7 +207,7 @@ class Workshop(Connections):
         await service.start()
         self._services[name] = service
         address = await self.proxy(name, service.url)
-        update_json(self._folder.path / SERVICES, lambda content: content.update({name: address}))
+        self._folder.write(SERVICES, {name: address})
         return service
 
     def launch(self, module: str, *arguments: str) -> Process:

@@ -292,13 +292,8 @@ class _Cooling:
         return parcel
 
 
-@workflow.defn
-class TwoFlags(_Cooling):
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        await self.before(order)
-        await self.wait(lambda: self.hurry or self.cancelled)
-        return "cancelled" if self.cancelled else await self.after(order)
+class _Told(_Cooling):
+    """With both updates, each of which only notes that it was called."""
 
     @workflow.update
     def ship_now(self) -> None:
@@ -307,6 +302,15 @@ class TwoFlags(_Cooling):
     @workflow.update
     def cancel(self) -> None:
         self.cancelled = True
+
+
+@workflow.defn
+class TwoFlags(_Told):
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        await self.before(order)
+        await self.wait(lambda: self.hurry or self.cancelled)
+        return "cancelled" if self.cancelled else await self.after(order)
 
 
 @workflow.defn
@@ -354,41 +358,25 @@ class NoCancel(_Cooling):
 
 
 @workflow.defn
-class NotWoken(_Cooling):
+class NotWoken(_Told):
     @workflow.run
     async def run(self, order: Order) -> str:
         await self.before(order)
         await self.wait(lambda: self.hurry)
         return "cancelled" if self.cancelled else await self.after(order)
 
-    @workflow.update
-    def ship_now(self) -> None:
-        self.hurry = True
-
-    @workflow.update
-    def cancel(self) -> None:
-        self.cancelled = True
-
 
 @workflow.defn
-class NotLookedAt(_Cooling):
+class NotLookedAt(_Told):
     @workflow.run
     async def run(self, order: Order) -> str:
         await self.before(order)
         await self.wait(lambda: self.hurry or self.cancelled)
         return await self.after(order)
 
-    @workflow.update
-    def ship_now(self) -> None:
-        self.hurry = True
-
-    @workflow.update
-    def cancel(self) -> None:
-        self.cancelled = True
-
 
 @workflow.defn
-class Fails(_Cooling):
+class Fails(_Told):
     @workflow.run
     async def run(self, order: Order) -> str:
         await self.before(order)
@@ -397,17 +385,9 @@ class Fails(_Cooling):
             raise ApplicationError("cancelled by the customer")
         return await self.after(order)
 
-    @workflow.update
-    def ship_now(self) -> None:
-        self.hurry = True
-
-    @workflow.update
-    def cancel(self) -> None:
-        self.cancelled = True
-
 
 @workflow.defn
-class Polls(_Cooling):
+class Polls(_Told):
     @workflow.run
     async def run(self, order: Order) -> str:
         await self.before(order)
@@ -415,44 +395,20 @@ class Polls(_Cooling):
             await workflow.sleep(0.2)
         return "cancelled" if self.cancelled else await self.after(order)
 
-    @workflow.update
-    def ship_now(self) -> None:
-        self.hurry = True
-
-    @workflow.update
-    def cancel(self) -> None:
-        self.cancelled = True
-
 
 @workflow.defn
-class OtherWords(_Cooling):
+class OtherWords(_Told):
     @workflow.run
     async def run(self, order: Order) -> str:
         await self.before(order)
         await self.wait(lambda: self.hurry or self.cancelled)
         return "Cancelled." if self.cancelled else await self.after(order)
 
-    @workflow.update
-    def ship_now(self) -> None:
-        self.hurry = True
-
-    @workflow.update
-    def cancel(self) -> None:
-        self.cancelled = True
-
 
 @workflow.defn
-class NeverShips(_Cooling):
+class NeverShips(_Told):
     @workflow.run
     async def run(self, order: Order) -> str:
         await self.before(order)
         await self.wait(lambda: self.hurry or self.cancelled)
         return "cancelled"
-
-    @workflow.update
-    def ship_now(self) -> None:
-        self.hurry = True
-
-    @workflow.update
-    def cancel(self) -> None:
-        self.cancelled = True

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import answers_failure_injection as answers
@@ -14,9 +11,8 @@ from temporalio.common import RetryPolicy
 
 from workshop_lib.checks.exercise import check
 from workshop_lib.progress import progress
-from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress")]
 
 TENTH, SECOND = timedelta(milliseconds=100), timedelta(seconds=1)
 FINAL = ["CardDeclined"]
@@ -25,18 +21,6 @@ FINAL = ["CardDeclined"]
 def policy(**change: Any) -> RetryPolicy:
     settings = {"initial_interval": TENTH, "maximum_interval": SECOND, "non_retryable_error_types": FINAL}
     return RetryPolicy(**{**settings, **change})
-
-
-@pytest.fixture(autouse=True)
-async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Workshop) -> AsyncIterator[None]:
-    """Each test has its own progress, and leaves nothing open."""
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    running = list(ws._running)
-    yield
-    assert ws._running == running
-    async with asyncio.timeout(3):  # the list follows a moment later
-        while await ws.open_executions():
-            await asyncio.sleep(0.05)
 
 
 RIGHT = {

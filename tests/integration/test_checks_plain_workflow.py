@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import answers_no_timeout
@@ -21,20 +18,8 @@ from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress")]
 ONCE = {"task_queue": "orders", "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE}
-
-
-@pytest.fixture(autouse=True)
-async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Workshop) -> AsyncIterator[None]:
-    """Each test has its own progress, and leaves nothing open."""
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    running = list(ws._running)
-    yield
-    assert ws._running == running
-    async with asyncio.timeout(3):  # the list follows a moment later
-        while await ws.open_executions():
-            await asyncio.sleep(0.05)
 
 
 async def right(client: Any, order: Any) -> Any:

@@ -7,7 +7,6 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +14,11 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.charging import Charging, Packing
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
-from workshop_lib.checks.trial import NAMESPACE, Outcome, Trial, trial
-from workshop_lib.failures import describe
+from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.trial import NAMESPACE, Outcome, Trial, activity_name, end, failure_of, trial, worker
 from workshop_lib.history import history
 from workshop_lib.messages import WorkshopError
 from workshop_lib.state import notebook_folder, service_address
@@ -41,17 +38,12 @@ async def _payments(ws: Workshop) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _worker(ws: Workshop, charging: Any) -> AsyncIterator[tuple[Client, str]]:
+async def _charging(ws: Workshop, charging: Any) -> AsyncIterator[tuple[Client, str]]:
     """A Worker for an activity that charges, while the block runs: its client and task queue."""
     await _payments(ws)
-    client = await Client.connect(**await ws.connection(NAMESPACE))
     queue = ws.id("check")
-    settings = {"workflows": [Charging], "activities": [charging], "activity_executor": ThreadPoolExecutor(4)}
-    worker = ws.run(Worker, client, task_queue=queue, **settings)
-    try:
+    async with worker(ws, queue, workflows=[Charging], activities=[charging]) as client:
         yield client, queue
-    finally:
-        await ws.stop(worker)
 
 
 async def _charge(client: Client, queue: str, name: str, order: Order, retries: dict[str, Any]) -> Any:
@@ -64,15 +56,11 @@ async def _ended(handle: WorkflowHandle[Any, Any], seconds: float) -> tuple[Any,
         async with asyncio.timeout(seconds):
             return await handle.result(), ""
     except WorkflowFailureError as error:
-        failure = describe(error)[-1].strip().removeprefix("↳ ")
-        if NOT_SOLVED in failure:
-            raise
-        return None, failure
+        return None, failure_of(error)
     except TimeoutError:
         return None
     finally:
-        with contextlib.suppress(RPCError):
-            await handle.terminate(reason="the check is over")
+        await end(handle)
 
 
 @exercise(
@@ -102,7 +90,7 @@ async def retries(ws: Workshop, answer: Any) -> str:
         "maximum_attempts": answer.maximum_attempts,
         "non_retryable_error_types": list(answer.non_retryable_error_types or []),
     }
-    async with _worker(ws, charge_card) as (client, queue):
+    async with _charging(ws, charge_card) as (client, queue):
         declined = await _charge(client, queue, "charge_card", Order(ws.id("order"), customer="Declan"), dict(policy))
         ended = await _ended(declined, 1.5)
         attempts = (await history(declined)).attempts("charge_card")
@@ -147,15 +135,13 @@ def _right_pauses(policy: dict[str, Any]) -> None:
 )
 async def charged_once(ws: Workshop, answer: Any) -> str:
     """An order is charged, fails twice after the effect, and is tried again; another order is another charge."""
-    definition = getattr(answer, "__temporal_activity_definition", None)
-    if definition is None:
-        raise Wrong(f"You handed in {answer!r}, which is no activity.", "Keep `@activity.defn` above the function.")
+    name = activity_name(answer)
     orders = [Order(ws.id("order")), Order(ws.id("order"))]
-    async with _worker(ws, answer) as (client, queue):
+    async with _charging(ws, answer) as (client, queue):
         results = []
-        with ws.fault(f"{definition.name}.fails_after_effect", times=2):
+        with ws.fault(f"{name}.fails_after_effect", times=2):
             for order in orders:
-                handle = await _charge(client, queue, definition.name, order, dict(_QUICK))
+                handle = await _charge(client, queue, name, order, dict(_QUICK))
                 ended = await _ended(handle, 8)
                 if ended is None or ended[1]:
                     what = ended[1] if ended else "It had not ended after 8 s."
@@ -295,9 +281,7 @@ _ITEMS = list(range(1, 13))
 )
 async def packed(ws: Workshop, answer: Any) -> str:
     """The Worker's process is killed at the ninth item; another one finishes."""
-    definition = getattr(answer, "__temporal_activity_definition", None)
-    if definition is None:
-        raise Wrong(f"You handed in {answer!r}, which is no activity.", "Keep `@activity.defn` above the function.")
+    name = activity_name(answer)
     client = await Client.connect(**await ws.connection(NAMESPACE))
     queue = ws.id("check")
     settings: dict[str, Any] = {"task_queue": queue, "workflows": [Packing], "activities": [answer]}
@@ -305,7 +289,7 @@ async def packed(ws: Workshop, answer: Any) -> str:
     settings["max_heartbeat_throttle_interval"] = timedelta(milliseconds=100)  # usually most of the heartbeat timeout
     workers = [await ws.spawn(Worker, client, **settings)]
     handle = await client.start_workflow(
-        Packing.run, args=[definition.name, queue], id=queue, task_queue=queue, task_timeout=timedelta(seconds=1)
+        Packing.run, args=[name, queue], id=queue, task_queue=queue, task_timeout=timedelta(seconds=1)
     )
     ending = asyncio.ensure_future(_ended(handle, 8))
     try:

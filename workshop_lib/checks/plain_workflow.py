@@ -12,10 +12,9 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
-from workshop_lib.checks.trial import Outcome, Trial, trial
+from workshop_lib.checks.trial import Outcome, Trial, end, trial
 from workshop_lib.history import History, Step, history
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
 from workshop_lib.teams.orders.data import Order, Receipt, store
@@ -141,7 +140,7 @@ async def place_once(ws: Workshop, answer: Any) -> str:
             await _place_all(ws, tried.client, answer, orders)
         finally:
             for order in orders:
-                await _end(tried.client.get_workflow_handle(order.id))
+                await end(tried.client.get_workflow_handle(order.id))
     return "Placed again after its end, twice at the same moment, and by another program: each order was charged once."
 
 
@@ -174,7 +173,7 @@ async def _placed(client: Client, place: Any, order: Order) -> WorkflowHandle[An
         advice = "Return what `await client.start_workflow(…)` gives you, and the same kind of handle the second time."
         raise Wrong(f"Your function returned {handle!r}, which is no handle.", advice)
     if handle.id != order.id:
-        await _end(handle)
+        await end(handle)
         advice = "The same order must come to the same id, and another order to another: `id=order.id`."
         raise Wrong(f"For the order {order.id} your function gave a workflow with the id {handle.id!r}.", advice)
     return handle
@@ -196,18 +195,13 @@ async def _told(handle: WorkflowHandle[Any, Any]) -> Any:
             return await handle.result()
     except TimeoutError:
         queue = (await handle.describe()).task_queue
-        await _end(handle)
+        await end(handle)
         raise Wrong(f"The order waits on task queue {queue!r}.", 'Start it with `task_queue="orders"`.') from None
     except Exception as error:
         cause = getattr(error, "cause", None) or error
         raise Wrong(
             f"The order did not end well: {cause}", "Let the order that runs go on: no terminating policy."
         ) from None
-
-
-async def _end(handle: WorkflowHandle[Any, Any]) -> None:
-    with contextlib.suppress(RPCError):
-        await handle.terminate(reason="the check is over")
 
 
 def _charged_once(ws: Workshop, order: Order, what: str) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
@@ -102,9 +103,7 @@ class Trial:
             await self._until_ended(handle, ending, stuck)
             result = ending.result()
         except WorkflowFailureError as error:
-            failure = describe(error)[-1].strip().removeprefix("↳ ")
-            if NOT_SOLVED in failure:
-                raise
+            failure = failure_of(error)
         finally:
             ending.cancel()
         entries = self.ws.ledger.entries(order=handle.id)
@@ -115,6 +114,8 @@ class Trial:
         deadline = time.monotonic() + _SECONDS
         while not ending.done():
             await asyncio.wait([ending], timeout=0.25)
+            if ending.done():
+                return
             told = await history(handle)
             if told.failed_tasks and not told.closed:  # it would fail again and again
                 raise wrong_code(told.failed_tasks[-1])
@@ -127,8 +128,7 @@ class Trial:
     async def end(self) -> None:
         """End what has not ended."""
         for handle in self._started:
-            with contextlib.suppress(Exception):
-                await handle.terminate(reason="the check is over")
+            await end(handle)
 
 
 @contextlib.asynccontextmanager
@@ -148,23 +148,60 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
         if hasattr(answer, "__temporal_workflow_definition"):
             raise Wrong("You handed in an object.", "Hand in the class itself, without a call.")
         raise Wrong(f"You handed in {answer!r}, which is no workflow.", "Keep `@workflow.defn` above the class.")
-    client = await Client.connect(**await ws.connection(NAMESPACE))
     queue = queue or ws.id("check")
-    worker = ws.run(
-        Worker,
-        client,
-        task_queue=queue,
-        workflows=[answer],
-        activities=activities,
-        activity_executor=ThreadPoolExecutor(8),
-        max_cached_workflows=0,
-    )
-    made = Trial(ws, client, queue, answer)
+    async with worker(ws, queue, workflows=[answer], activities=activities, max_cached_workflows=0) as client:
+        made = Trial(ws, client, queue, answer)
+        try:
+            yield made
+        finally:
+            await made.end()
+
+
+@contextlib.asynccontextmanager
+async def worker(ws: Workshop, queue: str, **settings: Any) -> AsyncIterator[Client]:
+    """A Worker in the namespace of the checks, while the block runs: its client.
+
+    Args:
+        ws: The workshop.
+        queue: Its task queue.
+        settings: Its other arguments.
+    """
+    client = await Client.connect(**await ws.connection(NAMESPACE))
+    running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:
-        yield made
+        yield client
     finally:
-        await made.end()
-        await ws.stop(worker)
+        await ws.stop(running)
+
+
+async def end(handle: WorkflowHandle[Any, Any]) -> None:
+    """Terminate a run that has not ended."""
+    with contextlib.suppress(RPCError):
+        await handle.terminate(reason="the check is over")
+
+
+def failure_of(error: WorkflowFailureError) -> str:
+    """Why a run failed, the innermost cause, in a line.
+
+    Raises:
+        WorkflowFailureError: It is only that the exercise is not solved yet.
+    """
+    failure = describe(error)[-1].strip().removeprefix("↳ ")
+    if NOT_SOLVED in failure:
+        raise error
+    return failure
+
+
+def activity_name(answer: Any) -> str:
+    """The name under which an activity is registered.
+
+    Raises:
+        Wrong: The answer is no activity.
+    """
+    definition = getattr(answer, "__temporal_activity_definition", None)
+    if definition is None:
+        raise Wrong(f"You handed in {answer!r}, which is no activity.", "Keep `@activity.defn` above the function.")
+    return str(definition.name)
 
 
 def wrong_code(failure: str) -> Wrong:

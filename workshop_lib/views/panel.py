@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -150,12 +151,13 @@ class _Orders:
         return [task for task in self._ended.values() if not task.done()]
 
     async def picture(self, switches: list[_Switch]) -> tuple[str, str]:
-        count = self._ws.ledger.count
-        charged = {id: count("charge", order=id) - count("refund", order=id) for id in self._handles}
+        charged: Counter[str] = Counter()
+        for entry in self._ws.ledger.entries():  # read once: the ledger may be long, and there are many orders
+            charged[entry.details.get("order", "")] += {"charge": 1, "refund": -1}.get(entry.effect, 0)
         ends = {id: task.result() for id, task in self._ended.items() if task.done()}
         completed = sum(end == WorkflowExecutionStatus.COMPLETED for end in ends.values())
         undone = sum(end == WorkflowExecutionStatus.FAILED and not charged[id] for id, end in ends.items())
-        twice = sum(paid > 1 for paid in charged.values())
+        twice = sum(charged[id] > 1 for id in self._handles)
         line = (
             f"placed {len(self._handles)} · completed {completed} · undone {undone} · on their way {len(self.open)} · "
             f"charged twice {twice} · lost {len(ends) - completed - undone}"

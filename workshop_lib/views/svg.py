@@ -10,7 +10,6 @@ from typing import Any
 
 WIDTH = 900  # units; scaled to the width of the output
 INK = "var(--jp-content-font-color1,currentColor)"
-FAINT = "var(--jp-content-font-color2,currentColor)"
 GRID = "var(--jp-border-color2,#9e9e9e)"
 WORK = "var(--jp-brand-color1,#1976d2)"
 FAILED = "var(--jp-error-color1,#d32f2f)"
