@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import signal
@@ -39,7 +40,8 @@ from workshop_lib.workers import BackgroundLoop
 _FILE = "faults.json"
 _BEFORE = ("fails", "fails_before_effect", "hangs", "is_slow", "dies_before_effect")
 _AFTER = ("fails_after_effect", "times_out", "dies_after_effect")
-HTTP = ("drops", "drops_answer", "delays", "answers_500", "answers_503")
+HTTP = ("drops", "drops_answer", "delays", "answers_401", "answers_404", "answers_429", "answers_500", "answers_503")
+MODEL = ("garbles_arguments", "invents_field", "mistypes_field", "invents_tool", "answers_nonsense")
 _CHANGE_SECONDS = 40.0  # for what begins or ends around the workers; a server takes 0.3, at most 30
 _REQUEST_SECONDS = 120.0
 _JUNK = 200  # executions in a flood
@@ -60,8 +62,16 @@ KINDS = {
     "drops": "SERVICE.drops: an HTTP service cuts the connection, and does nothing",
     "drops_answer": "SERVICE.drops_answer: … does its work, and cuts the connection",
     "delays": "SERVICE.delays: … does its work, and answers `seconds` later",
+    "answers_401": "SERVICE.answers_401: … refuses the key",
+    "answers_404": "SERVICE.answers_404: … knows no such address, or no such model",
+    "answers_429": "SERVICE.answers_429: … has had too many requests, and asks to wait for `seconds` (Retry-After)",
     "answers_500": "SERVICE.answers_500: … answers with an error of its own",
     "answers_503": "SERVICE.answers_503: … answers that it is overloaded",
+    "garbles_arguments": "model.garbles_arguments: the offline model writes arguments that are no JSON",
+    "invents_field": "model.invents_field: … gives an argument that the tool does not have",
+    "mistypes_field": "model.mistypes_field: … gives arguments of a wrong type",
+    "invents_tool": "model.invents_tool: … calls a tool that does not exist",
+    "answers_nonsense": "model.answers_nonsense: … answers with something that is no JSON at all",
     "dies": "server.dies: the Temporal Server is killed, and started again after `seconds`",
 }
 
@@ -379,7 +389,7 @@ async def proxy(faults: Faults, name: str, url: str) -> asyncio.Server:
                 fault = faults.take(name, *HTTP)
                 kind = parse(fault["name"])[1] if fault else ""
                 if kind.startswith("answers_"):
-                    await _answer(kind.removeprefix("answers_"), reader, writer)
+                    await _answer(kind.removeprefix("answers_"), fault["seconds"], reader, writer)
                 elif kind != "drops":
                     await _pass_on(head, reader, writer, service, fault)
         writer.close()
@@ -387,8 +397,11 @@ async def proxy(faults: Faults, name: str, url: str) -> asyncio.Server:
     return await asyncio.start_server(serve, HOST, 0)
 
 
-async def _answer(status: str, reader: StreamReader, writer: StreamWriter) -> None:
-    writer.write(f"HTTP/1.1 {status} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+async def _answer(status: str, seconds: float, reader: StreamReader, writer: StreamWriter) -> None:
+    body = '{"error": {"message": "the workshop made this fail"}}'  # the form that OpenAI's errors have
+    more = f"Retry-After: {math.ceil(seconds)}\r\n" if status == "429" else ""  # whole seconds, as HTTP has it
+    head = f"HTTP/1.1 {status} Fault\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    writer.write(f"{head}{more}Connection: close\r\n\r\n{body}".encode())
     writer.write_eof()
     await reader.read()  # what is left of the request: closing before it is read would take the answer back
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 
 # The SDK logs each failed attempt with its whole traceback, on top of recording it in the history. These loggers
@@ -30,7 +31,16 @@ def quieten() -> None:
     # A forgotten `await` in a workflow is told where it fails; Python says it again, later, under some other cell.
     never = r"coroutine '(execute_\w+|start_\w+|sleep|wait_condition)' was never awaited"
     warnings.filterwarnings("ignore", message=never)
+    quieten_litellm()
     telemetry = TelemetryConfig(
         logging=LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF")), metrics=None
     )
     Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
+
+
+def quieten_litellm() -> None:
+    """Keep LiteLLM and the Agents SDK from the network, and their logs out of a notebook. Do it before their import."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches a price list when imported
+    os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")  # else traces go to OpenAI
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx"):
+        logging.getLogger(name).setLevel(logging.ERROR if name == "LiteLLM" else logging.WARNING)

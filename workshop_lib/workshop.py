@@ -19,6 +19,7 @@ from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import render_in_notebooks
 from workshop_lib.ledger import Ledger
+from workshop_lib.llm import settings as llm
 from workshop_lib.messages import WorkshopError, in_notebook, say
 from workshop_lib.processes import Process
 from workshop_lib.quiet import quieten
@@ -54,18 +55,23 @@ class Workshop(Connections):
         self.ledger = Ledger(folder.path / "ledger.db")
 
     @classmethod
-    async def start(cls) -> Workshop:
+    async def start(cls, *, model: bool = False) -> Workshop:
         """Start this notebook's Temporal Server, or find it again, and say in one line what is used.
 
         Running the cell again gives the same workshop. After a kernel restart, the workflows that are still open
         are listed.
 
+        Args:
+            model: Whether the notebook uses a language model. The offline one is started then, and a real one that
+                ``WORKSHOP_MODEL`` names is asked whether it takes our key.
+
         Raises:
-            WorkshopError: The server does not start, or the outside service that was asked for does not answer.
+            WorkshopError: The server does not start, or what was asked for from outside does not answer.
         """
         async with cls._starting:
             if cls.current is not None:
                 await cls.current._greet()
+                await cls.current._serve_model(model)
                 return cls.current
             quieten()
             if in_notebook():
@@ -83,8 +89,17 @@ class Workshop(Connections):
             folder.forget(SERVICES)  # they ended with the kernel before
             cls.current = ws
             atexit.register(ws._at_exit)
+            await ws._serve_model(model)
             await ws._list_open()
             return ws
+
+    async def _serve_model(self, wanted: bool) -> None:
+        if not wanted:
+            return
+        if not (llm.SERVICE in self._services and self._services[llm.SERVICE].running):
+            await self.serve(llm.SERVICE, "workshop_lib.llm.server")
+        say(f"Language model: {llm.described()}")
+        await llm.probe()
 
     async def close(self) -> None:
         """Stop the workers and the server. What the notebook did stays on disk."""
@@ -267,7 +282,7 @@ class Workshop(Connections):
             around = faults.locked(path)
         elif kind == "flooded":
             around = faults.flooded(self, target)
-        elif kind in faults.HTTP:
+        elif kind in faults.HTTP + faults.MODEL:
             if target not in self._proxies:
                 raise WorkshopError(
                     f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first."

@@ -1,0 +1,298 @@
+"""What every agent offers a client: messages that are answered in order, a transcript, a memory, an end.
+
+An agent is a workflow class that inherits from ``Conversation`` and says in ``answer`` how one message is answered.
+``send_message`` is an update, so the client gets its own answer; ``transcript`` is a query; ``end_chat`` is a signal.
+"""
+
+# No `from __future__ import annotations` here: the SDK compares the annotations of `__init__` with those of the
+# `run` of a class in another module, and a string is not equal to a class.
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio import exceptions, workflow
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+
+Message = dict[str, Any]
+"""One message of a model's conversation, in whichever form the agent's model takes it."""
+
+LONGEST_MESSAGE = 4_000  # characters
+MOST_WAITING = 20  # messages in one conversation
+_MOST_ENTRIES = 200  # of the transcript
+_MOST_REPLIES = 2 * MOST_WAITING  # remembered, should a client ask again across a continue-as-new
+_CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has a tokenizer of its own
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a transcript.
+
+    Attributes:
+        number: 1, 2, … in one conversation.
+        kind: ``user``, ``agent``, ``call`` and ``result`` (of a tool), ``approval`` (a question to a human) or
+            ``decision`` (its answer).
+        text: What is shown.
+        tool: The tool's name, for ``call`` and ``result``.
+        of: The number of the call that a result belongs to, or of the approval that a decision answers.
+    """
+
+    number: int
+    kind: str
+    text: str
+    tool: str = ""
+    of: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to one message.
+
+    Attributes:
+        text: For the user.
+        problem: Empty, or the type of the error that the text tells of.
+    """
+
+    text: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How an agent answered one message.
+
+    Attributes:
+        text: For the user.
+        messages: What the model is to remember of it, tool calls and results included; the answer is the last.
+    """
+
+    text: str
+    messages: list[Message]
+
+
+@dataclass
+class Chat:
+    """What a conversation is started with, and what one execution of it hands to the next.
+
+    Attributes:
+        model: ``"offline"`` for the workshop's offline model; empty for the one that ``WORKSHOP_MODEL`` names.
+        model_seconds: How long one answer of the model may take, with all attempts.
+        memory_tokens: How much of the conversation the model is shown again, besides its first turn.
+        most_events: How long the workflow's history may grow before the conversation continues as new.
+        turns: What is remembered: the first turn, and the newest ones.
+        entries: The newest lines of the transcript.
+        entry_count: How many lines there were.
+        answered: How many messages were answered.
+        replies: The newest replies, by update id.
+    """
+
+    model: str = ""
+    model_seconds: float = 40.0
+    memory_tokens: int = 2_000
+    most_events: int = 1_000
+    turns: list[list[Message]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    entry_count: int = 0
+    answered: int = 0
+    replies: dict[str, Reply] = field(default_factory=dict)
+
+    def remember(self, turn: list[Message]) -> None:
+        """Add one turn to the memory. The first turn is kept, the middle is forgotten when the newest fill it.
+
+        Args:
+            turn: The user's message and what followed from it.
+        """
+        self.turns.append(turn)
+        while len(self.turns) > 2 and tokens(self.turns[1:]) > self.memory_tokens:
+            del self.turns[1]
+
+
+def tokens(messages: Iterable[Any]) -> int:
+    """Roughly how many tokens messages have: a quarter of their characters, as JSON.
+
+    Args:
+        messages: Of a conversation.
+    """
+    return sum(len(json.dumps(message)) for message in messages) // _CHARACTERS_A_TOKEN
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in one sentence for a user: what the code that failed said itself.
+
+    Args:
+        error: What an activity, a child workflow or a Nexus operation failed with.
+    """
+    said = _said(error)
+    if isinstance(said, exceptions.TimeoutError):
+        return "It did not answer in time."
+    text = str(getattr(said, "message", "") or said).strip() or type(said).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+class Conversation(ABC):
+    """The base of an agent's workflow class.
+
+    Args:
+        chat: What it is started with, also after a continue-as-new.
+    """
+
+    @workflow.init
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self._turn = asyncio.Lock()  # lets its waiters in one by one, in the order in which they came
+        self._waiting = 0
+        self._ended = False
+
+    @abstractmethod
+    async def answer(self, messages: list[Message]) -> Answer:
+        """Answer the last message.
+
+        Args:
+            messages: What is remembered of the conversation, and the user's message.
+
+        Raises:
+            FailureError: It cannot be answered. The user is told why, and the conversation goes on.
+        """
+
+    async def converse(self) -> int:
+        """Take messages until ``end_chat``. The agent's ``run`` awaits it.
+
+        Returns:
+            How many messages were answered.
+        """
+        await workflow.wait_condition(lambda: (self._ended or self._long()) and workflow.all_handlers_finished())
+        if not self._ended:
+            workflow.continue_as_new(self.chat)
+        return self.chat.answered
+
+    def _long(self) -> bool:
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() > self.chat.most_events
+
+    @workflow.update
+    async def send_message(self, text: str) -> Reply:
+        """Answer one message. Messages are answered one after another, in the order in which they came.
+
+        Args:
+            text: The user's message.
+        """
+        update = workflow.current_update_info()
+        assert update is not None
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if update.id not in self.chat.replies:
+                    self._keep(update.id, await self._take_turn(text))
+                return self.chat.replies[update.id]
+        finally:
+            self._waiting -= 1
+
+    @send_message.validator
+    def _check_message(self, text: str) -> None:
+        if self._ended:
+            raise ApplicationError("This conversation has ended. Start another one.", type="Ended")
+        if not text.strip() or len(text) > LONGEST_MESSAGE:
+            raise ApplicationError(f"A message has 1 to {LONGEST_MESSAGE} characters.", type="BadMessage")
+        # The second bound is for a conversation that never has a quiet moment in which it could continue as new.
+        if self._waiting >= MOST_WAITING or workflow.info().get_current_history_length() > 4 * self.chat.most_events:
+            raise ApplicationError("Too many messages wait here. Send this one again in a moment.", type="Busy")
+
+    async def _take_turn(self, text: str) -> Reply:
+        said = {"role": "user", "content": text}
+        self.note("user", text)
+        problem = ""
+        try:
+            answer = await self.answer([*(message for turn in self.chat.turns for message in turn), said])
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            sentence = f"I could not answer that. {reason(error)}"
+            answer = Answer(sentence, [{"role": "assistant", "content": sentence}])
+            said_by = _said(error)
+            problem = getattr(said_by, "type", None) if isinstance(said_by, ApplicationError) else None
+            problem = problem or type(said_by).__name__
+        self.chat.remember([said, *answer.messages])
+        self.chat.answered += 1
+        self.note("agent", answer.text)
+        return Reply(answer.text, problem)
+
+    def _keep(self, update: str, reply: Reply) -> None:
+        self.chat.replies[update] = reply
+        for oldest in list(self.chat.replies)[:-_MOST_REPLIES]:
+            del self.chat.replies[oldest]
+
+    def note(self, kind: str, text: str, tool: str = "", of: int = 0) -> int:
+        """Add a line to the transcript.
+
+        Args:
+            kind: As in ``Entry``.
+            text: As in ``Entry``.
+            tool: As in ``Entry``.
+            of: As in ``Entry``.
+
+        Returns:
+            Its number.
+        """
+        self.chat.entry_count += 1
+        self.chat.entries.append(Entry(self.chat.entry_count, kind, text, tool, of))
+        del self.chat.entries[:-_MOST_ENTRIES]
+        return self.chat.entry_count
+
+    async def approved(self, question: str, hours: float = 24.0) -> bool:
+        """Ask a human, and wait for the decision, through restarts of whatever there is.
+
+        Args:
+            question: What is to be approved.
+            hours: How long to wait. Nobody's answer is a no, as is the end of the conversation.
+        """
+        number = self.note("approval", question)
+
+        def decision() -> Entry | None:
+            return next((e for e in self.chat.entries if e.kind == "decision" and e.of == number), None)
+
+        try:
+            limit = timedelta(hours=hours)
+            await workflow.wait_condition(lambda: self._ended or decision() is not None, timeout=limit)
+        except TimeoutError:
+            pass
+        made = decision()
+        if made is None:
+            self.note("decision", "no", of=number)
+        return made is not None and made.text == "yes"
+
+    @workflow.update
+    def decide(self, number: int, yes: bool) -> None:
+        """Answer a question to a human.
+
+        Args:
+            number: Of the transcript's entry that asks.
+            yes: Whether it is approved.
+        """
+        self.note("decision", "yes" if yes else "no", of=number)
+
+    @decide.validator
+    def _check_decision(self, number: int, yes: bool) -> None:
+        asked = any(entry.kind == "approval" and entry.number == number for entry in self.chat.entries)
+        if not asked or any(entry.kind == "decision" and entry.of == number for entry in self.chat.entries):
+            raise ApplicationError(f"Nothing waits for a decision under number {number}.", type="NotAsked")
+
+    @workflow.query
+    def transcript(self) -> list[Entry]:
+        """The newest lines of the conversation, oldest first."""
+        return self.chat.entries
+
+    @workflow.signal
+    def end_chat(self) -> None:
+        """Answer what was sent so far, and end."""
+        self._ended = True
+
+
+def _said(error: BaseException) -> BaseException:
+    """The cause that the code which failed raised itself; what is behind it is for whoever mends it."""
+    while not isinstance(error, ApplicationError) and (cause := getattr(error, "cause", None)) is not None:
+        error = cause
+    return error

@@ -1,0 +1,49 @@
+"""The refund service: HTTP, a process and a database of its own. It tells the audit service of each refund.
+
+``await ws.serve("refunds", "workshop_lib.teams.support.refunds")`` starts it. Its ``Idempotency-Key`` makes one refund
+of as many requests as there are, and travels on to the audit service.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from workshop_lib.ledger import note
+from workshop_lib.state import notebook_folder, service_address
+
+_TABLE = "CREATE TABLE IF NOT EXISTS refunds (id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL)"
+_AUDIT_SECONDS = 1.0
+
+
+def _record(key: str, order: str, amount: float) -> str:
+    with closing(sqlite3.connect(notebook_folder() / "refunds.db", timeout=5)) as database, database:
+        database.execute(_TABLE)
+        insert = "INSERT OR IGNORE INTO refunds (key, order_id, amount) VALUES (?, ?, ?)"
+        database.execute(insert, (key, order, amount))
+        (number,) = database.execute("SELECT id FROM refunds WHERE key = ?", (key,)).fetchone()
+    note("refund", once=f"refund {key}", order=order, amount=amount)
+    return f"refund-{number}"
+
+
+async def _refund(request: Request) -> JSONResponse:
+    body, key = await request.json(), request.headers["idempotency-key"]
+    refund = _record(key, body["order"], body["amount"])
+    entry = {"what": f"{refund}: {body['amount']} to {body['order']}", "why": body["reason"]}
+    try:
+        async with httpx.AsyncClient(timeout=_AUDIT_SECONDS) as audit:
+            told = await audit.post(service_address("audit") + "/entries", json=entry, headers={"Idempotency-Key": key})
+        told.raise_for_status()
+    except httpx.HTTPError as error:
+        # The money is paid, and asking again pays nothing. But a refund that nobody audited is not finished.
+        return JSONResponse({"error": f"audit: {type(error).__name__}"}, 502)
+    return JSONResponse({"refund": refund})
+
+
+app = Starlette(routes=[Route("/refunds", _refund, methods=["POST"])])

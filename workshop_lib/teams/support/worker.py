@@ -1,0 +1,37 @@
+"""The support team's Worker, in a process of its own: ``await ws.spawn("workshop_lib.teams.support.worker")``."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.connections import Connections
+from workshop_lib.llm.calls import call_model
+from workshop_lib.teams.support import activities
+from workshop_lib.teams.support.workflows import Dispatcher, Specialist
+
+TASK_QUEUE = "support"
+WORKER: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "workflows": [Dispatcher, Specialist],
+    "activities": [
+        call_model,
+        activities.calculator,
+        activities.weather,
+        activities.search_documents,
+        activities.refund,
+    ],
+}
+
+
+async def worker(ws: Connections) -> Worker:
+    """The Worker, not yet running.
+
+    Args:
+        ws: How to reach the service.
+    """
+    client = await Client.connect(**await ws.connection("default"))
+    return Worker(client, **WORKER, activity_executor=ThreadPoolExecutor(20))

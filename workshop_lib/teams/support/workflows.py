@@ -1,0 +1,109 @@
+"""The support team's agents: one that talks to customers, and a specialist that it asks. Each is a workflow."""
+
+# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from workshop_lib import agent
+    from workshop_lib.conversation import Answer, Chat, Conversation, Message
+    from workshop_lib.llm.calls import ask_model
+    from workshop_lib.teams.support import activities
+
+_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+TOOL = {
+    "start_to_close_timeout": timedelta(seconds=5),
+    "schedule_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": _RETRY,
+}
+DISPATCHER = (
+    "You are the shop's assistant. Use your tools. Ask the specialist about orders, refunds and the shop's rules."
+)
+SPECIALIST = "You know the shop's handbook, and you can pay money back. Answer in one or two sentences."
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one agent asks another.
+
+    Attributes:
+        question: In plain words.
+        chat: Which model to use, and how long it may take.
+    """
+
+    question: str
+    chat: Chat
+
+
+@workflow.defn
+class Specialist:
+    """Knows the handbook, and can refund."""
+
+    @workflow.run
+    async def run(self, asked: Question) -> str:
+        """Answer one question.
+
+        Args:
+            asked: The question.
+        """
+        tools = [
+            agent.activity_tool(activities.search_documents, **TOOL),
+            agent.activity_tool(activities.refund, **TOOL),
+        ]
+        messages: list[Message] = [{"role": "user", "content": asked.question}]
+        answer = await agent.answer(SPECIALIST, messages, tools, partial(ask_model, asked.chat))
+        return answer.text
+
+
+@dataclass(frozen=True)
+class ToSpecialist:
+    """What the dispatcher's model says to call the specialist.
+
+    Attributes:
+        question: What to ask, in full.
+    """
+
+    question: str
+
+
+@workflow.defn
+class Dispatcher(Conversation):
+    """Talks to a customer. What it cannot do itself, it asks the specialist."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended.
+
+        Args:
+            chat: As in ``Conversation``.
+
+        Returns:
+            How many messages were answered.
+        """
+        return await self.converse()
+
+    async def answer(self, messages: list[Message]) -> Answer:
+        """See base class."""
+        purpose = (
+            "Ask the specialist, who knows the shop's handbook (returns, shipping, warranty) and can refund orders."
+        )
+        tools = [
+            agent.activity_tool(activities.calculator, **TOOL),
+            agent.activity_tool(activities.weather, **TOOL),
+            agent.Tool("ask_specialist", purpose, ToSpecialist, self._ask_specialist),
+        ]
+        return await agent.answer(DISPATCHER, messages, tools, partial(ask_model, self.chat), self.note)
+
+    async def _ask_specialist(self, call: ToSpecialist) -> str:
+        settings = Chat(model=self.chat.model, model_seconds=self.chat.model_seconds)
+        return await workflow.execute_child_workflow(
+            Specialist.run,
+            Question(call.question, settings),
+            id=f"{workflow.info().workflow_id}-specialist-{self.chat.entry_count}",
+            execution_timeout=timedelta(minutes=5),
+        )
