@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from temporalio import activity, workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from workshop_lib.conversation import Answer, Message, reason
 
@@ -44,7 +45,7 @@ class Tool:
 
     name: str
     description: str
-    arguments: type[Any]
+    arguments: type
     call: Callable[[Any], Awaitable[Any]]
 
     @property
@@ -159,7 +160,7 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
     if tool is None:
         return f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}.", True
     try:
-        given = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
+        given: Any = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in error.errors()]
         return f"Invalid arguments for {name}. " + "; ".join(wrong), True
@@ -173,6 +174,39 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
     return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)", False
 
 
+class Heartbeats(Interceptor):
+    """Lets a Worker heartbeat for each activity that has a heartbeat timeout, while it runs.
+
+    So the death of a Worker is noticed within that timeout, and not when the activity's time is up. An activity that
+    hangs in a Worker that lives is ended by its start-to-close timeout.
+    """
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """See base class."""
+        return _Beating(next)
+
+
+class _Beating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        limit = activity.info().heartbeat_timeout
+        if not limit:
+            return await super().execute_activity(input)
+
+        async def beat() -> None:
+            while True:
+                if inspect.iscoroutinefunction(input.fn):
+                    activity.heartbeat()
+                else:  # the SDK expects it from a thread then, and would wait for this loop
+                    await asyncio.to_thread(activity.heartbeat)
+                await asyncio.sleep(limit.total_seconds() / 4)
+
+        beats = asyncio.create_task(beat())
+        try:
+            return await super().execute_activity(input)
+        finally:
+            beats.cancel()
+
+
 def idempotency_key() -> str:
     """A key for the effect of the activity that runs now: the same in each of its attempts, and in no other one."""
     info = activity.info()
@@ -180,7 +214,7 @@ def idempotency_key() -> str:
 
 
 @cache
-def _schema(arguments: type[Any]) -> dict[str, Any]:
+def _schema(arguments: type) -> dict[str, Any]:
     return TypeAdapter(arguments).json_schema()
 
 

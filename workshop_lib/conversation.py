@@ -22,9 +22,8 @@ Message = dict[str, Any]
 """One message of a model's conversation, in whichever form the agent's model takes it."""
 
 LONGEST_MESSAGE = 4_000  # characters
-MOST_WAITING = 20  # messages in one conversation
 _MOST_ENTRIES = 200  # of the transcript
-_MOST_REPLIES = 2 * MOST_WAITING  # remembered, should a client ask again across a continue-as-new
+_MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
 _CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has a tokenizer of its own
 
 
@@ -81,6 +80,7 @@ class Chat:
     Attributes:
         model: ``"offline"`` for the workshop's offline model; empty for the one that ``WORKSHOP_MODEL`` names.
         model_seconds: How long one answer of the model may take, with all attempts.
+        tool_seconds: How long one use of a tool may take, with all attempts.
         memory_tokens: How much of the conversation the model is shown again, besides its first turn.
         most_events: How long the workflow's history may grow before the conversation continues as new.
         turns: What is remembered: the first turn, and the newest ones.
@@ -92,6 +92,7 @@ class Chat:
 
     model: str = ""
     model_seconds: float = 40.0
+    tool_seconds: float = 60.0
     memory_tokens: int = 2_000
     most_events: int = 1_000
     turns: list[list[Message]] = field(default_factory=list)
@@ -144,7 +145,6 @@ class Conversation(ABC):
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
         self._turn = asyncio.Lock()  # lets its waiters in one by one, in the order in which they came
-        self._waiting = 0
         self._ended = False
 
     @abstractmethod
@@ -182,14 +182,10 @@ class Conversation(ABC):
         """
         update = workflow.current_update_info()
         assert update is not None
-        self._waiting += 1
-        try:
-            async with self._turn:
-                if update.id not in self.chat.replies:
-                    self._keep(update.id, await self._take_turn(text))
-                return self.chat.replies[update.id]
-        finally:
-            self._waiting -= 1
+        async with self._turn:
+            if update.id not in self.chat.replies:
+                self._keep(update.id, await self._take_turn(text))
+            return self.chat.replies[update.id]
 
     @send_message.validator
     def _check_message(self, text: str) -> None:
@@ -197,8 +193,8 @@ class Conversation(ABC):
             raise ApplicationError("This conversation has ended. Start another one.", type="Ended")
         if not text.strip() or len(text) > LONGEST_MESSAGE:
             raise ApplicationError(f"A message has 1 to {LONGEST_MESSAGE} characters.", type="BadMessage")
-        # The second bound is for a conversation that never has a quiet moment in which it could continue as new.
-        if self._waiting >= MOST_WAITING or workflow.info().get_current_history_length() > 4 * self.chat.most_events:
+        if workflow.info().get_current_history_length() > 4 * self.chat.most_events:
+            # There was never a quiet moment in which it could have continued as new.
             raise ApplicationError("Too many messages wait here. Send this one again in a moment.", type="Busy")
 
     async def _take_turn(self, text: str) -> Reply:
@@ -212,9 +208,9 @@ class Conversation(ABC):
                 raise
             sentence = f"I could not answer that. {reason(error)}"
             answer = Answer(sentence, [{"role": "assistant", "content": sentence}])
-            said_by = _said(error)
-            problem = getattr(said_by, "type", None) if isinstance(said_by, ApplicationError) else None
-            problem = problem or type(said_by).__name__
+            cause = _said(error)
+            named = cause.type if isinstance(cause, ApplicationError) else None
+            problem = named or type(cause).__name__
         self.chat.remember([said, *answer.messages])
         self.chat.answered += 1
         self.note("agent", answer.text)

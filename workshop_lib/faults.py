@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import math
 import os
 import re
@@ -18,7 +19,7 @@ import sys
 import time
 import uuid
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -141,6 +142,9 @@ class Faults(tc.Interceptor, tw.Interceptor):
 
         def fire(content: dict[str, Any]) -> None:
             for fault in due(content)[:1]:
+                if fault["skip"]:
+                    fault["skip"] -= 1
+                    return
                 fault["left"] -= 1
                 fault["at"].append(time.time())
                 taken.update(fault)
@@ -188,24 +192,45 @@ class _Activities(tw.ActivityInboundInterceptor):
         self._faults = faults
 
     async def execute_activity(self, input: tw.ExecuteActivityInput) -> Any:
-        await self._suffer(*_BEFORE)
+        slow = await self._suffer(*_BEFORE)
+        if slow:
+            input.fn = _slowed(input.fn, slow)
         result = await super().execute_activity(input)
         await self._suffer(*_AFTER)
         return result
 
-    async def _suffer(self, *kinds: str) -> None:
+    async def _suffer(self, *kinds: str) -> float:
+        """Let a fault happen, if one is due. Returns for how many seconds the activity itself is to be slow."""
         info = activity.info()
         fault = self._faults.take(info.activity_type, *kinds)
         if not fault:
-            return
+            return 0.0
         kind = parse(fault["name"])[1]
         if kind == "is_slow":
-            await _idle(fault["seconds"])
-            return
+            return float(fault["seconds"])
         if kind in ("hangs", "times_out"):
             limit = info.start_to_close_timeout or info.schedule_to_close_timeout or timedelta(0)
             await _idle(limit.total_seconds() + 0.1)  # later than the server's own clock
         raise ApplicationError(f"The fault {fault['name']}", type="Fault")
+
+
+def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    # Slow inside: what other interceptors do around the activity, such as heartbeats, goes on meanwhile.
+    if inspect.iscoroutinefunction(function):
+
+        async def slow(*arguments: Any) -> Any:
+            await asyncio.sleep(seconds)
+            return await function(*arguments)
+
+        return slow
+
+    def slow_thread(*arguments: Any) -> Any:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:  # in steps, between which the SDK can cancel the thread
+            time.sleep(0.02)
+        return function(*arguments)
+
+    return slow_thread
 
 
 async def _idle(seconds: float) -> None:
@@ -243,6 +268,7 @@ class Fault:
         name: Its name, as in ``KINDS``.
         times: How often it happens at most, in all processes together.
         seconds: How long it lasts, if it is of those that last.
+        skip: How many chances it lets pass first.
         file: Where the Workers look for it.
         background: The loop for what is broken around the Workers.
         around: Breaks that and fixes it, for a fault of such a kind.
@@ -251,6 +277,7 @@ class Fault:
     name: str
     times: int
     seconds: float
+    skip: int
     file: Path
     background: BackgroundLoop
     around: AbstractAsyncContextManager[None] | None = None
@@ -278,7 +305,7 @@ class Fault:
         return self._held.done() if self._held is not None else self.fired >= self.times
 
     def __enter__(self) -> Fault:
-        entry = {"name": self.name, "left": self.times, "seconds": self.seconds, "at": []}
+        entry = {"name": self.name, "left": self.times, "skip": self.skip, "seconds": self.seconds, "at": []}
         try:
             if self.around is not None:
                 self.background.call(self._begin(self.around), _CHANGE_SECONDS)

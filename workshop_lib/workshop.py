@@ -253,7 +253,7 @@ class Workshop(Connections):
             worker.discard()
         self._running = [worker for worker in self._running if worker not in workers]
 
-    def fault(self, name: str, *, times: int = 1, seconds: float = 3.0) -> faults.Fault:
+    def fault(self, name: str, *, times: int = 1, seconds: float = 3.0, skip: int = 0) -> faults.Fault:
         """Let something fail while a with-block runs: ``with ws.fault("charge_customer.fails", times=2) as fault:``.
 
         Workers made with ``ws.connection`` have their part in it without a restart, in whichever process they run.
@@ -264,6 +264,7 @@ class Workshop(Connections):
                 befalls it once.
             seconds: How long it lasts, if it is of those that last: ``is_slow``, ``delays``, ``locked``, ``flooded``,
                 ``dies``. The end of the with-block ends the last three earlier.
+            skip: How many chances it lets pass first: 2 for the third call of an activity.
 
         Returns:
             A context manager with ``fired``, how often it happened, and ``at``, when.
@@ -289,7 +290,7 @@ class Workshop(Connections):
                 )
         else:
             self._check_activity(name, target, kind)
-        return faults.Fault(name, times, seconds, self._faults.file, self._background, around)
+        return faults.Fault(name, times, seconds, skip, self._faults.file, self._background, around)
 
     def _check_activity(self, name: str, activity: str, kind: str) -> None:
         running = [worker for worker in self._running if worker.running]

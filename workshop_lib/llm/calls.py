@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,7 +19,7 @@ from workshop_lib.quiet import quieten_litellm
 quieten_litellm()
 import litellm  # noqa: E402
 
-_HEARTBEAT = timedelta(seconds=1)
+_HEARTBEAT = timedelta(seconds=2)
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
 # What trying again cannot mend, and what the user is told.
@@ -74,8 +72,7 @@ async def call_model(request: ModelRequest) -> Message:
     headers = {"X-Client-Request-Id": idempotency_key()}
     arguments = {**model(request.model), **tools, "messages": request.messages, "extra_headers": headers}
     try:
-        async with beating():
-            return _plain(await litellm.acompletion(**arguments))
+        return _plain(await litellm.acompletion(**arguments))
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is no JSON, for one
         raise _explained(error) from error
 
@@ -100,23 +97,6 @@ def _retry_after(error: Exception) -> timedelta | None:
     with contextlib.suppress(ValueError):  # it may also be a date
         return timedelta(seconds=float(headers["retry-after"])) if "retry-after" in headers else None
     return None
-
-
-@contextlib.asynccontextmanager
-async def beating() -> AsyncIterator[None]:
-    """Heartbeat while an ``async`` activity waits, so that the death of its worker is noticed before its time is up."""
-    every = (activity.info().heartbeat_timeout or timedelta(seconds=30)).total_seconds() / 3
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(every)
-
-    beats = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beats.cancel()
 
 
 async def ask_model(chat: Chat, messages: list[Message], tools: list[dict[str, Any]]) -> Message:

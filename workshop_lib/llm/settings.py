@@ -38,7 +38,8 @@ def model(name: str = "") -> dict[str, Any]:
         WorkshopError: The offline model does not run.
     """
     if "litellm" in sys.modules:
-        sys.modules["litellm"].suppress_debug_info = True  # else it prints two adverts for each error
+        # Else it prints two adverts for each error.
+        sys.modules["litellm"].suppress_debug_info = True  # type: ignore[attr-defined]
     # Temporal tries again, and nobody else: two that retry multiply.
     common = {"timeout": ATTEMPT_SECONDS, "max_retries": 0}
     if (name or chosen()) != OFFLINE:

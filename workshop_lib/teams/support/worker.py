@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from workshop_lib.agent import Heartbeats
 from workshop_lib.connections import Connections
 from workshop_lib.llm.calls import call_model
 from workshop_lib.teams.support import activities
@@ -24,6 +26,8 @@ WORKER: dict[str, Any] = {
         activities.search_documents,
         activities.refund,
     ],
+    "interceptors": [Heartbeats()],
+    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # the SDK holds heartbeats back
 }
 
 

@@ -2,9 +2,11 @@
 
 # No `from __future__ import annotations`: see workshop_lib/conversation.py.
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -16,11 +18,25 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.support import activities
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
-TOOL = {
-    "start_to_close_timeout": timedelta(seconds=5),
-    "schedule_to_close_timeout": timedelta(seconds=20),
-    "retry_policy": _RETRY,
-}
+
+
+def tool(function: Callable[..., Any], chat: Chat) -> agent.Tool:
+    """One of the team's activities as a tool, with the limits that they have in common.
+
+    Args:
+        function: The activity.
+        chat: Says how long a tool may take.
+    """
+    limit = timedelta(seconds=chat.tool_seconds)
+    return agent.activity_tool(
+        function,
+        start_to_close_timeout=limit,
+        schedule_to_close_timeout=limit,
+        heartbeat_timeout=timedelta(seconds=2),
+        retry_policy=_RETRY,
+    )
+
+
 DISPATCHER = (
     "You are the shop's assistant. Use your tools. Ask the specialist about orders, refunds and the shop's rules."
 )
@@ -51,10 +67,7 @@ class Specialist:
         Args:
             asked: The question.
         """
-        tools = [
-            agent.activity_tool(activities.search_documents, **TOOL),
-            agent.activity_tool(activities.refund, **TOOL),
-        ]
+        tools = [tool(activities.search_documents, asked.chat), tool(activities.refund, asked.chat)]
         messages: list[Message] = [{"role": "user", "content": asked.question}]
         answer = await agent.answer(SPECIALIST, messages, tools, partial(ask_model, asked.chat))
         return answer.text
@@ -93,14 +106,14 @@ class Dispatcher(Conversation):
             "Ask the specialist, who knows the shop's handbook (returns, shipping, warranty) and can refund orders."
         )
         tools = [
-            agent.activity_tool(activities.calculator, **TOOL),
-            agent.activity_tool(activities.weather, **TOOL),
+            tool(activities.calculator, self.chat),
+            tool(activities.weather, self.chat),
             agent.Tool("ask_specialist", purpose, ToSpecialist, self._ask_specialist),
         ]
         return await agent.answer(DISPATCHER, messages, tools, partial(ask_model, self.chat), self.note)
 
     async def _ask_specialist(self, call: ToSpecialist) -> str:
-        settings = Chat(model=self.chat.model, model_seconds=self.chat.model_seconds)
+        settings = replace(self.chat, turns=[], entries=[], replies={})
         return await workflow.execute_child_workflow(
             Specialist.run,
             Question(call.question, settings),
