@@ -13,12 +13,12 @@ from workshop_lib.agent import Heartbeats
 from workshop_lib.connections import Connections
 from workshop_lib.llm.calls import call_model
 from workshop_lib.teams.support import activities
-from workshop_lib.teams.support.workflows import Dispatcher, Specialist
+from workshop_lib.teams.support.workflows import Cashier, Dispatcher, Specialist
 
 TASK_QUEUE = "support"
 WORKER: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
-    "workflows": [Dispatcher, Specialist],
+    "workflows": [Dispatcher, Specialist, Cashier],
     "activities": [
         call_model,
         activities.calculator,

@@ -41,6 +41,7 @@ DISPATCHER = (
     "You are the shop's assistant. Use your tools. Ask the specialist about orders, refunds and the shop's rules."
 )
 SPECIALIST = "You know the shop's handbook, and you can pay money back. Answer in one or two sentences."
+CASHIER = "You pay money back to customers. A person has to agree to each refund."
 
 
 @dataclass(frozen=True)
@@ -119,4 +120,34 @@ class Dispatcher(Conversation):
             Question(call.question, settings),
             id=f"{workflow.info().workflow_id}-specialist-{self.chat.entry_count}",
             execution_timeout=timedelta(minutes=5),
+        )
+
+
+@workflow.defn
+class Cashier(Conversation):
+    """Pays money back, when a person has agreed."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended.
+
+        Args:
+            chat: As in ``Conversation``.
+
+        Returns:
+            How many messages were answered.
+        """
+        return await self.converse()
+
+    async def answer(self, messages: list[Message]) -> Answer:
+        """See base class."""
+        paying = tool(activities.refund, self.chat)
+
+        async def pay(call: Any) -> Any:
+            if not await self.approved(f"Pay {call.amount:.2f} dollars back for {call.order}?"):
+                return "Error: refused. A person decided against it."
+            return await paying.call(call)
+
+        return await agent.answer(
+            CASHIER, messages, [replace(paying, call=pay)], partial(ask_model, self.chat), self.note
         )
