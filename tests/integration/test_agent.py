@@ -240,11 +240,10 @@ async def test_a_message_that_is_sent_again_after_a_continue_as_new_is_answered_
     ws: Workshop, support: Client
 ) -> None:
     handle = await begin(ws, support, Chat(model="offline", most_events=10))
-    sent = {"id": "message-1"}
-    first = await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?", **sent)
+    first = await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?", id="message-1")
     await ask(handle, "hello")
     assert len(await lengths(support, handle.id)) >= 2
-    assert await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?", **sent) == first
+    assert await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?", id="message-1") == first
     assert len(await transcript(handle, "user")) == 2
     await handle.terminate()
 

@@ -32,7 +32,7 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
     # Every other column stands half a row lower, so that an arrow past one column runs between its boxes.
     spots = {name: (1 + column * step, 34 + (row + column % 2 / 2) * _ROW) for name, (column, row) in places.items()}
     shapes = [svg.text(0, 14, f"{title}: {sum(made.values())} hops", bold=True)]
-    for (caller, called), times in made.items():
+    for caller, called in made:
         shapes += _arrow(spots[caller], spots[called])
     for name, (x, y) in spots.items():
         label = " + ".join(f"{times}×" for (_, called), times in made.items() if called == name)

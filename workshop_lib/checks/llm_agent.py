@@ -1,0 +1,353 @@
+"""The exercises of notebook 03, each in conversations under the failure that it is about."""
+
+# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+
+import asyncio
+import contextlib
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+
+from workshop_lib import agent
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
+from workshop_lib.checks.trial import activity_name, end, worker, wrong_code
+from workshop_lib.conversation import Answer, Chat, Conversation, Entry, Message, Reply
+from workshop_lib.failures import describe
+from workshop_lib.history import history
+from workshop_lib.llm.calls import ask_model, call_model
+from workshop_lib.messages import WorkshopError
+from workshop_lib.state import service_address
+from workshop_lib.teams.support.activities import calculator, refund, weather
+from workshop_lib.workshop import Workshop
+
+_SECONDS = 6.0  # for one answer; an undisturbed one takes a tenth of a second
+_SHORT = timedelta(hours=1)  # a person is given at least this long
+
+
+class Talk:
+    """One conversation with an agent that is checked.
+
+    Args:
+        handle: Of its workflow.
+    """
+
+    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+        self.handle = handle
+
+    def send(self, text: str) -> asyncio.Task[Reply]:
+        """Send a message, and do not wait for its reply."""
+        return asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
+
+    async def say(self, text: str) -> str:
+        """Send a message and wait for its reply."""
+        return await self.reply(self.send(text), text)
+
+    async def reply(self, sent: asyncio.Task[Reply], text: str) -> str:
+        """Wait for a reply.
+
+        Args:
+            sent: From ``send``.
+            text: The message.
+
+        Raises:
+            Wrong: None comes, or the message fails.
+        """
+        try:
+            await self._until_answered(sent, text)
+            replied = sent.result().text
+        except WorkflowUpdateFailedError as error:
+            why = describe(error)[-1].strip()
+            raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
+        finally:
+            sent.cancel()
+        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
+            raise RuntimeError(NOT_SOLVED)
+        return replied
+
+    async def _until_answered(self, sent: asyncio.Task[Reply], text: str) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while not sent.done():
+            await asyncio.wait([sent], timeout=0.25)
+            if sent.done():
+                return
+            told = await history(self.handle)
+            if told.failed_tasks:  # it would fail again and again
+                raise wrong_code(told.failed_tasks[-1])
+            if time.monotonic() > deadline:
+                failing = [step for step in told.steps if step.failure and not step.closed]
+                if failing:
+                    advice = "What was it given, and is that what it takes?"
+                    raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
+                raise Wrong(f"{text!r} was not answered in {_SECONDS:.0f} s.", "What does your agent wait for?")
+
+    async def lines(self, kind: str) -> list[Entry]:
+        """The lines of the transcript of a kind."""
+        entries = await self.handle.query("transcript", result_type=list[Entry])
+        return [entry for entry in entries if entry.kind == kind]
+
+
+@contextlib.asynccontextmanager
+async def _talks(ws: Workshop, answer: Any, *activities: Any) -> AsyncIterator[Callable[[], Awaitable[Talk]]]:
+    """A Worker for an agent, while the block runs, and a function that begins a conversation with it."""
+    if not (isinstance(answer, type) and issubclass(answer, Conversation)):
+        raise Wrong(
+            f"You handed in {answer!r}, which is no agent.", "Hand in the class, which inherits `Conversation`."
+        )
+    try:
+        service_address("model")
+    except WorkshopError as error:
+        what = "The offline model does not run."
+        raise WorkshopError(what, then="Run the set-up cell: `await Workshop.start(model=True)`.") from error
+    talks: list[Talk] = []
+    queue = ws.id("check")
+    settings = {"workflows": [answer], "activities": [call_model, *activities], "interceptors": [agent.Heartbeats()]}
+    # It forgets all after each step, as if it had crashed.
+    async with worker(ws, queue, **settings, max_cached_workflows=0) as client:
+
+        async def begin() -> Talk:
+            handle = await client.start_workflow(
+                answer.run,  # type: ignore[attr-defined]
+                Chat(model="offline", model_seconds=5, tool_seconds=4),
+                id=ws.id("check-chat"),
+                task_queue=queue,
+                task_timeout=timedelta(seconds=2),
+                execution_timeout=timedelta(days=9),
+            )
+            talks.append(Talk(handle))
+            return talks[-1]
+
+        try:
+            yield begin
+        finally:
+            await asyncio.gather(*(end(talk.handle) for talk in talks))
+
+
+def _clerk(*functions: Callable[..., Any]) -> type[Conversation]:
+    """An agent that has these activities as tools."""
+    limit = {"start_to_close_timeout": timedelta(seconds=3), "schedule_to_close_timeout": timedelta(seconds=5)}
+    tools = [agent.activity_tool(function, **limit) for function in functions]
+
+    @workflow.defn(name="Clerk", sandboxed=False)  # the sandbox would look for it in a module
+    class Clerk(Conversation):
+        @workflow.run
+        async def run(self, chat: Chat) -> int:
+            return await self.converse()
+
+        async def answer(self, messages: list[Message]) -> Answer:
+            return await agent.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
+
+    return Clerk
+
+
+def _tool(answer: Any, *parameters: str) -> str:
+    """The name of an activity that is to be a tool.
+
+    Raises:
+        Wrong: It is none, or its parameters are others.
+    """
+    name = activity_name(answer)
+    found = list(inspect.signature(answer).parameters)
+    if found != list(parameters):
+        wanted = ", ".join(parameters)
+        raise Wrong(f"`{name}` takes {', '.join(found) or 'nothing'}.", f"Keep its parameters: {wanted}.")
+    return name
+
+
+@exercise(
+    "3.1",
+    hints=(
+        "The model sees the name, the first paragraph of the docstring, and the parameters. Then it is arithmetic.",
+        "The docstring is the first statement of the function. Use the words that a customer would use.",
+        '`"""What it costs to ship a parcel to a country, in dollars."""`, and then\n'
+        '`return 5 + 2 * kilograms if country == "Norway" else 15 + 4 * kilograms`',
+    ),
+)
+async def new_tool(ws: Workshop, answer: Any) -> str:
+    """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
+    name = _tool(answer, "kilograms", "country")
+    clerk = _clerk(calculator, weather, answer)
+    async with _talks(ws, clerk, calculator, weather, answer) as begin:
+        talk = await begin()
+        await _cost(talk, name, "How much is it to ship a parcel of 3 kg to Japan?", 27.0)
+        await _cost(talk, name, "And to ship a parcel of 10 kg to Norway?", 25.0)
+        if not agent.summary(answer):
+            raise Wrong(
+                "It has no docstring. This time its name was enough for the model.",
+                "Begin the function with a docstring that says what it is for.",
+            )
+        with ws.fault(f"{name}.fails"):
+            await _cost(talk, name, "How much is it to ship a parcel of 2 kg to Peru?", 23.0)
+    return "The model used it for three customers, and once it failed and was tried again."
+
+
+async def _cost(talk: Talk, name: str, question: str, right: float) -> None:
+    before = len(await talk.lines("result"))
+    await talk.say(question)
+    results = [entry for entry in (await talk.lines("result"))[before:] if entry.tool == name]
+    if not results:
+        raise Wrong(
+            f"The model did not use `{name}` for {question!r}.",
+            "Say in the docstring what it is for, in the words of a customer: ship, parcel, country, cost.",
+        )
+    try:
+        cost = float(results[-1].text)
+    except ValueError:
+        raise Wrong(f"For {question!r} it gave {results[-1].text!r}.", "Return a number.") from None
+    if cost != right:
+        raise Wrong(
+            f"For {question!r} it gave {cost:g}. It should be {right:g}.",
+            "Within Norway: 5 and 2 for each kilogram. To any other country: 15 and 4 for each.",
+        )
+
+
+_MISTAKES = {
+    "garbles_arguments": (
+        "wrote arguments that are no JSON",
+        "`json.loads` raises ValueError then: catch it, and return a sentence that begins with `Invalid arguments`.",
+    ),
+    "invents_tool": (
+        "called a tool that does not exist, weather_2",
+        "Compare `name` first, and return a sentence that begins with `Unknown tool`.",
+    ),
+    "invents_field": (
+        "made up an argument, colour",
+        "Do not drop it in silence: it may hold what the user asked for. Return `Invalid arguments: …` instead.",
+    ),
+    "mistypes_field": (
+        "gave a list as the city",
+        "Look at its type (`isinstance(…, str)`) before you call the activity, and return `Invalid arguments: …`.",
+    ),
+}
+
+
+@exercise(
+    "3.2",
+    hints=(
+        "Four things can be wrong: the name, the JSON, the fields, the type of a field. Look at them in this order.",
+        "Return the sentence; do not raise. `json.loads` raises `ValueError`; `set(given)` holds the fields' names.",
+        "`if name != …: return …`, then `try: given = json.loads(arguments)` / `except ValueError: return …`, then\n"
+        '`if set(given) != {"city"} or not isinstance(given["city"], str): return …`, and at last\n'
+        '`return await workflow.execute_activity(weather, given["city"], start_to_close_timeout=limit)`',
+    ),
+)
+async def mistakes(ws: Workshop, answer: Any) -> str:
+    """Each of the model's mistakes goes back to it, is repaired, and the user gets the weather."""
+    async with _talks(ws, answer, weather) as begin:
+        calm = await begin()
+        reply = await calm.say("How is the weather in Oslo?")
+        if "-4" not in reply:
+            raise Wrong(f"Without any mistake of the model, the reply was {reply!r}.", "Return the weather as text.")
+        for mistake, (what, advice) in _MISTAKES.items():
+            talk = await begin()
+            try:
+                with ws.fault(f"model.{mistake}"):
+                    reply = await talk.say("How is the weather in Nairobi?")
+            except Wrong as wrong:
+                raise Wrong(f"The model {what}. {wrong.saw}", advice) from wrong
+            asked = (await history(talk.handle)).attempts("call_model")
+            if asked < 3:
+                raise Wrong(f"The model {what}, and you did not tell it.", advice)
+            if "26" not in reply:
+                raise Wrong(f"The model {what}, and the user was told {reply!r}.", advice)
+    return "The model made four kinds of mistakes, was told of each, and did it right the second time."
+
+
+@exercise(
+    "3.3",
+    hints=(
+        "Ask first, pay then. `self.approved` is a coroutine: it needs `await`, and it returns `True` or `False`.",
+        "After a no, return a text that says so. `REFUND.call(call)` pays, and is a coroutine, too.",
+        '`if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):` '
+        '`return "Error: refused by a person."`, and then `return await REFUND.call(call)`',
+    ),
+)
+async def approval(ws: Workshop, answer: Any) -> str:
+    """No money moves before a yes, none after a no, and once after a yes, also when the service's answer is lost."""
+    for name in ("audit", "refunds"):
+        try:
+            service_address(name)
+        except WorkshopError:
+            await ws.serve(name, f"workshop_lib.teams.support.{name}")
+    refused, agreed = ws.id("order"), ws.id("order")
+    async with _talks(ws, answer, refund) as begin:
+        talk = await begin()
+        await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
+        if ws.ledger.count("refund", order=refused):
+            raise Wrong("A person said no, and the money was paid all the same.", "Look at what `approved` returns.")
+        with ws.fault("refunds.drops_answer"):
+            await _decided(ws, talk, f"Please refund $45 for {agreed}.", agreed, "45", yes=True)
+        paid = ws.ledger.count("refund", order=agreed)
+        if paid != 1:
+            raise Wrong(
+                f"A person said yes, and the money was paid {paid} times.", "Pay with `await REFUND.call(call)`."
+            )
+    return "Nothing was paid before a yes or after a no, and once after a yes, though the service's answer was lost."
+
+
+async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str, *, yes: bool) -> None:
+    """Ask for a refund, decide, and wait for the reply."""
+    before = {entry.number for entry in await talk.lines("approval")}
+    sent = talk.send(text)
+    deadline = time.monotonic() + _SECONDS
+    asked: Entry | None = None
+    while asked is None and not sent.done() and time.monotonic() < deadline:
+        await asyncio.wait([sent], timeout=0.05)
+        asked = next((entry for entry in await talk.lines("approval") if entry.number not in before), None)
+    if asked is None:
+        reply = await talk.reply(sent, text)
+        again = " this time" if before else ""
+        paid = ", and the money was paid" if ws.ledger.count("refund", order=order) else f": {reply!r}"
+        raise Wrong(f"Nobody was asked{again}{paid}.", "Call `await self.approved(…)` in `pay`, each time.")
+    if ws.ledger.count("refund", order=order):
+        sent.cancel()
+        raise Wrong("The money was paid before anybody had decided.", "Ask first, and pay after the yes.")
+    timers = [step for step in (await history(talk.handle)).steps if step.due and step.closed is None]
+    hasty = any(step.due and step.due - step.scheduled < _SHORT for step in timers)
+    missing = [part for part in (amount, order) if part not in asked.text]
+    if hasty or missing:
+        sent.cancel()
+    if hasty:
+        raise Wrong("Your agent does not wait an hour for the person.", "She may answer tomorrow: wait at least a day.")
+    if missing:
+        raise Wrong(f"The question was {asked.text!r}.", f"The amount and the order belong in it: {' '.join(missing)}.")
+    await talk.handle.execute_update("decide", args=[asked.number, yes])
+    await talk.reply(sent, text)
+
+
+@exercise(
+    "3.4",
+    hints=(
+        "Two attempts of one activity must have the same key. Two activities must not, even with the same arguments.",
+        "The key must come from what the activity belongs to: the execution and the step, not the customer.",
+        "`return post_voucher(customer, dollars, idempotency_key())`",
+    ),
+)
+async def voucher(ws: Workshop, answer: Any) -> str:
+    """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
+    name = _tool(answer, "customer", "dollars")
+    request = "Please send a voucher of 10 dollars to Ann."
+    async with _talks(ws, _clerk(weather, answer), weather, answer) as begin:
+        for talk in (await begin(), await begin()):
+            for again in range(2):
+                before = ws.ledger.count("voucher")
+                with ws.fault(f"{name}.fails_after_effect") as fault:
+                    await talk.say(request)
+                sent = ws.ledger.count("voucher") - before
+                if not fault.fired:
+                    raise Wrong(f"The model did not use `{name}`.", "Keep its docstring: that is what the model sees.")
+                if sent > 1:
+                    what = f"It was asked for once, failed once after it was posted, and {sent} vouchers were posted."
+                    raise Wrong(what, "Both attempts need the same key: no random number, no clock, no attempt in it.")
+                if sent < 1 and not again:
+                    what = "A second conversation asked for a voucher, and got none." if before else "None was posted."
+                    raise Wrong(what, "The key must differ between conversations, too: `idempotency_key()`.")
+                if sent < 1:
+                    what = "A customer asked for a second voucher in the same conversation, and got none."
+                    raise Wrong(what, "The key must not be made of the customer or the workflow alone.")
+    return "Four vouchers were asked for in two conversations, each failed once after it was posted: four were posted."
