@@ -16,6 +16,7 @@ from workshop_lib.conversation import Chat, Reply
 from workshop_lib.messages import WorkshopError
 from workshop_lib.views.chat import Chatter, _newest, chat
 from workshop_lib.views.controls import Controls
+from workshop_lib.workers import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,11 @@ async def handle(ws: Workshop, client: Client, settings: dict[str, Any]) -> Asyn
     _newest.pop(id).close()
     for execution in await ws.open_executions(["Clerk"]):
         await ws.terminate([execution], "the test is over")
-    await ws.stop(*[each for each in ws._running if each is worker or each.place == worker.place])
+    await ws.stop(*workers(ws, worker.place[1]))
+
+
+def workers(ws: Workshop, queue: str) -> list[InProcessWorker]:
+    return [each for each in ws._running if isinstance(each, InProcessWorker) and each.place[1] == queue]
 
 
 async def until(true: Callable[[], Any], seconds: float = 20) -> None:
@@ -80,7 +85,7 @@ async def test_what_is_typed_while_another_message_is_answered_is_answered_next(
     view, controls = await watched(handle)
     for text in ("same", "same", "other"):
         enter(controls, text)
-        await until(lambda: controls.box.value == "")
+        assert controls.box.value == ""
     assert "You (waits): same\nYou (waits): other" in capsys.readouterr().out
     await until(lambda: not view._tasks)
     said = [entry.text for entry in view._entries if entry.kind == "agent"]
@@ -155,17 +160,16 @@ async def test_without_a_worker_a_message_waits_for_one(
     handle: WorkflowHandle[Any, Any], ws: Workshop, client: Client, settings: dict[str, Any]
 ) -> None:
     view, controls = await watched(handle)
-    (worker,) = [each for each in ws._running if getattr(each, "place", ("", ""))[1] == settings["task_queue"]]
-    await ws.stop(worker)
+    await ws.stop(*workers(ws, settings["task_queue"]))
     enter(controls, "first")
     await until(lambda: view._sent)
     enter(controls, "second")
-    await until(lambda: "The agent does not answer" in view._drawn)
-    assert "You (waits)</b>: first" in view._drawn
+    await until(lambda: "The agent does not answer" in view._drawn[1])
+    assert "You (waits): first" in view._drawn[1]
     ws.run(Worker, client, **settings)
     await until(lambda: not view._tasks)
     assert [entry.text for entry in view._entries if entry.kind == "user"] == ["first", "second"]
-    assert "does not answer" not in view._drawn
+    assert "does not answer" not in view._drawn[1]
 
 
 async def test_an_interrupt_leaves_the_conversation_alone(handle: WorkflowHandle[Any, Any]) -> None:
@@ -178,6 +182,20 @@ async def test_an_interrupt_leaves_the_conversation_alone(handle: WorkflowHandle
     view.follow()
     await until(lambda: not view._tasks)
     assert [entry.text for entry in view._entries if entry.kind in ("user", "agent")] == ["one", "You said one"]
+
+
+async def test_an_open_question_is_found_again(handle: WorkflowHandle[Any, Any]) -> None:
+    """As after a restart of the kernel."""
+    view, controls = await watched(handle)
+    enter(controls, "pay 30 dollars")
+    await until(lambda: view.questions)
+    view.close()
+    again, controls = await watched(handle)
+    again.follow()
+    controls._questions.children[0].children[1].click()
+    await until(lambda: not again._tasks)
+    assert again._entries[-1].text == "Paid."
+    assert [entry.kind for entry in again._entries].count("user") == 1
 
 
 async def test_a_newer_chat_takes_over(handle: WorkflowHandle[Any, Any]) -> None:

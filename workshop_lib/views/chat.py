@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -26,7 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from workshop_lib.conversation import Entry, Reply
 from workshop_lib.messages import Display, WorkshopError, in_notebook
 from workshop_lib.views.controls import Controls
-from workshop_lib.views.transcript import as_html, as_text
+from workshop_lib.views.transcript import written
 from workshop_lib.waiting import LONGEST_WAIT
 
 _LOOK_EVERY = 0.2  # seconds
@@ -122,7 +122,7 @@ class Chatter:
         self._gate = asyncio.Lock()  # messages reach the agent in the order in which they were sent
         self._tasks: set[asyncio.Task[Any]] = set()  # asyncio itself keeps no task alive
         self._follower: asyncio.Task[None] | None = None
-        self._display, self._drawn = Display(), ""
+        self._display, self._drawn = Display(), ("", "")
         self._problem = self._silence = ""
         self._ending = self._ended = self._closed = False
         self.controls: Controls | None = None
@@ -161,13 +161,14 @@ class Chatter:
         await self._act(call)
 
     async def end(self) -> None:
-        """Tell the agent that the conversation is over."""
-        await self._act(partial(self._handle.signal, "end_chat"))
-        self._ending = not self._problem
+        """Tell the agent that the conversation is over. What was sent before is still answered."""
+        self._ending = True
         self.draw()
-        self.follow()
+        async with self._gate:
+            self._ending = await self._act(partial(self._handle.signal, "end_chat"))
+        self.draw()
 
-    async def _act(self, call: Callable[[], Awaitable[Any]]) -> None:
+    async def _act(self, call: Callable[[], Awaitable[Any]]) -> bool:
         self._problem = ""
         try:
             async with asyncio.timeout(LONGEST_WAIT):
@@ -176,6 +177,7 @@ class Chatter:
             self._problem = _told(error)[0]
         await self.look()
         self.follow()
+        return not self._problem
 
     async def _deliver(self, sent: _Sent) -> Reply:
         try:
@@ -289,10 +291,10 @@ class Chatter:
         if not any(status) and self._answering:
             status = ["The agent is at work …" if not self.questions else "The agent waits for a decision."]
         waiting = [sent.text for sent in self._sent if not sent.line]
-        shown = partial(_either, self._entries, " ".join(dict.fromkeys(filter(None, status))), waiting, self._ended)
-        if (markup := shown(as_html)) != self._drawn:
-            self._display.show(markup, shown(as_text))
-            self._drawn = markup
+        line = " ".join(dict.fromkeys(filter(None, status)))
+        if (drawn := written(self._entries, line, waiting=waiting, ended=self._ended)) != self._drawn:
+            self._display.show(*drawn)
+            self._drawn = drawn
         if self.controls:
             self.controls.follow()
 
@@ -321,10 +323,6 @@ class Chatter:
         self._tasks.add(task)
         task.add_done_callback(done)
         return task
-
-
-def _either(entries: list[Entry], status: str, waiting: Sequence[str], ended: bool, write: Callable[..., str]) -> str:
-    return write(entries, status, waiting=waiting, ended=ended)
 
 
 async def _insist(call: Callable[[], Awaitable[_T]]) -> _T:

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Coroutine
 from functools import partial
 from html import escape
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from workshop_lib.conversation import Entry
+if TYPE_CHECKING:
+    from workshop_lib.views.chat import Chatter
 
 _TEXT_FOLLOWS = 0.3  # seconds
-
-
-class _Chat(Protocol):
-    """What the controls need of a chat."""
-
-    @property
-    def over(self) -> bool: ...
-
-    @property
-    def questions(self) -> list[Entry]: ...
-
-    def send(self, text: str) -> object: ...
-
-    def decide(self, number: int, yes: bool) -> Coroutine[Any, Any, None]: ...
-
-    def end(self) -> Coroutine[Any, Any, None]: ...
-
-    def start(self, work: Coroutine[Any, Any, Any]) -> object: ...
 
 
 class Controls:
@@ -39,11 +20,11 @@ class Controls:
         chat: Does what they ask for.
     """
 
-    def __init__(self, chat: _Chat) -> None:
+    def __init__(self, chat: Chatter) -> None:
         import ipywidgets
 
         self._chat = chat
-        self._changed = asyncio.Event()
+        self._entered = False
         self._rows: dict[int, Any] = {}
         self._new = ipywidgets
         wide = {"flex": "1 1 auto", "width": "auto"}
@@ -55,9 +36,9 @@ class Controls:
         self.end = ipywidgets.Button(description="End", tooltip="End this conversation", layout={"width": "80px"})
         self._questions = ipywidgets.VBox()
         row = ipywidgets.HBox([self.box, self.send, self.end])
-        self._all = ipywidgets.VBox([self._questions, row], layout={"max_width": "760px"})
+        self._all = ipywidgets.VBox([self._questions, row], layout={"max_width": "730px"})
         self.box.on_msg(self._on_message)
-        self.box.observe(lambda change: self._changed.set(), "value")
+        self.box.observe(self._on_text, "value")
         self.send.on_click(lambda _: self._submit())
         self.end.on_click(lambda _: self._chat.start(self._chat.end()))
         self.follow()
@@ -100,20 +81,20 @@ class Controls:
 
         self._chat.start(decide())
 
+    # The browser tells of the Enter key first, and then of the text, if it has not told of it before. (To send whatever
+    # the box tells of would send half a message to everybody who clicks elsewhere.)
+
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
         if content.get("event") == "submit":
-            self._changed.clear()
-            self._chat.start(self._enter())
+            self._entered = True
+            asyncio.get_running_loop().call_later(_TEXT_FOLLOWS, self._on_text)
 
-    async def _enter(self) -> None:
-        # The browser tells of the Enter key first, and then of the text, unless it told of it before. (To send what
-        # the box tells of, whenever it does, would send half a message to whoever clicks elsewhere.)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TEXT_FOLLOWS):
-                await self._changed.wait()
-        self._submit()
+    def _on_text(self, _: Any = None) -> None:
+        if self._entered:
+            self._submit()
 
     def _submit(self) -> None:
+        self._entered = False
         text, self.box.value = self.box.value.strip(), ""
         if text and not self._chat.over:
             self._chat.send(text)

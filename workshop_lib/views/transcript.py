@@ -10,6 +10,7 @@ from html import escape
 from workshop_lib.conversation import Entry
 
 _LONG = 200  # characters; what is longer is folded
+_NOTHING = "Nothing was said yet."
 _OPEN = {"call": "…", "approval": "waits for a decision"}
 _NEVER = {"call": "no result", "approval": "not decided"}
 # Control characters would command a terminal, and marks of direction would turn a line around: both become visible.
@@ -50,8 +51,10 @@ class _Line:
     outcome: str = ""
 
 
-def as_html(entries: Sequence[Entry], status: str = "", *, waiting: Sequence[str] = (), ended: bool = False) -> str:
-    """A conversation as HTML.
+def written(
+    entries: Sequence[Entry], status: str = "", *, waiting: Sequence[str] = (), ended: bool = False
+) -> tuple[str, str]:
+    """A conversation as HTML, and as plain text.
 
     Args:
         entries: Of the transcript, oldest first.
@@ -59,22 +62,11 @@ def as_html(entries: Sequence[Entry], status: str = "", *, waiting: Sequence[str
         waiting: Messages that the agent has not begun to answer.
         ended: Whether nothing more can come.
     """
-    shown = "".join(_html(line) for line in _lines(entries, waiting, ended)) or "<i>Nothing was said yet.</i>"
+    lines = list(_lines(entries, waiting, ended))
+    shown = "".join(map(_html, lines)) or f"<i>{_NOTHING}</i>"
     below = f'<div role="status" style="min-height:1.5em;padding:2px 6px;{_WRAPS}">{_safe(status)}</div>'
-    return _FRAME.format(_SCROLLS.format(shown) + below)
-
-
-def as_text(entries: Sequence[Entry], status: str = "", *, waiting: Sequence[str] = (), ended: bool = False) -> str:
-    """A conversation as plain text.
-
-    Args:
-        entries: As for ``as_html``.
-        status: As for ``as_html``.
-        waiting: As for ``as_html``.
-        ended: As for ``as_html``.
-    """
-    shown = [_text(line) for line in _lines(entries, waiting, ended)] or ["Nothing was said yet."]
-    return "\n".join([*shown, *([f"({_clean(status)})"] if status else [])])
+    text = "\n".join(map(_text, lines)) or _NOTHING
+    return _FRAME.format(_SCROLLS.format(shown) + below), text + (f"\n({_clean(status)})" if status else "")
 
 
 def _lines(entries: Sequence[Entry], waiting: Sequence[str], ended: bool) -> Iterator[_Line]:
