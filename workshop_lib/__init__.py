@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workshop_lib.checks.exercise import check, hint
     from workshop_lib.history import history
     from workshop_lib.views.chart import lines
+    from workshop_lib.views.chat import chat
     from workshop_lib.views.hops import hops
     from workshop_lib.views.overview import overview
     from workshop_lib.views.panel import panel
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
-__all__ = ["Workshop", "check", "hint", "history", "hops", "lines", "overview", "panel", "plumbing", "run", "timeline"]
+__all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lines"]
+__all__ += ["overview", "panel", "plumbing", "run", "timeline"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
+    "chat": "workshop_lib.views.chat",
     "check": "workshop_lib.checks.exercise",
     "hint": "workshop_lib.checks.exercise",
     "history": "workshop_lib.history",

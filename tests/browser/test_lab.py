@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kernels import wait_until_gone
@@ -178,3 +180,84 @@ def test_a_notebook_runs_is_drawn_checked_and_saved(lab: Lab, page: Page) -> Non
         time.sleep(0.1)
     assert re.search(r"ProcessOrder order-\d+: completed", saved.read_text())
     assert saved.read_text().count("<svg") >= 5
+
+
+CHAT = r"""
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from temporalio.client import Client
+from temporalio.worker import Worker
+from workshop_lib import Workshop, chat
+from workshop_lib.conversation import Chat
+from clerks import Clerk
+
+ws = await Workshop.start()
+client = await Client.connect(**await ws.connection("default"))
+worker = ws.run(Worker, client, task_queue="clerks", workflows=[Clerk])
+hour = timedelta(hours=1)
+handle = await client.start_workflow(Clerk.run, Chat(), id=ws.id("chat"), task_queue="clerks", execution_timeout=hour)
+"""
+HOSTILE = '<img src=x onerror="window.ran=1"></div><script>window.ran=1</script>[x](javascript:window.ran=1) $5 and $6'
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    made: list[dict[str, Any]] = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": cell, "outputs": [], "execution_count": None}
+        for n, cell in enumerate(cells)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def saved(page: Page, path: Path, text: str) -> str:
+    """Save the notebook until a text is in the file. Returns all HTML of its outputs."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        page.keyboard.press("Control+s")
+        outputs = [each for cell in json.loads(path.read_text())["cells"] for each in cell["outputs"]]
+        html = "".join("".join(each.get("data", {}).get("text/html", "")) for each in outputs)
+        if text in html:
+            return html
+        time.sleep(0.1)
+    raise AssertionError(f"{text!r} was not saved: {html}")
+
+
+def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
+    shutil.copy(ROOT / "tests" / "integration" / "clerks.py", lab.folder / "notebooks")
+    path = lab.folder / "notebooks" / "chat.ipynb"
+    write_notebook(path, CHAT, 'await chat(handle, "hello")')
+    open_notebook(page, lab, path.name)
+    menu(page, "Run", "Run All Cells")
+    log = page.locator("[role=log]")
+    expect(log).to_contain_text("You said hello")
+    expect(log).to_have_count(1)
+    expect(page.locator(".jp-OutputArea-executeResult")).to_have_count(0)  # the replies are in the chat already
+    box = page.get_by_placeholder("Your message")
+    box.click()
+    page.keyboard.type(HOSTILE)
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("")
+    expect(box).to_be_focused()
+    page.keyboard.type("left in the box")
+    expect(log).to_contain_text(f"Agent: You said {HOSTILE}")
+    expect(log.locator("img, script, a, mjx-container, .MathJax")).to_have_count(0)
+    assert page.evaluate("window.ran") is None
+    expect(box).to_have_value("left in the box")
+    log.click()
+    expect(log).not_to_contain_text("left in the box")
+    box.fill("pay $30")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # on Send
+    approve = page.get_by_role("button", name="Approve")
+    expect(page.locator(".jp-OutputArea .widget-html", has_text="Pay $30?")).to_be_visible()
+    approve.click()
+    expect(log).to_contain_text("Approval: Pay $30? → approved")
+    expect(log).to_contain_text("Agent: Paid.")
+    expect(approve).to_have_count(0)
+    expect(log).to_have_count(1)
+    assert log.inner_text().count("pay $30") == 3, "said, looked up, found: nothing is doubled"
+    html = saved(page, path, "Paid.")
+    assert html.count("Paid.") == 1
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.locator("[role=status]", has_text="This conversation has ended.")).to_be_visible()
+    expect(box).to_be_disabled()
