@@ -13,6 +13,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import RetryPolicy
 
 from workshop_lib import agent
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
@@ -27,6 +28,11 @@ from workshop_lib.teams.support.activities import calculator, refund, weather
 from workshop_lib.workshop import Workshop
 
 _SECONDS = 6.0  # for one answer; an undisturbed one takes a tenth of a second
+_LIMIT: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=3),
+    "schedule_to_close_timeout": timedelta(seconds=5),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=50)),
+}
 _SHORT = timedelta(hours=1)  # a person is given at least this long
 
 
@@ -106,6 +112,7 @@ async def _talks(ws: Workshop, answer: Any, *activities: Any) -> AsyncIterator[C
         raise WorkshopError(what, then="Run the set-up cell: `await Workshop.start(model=True)`.") from error
     talks: list[Talk] = []
     queue = ws.id("check")
+    _TOOLS[queue] = [agent.activity_tool(activity, **_LIMIT) for activity in activities]
     settings = {"workflows": [answer], "activities": [call_model, *activities], "interceptors": [agent.Heartbeats()]}
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, max_cached_workflows=0) as client:
@@ -128,21 +135,18 @@ async def _talks(ws: Workshop, answer: Any, *activities: Any) -> AsyncIterator[C
             await asyncio.gather(*(end(talk.handle) for talk in talks))
 
 
-def _clerk(*functions: Callable[..., Any]) -> type[Conversation]:
-    """An agent that has these activities as tools."""
-    limit = {"start_to_close_timeout": timedelta(seconds=3), "schedule_to_close_timeout": timedelta(seconds=5)}
-    tools = [agent.activity_tool(function, **limit) for function in functions]
+_TOOLS: dict[str, list[agent.Tool]] = {}  # of a Clerk, by its task queue
 
-    @workflow.defn(name="Clerk", sandboxed=False)  # the sandbox would look for it in a module
-    class Clerk(Conversation):
-        @workflow.run
-        async def run(self, chat: Chat) -> int:
-            return await self.converse()
 
-        async def answer(self, messages: list[Message]) -> Answer:
-            return await agent.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
+@workflow.defn(name="Clerk", sandboxed=False)  # its tools are a learner's, who may have them anywhere
+class _Clerk(Conversation):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
 
-    return Clerk
+    async def answer(self, messages: list[Message]) -> Answer:
+        tools = _TOOLS[workflow.info().task_queue]
+        return await agent.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
 
 
 def _tool(answer: Any, *parameters: str) -> str:
@@ -171,8 +175,7 @@ def _tool(answer: Any, *parameters: str) -> str:
 async def new_tool(ws: Workshop, answer: Any) -> str:
     """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
     name = _tool(answer, "kilograms", "country")
-    clerk = _clerk(calculator, weather, answer)
-    async with _talks(ws, clerk, calculator, weather, answer) as begin:
+    async with _talks(ws, _Clerk, calculator, weather, answer) as begin:
         talk = await begin()
         await _cost(talk, name, "How much is it to ship a parcel of 3 kg to Japan?", 27.0)
         await _cost(talk, name, "And to ship a parcel of 10 kg to Norway?", 25.0)
@@ -332,7 +335,7 @@ async def voucher(ws: Workshop, answer: Any) -> str:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
     request = "Please send a voucher of 10 dollars to Ann."
-    async with _talks(ws, _clerk(weather, answer), weather, answer) as begin:
+    async with _talks(ws, _Clerk, weather, answer) as begin:
         for talk in (await begin(), await begin()):
             for again in range(2):
                 before = ws.ledger.count("voucher")

@@ -323,7 +323,7 @@ def _numbers(param: Param, text: Text, own: frozenset[str]) -> list[Candidate]:
         score = 1.0 + _near(param, text, mention) + _direction(param, mention) + _unit_fits(words, mention)
         start, end = _unit_place(text, mention)
         span = (end, mention.end) if start == mention.start < end else (mention.start, start)
-        found.append((score - (0.6 if mention.spelled else 0.0), *span, value))
+        found.append((score - (0.4 if mention.spelled else 0.0), *span, value))
     return found
 
 

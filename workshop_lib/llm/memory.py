@@ -12,10 +12,12 @@ _FACT = re.compile(
     r"(?P<told>(?:please )?(?:remember|note|keep in mind|don't forget)\b(?: this)?:?(?: that)?\s+)?"
     r"(?P<fact>(?:my|our) [\w'’ -]{1,40}? (?:is|are|was|were)(?: called| named)? .+"
     r"|(?:i am|i'm|we are|we're) (?!looking|trying|wondering|going to ask|asking|not sure|interested|curious).+"
-    r"|(?:i|we) (?:live|work|come|like|love|prefer|hate|own|study|have|speak|was born|were|play)\b.+|call me .+"
-    r"|(?P<any>.+))$",
+    r"|(?:i|we) (?:live|work|come|like|love|prefer|hate|own|study|have|speak|was born|were|play)\b.+"
+    r"|call me (?!an?\b|the\b|when|if|at\b|back|now|later)\w+(?: \w+)?"
+    r"|(?:i|we) (?:was|were|have been|had been) (?:already )?\w+ed\b.+|(?P<any>.+))$",
     re.IGNORECASE | re.DOTALL,
 )
+_ASKS = re.compile(r"\b(?:please|(?:can|could|would|will) you|i (?:want|need)|i would like|i'd like)\b", re.IGNORECASE)
 _FLIPS = {
     "i am": "you are",
     "i'm": "you are",
@@ -66,7 +68,7 @@ def telling(sentence: str) -> str:
         The fact in the user's words; empty if it is a question, a request, or anything else.
     """
     match = None if sentence.rstrip().endswith("?") else _FACT.match(sentence.strip(" .!\n"))
-    if match is None or (match["any"] and not match["told"]):
+    if match is None or (not match["told"] and (match["any"] or _ASKS.search(sentence))):
         return ""
     return match["fact"].strip(" .!")
 

@@ -75,7 +75,7 @@ _NAME = re.compile(
     r"[A-ZÀ-ÖØ-Þ][\w'’-]*[a-zà-öø-ÿ](?:\s+(?:(?:de|la|of|van|von|the|du|le)\s+)?[A-ZÀ-ÖØ-Þ][\w'’-]+)*"
 )
 _LOWER = re.compile(
-    r"\b(in|for|of|at|to|into|from|with|near)\s+(?!(?:the|a|an|my|our|your|me|us|it|that|this"
+    r"\b(in|for|of|at|to|into|from|with|near)\s+(?:(?:the|my|our)\s+)?(?!(?:the|a|an|my|our|your|me|us|it|that|this"
     r"|there)\b)([a-zà-öø-ÿ]{3,})"
 )
 _OPERATORS = (

@@ -26,6 +26,7 @@ _WORTH = {
     "id": 0.7,
     "date": 0.7,
     "enum": 0.7,
+    "list": 0.9,
 }  # what a value of a kind speaks for a tool
 _BACK = re.compile(
     r"\b(?:(?:that|this|the) (?:result|answer|outcome|same|latter|number|price|amount|sum|value|total|figure)"
@@ -110,13 +111,18 @@ class Turn:
         if asks_again(text) and (done := self._told_before(text)):
             return replies.sentences(done)
         told = [telling(s) for s in replies.sentences_in(text)]
-        if told and all(told):
+        if told and all(told) and not self._asked_besides(text):
             return replies.noted([t for t in told if t])
         if asks_memory(text):
             known = recalled(text, self.talk.facts)
             if known or (asks_fact(text) and not self._choose(text)):
                 return known or "I do not know that: you have not told me."
         return ""
+
+    def _asked_besides(self, text: str) -> bool:
+        """Whether a request follows what is told in the same sentence: "My lamp is broken, open …"."""
+        after = [text[begin:end] for begin, end in pieces(text)][1:]
+        return any((tool := self._choose(piece)) and not tool.filled(piece).missing for piece in after)
 
     def _told_before(self, text: str) -> list[Done]:
         asked = set(content_words(text)) - {stem("result"), stem("answer")}
@@ -211,12 +217,12 @@ class Turn:
                 wants += [Want(tool, polite_free(text[:end]), 0)] if tool else []
                 continue
             last = wants[-1]
-            joined = polite_free(text[last.begin : end])
+            joined = _lead(text, last.begin) + polite_free(text[last.begin : end])
             repeat = self._repeat(last, piece)
             if tool and _directs(tool, piece):
                 wants[-1] = Want(tool, joined, last.begin)
             elif tool and not self._completes(last, joined, tool, piece):
-                wants.append(Want(tool, polite_free(piece), begin))
+                wants.append(Want(tool, _lead(text, begin) + polite_free(piece), begin))
             elif repeat:
                 wants.append(replace(repeat, begin=begin))
             else:
@@ -225,7 +231,7 @@ class Turn:
 
     def _completes(self, last: Want, joined: str, tool: Tool, piece: str) -> bool:
         """Whether a piece belongs to the call before it rather than asking for one of its own."""
-        own = tool.filled(piece, prose=False)
+        own = tool.filled("and " + piece, prose=False)
         if tool.name != last.tool.name:
             scores = {t.name: score for score, t in self._rank(piece)}
             weak = scores[last.tool.name] >= 0.6 * scores[tool.name] and bool(own.missing)
@@ -242,7 +248,7 @@ class Turn:
         if not again or had.missing or _takes(last.tool, "list"):
             return None
         held = set(stems(" ".join(map(str, new.values.values()))))
-        others = [w for w in content_words(piece) if w not in held | last.tool.own | COMMON]
+        others = [w for w in content_words(piece) if w not in held | last.tool.own | set(last.tool.weights) | COMMON]
         if others or any(had.values.get(path) is None for path in new.values):
             return None
         return Want(last.tool, "and " + piece, given={**last.given, **had.values})
@@ -348,6 +354,11 @@ class Turn:
         texts = [self.talk.request, *self.talk.older]
         mended = repaired(last, list(tool.params), tool.own, texts)
         return None if mended == last.arguments else (tool.name, json.dumps(mended, ensure_ascii=False))
+
+
+def _lead(text: str, begin: int) -> str:
+    """What keeps a piece from looking like a sentence's beginning, where a capital letter says nothing."""
+    return "and " if begin and text[:begin].rstrip()[-1:] not in ".?!;:" else ""
 
 
 def _takes(tool: Tool, *kinds: str) -> bool:

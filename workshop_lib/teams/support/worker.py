@@ -27,7 +27,9 @@ WORKER: dict[str, Any] = {
         activities.refund,
     ],
     "interceptors": [Heartbeats()],
-    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # the SDK holds heartbeats back
+    # For people who wait: how long heartbeats are held back, and how soon another Worker takes over a conversation.
+    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),
+    "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),
 }
 
 
