@@ -27,7 +27,10 @@ def anyio_backend() -> str:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The workshop's folder for this run; at its end nothing that names it may be left running."""
     folder = tmp_path_factory.mktemp("home")
-    before = {name: os.environ.pop(name, None) for name in ("WORKSHOP_SERVICE", "WORKSHOP_STRICT", "JPY_SESSION_NAME")}
+    before = {
+        name: os.environ.pop(name, None)
+        for name in ("WORKSHOP_SERVICE", "WORKSHOP_MODEL", "WORKSHOP_STRICT", "JPY_SESSION_NAME")
+    }
     os.environ["WORKSHOP_HOME"] = str(folder)
     yield folder
     os.environ.update({name: value for name, value in before.items() if value is not None})

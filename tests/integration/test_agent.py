@@ -265,9 +265,7 @@ async def test_a_conversation_without_a_quiet_moment_asks_for_one(ws: Workshop, 
                 await handle.execute_update(Dispatcher.send_message, "hello", id=f"{number}-{turn}")
                 answered += 1
             except WorkflowUpdateFailedError as error:
-                assert isinstance(error.cause, ApplicationError)
-                assert error.cause.type == "Busy"
-                busy += 1
+                busy += getattr(error.cause, "type", None) == "Busy"
 
     await asyncio.gather(*(insist(number) for number in range(8)))
     assert answered + busy == 80

@@ -48,7 +48,9 @@ class Talk:
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
-        return asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
+        sent = asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
+        return sent
 
     async def say(self, text: str) -> str:
         """Send a message and wait for its reply."""

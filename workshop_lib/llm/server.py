@@ -29,7 +29,7 @@ _faults = Faults(notebook_folder(), may_die=False)
 async def _complete(request: Request) -> Response:
     try:
         asked = json.loads(await request.body())
-        messages, tools = asked["messages"], asked.get("tools") or []
+        messages, tools = [dict(message) for message in asked["messages"]], asked.get("tools") or []
     except (ValueError, KeyError, TypeError):
         error = {"message": "a JSON object with `messages` is wanted", "type": "invalid_request_error"}
         return JSONResponse({"error": error}, 400)

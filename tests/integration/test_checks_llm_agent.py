@@ -1,0 +1,102 @@
+"""The exercises of notebook 03: every right answer passes, every wrong one gets advice of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import answers_llm_agent as answers
+import pytest
+
+from workshop_lib.checks.exercise import check
+from workshop_lib.progress import progress
+from workshop_lib.workshop import Workshop
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+
+
+@pytest.fixture
+async def with_model(ws: Workshop) -> None:
+    """The offline model beside the tests."""
+    await Workshop.start(model=True)
+
+
+RIGHT = {
+    "3.1": {"as in the solution": answers.shipping(answers.cost)},
+    "3.2": {"by hand": answers.ByHand, "from the library": answers.FromTheLibrary},
+    "3.3": {"asks first": answers.AsksFirst, "by itself": answers.ByItself},
+    "3.4": {"the library's key": answers.vouchers(answers.library_key), "its own": answers.vouchers(answers.own_key)},
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "3.1": {
+        "no docstring": (answers.shipping(answers.cost, None), "Begin the function with a docstring"),
+        "one price": (answers.shipping(lambda kilograms, country: 5 + 2 * kilograms), "It should be 27"),
+        "no weight": (answers.shipping(lambda kilograms, country: 15), "It should be 27"),
+        "a text": (answers.shipping(lambda kilograms, country: "27 dollars"), "does not have the type"),
+        "other parameters": (answers.ship, "Keep its parameters: kilograms, country"),
+        "no activity": (answers.cost, "Keep `@activity.defn`"),
+    },
+    "3.2": {
+        "naive": (answers.Naive, "`json.loads` raises ValueError"),
+        "only JSON": (answers.OnlyJson, "Compare `name` first"),
+        "no fields": (answers.NoFields, "Do not drop it in silence"),
+        "no types": (answers.NoTypes, "Look at its type"),
+        "mute": (answers.Mute, "Return the weather as text"),
+        "no agent": (answers.cost, "inherits `Conversation`"),
+    },
+    "3.3": {
+        "never asks": (answers.NeverAsks, "Nobody was asked, and the money was paid"),
+        "no await": (answers.NoAwait, "Nobody was asked, and the money was paid"),
+        "pays first": (answers.PaysFirst, "paid before anybody had decided"),
+        "ignores the answer": (answers.IgnoresTheAnswer, "A person said no, and the money was paid"),
+        "asks once": (answers.AsksOnce, "Nobody was asked this time"),
+        "says too little": (answers.SaysTooLittle, "The amount and the order belong in it"),
+        "in a hurry": (answers.InAHurry, "wait at least a day"),
+        "pays nobody": (answers.PaysNobody, "the money was paid 0 times"),
+    },
+    "3.4": {
+        "uuid4": (answers.vouchers(answers.random_key), "no random number"),
+        "a clock": (answers.vouchers(answers.clock_key), "no clock"),
+        "the attempt": (answers.vouchers(answers.attempt_key), "no attempt"),
+        "the workflow": (answers.vouchers(answers.workflow_key), "a second voucher in the same conversation"),
+        "the activity's id": (answers.vouchers(answers.activity_key), "differ between conversations"),
+    },
+}
+STUBS = {
+    "3.1": answers.shipping(answers.unfinished),
+    "3.2": answers.Unfinished,
+    "3.3": answers.NoPay,
+    "3.4": answers.vouchers(answers.unfinished),
+}
+
+
+def cases(table: dict[str, dict[str, Any]]) -> list[Any]:
+    return [
+        pytest.param(number, answer, id=f"{number} {name}")
+        for number, row in table.items()
+        for name, answer in row.items()
+    ]
+
+
+@pytest.mark.parametrize(("number", "answer"), cases(RIGHT))
+async def test_every_right_answer_passes(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    await check(number, answer)
+    assert progress()[number].passed, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("number", "case"), cases(WRONG))
+async def test_every_wrong_answer_gets_its_own_advice(
+    number: str, case: tuple[Any, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer, advice = case
+    await check(number, answer)
+    said = capsys.readouterr().out
+    assert advice in said
+    assert "is not right yet" in said
+    assert not progress()[number].passed
+
+
+@pytest.mark.parametrize("number", STUBS)
+async def test_a_stub_is_not_solved_yet(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    await check(number, STUBS[number])
+    assert "is not solved yet" in capsys.readouterr().out
+    assert not progress()[number].passed
