@@ -209,4 +209,4 @@ async def test_a_newer_chat_takes_over(handle: WorkflowHandle[Any, Any]) -> None
 async def test_there_must_be_such_a_conversation(client: Client) -> None:
     with pytest.raises(WorkshopError, match="There is no conversation 'nobody'"):
         await chat(client.get_workflow_handle("nobody"))
-    _newest.pop("nobody")
+    assert "nobody" not in _newest

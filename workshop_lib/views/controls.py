@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any
+
+from workshop_lib.views.transcript import safe
 
 if TYPE_CHECKING:
     from workshop_lib.views.chat import Chatter
@@ -60,7 +61,7 @@ class Controls:
 
     def _row(self, number: int, question: str) -> Any:
         # Not a Label: it would set what stands between two dollar signs as mathematics.
-        text = self._new.HTML(f'<span style="overflow-wrap:anywhere">{escape(question)}</span>')
+        text = self._new.HTML(f'<span style="overflow-wrap:anywhere">{safe(question)}</span>')
         buttons: list[Any] = []
         for word, yes, style in (("Approve", True, "success"), ("Refuse", False, "danger")):
             button = self._new.Button(description=word, tooltip=f"{word}: {question}", button_style=style)
