@@ -225,11 +225,15 @@ def saved(page: Page, path: Path, text: str) -> str:
 def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
     shutil.copy(ROOT / "tests" / "integration" / "clerks.py", lab.folder / "notebooks")
     path = lab.folder / "notebooks" / "chat.ipynb"
-    write_notebook(path, CHAT, 'await chat(handle, "hello")')
+    write_notebook(path, CHAT, 'await chat(handle, "hello", "pay $10")')
     open_notebook(page, lab, path.name)
     menu(page, "Run", "Run All Cells")
     log = page.locator("[role=log]")
-    expect(log).to_contain_text("You said hello")
+    expect(log).to_contain_text("Agent: You said hello")
+    refuse = page.get_by_role("button", name="Refuse")
+    refuse.click()  # while the cell runs; all that follows is when it has ended
+    expect(log).to_contain_text("Agent: Not paid.")
+    expect(page.locator(".jp-InputPrompt", has_text="[2]:")).to_be_visible()
     expect(log).to_have_count(1)
     expect(page.locator(".jp-OutputArea-executeResult")).to_have_count(0)  # the replies are in the chat already
     box = page.get_by_placeholder("Your message")
@@ -253,11 +257,10 @@ def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
     approve.click()
     expect(log).to_contain_text("Approval: Pay $30? → approved")
     expect(log).to_contain_text("Agent: Paid.")
-    expect(approve).to_have_count(0)
+    expect(approve.or_(refuse)).to_have_count(0)
     expect(log).to_have_count(1)
     assert log.inner_text().count("pay $30") == 3, "said, looked up, found: nothing is doubled"
-    html = saved(page, path, "Paid.")
-    assert html.count("Paid.") == 1
+    assert saved(page, path, "Paid.").count("Paid.") == 1
     page.get_by_role("button", name="End", exact=True).click()
     expect(page.locator("[role=status]", has_text="This conversation has ended.")).to_be_visible()
     expect(box).to_be_disabled()
