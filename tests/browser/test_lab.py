@@ -213,7 +213,7 @@ def saved(page: Page, path: Path, text: str) -> str:
     """Save the notebook until a text is in the file. Returns all HTML of its outputs."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        page.keyboard.press("Control+s")
+        menu(page, "File", "Save Notebook")  # the box keeps Control+s to itself
         outputs = [each for cell in json.loads(path.read_text())["cells"] for each in cell["outputs"]]
         html = "".join("".join(each.get("data", {}).get("text/html", "")) for each in outputs)
         if text in html:
@@ -258,6 +258,7 @@ def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
     expect(log).to_contain_text("Approval: Pay $30? → approved")
     expect(log).to_contain_text("Agent: Paid.")
     expect(approve.or_(refuse)).to_have_count(0)
+    expect(box).to_be_focused()
     expect(log).to_have_count(1)
     assert log.inner_text().count("pay $30") == 3, "said, looked up, found: nothing is doubled"
     assert saved(page, path, "Paid.").count("Paid.") == 1

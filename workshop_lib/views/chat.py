@@ -37,6 +37,7 @@ _UNHEARD = (
     "The agent does not answer: none of its Workers runs, or the server is down. Nothing is lost. "
     "The conversation goes on, and so does this, when they are back."
 )
+_UNREAD = "A Worker would read its transcript, and none answers."
 _ENDED = "This conversation has ended."
 _T = TypeVar("_T")
 _newest: dict[str, Chatter] = {}  # by workflow id
@@ -70,7 +71,7 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
         for text in messages:
             sending = view.send(text)
             try:
-                replies.append(await asyncio.shield(sending))
+                replies.append(await asyncio.shield(sending))  # an interrupt waits for nothing
             finally:
                 sending.cancel()
     finally:
@@ -219,7 +220,7 @@ class Chatter:
         except (TimeoutError, RPCError, WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
-            self._silence = _UNHEARD
+            self._silence = _UNREAD if self._ended else _UNHEARD
         else:
             self._silence = ""
             if _last(entries) >= _last(self._entries):  # an answer may be overtaken by a later one
@@ -263,9 +264,8 @@ class Chatter:
 
     @property
     def _busy(self) -> bool:
-        if self._closed or self._ended:
-            return bool(self._sent) and not self._closed
-        return bool(self._sent or self._ending or self._silence or self._answering or self.questions)
+        expected = self._ending or self._silence or self._answering or self.questions
+        return not self._closed and bool(self._sent or (expected and not self._ended))
 
     @property
     def _answering(self) -> bool:
@@ -286,8 +286,8 @@ class Chatter:
 
     def draw(self) -> None:
         """Show what is known, if it is not what is shown already."""
-        status = [self._problem, self._silence]
-        status += [_ENDED] if self._ended or (self._ending and not self._sent) else []
+        ended = self._ended or (self._ending and not self._sent)
+        status = [self._problem, _ENDED if ended else "", self._silence]
         if not any(status) and self._answering:
             status = ["The agent is at work …" if not self.questions else "The agent waits for a decision."]
         waiting = [sent.text for sent in self._sent if not sent.shown]
