@@ -136,13 +136,18 @@ async def test_a_decision_that_came_too_late_says_so(handle: WorkflowHandle[Any,
 
 
 async def test_a_conversation_that_ended_is_shown_and_takes_no_message(
-    handle: WorkflowHandle[Any, Any], capsys: pytest.CaptureFixture[str]
+    handle: WorkflowHandle[Any, Any],
+    ws: Workshop,
+    client: Client,
+    settings: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     view, controls = await watched(handle)
+    await ws.stop(*workers(ws, settings["task_queue"]))
     enter(controls, "last words")
-    await until(lambda: view._sent)
     controls.end.click()
-    await until(lambda: view._ending)
+    await until(lambda: view._silence)
+    ws.run(Worker, client, **settings)
     assert controls.box.disabled
     assert controls.send.disabled
     await until(lambda: not view._tasks)
