@@ -86,11 +86,12 @@ async def test_what_is_typed_while_another_message_is_answered_is_answered_next(
     for text in ("same", "same", "other"):
         enter(controls, text)
         assert controls.box.value == ""
-    assert "You (waits): same\nYou (waits): other" in capsys.readouterr().out
     await until(lambda: not view._tasks)
+    text = capsys.readouterr().out
+    assert "\nYou: same\n  look_up(text='same') → …\nYou (waits): same\nYou (waits): other\n" in f"\n{text}"
     said = [entry.text for entry in view._entries if entry.kind == "agent"]
     assert said == ["You said same", "You said same", "You said other"]
-    assert "(waits)" not in capsys.readouterr().out.rpartition("You: same\n")[2]
+    assert "(waits)" not in text.rpartition("You: same\n")[2]
 
 
 async def test_text_that_stands_in_the_box_already_is_sent_once(handle: WorkflowHandle[Any, Any]) -> None:
@@ -101,6 +102,7 @@ async def test_text_that_stands_in_the_box_already_is_sent_once(handle: Workflow
     controls.box._handle_custom_msg({"event": "submit"}, [])
     await until(lambda: view._entries and not view._tasks)
     controls.send.click()
+    await until(lambda: not controls._entered)
     assert not view._sent
     assert [entry.kind for entry in view._entries] == ["user", "call", "result", "agent"]
 
@@ -126,20 +128,26 @@ async def test_a_decision_that_came_too_late_says_so(handle: WorkflowHandle[Any,
     enter(controls, "pay 30 dollars")
     await until(lambda: view.questions)
     number = view.questions[0].number
-    await handle.execute_update("decide", args=[number, True])
+    other, _ = await watched(handle)
+    await other.decide(number, True)
     await view.decide(number, False)
     assert view._problem == f"Nothing waits for a decision under number {number}."
     await until(lambda: not view._tasks)
 
 
 async def test_a_conversation_that_ended_is_shown_and_takes_no_message(
-    handle: WorkflowHandle[Any, Any], capsys: pytest.CaptureFixture[str]
+    handle: WorkflowHandle[Any, Any],
+    ws: Workshop,
+    client: Client,
+    settings: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     view, controls = await watched(handle)
+    await ws.stop(*workers(ws, settings["task_queue"]))
     enter(controls, "last words")
-    await until(lambda: view._sent)
     controls.end.click()
-    await until(lambda: view._ending)
+    await until(lambda: view._silence)
+    ws.run(Worker, client, **settings)
     assert controls.box.disabled
     assert controls.send.disabled
     await until(lambda: not view._tasks)
@@ -148,6 +156,18 @@ async def test_a_conversation_that_ended_is_shown_and_takes_no_message(
     (reply,) = await chat(handle, "hello?")
     assert reply == Reply("This conversation has ended.", "Ended")
     assert capsys.readouterr().out.endswith("You said last words\n(This conversation has ended.)\n")
+
+
+async def test_without_a_worker_an_ended_conversation_cannot_be_read(
+    handle: WorkflowHandle[Any, Any], ws: Workshop, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    await chat(handle)
+    await handle.terminate()
+    await ws.stop(*workers(ws, settings["task_queue"]))
+    await chat(handle)
+    assert capsys.readouterr().out.endswith(
+        "(This conversation has ended. A Worker would read its transcript, and none answers.)\n"
+    )
 
 
 async def test_a_message_that_is_refused_gets_the_reason_as_its_reply(handle: WorkflowHandle[Any, Any]) -> None:
@@ -178,6 +198,9 @@ async def test_an_interrupt_leaves_the_conversation_alone(handle: WorkflowHandle
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    interrupted = _newest[handle.id]
+    await until(lambda: not interrupted._tasks)
+    assert interrupted._problem == ""
     view, _ = await watched(handle)
     view.follow()
     await until(lambda: not view._tasks)
@@ -209,4 +232,4 @@ async def test_a_newer_chat_takes_over(handle: WorkflowHandle[Any, Any]) -> None
 async def test_there_must_be_such_a_conversation(client: Client) -> None:
     with pytest.raises(WorkshopError, match="There is no conversation 'nobody'"):
         await chat(client.get_workflow_handle("nobody"))
-    _newest.pop("nobody")
+    assert "nobody" not in _newest

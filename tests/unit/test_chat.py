@@ -133,4 +133,4 @@ def test_what_waits_and_the_status_come_last() -> None:
     markup, text = written(TALK[:1], "No answer.", waiting=["and you?"])
     assert text == "You: 12*3?\nYou (waits): and you?\n(No answer.)"
     assert plain(markup).endswith("and you?No answer.")
-    assert written([])[1] == "Nothing was said yet."
+    assert written([])[1] == "Nothing to show yet."

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,11 +32,12 @@ _LOOK_EVERY = 0.2  # seconds
 _LOOK_LATER = 2.0  # when nothing has happened for _LIVELY
 _LIVELY = 20.0
 _PATIENCE = 3600.0  # then nobody looks any more
-_QUERY_TAKES = timedelta(seconds=2)  # less than what waiting.py explains: the line below the transcript says it here
+_QUERY_TAKES = 2.0  # less than what waiting.py explains: here the line below the transcript does
 _UNHEARD = (
     "The agent does not answer: none of its Workers runs, or the server is down. Nothing is lost. "
     "The conversation goes on, and so does this, when they are back."
 )
+_UNREAD = "A Worker would read its transcript, and none answers."
 _ENDED = "This conversation has ended."
 _T = TypeVar("_T")
 _newest: dict[str, Chatter] = {}  # by workflow id
@@ -58,10 +58,10 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
         WorkshopError: There is no such conversation.
     """
     view = Chatter(handle)
+    await view.look()
     if handle.id in _newest:
         _newest[handle.id].close()
     _newest[handle.id] = view
-    await view.look()
     if in_notebook():
         view.controls = Controls(view)
         view.controls.show()
@@ -71,7 +71,7 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
         for text in messages:
             sending = view.send(text)
             try:
-                replies.append(await asyncio.shield(sending))
+                replies.append(await asyncio.shield(sending))  # an interrupt waits for nothing
             finally:
                 sending.cancel()
     finally:
@@ -99,12 +99,12 @@ def _cell() -> int:
 
 @dataclass
 class _Sent:
-    """A message on its way: its update's id, the transcript's last line then, and whether the agent has it."""
+    """A message on its way: its update's id, the transcript's last line then, and how far it came."""
 
     text: str
     id: str
     after: int
-    line: int = 0
+    shown: bool = False
     accepted: bool = False
 
 
@@ -119,6 +119,7 @@ class Chatter:
         self._handle = handle
         self._entries: list[Entry] = []
         self._sent: list[_Sent] = []
+        self._found: set[int] = set()  # the transcript's lines that are messages of this chat
         self._gate = asyncio.Lock()  # messages reach the agent in the order in which they were sent
         self._tasks: set[asyncio.Task[Any]] = set()  # asyncio itself keeps no task alive
         self._follower: asyncio.Task[None] | None = None
@@ -138,7 +139,7 @@ class Chatter:
         Returns:
             A task with the reply.
         """
-        after = self._entries[-1].number if self._entries else 0
+        after = _last(self._entries)
         # The same id for each try, so that the message arrives once. A number would tell as much in the history, but
         # must be nobody else's: one of another notebook, or one sent before this kernel was restarted, may still
         # wait, and the agent would answer this message with the reply to that.
@@ -185,7 +186,6 @@ class Chatter:
         except Exception as error:
             task = asyncio.current_task()
             if task and task.cancelling():  # the SDK makes an error of its own of that
-                self._problem = "Interrupted. What the agent has received, it still answers."
                 raise asyncio.CancelledError from error
             sentence, problem = _told(error)
             if problem == "Timeout":
@@ -215,11 +215,12 @@ class Chatter:
             WorkshopError: There is no such conversation.
         """
         try:
-            entries = await self._transcript()
-        except (RPCError, WorkflowQueryFailedError) as error:
+            async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` is for each of the SDK's tries
+                entries = await self._transcript()
+        except (TimeoutError, RPCError, WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
-            self._silence = _UNHEARD
+            self._silence = _UNREAD if self._ended else _UNHEARD
         else:
             self._silence = ""
             if _last(entries) >= _last(self._entries):  # an answer may be overtaken by a later one
@@ -229,7 +230,7 @@ class Chatter:
 
     async def _transcript(self) -> list[Entry]:
         # By its name and with its type: a handle from `get_workflow_handle` knows neither.
-        ask = partial(self._handle.query, "transcript", result_type=list[Entry], rpc_timeout=_QUERY_TAKES)
+        ask = partial(self._handle.query, "transcript", result_type=list[Entry])
         entries: list[Entry]
         try:
             entries = await ask(reject_condition=QueryRejectCondition.NOT_OPEN)
@@ -240,18 +241,18 @@ class Chatter:
 
     def _find_sent(self) -> None:
         """Find the messages on their way in the transcript: those are not shown a second time, as waiting."""
-        found = {sent.line for sent in self._sent}
         for sent in self._sent:
             for entry in self._entries:
                 mine = entry.kind == "user" and entry.text == sent.text and entry.number > sent.after
-                if not sent.line and mine and entry.number not in found:
-                    sent.line = entry.number
-                    found.add(sent.line)
+                if not sent.shown and mine and entry.number not in self._found:
+                    sent.shown = True
+                    self._found.add(entry.number)
 
     def follow(self) -> None:
-        """Look again and again while something is about to happen. It is harmless to call it twice."""
-        if self._follower is None or self._follower.done():
-            self._follower = self.start(self._follow())
+        """Look again and again, soon and then more rarely, while something is about to happen."""
+        if self._follower:
+            self._follower.cancel()
+        self._follower = self.start(self._follow())
 
     async def _follow(self) -> None:
         seen, since = self._entries, time.monotonic()
@@ -263,9 +264,8 @@ class Chatter:
 
     @property
     def _busy(self) -> bool:
-        if self._closed or self._ended:
-            return bool(self._sent) and not self._closed
-        return bool(self._sent or self._ending or self._silence or self._answering or self.questions)
+        expected = self._ending or self._silence or self._answering or self.questions
+        return not self._closed and bool(self._sent or (expected and not self._ended))
 
     @property
     def _answering(self) -> bool:
@@ -286,11 +286,11 @@ class Chatter:
 
     def draw(self) -> None:
         """Show what is known, if it is not what is shown already."""
-        status = [self._problem, self._silence]
-        status += [_ENDED] if self._ended or (self._ending and not self._sent) else []
+        ended = self._ended or (self._ending and not self._sent)
+        status = [self._problem, _ENDED if ended else "", self._silence]
         if not any(status) and self._answering:
             status = ["The agent is at work …" if not self.questions else "The agent waits for a decision."]
-        waiting = [sent.text for sent in self._sent if not sent.line]
+        waiting = [sent.text for sent in self._sent if not sent.shown]
         line = " ".join(dict.fromkeys(filter(None, status)))
         if (drawn := written(self._entries, line, waiting=waiting, ended=self._ended)) != self._drawn:
             self._display.show(*drawn)

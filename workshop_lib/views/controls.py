@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any
+
+from workshop_lib.views.transcript import safe
 
 if TYPE_CHECKING:
     from workshop_lib.views.chat import Chatter
 
-_TEXT_FOLLOWS = 0.3  # seconds
+_TEXT_FOLLOWS = 0.25  # seconds
 
 
 class Controls:
@@ -39,7 +40,7 @@ class Controls:
         self._all = ipywidgets.VBox([self._questions, row], layout={"max_width": "730px"})
         self.box.on_msg(self._on_message)
         self.box.observe(self._on_text, "value")
-        self.send.on_click(lambda _: self._submit())
+        self.send.on_click(lambda _: self._submit_soon())
         self.end.on_click(lambda _: self._chat.start(self._chat.end()))
         self.follow()
 
@@ -60,7 +61,7 @@ class Controls:
 
     def _row(self, number: int, question: str) -> Any:
         # Not a Label: it would set what stands between two dollar signs as mathematics.
-        text = self._new.HTML(f'<span style="overflow-wrap:anywhere">{escape(question)}</span>')
+        text = self._new.HTML(f'<div style="line-height:1.4;overflow-wrap:anywhere">{safe(question)}</div>')
         buttons: list[Any] = []
         for word, yes, style in (("Approve", True, "success"), ("Refuse", False, "danger")):
             button = self._new.Button(description=word, tooltip=f"{word}: {question}", button_style=style)
@@ -78,16 +79,20 @@ class Controls:
             finally:  # if it failed, they are still there
                 for button in buttons:
                     button.disabled = False
+            self.box.focus()  # the buttons, and the focus with them, are gone
 
         self._chat.start(decide())
 
-    # The browser tells of the Enter key first, and then of the text, if it has not told of it before. (To send whatever
-    # the box tells of would send half a message to everybody who clicks elsewhere.)
-
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
         if content.get("event") == "submit":
-            self._entered = True
-            asyncio.get_running_loop().call_later(_TEXT_FOLLOWS, self._on_text)
+            self._submit_soon()
+
+    def _submit_soon(self) -> None:
+        # The browser tells of the Enter key before it tells of the text, if it has not told of it already; a click can
+        # overtake the text, too, when the kernel is busy. (To send whatever the box tells of, whenever it does, would
+        # send half a message for everybody who clicks elsewhere.)
+        self._entered = True
+        asyncio.get_running_loop().call_later(_TEXT_FOLLOWS, self._on_text)
 
     def _on_text(self, _: Any = None) -> None:
         if self._entered:

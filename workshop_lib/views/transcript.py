@@ -10,7 +10,7 @@ from html import escape
 from workshop_lib.conversation import Entry
 
 _LONG = 200  # characters; what is longer is folded
-_NOTHING = "Nothing was said yet."
+_NOTHING = "Nothing to show yet."
 _OPEN = {"call": "…", "approval": "waits for a decision"}
 _NEVER = {"call": "no result", "approval": "not decided"}
 # Control characters would command a terminal, and marks of direction would turn a line around: both become visible.
@@ -64,7 +64,7 @@ def written(
     """
     lines = list(_lines(entries, waiting, ended))
     shown = "".join(map(_html, lines)) or f"<i>{_NOTHING}</i>"
-    below = f'<div role="status" style="min-height:1.5em;padding:2px 6px;{_WRAPS}">{_safe(status)}</div>'
+    below = f'<div role="status" style="min-height:1.5em;padding:2px 6px;{_WRAPS}">{safe(status)}</div>'
     text = "\n".join(map(_text, lines)) or _NOTHING
     return _FRAME.format(_SCROLLS.format(shown) + below), text + (f"\n({_clean(status)})" if status else "")
 
@@ -109,8 +109,8 @@ def _html(line: _Line) -> str:
 
 def _folded(text: str, kind: str) -> str:
     if len(text) <= _LONG or kind != "call":  # what people read is not folded
-        return _safe(text)
-    return f"<details><summary>{_safe(text[: _LONG // 2])}… ({len(text):,} characters)</summary>{_safe(text)}</details>"
+        return safe(text)
+    return f"<details><summary>{safe(text[: _LONG // 2])}… ({len(text):,} characters)</summary>{safe(text)}</details>"
 
 
 def _text(line: _Line) -> str:
@@ -130,5 +130,10 @@ def _clean(text: str) -> str:
     return text.replace("\r\n", "\n").translate(_VISIBLE)
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """A text as HTML, with its control characters made visible.
+
+    Args:
+        text: From anybody.
+    """
     return escape(_clean(text))
