@@ -41,6 +41,7 @@ _STYLE = (
     "white-space:pre-wrap;overflow-wrap:anywhere;font-size:var(--jp-content-font-size1,14px);"
     "color:var(--jp-content-font-color1,inherit)"
 )
+PLAIN = "mathjax_ignore"  # JupyterLab would typeset "$5 and $6" as mathematics
 _COLOURS = {"info": ("info", "#00838f"), "warn": ("warn", "#e65100"), "good": ("success", "#2e7d32")}
 
 
@@ -67,7 +68,7 @@ def say(text: str, tone: str = "info") -> None:
     style = _STYLE.format(colour=colour, fallback=fallback)
     marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
     marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", marked)
-    display({"text/plain": text, "text/html": f'<div style="{style}">{marked}</div>'}, raw=True)
+    display({"text/plain": text, "text/html": f'<div class="{PLAIN}" style="{style}">{marked}</div>'}, raw=True)
 
 
 class Display:
@@ -93,7 +94,7 @@ class Display:
             return
         from IPython.display import display
 
-        bundle = {"text/html": markup, "text/plain": text}
+        bundle = {"text/html": f'<div class="{PLAIN}">{markup}</div>', "text/plain": text}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:

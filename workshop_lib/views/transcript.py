@@ -17,9 +17,8 @@ _NEVER = {"call": "no result", "approval": "not decided"}
 _VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 _VISIBLE |= dict.fromkeys([*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 
-# JupyterLab sets what stands between two dollar signs as mathematics, were it not for the class.
 _FRAME = (
-    '<div class="mathjax_ignore" style="max-width:52em;font-size:var(--jp-content-font-size1,14px);'
+    '<div style="max-width:52em;font-size:var(--jp-content-font-size1,14px);'
     'color:var(--jp-content-font-color1,inherit)">{}</div>'
 )
 # The column is turned around, so that the browser keeps its end in view without a script.

@@ -120,6 +120,7 @@ class Dispatcher(Conversation):
             Question(call.question, settings),
             id=f"{workflow.info().workflow_id}-specialist-{self.chat.entry_count}",
             execution_timeout=timedelta(minutes=5),
+            task_timeout=workflow.info().task_timeout,
         )
 
 
