@@ -194,11 +194,11 @@ class _Beating(ActivityInboundInterceptor):
 
         async def beat() -> None:
             while True:
+                await asyncio.sleep(limit.total_seconds() / 4)  # most activities have ended by then
                 if inspect.iscoroutinefunction(input.fn):
                     activity.heartbeat()
                 else:  # the SDK expects it from a thread then, and would wait for this loop
                     await asyncio.to_thread(activity.heartbeat)
-                await asyncio.sleep(limit.total_seconds() / 4)
 
         beats = asyncio.create_task(beat())
         try:

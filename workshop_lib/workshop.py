@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import importlib
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from typing import Any, ClassVar
 
 from temporalio.client import Client
@@ -72,34 +74,48 @@ class Workshop(Connections):
             if cls.current is not None:
                 await cls.current._greet()
                 await cls.current._serve_model(model)
+                await cls.current._introduce_model(model)
                 return cls.current
             quieten()
             if in_notebook():
                 _let_interrupts_wake_the_loop()
             folder = StateFolder.claim(notebook_key())
             server = DevServer(folder)
+            folder.forget(SERVICES)  # they ended with the kernel before
+            services: dict[str, Service] = {}
             try:
                 ws = cls(folder, server, service.chosen(folder.path.name))
-                await ws._greet()
+                services = ws._services
+                await _all(ws._greet(), ws._serve_model(model))
             except BaseException:  # an interrupted cell, too: the next try must find everything free
+                await asyncio.gather(*(each.stop() for each in services.values()))
                 folder.release()
                 await server.close()
                 raise
             os.environ[STATE_VARIABLE] = str(folder.path)
-            folder.forget(SERVICES)  # they ended with the kernel before
             cls.current = ws
             atexit.register(ws._at_exit)
-            await ws._serve_model(model)
+            await ws._introduce_model(model)
             await ws._list_open()
             return ws
 
     async def _serve_model(self, wanted: bool) -> None:
-        if not wanted:
+        running = llm.SERVICE in self._services and self._services[llm.SERVICE].running
+        if not wanted or running:
             return
-        if not (llm.SERVICE in self._services and self._services[llm.SERVICE].running):
-            await self.serve(llm.SERVICE, "workshop_lib.llm.server")
-        say(f"Language model: {llm.described()}")
-        await llm.probe()
+        serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.llm.server"))
+        try:
+            if "litellm" not in sys.modules:
+                # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
+                await asyncio.sleep(0.05)
+                importlib.import_module("litellm")
+        finally:
+            await serving
+
+    async def _introduce_model(self, wanted: bool) -> None:
+        if wanted:
+            say(f"Language model: {llm.described()}")
+            await llm.probe()
 
     async def close(self) -> None:
         """Stop the workers and the server. What the notebook did stays on disk."""
@@ -403,6 +419,17 @@ class Workshop(Connections):
             if isinstance(worker, InProcessWorker):
                 with contextlib.suppress(Exception):
                     self._background.call(worker.stop(), _EXIT_SECONDS)
+
+
+async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run them side by side. If one fails, none goes on."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _close(proxy: asyncio.Server) -> None:

@@ -14,7 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -88,6 +91,90 @@ async def round_trips(ws: Workshop, stock: str) -> None:
         await ratio("one activity, ours / bare SDK, stock server", 0.45, ours, caller(plain, "bare", "stock"))
 
 
+async def agent_turns(ws: Workshop) -> None:
+    """A warm turn with one tool: the support team's agent, and the bare SDKs doing the same, on the same server."""
+    import bare_agent
+
+    from workshop_lib.agent import Tool, activity_tool
+    from workshop_lib.conversation import Chat
+    from workshop_lib.llm.settings import SERVICE, model
+    from workshop_lib.teams.support import activities
+    from workshop_lib.teams.support.worker import WORKER
+    from workshop_lib.teams.support.workflows import DISPATCHER, PURPOSE, Dispatcher, ToSpecialist
+
+    await Workshop.start(model=True)
+    bare_agent.MODEL = {**model("offline"), "api_base": ws._services[SERVICE].url + "/v1"}  # past the proxy
+    offered = [activity_tool(activities.calculator), activity_tool(activities.weather)]
+    offered.append(Tool("ask_specialist", PURPOSE, ToSpecialist, lambda call: call))
+    bare_agent.SCHEMAS = [tool.schema for tool in offered]
+    bare_agent.INSTRUCTIONS = DISPATCHER
+    client, bare = await Client.connect(**await ws.connection("default")), await Client.connect(ws.server.address)
+    threads = ThreadPoolExecutor(20)
+    ws.run(Worker, client, **WORKER, activity_executor=threads)
+    tools: list[Callable[..., Any]] = [bare_agent.ask, activities.calculator]
+    worker = Worker(
+        bare,
+        task_queue="bare-agent",
+        workflows=[bare_agent.BareAgent],
+        activities=tools,
+        activity_executor=threads,
+    )
+    hour = timedelta(hours=1)
+    numbers = iter(range(1_000_000))
+
+    def asker(start: Callable[[str], Awaitable[Any]]) -> Callable[[], Awaitable[object]]:
+        """Ask, in a new conversation after every ten turns."""
+        asked = 0
+        handle: Any = None
+
+        async def ask() -> object:
+            nonlocal asked, handle
+            if asked % 10 == 0:
+                handle = await start(f"chat-{next(numbers)}")
+            asked += 1
+            return await handle.execute_update("send_message", f"What is {asked} * 7?")
+
+        return ask
+
+    def ours(chat: str) -> Awaitable[Any]:
+        settings: dict[str, Any] = {"id": chat, "task_queue": "support", "execution_timeout": hour}
+        return client.start_workflow(Dispatcher.run, Chat(model="offline"), **settings)
+
+    def bares(chat: str) -> Awaitable[Any]:
+        settings: dict[str, Any] = {"id": chat, "task_queue": "bare-agent", "execution_timeout": hour}
+        return bare.start_workflow(bare_agent.BareAgent.run, **settings)
+
+    async with worker:
+        for start in (ours, bares):
+            warm = asker(start)
+            for _ in range(10):
+                await warm()
+        await ratio("an agent's warm turn with one tool, ours / bare SDKs", 1.25, asker(ours), asker(bares))
+
+
+def first_answer() -> None:
+    """From the start of a process to an agent's first answer, less the imports that the bare SDKs need for one.
+
+    LiteLLM postpones two of its imports: OpenAI's resources to the first call, mcp to the first one with tools.
+    """
+    begin = "import time; t = time.perf_counter()\n"
+    end = "print(time.perf_counter() - t, flush=True); import os; os._exit(0)"
+    bare = "import os; os.environ['LITELLM_LOCAL_MODEL_COST_MAP'] = 'True'\n"
+    bare += "import temporalio.client, temporalio.worker, litellm, openai.resources.chat, mcp\n"
+    ours = (Path(__file__).parent / "first_answer.py").read_text()
+    times: dict[str, list[float]] = {bare: [], ours: []}
+    for _ in range(7):
+        for program, seen in times.items():
+            with tempfile.TemporaryDirectory() as home:
+                env = {**os.environ, "WORKSHOP_HOME": home}
+                command = [sys.executable, "-c", begin + program + end]
+                out = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+                seen.append(float(out.stdout.split()[-1]))
+    medians = {program: statistics.median(seen) for program, seen in times.items()}
+    spread = f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, medians of 7 processes each"
+    verdict("an agent's first answer over the bare imports", medians[ours] - medians[bare], 1.0, " s", spread)
+
+
 def whole_process(name: str, code: str, most: float) -> None:
     """The time that a statement takes in a fresh interpreter, as it says itself."""
     report = "print(time.perf_counter() - t, flush=True); import os; os._exit(0)"
@@ -106,6 +193,7 @@ async def main() -> None:
     whole_process("import workshop_lib", "import workshop_lib", 0.3)
     start = "import asyncio\nfrom workshop_lib import Workshop\nasyncio.run(Workshop.start())"
     whole_process("import and Workshop.start() in a fresh process", start, 1.5)
+    first_answer()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKSHOP_HOME"] = folder
         port, ui = free_ports(2)
@@ -115,6 +203,7 @@ async def main() -> None:
         ws = await Workshop.start()
         try:
             await round_trips(ws, f"{HOST}:{port}")
+            await agent_turns(ws)
         finally:
             await ws.close()
             stock.close()

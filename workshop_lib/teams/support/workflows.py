@@ -40,6 +40,7 @@ def tool(function: Callable[..., Any], chat: Chat) -> agent.Tool:
 DISPATCHER = (
     "You are the shop's assistant. Use your tools. Ask the specialist about orders, refunds and the shop's rules."
 )
+PURPOSE = "Ask the specialist, who knows the shop's handbook (returns, shipping, warranty) and can refund orders."
 SPECIALIST = "You know the shop's handbook, and you can pay money back. Answer in one or two sentences."
 CASHIER = "You pay money back to customers. A person has to agree to each refund."
 
