@@ -4,380 +4,387 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import pairwise
+from math import log
 from typing import Any
 
-from workshop_lib.llm import replies
-from workshop_lib.llm.arguments import Filled, fill, polite_free, text_of
-from workshop_lib.llm.clauses import pieces, steps, without_facts, without_negations
-from workshop_lib.llm.conversation import Conversation, Done
-from workshop_lib.llm.memory import asks_again, asks_fact, asks_memory, content_words, recalled, telling
-from workshop_lib.llm.mentions import matches, stem, stems
-from workshop_lib.llm.repairs import repaired
-from workshop_lib.llm.tools import COMMON, Tool, read_tools
+from workshop_lib.llm.arguments import Found, Param, bare, fill, params_of, stems
 
-_BAR = 1.15  # what a request must score for a tool to be called
-_BAR_FREE = 0.6  # the same for one that takes free text only, where no other fits
-_REPAIRS = 2
-_WORTH = {
-    "expression": 3.0,
-    "unit": 1.3,
-    "id": 0.7,
-    "date": 0.7,
-    "enum": 0.7,
-    "list": 0.9,
-}  # what a value of a kind speaks for a tool
-_BACK = re.compile(
-    r"\b(?:(?:that|this|the) (?:result|answer|outcome|same|latter|number|price|amount|sum|value|total|figure)"
-    r"|it|that(?! \w+ (?:is|are))|this|there|them|those|same)\b",
-    re.IGNORECASE,
+_BAR, _BAR_FREE = 1.15, 0.6  # what a request must score for a tool, and for one of free text where no other fits
+_REPAIRS = 2  # in a turn
+_LONGEST = 4_100  # characters that are read of a message
+_WORTH = {"expression": 3.0, "unit": 1.3, "id": 0.7, "date": 0.7, "enum": 0.7, "list": 0.9}
+_COMMON = set(
+    stems(
+        "a an the is are was were be been am my our your you i we me us do does did can could would will what which "
+        "who how when why that this it of in on at for to from and or again know remember tell say said told please ll "
+        "s m re t d have has had many so now just about there by with out get show use using work such as any some all "
+        "its their them without into make want need like see new"
+    )
 )
-_FOLLOW = re.compile(r"^(?:(?:and|what about|how about|also|same|the same|now|ok|or)\b[\s,]*)+", re.IGNORECASE)
-_JOINED = re.compile(r"^(?:because|since|so that|if|when|who|which|that|as|due)\b", re.IGNORECASE)
+_ALIKE = (  # words that mean about the same
+    "price cost worth trade trading much;share stock ticker trading;ship send mail parcel package;message send text "
+    "write;create open add file;close finish;cancel delete remove;find search look;book reserve schedule;translate "
+    "mean;convert exchange;pay money back return broken;calculate compute sum arithmetic multiply;invest put;rule "
+    "policy handbook;history past before;issue ticket bug;city warm hot cold rain raining snow temperature "
+    "umbrella;light lamp;time clock"
+)
+_SYNONYMS = [set(stems(line)) for line in re.split(";", _ALIKE)]
+_re = partial(re.compile, flags=re.IGNORECASE | re.DOTALL)
+_BACK = _re(r"\b(?:(?:that|this|the) (?:result|number|price|amount)|it|that(?! \w+ (?:is|are))|this|there|them)\b")
+_THEN = _re(r"[\s,;.]*\b(?:and\s+|but\s+)?(?:then|after that|finally|(?=use (?:the|that) result))\b[\s,]*")
+_CUT = _re(r"(?<!\bDr)(?<!\bMr)[.?!;]+(?=\s|$)|,?\s+(?:and|also|plus|as well as|but|compared to)\s+(?=\S)|,\s+|\n+")
+_NOT = _re(
+    r"(?:^|(?<=[.,;!?])\s*|\b(?:but|and|please)\s+)(?:please\s+)?(?:i\s+)?(?:do not|don['’]t|never|no|not|without)"
+    r"\s+(?!you\b|know\b)(?:(?!\b(?:just|only|instead)\b|[.,;:!?](?:\s|$)|\bbut\b).)+"
+)
+_FACT = _re(
+    r"(?:(?:hi|hello|hey|sorry|and|please|well|ok)\b[\s,!]*)*(?:(?:remember|note)\b(?: that|:)?\s+(.+)|((?:(?:my|our) "
+    r"[\w'’ -]{1,40}? (?:is|are|was) |(?:i am|i'm) (?!looking)|(?:i|we) (?:live|like|love|have|was|were) |call me ).+))"
+)
+_YOU = {"i am": "you are", "i'm": "you are", "we are": "you are", "i was": "you were", "call me": "your name is"}
+_YOU |= {"my": "your", "our": "your", "i": "you", "me": "you", "we": "you", "us": "you"}
+_FLIP = _re(r"\b(" + "|".join(sorted(_YOU, key=len, reverse=True)) + r")(?![\w'’])")
+_ABOUT_ME = _re(r".*(?:\b(?:what|who|which|where|how)\b[\w'’ ]{0,25} (?:my|our|i|we|me)\b|\bremember\b)")
+_ADVICE = _re(r"\b(?:can|could|should|may|must|need|to do)\b")
+_RECALL = _re(r"\bdid you (?:say|tell|find)\b|\byou (?:said|told|found)\b|\bwas\b.*\bagain\b")
+_WRONG = _re(
+    r"(?=.{0,60}(?:invalid|not valid|validation|malformed|missing|wrong))(?=.{0,60}(?:argument|param|json|field|error))"
+    r"|.{0,30}(?:unknown|no such|no) (?:tool|function)\b"
+)
+_FAILED = _re(r"\W*(?:an )?error\b|.{0,60}\b(?:failed|unavailable|declined|refused|timed out)\b(?!.{40})")
+_TALK = (
+    (r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day))(?: there| all)?", "Hello! What can I do for you?"),
+    (r"(?:thanks|thank you|great|perfect|ok|okay|all right|cool)\b.{0,40}", "You are welcome."),
+    (r"(?:bye|goodbye|good night|see you).{0,20}", "Goodbye!"),
+    (r"(?:who|what) are you.{0,20}|what's your name", "I am an offline stand-in for a language model. {}"),
+    (r"what (?:else )?can you do.{0,20}|help(?: me)?", "{}"),
+)
+_flipped = partial(_FLIP.sub, lambda m: _YOU[m[0].lower()])  # "my name is Ann" becomes "your name is Ann"
+_json = partial(json.dumps, ensure_ascii=False, default=str)
+_sentences = re.compile(r"(?<=[.!?])\s+").split
+_Calls = list[tuple[str, str]]  # names, and arguments as JSON
 
 
-@dataclass
-class Want:
-    """A call that the user asks for.
+@dataclass(frozen=True)
+class _Tool:
+    name: str
+    params: tuple[Param, ...]
+    own: frozenset[str]  # the stems of its name and description
+    weights: dict[str, float]  # how much each stem that speaks for it counts
 
-    Attributes:
-        tool: The tool to call.
-        text: The part of the request that asks for it.
-        begin: Where that part begins.
-        given: Arguments known from a call that it repeats.
-        filled: Its arguments, once looked for.
-    """
+    def fill(self, text: str, prose: bool = True) -> Found:
+        return fill(self.params, text, self.own, prose)
 
-    tool: Tool
-    text: str
-    begin: int = 0
-    given: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    filled: Filled = field(default_factory=Filled)
+    def lacks(self, found: Found) -> list[Param]:
+        return [p for p in self.params if p.required and p.name not in found]
+
+    def question(self, found: Found) -> str:
+        needed = " and the ".join(_spoken(param.name) for param in self.lacks(found))
+        return f"For the {_spoken(self.name)} I need the {needed}: what should I take?"
+
+    def adds_only(self, said: str, others: int) -> bool:
+        new = self.fill(said, prose=False)
+        held = {*stems(" ".join(str(value) for _, value in new.values())), *self.own, *self.weights}
+        needed = [new.get(p.name, (0.0,))[0] for p in self.params if p.required and p.kind != "list"]
+        return max(needed, default=0.0) >= 1.0 and sum(word not in held for word in _content(said)) <= others
+
+    @property
+    def free(self) -> bool:  # takes nothing but free text, and so may be asked anything
+        return bool(self.params) and all(p.kind == "prose" for p in self.params if p.required)
+
+
+class _Done:
+    def __init__(self, function: dict[str, Any]) -> None:
+        self.name, self.arguments, self.text = str(function.get("name")), None, ""
+        with suppress(ValueError):  # a model may write anything
+            self.arguments = json.loads(function.get("arguments") or "{}")
+
+    @property
+    def state(self) -> str:
+        text = _words_of(self.text)[:400]
+        return "wrong" if _WRONG.match(text) else "failed" if _FAILED.match(text) else "fine"
+
+
+_Want = tuple[_Tool, str, int]  # a tool, the text that asks for it, and where that begins
+
+
+@lru_cache(maxsize=64)
+def _read_tools(text: str) -> tuple[_Tool, ...]:
+    """The tools of JSON text (so that a set already read is known again); words that many share count little."""
+    functions = [t["function"] for t in json.loads(text) if isinstance(t, dict) and isinstance(t.get("function"), dict)]
+    texts = [(str(f.get("name")), str(f.get("description") or "")) for f in functions]
+    read = [(*text, tuple(params_of(f.get("parameters")))) for f, text in zip(functions, texts, strict=True)]
+    fields = [dict[str, float]() for _ in read]
+    for weighed, (name, description, params) in zip(fields, read, strict=True):
+        about, names = [word for p in params for word in p.about], [word for p in params for word in p.words]
+        options = stems(" ".join(str(option) for p in params for option in p.schema.get("enum") or []))
+        parts = (about, 0.9), (stems(description), 1.3), (names, 1.4), (options, 2.0), (stems(name), 3.0)
+        weighed.update({w: weight for words, weight in parts for w in words if w not in _COMMON and w.isalpha()})
+    found, count = [], len(read) + 1
+    for weighed, (name, description, params) in zip(fields, read, strict=True):
+        rare = {w: max(log(count / sum(w in other for other in fields)) / log(count), 0.05) for w in weighed}
+        own = frozenset(w for w in stems(f"{name} {description}") if not w.isdigit())
+        found.append(_Tool(name, params, own, {word: weight * rare[word] for word, weight in weighed.items()}))
+    return tuple(found)
 
 
 def plan(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
-    """Chooses the assistant's next message.
-
-    Args:
-        messages: The conversation so far, in OpenAI's chat-completions form.
-        tools: The tools that may be called, each with its JSON schema; perhaps none.
-
-    Returns:
-        The message: text, or calls of tools. The same for the same input.
-    """
-    known = read_tools(json.dumps(tools or [], default=str))
-    conversation = Conversation(messages, {t.name: frozenset(p.path[0] for p in t.params) for t in known})
-    if not conversation.request:
-        return replies.say("What can I do for you?")
-    return Turn(conversation, list(known)).next()
+    """Chooses the assistant's next message. All is in OpenAI's chat-completions form; the same input gives the same."""
+    turn = _Turn(messages, list(_read_tools(json.dumps(tools or [], default=str))))
+    said = turn.next() if turn.request else "What can I do for you?"
+    if isinstance(said, str):
+        return {"role": "assistant", "content": said}
+    calls = [
+        {"id": f"call_{len(messages)}_{at}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for at, (name, arguments) in enumerate(dict.fromkeys(said))
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
-class Turn:
-    """What to do about the user's latest message, after what was done about it already.
+class _Turn:
+    """What to do about the user's latest message, after what was done about it already."""
 
-    Attributes:
-        talk: The conversation.
-        tools: The tools at hand.
-        words: The stems that speak for any of them.
-    """
+    def __init__(self, messages: list[dict[str, Any]], tools: list[_Tool]) -> None:
+        self.tools, self.request, self.asked, by_id = tools, "", False, dict[str, _Done]()
+        self.older, self.earlier = list[str](), list[_Done]()  # texts, the latest first; what calls came to
+        self.rounds = list[list[_Done]]()
+        for message in messages:
+            role, text = message.get("role"), _plain(message.get("content"))
+            if role == "user":
+                self.older = [self.request, *self.older] if self.request else self.older
+                self.earlier += [d for done in self.rounds for d in done if d.text]
+                self.request, self.rounds = text, []
+            elif role == "tool" and message.get("tool_call_id") in by_id:
+                by_id[message["tool_call_id"]].text = text or "nothing"
+            elif role == "assistant" and message.get("tool_calls"):
+                self.rounds.append([_Done(c.get("function") or {}) for c in message["tool_calls"]])
+                by_id.update(zip((c.get("id") for c in message["tool_calls"]), self.rounds[-1], strict=True))
+            elif role == "assistant":
+                self.asked = text.endswith("what should I take?")
+        # An agent with other tools may have handed over to us: what it did is no part of ours.
+        ours = {tool.name for tool in tools}
+        done = [[d for d in r if d.text and (d.name in ours or d.state != "fine")] for r in self.rounds]
+        self.rounds = [r for r in done if r]
 
-    def __init__(self, talk: Conversation, tools: list[Tool]) -> None:
-        self.talk = talk
-        self.tools = tools
-        self.words = {word for tool in tools for word in tool.weights}
-        self._ranks: dict[str, list[tuple[float, Tool]]] = {}
-
-    def next(self) -> dict[str, Any]:
-        """The assistant's next message."""
-        if any(not slot[-1].handed_over for slot in self.talk.slots):
+    def next(self) -> str | _Calls:
+        if self.rounds:
             return self._after_results()
-        text = self.talk.request
-        quick = replies.small_talk(text, [t.name for t in self.tools]) or self._from_memory(text)
-        if quick:
-            return replies.say(quick)
-        stages = self._stages()
-        if stages:
+        asks_fact = _ABOUT_ME.match(self.request) and not _ADVICE.search(self.request)
+        known = self._recalled() if asks_fact else ""
+        if quick := self._small_talk(self.request) or known or self._found_before(_RECALL.search(self.request) is None):
+            return quick
+        if stages := self._stages():
             return self._start(stages[0], "")
-        return replies.say(self._no_tool(text))
+        if told := [t for t in map(_told, _sentences(self.request)) if t]:
+            return f"I will remember that {', and that '.join(_flipped(t) for t in told)}."
+        if self._wanted(self.request) != self.request:
+            return "All right, I will not do that."
+        if asks_fact:
+            return "I do not know that: you have not told me."
+        return self._recalled() or "None of my tools fits that. " + self._small_talk("help")
 
-    # ---- answers without a tool
+    def _small_talk(self, plain: str) -> str:
+        names = ", ".join(_spoken(t.name) for t in self.tools)
+        able = f"I can use these tools: {names}." if names else "I have no tools here."
+        plain = re.sub(r"^(?:hi|hello|hey) (?=how|who|what)", "", re.sub(r"[,!.?\s]+", " ", plain.lower()).strip())
+        return next((answer.format(able) for pattern, answer in _TALK if re.fullmatch(pattern, plain)), "")
 
-    def _from_memory(self, text: str) -> str:
-        """An answer from what was said before; empty if that holds none."""
-        if said := re.search(r"\bwhat did i\b.*?(\bfirst\b|$)", text, re.IGNORECASE):
-            older = self.talk.older
-            return f"You said: “{older[-1 if said[1] else 0][:300]}”" if older else "You have not said anything before."
-        if asks_again(text) and (done := self._told_before(text)):
-            return replies.sentences(done)
-        told = [telling(s) for s in replies.sentences_in(text)]
-        if told and all(told) and not self._asked_besides(text):
-            return replies.noted([t for t in told if t])
-        if asks_memory(text):
-            known = recalled(text, self.talk.facts)
-            if known or (asks_fact(text) and not self._choose(text)):
-                return known or "I do not know that: you have not told me."
+    def _recalled(self) -> str:  # the fact that answers the question
+        asked = set(_content(re.sub(r"(?i)\bwho am i\b|\bcall me\b", "name", self.request))) - {"wher"}
+        for said in (_flipped(_told(s)) for text in (self.request, *self.older) for s in _sentences(text)[::-1]):
+            held = set(_content(re.sub(r"^you are (?=\d)", "old ", said)))
+            if asked and len(asked & held) >= 0.6 * len(asked):
+                return f"{said[:1].upper()}{said[1:]}."
         return ""
 
-    def _asked_besides(self, text: str) -> bool:
-        """Whether a request follows what is told in the same sentence: "My lamp is broken, open …"."""
-        after = [text[begin:end] for begin, end in pieces(text)][1:]
-        return any((tool := self._choose(piece)) and not tool.filled(piece).missing for piece in after)
+    def _found_before(self, wholly: bool) -> str:  # an earlier result that has the words of the request
+        asked = set(_content(self.request))
+        if not asked or (wholly and self._stages()):
+            return ""
+        held = [(len(asked & set(stems(f"{d.name} {d.text}"[:600]))), at) for at, d in enumerate(self.earlier)]
+        most, at = max(held, default=(0, 0))
+        return _sentences_of([self.earlier[at]]) if most >= (len(asked) if wholly else 1) else ""
 
-    def _told_before(self, text: str) -> list[Done]:
-        asked = set(content_words(text)) - {stem("result"), stem("answer")}
-        ranked = []
-        for at, done in enumerate(self.talk.earlier):
-            tool = next((t for t in self.tools if t.name == done.name), None)
-            words = set(tool.weights if tool else []) | set(stems(done.name + " " + done.text[:600]))
-            said = set(stems(" ".join(map(str, done.arguments.values()))))
-            ranked.append((sum(matches(w, words) for w in asked) + 2 * len(asked & said), at, done))
-        best = max(ranked, key=lambda r: r[:2], default=None)
-        return [best[2]] if best and (best[0] or not asked) else []
+    def _rank(self, text: str) -> list[tuple[float, _Tool]]:  # the best first
+        return sorted([(round(self._score(text, tool), 4), tool) for tool in self.tools], key=lambda s: -s[0])
 
-    def _no_tool(self, text: str) -> str:
-        if without_negations(text, self.words) != text:
-            return "All right, I will not do that."
-        known = recalled(text, self.talk.facts) if content_words(text) else ""
-        if known:
-            return known
-        words = set(content_words(text))
-        for done in reversed(self.talk.earlier[-5:]):
-            if words and words <= set(stems(done.text[:2000])):
-                return replies.sentences([done])
-        return replies.no_tool([t.name for t in self.tools])
-
-    # ---- which tools
-
-    def _rank(self, text: str) -> list[tuple[float, Tool]]:
-        """The tools, best first, with how well the words of a text speak for each."""
-        if text not in self._ranks:
-            words = list(dict.fromkeys(w for w in content_words(text) if w not in COMMON))[:400]
-            scored = [(self._score(words, text, tool), tool) for tool in self.tools]
-            self._ranks[text] = sorted(scored, key=lambda s: -round(s[0], 4))
-        return self._ranks[text]
-
-    def _score(self, words: list[str], text: str, tool: Tool) -> float:
-        score, near = 0.0, []
+    def _score(self, text: str, tool: _Tool) -> float:
+        score, words, named = 0.0, dict.fromkeys(_content(text)), {w for w in stems(tool.name) if w not in _COMMON}
         for word in words:
-            if word in tool.weights:
-                score += tool.weights[word]
-            else:
-                near.append(max((tool.weights[w] for w in tool.weights if matches(word, {w})), default=0.0))
-        score += 0.55 * sum(near)
-        asked = {"whether"} if re.match(r"\W*(?:is|are|does|do|has|was)\b", text, re.IGNORECASE) else set()
-        score += 0.3 * len(tool.asks & (set(stems(text[:300])) | set(map(stem, asked))))
-        score += len(tool.named & set(words)) / len(tool.named) if tool.named else 0.0
-        return score + (self._fit(text, tool) if score > 0.3 or _takes(tool, "expression", "unit") else 0.0)
+            near = {w for line in _SYNONYMS if word in line for w in line}
+            score += tool.weights.get(word) or 0.55 * max((tool.weights.get(w, 0.0) for w in near), default=0.0)
+        score += len(named & set(words)) / len(named) if named else 0.0
+        takes, fit = {p.kind for p in tool.params}, 0.0
+        if score <= 0.3 and not takes & {"expression", "unit"}:
+            return score
+        said = _BACK.sub("1", text) if "expression" in takes else text  # "add 8 to it"
+        said += "\n" + self.older[0] if self.older and _BACK.search(text) else ""
+        found = tool.fill(said, prose=False)
+        for param in [p for p in tool.params if p.required and p.kind != "prose"]:
+            sure = found.get(param.name, (-1,))[0]
+            fit += _WORTH.get(param.kind, 0.4) if sure >= 2 else 0.3 if sure > 0 else -0.5
+        return score + max(fit, -1.0)
 
-    def _fit(self, text: str, tool: Tool) -> float:
-        """Whether the text holds what the tool needs, and the tool takes what the text holds."""
-        before = "\n" + self.talk.older[0][:1000] if self.talk.older and _BACK.search(text) else ""
-        said = _BACK.sub("1", text[:2000]) if _takes(tool, "expression") else text[:2000]  # "add 8 to it"
-        filled, fit = tool.filled(said + before, prose=False), 0.0
-        for param in tool.params:
-            if param.required and param.kind != "prose":
-                score = filled.scores.get(param.path, -0.5)
-                fit += _WORTH.get(param.kind, 0.4) if score >= 2 else 0.3 if score > 0 else -0.5
-        kinds = {p.kind for p in tool.params}
-        if not kinds & {"prose", "text", "list", "object"}:
-            fit -= 0.9 * sum(bool(text_of(text[:2000]).mentions(k)) for k in ("date", "email", "url") if k not in kinds)
-        return max(fit, -1.0)
-
-    def _choose(self, text: str) -> Tool | None:
-        """The tool that a piece of text asks for; None if none does."""
+    def _choose(self, text: str, bar: float = _BAR) -> _Tool | None:
         score, tool = next(iter(self._rank(text)), (0.0, None))
-        return tool if score >= _BAR else None
+        return tool if tool and score >= bar and (tool.free or bar == _BAR) else None
 
-    def _open(self, text: str) -> list[Want]:
-        """The tool that takes free text, and so may be asked anything, where some word at least speaks for it."""
-        score, tool = next(iter(self._rank(text)), (0.0, None))
-        free = tool is not None and bool(tool.params) and all(p.kind == "prose" for p in tool.params)
-        return [Want(tool, polite_free(text))] if tool and free and score >= _BAR_FREE else []
+    def _wanted(self, text: str) -> str:  # without what is not to be done
+        words = {word for tool in self.tools for word in tool.weights}
+        near = words | {w for line in _SYNONYMS if line & words for w in line}
+        return str(_NOT.sub(lambda m: " " if set(_content(m[0])) & near else m[0], text)).strip()
 
-    # ---- which calls, in which order
-
-    def _stages(self) -> list[list[Want]]:
+    def _stages(self) -> list[list[_Want]]:
         """The calls that the message asks for; those of one list can be made at once, later lists come after."""
-        text = without_negations(without_facts(self.talk.request), self.words)
-        stages = [self._wants(step) for step in steps(text)]
-        stages = [wants for wants in stages if wants]
+        text = self._wanted(self.request)
+        stages = [wants for step in _THEN.split(text) if (wants := self._wants(step))]
         if not stages and text.strip(" .,!"):
-            stages = [wants for wants in [self._open(text) or self._follow_up(text)] if wants]
-        return [part for stage in stages for part in _dependent(stage)]
+            free = self._choose(text, _BAR_FREE)  # it may be asked anything, where some word at least speaks for it
+            stages = [wants for wants in [[(free, bare(text), 0)] if free else self._follow_up(text)] if wants]
+        return stages
 
-    def _wants(self, text: str) -> list[Want]:
-        wants: list[Want] = []
-        whole = self._choose(text)
-        for begin, end in pieces(text, rows=whole is not None and _takes(whole, "list")):
-            piece = text[begin:end]
-            tool = None if wants and _JOINED.match(piece) else self._choose(piece)
+    def _wants(self, text: str) -> list[_Want]:
+        wants: list[_Want] = []
+        spans = [(begin, end) for begin, end in _spans(text) if not _told(text[begin:end])]
+        for begin, end in spans:
+            clause, start = text[begin:end], spans[0][0]
             if not wants:
-                tool = tool or self._choose(text[:end])
-                wants += [Want(tool, polite_free(text[:end]), 0)] if tool else []
+                tool = self._choose(clause) or self._choose(text[start:end])
+                wants += [(tool, bare(text[start:end]), start)] if tool else []
                 continue
-            last = wants[-1]
-            joined = _lead(text, last.begin) + polite_free(text[last.begin : end])
-            repeat = self._repeat(last, piece)
-            if tool and _directs(tool, piece):
-                wants[-1] = Want(tool, joined, last.begin)
-            elif tool and not self._completes(last, joined, tool, piece):
-                wants.append(Want(tool, _lead(text, begin) + polite_free(piece), begin))
-            elif repeat:
-                wants.append(replace(repeat, begin=begin))
+            (last, said, since), tool, clause = wants[-1], self._choose(clause), "and " + bare(clause)
+            joined = ("and " if since else "") + bare(text[since:end])
+            if tool and tool.free and set(_content(clause)) <= set(stems(tool.name)):  # "Ask the …": only whom to ask
+                wants[-1] = tool, joined, since
+            elif tool and not self._completes(last, said, joined, tool, clause):
+                wants.append((tool, clause, begin))
+            elif not last.lacks(last.fill(said)) and last.adds_only(clause, 0):
+                wants.append((last, clause, begin))
             else:
-                last.text = joined
+                wants[-1] = last, joined, since
         return wants
 
-    def _completes(self, last: Want, joined: str, tool: Tool, piece: str) -> bool:
-        """Whether a piece belongs to the call before it rather than asking for one of its own."""
-        own = tool.filled("and " + piece, prose=False)
-        if tool.name != last.tool.name:
-            scores = {t.name: score for score, t in self._rank(piece)}
-            weak = scores[last.tool.name] >= 0.6 * scores[tool.name] and bool(own.missing)
-            before, after = last.tool.filled(last.text), last.tool.filled(joined)
-            longer = any(isinstance(v, list) and v != before.values.get(k) for k, v in after.values.items())
-            return weak or (longer and bool(own.missing)) or len(after.missing) < len(before.missing)
-        needed = [p for p in tool.params if p.required]
-        return bool(own.missing) or not needed or all(p.kind == "prose" for p in needed)
+    def _completes(self, last: _Tool, said: str, joined: str, tool: _Tool, clause: str) -> bool:
+        missing = bool(tool.lacks(tool.fill(clause, prose=False))) and not tool.free
+        before, after = last.fill(said), last.fill(joined)
+        longer = any(isinstance(v, list) and v != before.get(k, (0, 0))[1] for k, (_, v) in after.items())
+        if tool.name == last.name:
+            return missing or longer or tool.free or not any(p.required for p in tool.params)
+        scores = {t.name: score for score, t in self._rank(clause)}
+        weak = longer or scores[last.name] >= 0.6 * scores[tool.name]
+        return (missing and weak) or len(last.lacks(after)) < len(last.lacks(before))
 
-    def _repeat(self, last: Want, piece: str) -> Want | None:
-        """The same call with another argument, where a piece holds nothing else."""
-        had, new = last.tool.filled(last.text, prose=False), last.tool.filled("and " + piece, prose=False)
-        again = [p for p in last.tool.params if p.required and p.path in new.values and p.path in had.values]
-        if not again or had.missing or _takes(last.tool, "list"):
-            return None
-        held = set(stems(" ".join(map(str, new.values.values()))))
-        others = [w for w in content_words(piece) if w not in held | last.tool.own | set(last.tool.weights) | COMMON]
-        if others or any(had.values.get(path) is None for path in new.values):
-            return None
-        return Want(last.tool, "and " + piece, given={**last.given, **had.values})
-
-    def _follow_up(self, text: str) -> list[Want]:
-        """The answer to a question of ours: or "and for …?": the latest tool, with what is new."""
-        asked = self.talk.asked
-        for old in self.talk.older:
-            tool, clean = self._choose(old), without_negations(old, self.words)
-            if tool is None or clean != old:
-                continue
-            new = tool.filled("and " + _FOLLOW.sub("", text), prose=False)
-            held = set(stems(" ".join(map(str, new.values.values()))))
-            others = [w for w in content_words(text) if w not in held and not matches(w, set(tool.weights))]
-            more, fits = bool(_FOLLOW.match(text)), max(new.scores.values(), default=0.0) >= 1.0
-            if asked or (fits and len(others) <= 1 + more) or (more and _BACK.search(text) and not others):
-                given = tool.filled(old)
-                if asked and given.missing and not new.values and not more:
-                    new.values.update({given.missing[0].path: replies.plain_value(given.missing[0].schema, text)})
-                return [Want(tool, "and " + _FOLLOW.sub("", text), given={**given.values, **new.values})]
+    def _follow_up(self, text: str) -> list[_Want]:  # an answer to a question of ours, or "and for …?"
+        for old in self.older:
+            tool = self._choose(old) if self._wanted(old) == old else None
+            if tool and (self.asked or tool.adds_only("and " + text, 2 * bool(re.match(r"(?i)and|\w+ about", text)))):
+                return [(tool, "and " + text, 0)]
         return []
 
-    # ---- arguments
-
-    def _fill(self, want: Want, result: str) -> Filled:
-        """Finds the arguments: in the clause, the result it refers to, the whole message, earlier messages."""
-        filled = want.tool.filled(want.text, prose=not want.given)
-        filled.values = {**want.given, **filled.values}
-        back = bool(_BACK.search(want.text))
-        latest = result or (self.talk.earlier[-1].text if self.talk.earlier else "")
-        if back and latest and (number := replies.only_number(latest)):
-            put_in = want.tool.filled(_BACK.sub(number, want.text), prose=not want.given)
-            filled.values = {**put_in.values, **filled.values}
-        sources = [result] if result else []
-        sources += [t for t in (self.talk.request, *self.talk.older) if t != want.text]
-        for source in [*sources, *(d.text for d in reversed(self.talk.earlier) if back)]:
-            missing = [p for p in want.tool.params if p.required and p.path not in filled.values]
-            if not missing:
-                break
-            found = fill(missing, text_of(source[:4000]), want.tool.own, prose=False)
-            for param in missing:
+    def _fill(self, want: _Want, result: str) -> Found:
+        tool, text, _ = want
+        back = bool(_BACK.search(text))
+        latest = result or (self.earlier[-1].text if self.earlier else "")
+        numbers = re.findall(r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?![\w-])", _words_of(latest)) if back else []
+        found = tool.fill(_BACK.sub(numbers[0].replace(",", ""), text) if len(numbers) == 1 else text)
+        for source in [result, *(t for t in (self.request, *self.older) if t != text), latest if back else ""]:
+            for param in tool.lacks(found) if source else ():
+                score, value = fill([param], source, tool.own, prose=False).get(param.name, (-1, None))
                 # A number from elsewhere must have something to do with the parameter: better to ask than to guess.
-                bar = 0.0 if result and source == result else 1.5 if param.kind == "number" and not back else 0.9
-                value = found.values.get(param.path)
-                if found.scores.get(param.path, -1) >= bar and value not in filled.values.values():
-                    filled.values[param.path] = value
-        filled.missing = [p for p in want.tool.params if p.required and p.path not in filled.values]
-        filled.values = {p.path: filled.values[p.path] for p in want.tool.params if p.path in filled.values}
-        return filled
+                bar = 0.0 if source == result else 2.1 if param.kind == "number" and not back else 1.2
+                if score >= bar and all(value != other for _, other in found.values()):
+                    found[param.name] = score, value
+        return found
 
-    def _start(self, wants: list[Want], result: str) -> dict[str, Any]:
-        for want in wants:
-            want.filled = self._fill(want, result)
-        ready = [(w.tool.name, w.filled.arguments) for w in wants if not w.filled.missing]
-        if ready:
-            return replies.call(
-                list(dict.fromkeys((n, json.dumps(a, ensure_ascii=False)) for n, a in ready)), self.talk
-            )
-        missing = [(w.tool.name, [p.spoken for p in w.filled.missing]) for w in wants]
-        return replies.say(replies.ask(missing, self.talk.done))
+    def _start(self, wants: list[_Want], result: str) -> str | _Calls:
+        filled = [(want[0], self._fill(want, result)) for want in wants]
+        ready = [(t.name, _json({n: v for n, (_, v) in f.items()})) for t, f in filled if not t.lacks(f)]
+        return ready or "\n".join(tool.question(f) for tool, f in filled)
 
-    # ---- after results
+    def _after_results(self) -> str | _Calls:
+        last, stages = self.rounds[-1], self._stages()
+        repairs = sum(any(d.state == "wrong" for d in done) for done in self.rounds[:-1])
+        stage = len(self.rounds) - repairs
+        wrong = [(d, at) for at, d in enumerate(last) if d.state == "wrong" and repairs < _REPAIRS]
+        if calls := [call for d, at in wrong for call in self._repaired(d, at, stage - 1)]:
+            return calls
+        done = [d for each in self.rounds for d in each if d.state != "wrong" or each is last]
+        fine = [d.text for d in done if d.state == "fine"]
+        following = self._start(stages[stage], fine[-1] if fine else "") if len(stages) > stage else ""
+        if isinstance(following, list):
+            return following
+        unasked = [w for wants in stages[: stage + 1] for w in wants if w[0].name not in {d.name for d in done}]
+        missing = [w[0].question(f) for w in unasked if w[0].lacks(f := self._fill(w, ""))]
+        return "\n".join([_sentences_of(done), *(missing if len(fine) == len(done) else [])])
 
-    def _after_results(self) -> dict[str, Any]:
-        slots = self.talk.slots
-        calls = [c for c in (self._again(slot) for slot in slots if slot[-1].wrong) if c]
-        if calls:
-            return replies.call(calls, self.talk)
-        done = [slot[-1] for slot in slots if not slot[-1].handed_over]
-        stages, rounds = self._stages(), self._rounds()
-        if len(stages) > rounds:
-            result = next((d.text for d in reversed(done) if not d.failed), "")
-            following = self._start(stages[rounds], result)
-            if following.get("tool_calls") or not any(d.failed for d in done):
-                return following
-        unasked = self._unasked(stages[:rounds])
-        return replies.say("\n".join([replies.sentences(done), *unasked]))
-
-    def _rounds(self) -> int:
-        """How many of the steps are done; those of an agent with other tools do not count."""
-        ours = {tool.name for tool in self.tools} | {d.name for d in self.talk.done if d.failed}
-        return sum(bool(names & ours) for names in self.talk.rounds)
-
-    def _unasked(self, stages: list[list[Want]]) -> Iterator[str]:
-        """Questions for what could not be called along with the rest."""
-        for want in (w for stage in stages for w in stage):
-            want.filled = self._fill(want, "")
-            if want.filled.missing and all(slot[0].name != want.tool.name for slot in self.talk.slots):
-                yield replies.ask([(want.tool.name, [p.spoken for p in want.filled.missing])], [])
-
-    def _again(self, slot: list[Done]) -> tuple[str, str] | None:
-        """A call once more, put right; None if nothing could be changed, or enough was tried."""
-        last = slot[-1]
-        if len(slot) > _REPAIRS:
-            return None
-        tool = next((t for t in self.tools if t.name == last.name), None)
-        if last.unknown or tool is None:
-            others = Turn(self.talk, [t for t in self.tools if t.name != last.name])
-            want = next((w for stage in others._stages() for w in stage), None)
-            if want is None or others._fill(want, "").missing:
-                return None
-            return want.tool.name, json.dumps(others._fill(want, "").arguments, ensure_ascii=False)
-        texts = [self.talk.request, *self.talk.older]
-        mended = repaired(last, list(tool.params), tool.own, texts)
-        return None if mended == last.arguments else (tool.name, json.dumps(mended, ensure_ascii=False))
+    def _repaired(self, done: _Done, at: int, stage: int) -> _Calls:  # none if nothing can be changed
+        tools, said = self.tools, done.text
+        if re.search(r"(?i)\b(?:unknown|no) ", said[:40]):
+            self.tools = [t for t in tools if t.name != done.name]
+        fine = [d.text for each in self.rounds for d in each if d.state == "fine"] if stage else []
+        over = [(d.name, d.arguments) for each in self.rounds for d in each if d.state != "wrong"]
+        filled = [(w[0], self._fill(w, "".join(fine[-1:]))) for ws in self._stages()[stage : stage + 1] for w in ws]
+        calls = [(tool.name, {n: v for n, (_, v) in f.items()}) for tool, f in filled if not tool.lacks(f)]
+        calls = [call for call in calls if call not in over]
+        same = [call for call in calls if call[0] == done.name] or calls[at : at + 1] or calls[:1]
+        self.tools = tools
+        for _, arguments in same[:1]:  # some tools are stricter than their schema
+            for name in re.findall(r"(\w+)\W+(?:must|should) (?:\w+ )+(?:str|string)\b", said):
+                arguments.update({name: str(arguments[name])} if name in arguments else {})
+        return [(n, _json(a)) for n, a in same[:1] if (n, a) != (done.name, done.arguments)]
 
 
-def _lead(text: str, begin: int) -> str:
-    """What keeps a piece from looking like a sentence's beginning, where a capital letter says nothing."""
-    return "and " if begin and text[:begin].rstrip()[-1:] not in ".?!;:" else ""
+def _plain(content: Any) -> str:  # which may come in parts
+    parts = (
+        [p.get("text") or "" for p in content if isinstance(p, dict)] if isinstance(content, list) else [content or ""]
+    )
+    return " ".join(map(str, parts))[:_LONGEST].strip()
 
 
-def _takes(tool: Tool, *kinds: str) -> bool:
-    return any(p.kind in kinds for p in tool.params)
+def _spans(text: str) -> list[tuple[int, int]]:  # the clauses; quotations and dates are not cut
+    masked = re.sub(r"\"[^\"]*\"|“[^”]*”|\([^)]*\)|\w+ \d\d?, \d{4}", lambda m: "x" * len(m[0]), text)
+    cuts = [(0, 0), *(m.span() for m in _CUT.finditer(masked)), (len(text), len(text))]
+    spans = [(a, b) for (_, a), (b, _) in pairwise(cuts)]
+    return [(a, b) for a, b in spans if text[a:b].strip()][:40]
 
 
-def _directs(tool: Tool, piece: str) -> bool:
-    """Whether a piece only says whom to ask what was said before: "Ask the …"."""
-    words = [w for w in content_words(piece) if w not in COMMON]
-    prose = [p for p in tool.params if p.required and p.kind == "prose"]
-    return bool(prose) and bool(words) and set(words) <= tool.named
+def _content(text: str) -> list[str]:
+    return [word for word in stems(text) if word not in _COMMON][:400]
 
 
-def _dependent(wants: list[Want]) -> list[list[Want]]:
-    """Puts a call that needs another's result after it."""
-    stages: list[list[Want]] = [[]]
-    for want in wants:
-        refers = re.search(r"\b(?:the result|that|it|the answer|this)\b", want.text, re.IGNORECASE)
-        if stages[-1] and refers and want.tool.filled(want.text).missing:
-            stages.append([])
-        stages[-1].append(want)
-    return [stage for stage in stages if stage]
+def _told(sentence: str) -> str:
+    match = None if sentence.rstrip().endswith("?") else _FACT.match(sentence.strip(" .!\n"))
+    return (match[1] or match[2]).strip(" .!") if match else ""
+
+
+def _spoken(name: str) -> str:
+    return re.sub(r"[_\-.\s]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).strip() or name
+
+
+def _sentences_of(done: list[_Done]) -> str:  # one line for each; a sentence as it is
+    lines = []
+    for each in done:
+        name, said = _spoken(each.name), _words_of(each.text)
+        if each.state != "fine":
+            said = f"The {name} did not work: {re.sub(r'^[Ee]rror: ', '', said)}"
+        elif not re.search(r"\s|[.!?]$", said) or each.text[:1] == "{":
+            said = f"The {name}{':' if ' ' in said else ' says'} {said}"
+        lines.append(said if said[-1:] in (".", "!", "?", "”", "…") else said + ".")
+    return "\n".join(lines)
+
+
+def _words_of(text: str) -> str:  # JSON is unwrapped
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip() or "nothing"
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    value = value.get("text") or value.get("result") or value if isinstance(value, dict) else value
+    parts = value.items() if isinstance(value, dict) else [("", v) for v in value] if isinstance(value, list) else []
+    if parts:
+        return ", ".join(f"{_spoken(name)} {_words_of(_json(part))}".strip() for name, part in parts)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip() or "nothing"
