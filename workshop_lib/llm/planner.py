@@ -323,7 +323,7 @@ class _Turn:
 
     def _repaired(self, done: _Done, at: int, stage: int) -> _Calls:  # none if nothing can be changed
         tools, said = self.tools, done.text
-        if re.search(r"(?i)\b(?:unknown|no) ", said[:40]):
+        if re.search(r"(?i)\b(?:unknown|no such|no) (?:tool|function)\b", said[:40]):
             self.tools = [t for t in tools if t.name != done.name]
         fine = [d.text for each in self.rounds for d in each if d.state == "fine"] if stage else []
         over = [(d.name, d.arguments) for each in self.rounds for d in each if d.state != "wrong"]

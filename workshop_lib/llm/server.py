@@ -25,7 +25,7 @@ from workshop_lib.state import notebook_folder
 
 _faults = Faults(notebook_folder(), may_die=False)
 _TOOL = {"type": "function", "function": {"name": "warm_up", "parameters": {"properties": {"text": {}}}}}
-plan([{"role": "user", "content": "Is 1 + 1 in Paris?"}], [_TOOL])  # its patterns are compiled now, not with the first
+plan([{"role": "user", "content": "What is 1 + 1?"}], [_TOOL])  # its patterns are compiled now, not with the first
 
 
 async def _complete(request: Request) -> Response:
