@@ -255,8 +255,8 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
                     reply = await talk.say("How is the weather in Nairobi?")
             except Wrong as wrong:
                 raise Wrong(f"The model {what}. {wrong.saw}", advice) from wrong
-            asked = (await history(talk.handle)).attempts("call_model")
-            if asked < 3:
+            told = await history(talk.handle)
+            if told.attempts("call_model") < 3 or told.attempts("weather") > 1:
                 raise Wrong(f"The model {what}, and you did not tell it.", advice)
             if "26" not in reply:
                 raise Wrong(f"The model {what}, and the user was told {reply!r}.", advice)
