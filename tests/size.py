@@ -10,7 +10,7 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent.parent / "workshop_lib"
 APART = {"teams", "demos", "nexus_mcp", "checks", "views"}  # counted, but outside the limit
-LIMIT = 3000
+LIMIT = 4000  # the offline model, the conversation and the agent loop are 1,100 of them
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 

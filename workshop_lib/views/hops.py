@@ -58,7 +58,9 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> list[str]:
     (x1, y1), (x2, y2) = (start[0] + _BOX, start[1] + _HIGH / 2), (end[0], end[1] + _HIGH / 2)
     middle = (x1 + x2) / 2
     line = svg.path(
-        f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2 - 6:.0f},{y2:.0f}", stroke=svg.GRID
+        f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2 - 6:.0f},{y2:.0f}",
+        stroke=svg.INK,
+        stroke_opacity=0.45,
     )
     head = svg.path(f"M{x2 - 8:.0f},{y2 - 4:.0f} L{x2 - 1:.0f},{y2:.0f} L{x2 - 8:.0f},{y2 + 4:.0f}", stroke=svg.INK)
     return [line, head]
