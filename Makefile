@@ -17,7 +17,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab
@@ -25,7 +25,7 @@ notebooks: $(VENV)/.lab
 
 # Long sweeps; CI runs a seeded sample of them.
 chaos: $(VENV)/.dev
-	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks/test_run.py::test_run_all_above_after_a_restart $(ARGS)
+	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks/test_restart.py $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import psutil
 from jupyter_client import KernelManager
 
@@ -169,3 +170,16 @@ def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
         yield made
     finally:
         made.close()
+
+
+def cells(path: Path) -> list[str]:
+    """The code cells of a notebook."""
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def run_cells(k: Kernel, sources: list[str]) -> None:
+    """Run cells one after another. None may fail, or say something that the text does not talk about."""
+    for source in sources:
+        output = k.run(source)
+        assert not output.error, f"{source}\n\n{output.text}"
+        assert not re.search(r"Warning|Traceback|ERROR|DEBUG", output.text), output.text

@@ -12,15 +12,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from kernels import Kernel, kernel, ours, wait_until_gone
+from kernels import cells, kernel, ours, run_cells, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 LEARNERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def cells(path: Path) -> list[str]:
-    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
 def nbmake(folder: str, home: Path, **environment: str) -> dict[str, Any]:
@@ -67,30 +63,11 @@ def test_strictly_a_stub_fails_its_notebook(tmp_path: Path) -> None:
         nbmake("notebooks/00_start_here.ipynb", tmp_path, WORKSHOP_STRICT="1")
 
 
-def run(k: Kernel, sources: list[str]) -> None:
-    for source in sources:
-        output = k.run(source)
-        assert not output.error, f"{source}\n\n{output.text}"
-        assert not re.search(r"Warning|Traceback|ERROR|DEBUG", output.text), output.text
-
-
-@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_run_all_above_after_a_restart(tmp_path: Path, path: Path) -> None:
-    """It brings one back, from any folder. `make chaos` restarts after every cell, and runs all cells twice."""
-    sources, thorough = cells(path), "WORKSHOP_CHAOS" in os.environ
-    with kernel(tmp_path, JPY_SESSION_NAME=str(path)) as k:
-        for number in range(1, len(sources)) if thorough else [len(sources) // 2]:
-            run(k, sources[:number])
-            k.restart()
-        for _ in range(1 + thorough):
-            run(k, sources)
-
-
 def test_interrupted_while_a_worker_is_down_nothing_is_left_behind(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "solutions" / "02_failure_injection.ipynb", as_version=4)
     code = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
     with kernel(tmp_path) as k:
-        run(k, [code[name] for name in ("start", "resilient", "outage", "place", "crash-before")])
+        run_cells(k, [code[name] for name in ("start", "resilient", "outage", "place", "crash-before")])
         cell = k.start(code["crash-after"])
         assert "killed by the fault charge_card.dies_after_effect" in k.wait_for_output(cell)
         k.interrupt()

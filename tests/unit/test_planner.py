@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -1067,17 +1066,8 @@ def test_never_raises() -> None:
     "text", ["word " * 20_000, "x" * 100_000, "1" * 100_000, "(" * 100_000, "and then " * 11_000, "A, " * 33_000]
 )
 def test_a_huge_text_is_no_trouble(text: str) -> None:
-    began = time.perf_counter()
     assert plan([user(text)], SHOP)
     assert plan([user("weather in Oslo"), *before("weather", {"city": "Oslo"}, text)], SHOP)
-    assert time.perf_counter() - began < 0.5
-
-
-def test_it_is_fast() -> None:
-    began = time.perf_counter()
-    for at in range(100):
-        plan([user(f"weather in Paris and the price of AAPL{at}")], SHOP[:8])
-    assert (time.perf_counter() - began) / 100 < 0.003
 
 
 def test_no_names_stand_in_the_planner() -> None:
