@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from temporalio import activity, workflow
-from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.exceptions import FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from workshop_lib.conversation import Answer, Message, reason
+from workshop_lib.conversation import Answer, Message, cancelled, kind, reason
 
 MOST_ROUNDS = 10  # model calls for one message
 MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
@@ -114,11 +114,20 @@ async def answer(
     new: list[Message] = []
     mistakes = 0
     for _ in range(MOST_ROUNDS):
-        message = await ask([{"role": "system", "content": instructions}, *messages, *new], schemas)
+        try:
+            message = await ask([{"role": "system", "content": instructions}, *messages, *new], schemas)
+        except FailureError as error:
+            if not new or cancelled(error):
+                raise
+            # What was done must not be forgotten: the user would ask for it again.
+            done = " ".join(each["content"] for each in new if each["role"] == "tool")
+            text = f"I could not finish that. {reason(error)} Before that, my tools said: {done}"
+            return _give_up(new, text, kind(error))
         new.append(message)
         calls = message.get("tool_calls") or []
         if not calls:
-            return Answer(message.get("content") or "I have no answer to that.", new)
+            text = message.get("content") or "I have no answer to that."
+            return Answer(text, [*new[:-1], {**message, "content": text}])
         used = await asyncio.gather(*(_use(note or _nobody, tools, call["function"]) for call in calls))
         new += [
             {"role": "tool", "tool_call_id": call["id"], "content": text}
@@ -130,8 +139,8 @@ async def answer(
     return _give_up(new, f"I stopped after {MOST_ROUNDS} rounds without an answer. Please ask for less at once.")
 
 
-def _give_up(messages: list[Message], text: str) -> Answer:
-    return Answer(text, [*messages, {"role": "assistant", "content": text}])
+def _give_up(messages: list[Message], text: str, problem: str = "") -> Answer:
+    return Answer(text, [*messages, {"role": "assistant", "content": text}], problem)
 
 
 async def _use(note: Note, tools: Sequence[Tool], function: dict[str, str]) -> tuple[str, bool]:
@@ -158,20 +167,23 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
     """
     tool = next((tool for tool in tools if tool.name == name), None)
     if tool is None:
-        return f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}.", True
+        return _cut(f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}."), True
     try:
         given: Any = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in error.errors()]
-        return f"Invalid arguments for {name}. " + "; ".join(wrong), True
+        return _cut(f"Invalid arguments for {name}. " + "; ".join(wrong)), True
     try:
         result = await tool.call(given)
     except FailureError as error:
-        if is_cancelled_exception(error):
+        if cancelled(error):
             raise
-        return f"Error: {name} failed. {reason(error)}", False
-    text = result if isinstance(result, str) else json.dumps(result, default=_plain)
-    return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)", False
+        return _cut(f"Error: {name} failed. {reason(error)}"), False
+    return _cut(result if isinstance(result, str) else json.dumps(result, default=_plain)), False
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
 
 
 class Heartbeats(Interceptor):

@@ -23,6 +23,7 @@ Message = dict[str, Any]
 
 LONGEST_MESSAGE = 4_000  # characters
 _MOST_ENTRIES = 200  # of the transcript
+_MOST_CHARACTERS = 80_000  # of all of them; as JSON, one may take twelve bytes
 _MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
 _CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has a tokenizer of its own
 
@@ -67,10 +68,12 @@ class Answer:
     Attributes:
         text: For the user.
         messages: What the model is to remember of it, tool calls and results included; the answer is the last.
+        problem: Empty, or the type of the error that the text tells of.
     """
 
     text: str
     messages: list[Message]
+    problem: str = ""
 
 
 @dataclass
@@ -130,7 +133,9 @@ def reason(error: BaseException) -> str:
     said = _said(error)
     if isinstance(said, exceptions.TimeoutError):
         return "It did not answer in time."
-    text = str(getattr(said, "message", "") or said).strip() or type(said).__name__
+    text = str(getattr(said, "message", "") or said).strip()
+    if text in ("", "Application error"):  # the SDK's words for an exception that says nothing
+        text = kind(error)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -204,17 +209,15 @@ class Conversation(ABC):
         try:
             answer = await self.answer([*(message for turn in self.chat.turns for message in turn), said])
         except FailureError as error:
-            if is_cancelled_exception(error):
+            if cancelled(error):
                 raise
             sentence = f"I could not answer that. {reason(error)}"
             answer = Answer(sentence, [{"role": "assistant", "content": sentence}])
-            cause = _said(error)
-            named = cause.type if isinstance(cause, ApplicationError) else None
-            problem = named or type(cause).__name__
+            problem = kind(error)
         self.chat.remember([said, *answer.messages])
         self.chat.answered += 1
         self.note("agent", answer.text)
-        return Reply(answer.text, problem)
+        return Reply(answer.text, problem or answer.problem)
 
     def _keep(self, update: str, reply: Reply) -> None:
         self.chat.replies[update] = reply
@@ -234,8 +237,10 @@ class Conversation(ABC):
             Its number.
         """
         self.chat.entry_count += 1
+        text = text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}… (cut)"  # the query has a limit
         self.chat.entries.append(Entry(self.chat.entry_count, kind, text, tool, of))
-        del self.chat.entries[:-_MOST_ENTRIES]
+        while len(self.chat.entries) > _MOST_ENTRIES or sum(len(e.text) for e in self.chat.entries) > _MOST_CHARACTERS:
+            del self.chat.entries[0]
         return self.chat.entry_count
 
     async def approved(self, question: str, hours: float = 24.0) -> bool:
@@ -283,7 +288,7 @@ class Conversation(ABC):
 
     @workflow.signal
     def end_chat(self) -> None:
-        """Answer what was sent so far, and end."""
+        """Answer what was accepted so far, and end."""
         self._ended = True
 
 
@@ -292,3 +297,23 @@ def _said(error: BaseException) -> BaseException:
     while not isinstance(error, ApplicationError) and (cause := getattr(error, "cause", None)) is not None:
         error = cause
     return error
+
+
+def kind(error: BaseException) -> str:
+    """The type of an error, as its own code named it.
+
+    Args:
+        error: As for ``reason``.
+    """
+    cause = _said(error)
+    return (cause.type if isinstance(cause, ApplicationError) else None) or type(cause).__name__
+
+
+def cancelled(error: BaseException) -> bool:
+    """Whether this workflow was cancelled itself, and not only what it waited for.
+
+    Args:
+        error: What a step failed with.
+    """
+    task = asyncio.current_task()
+    return is_cancelled_exception(error) and bool(task and task.cancelling())

@@ -42,7 +42,14 @@ _FILE = "faults.json"
 _BEFORE = ("fails", "fails_before_effect", "hangs", "is_slow", "dies_before_effect")
 _AFTER = ("fails_after_effect", "times_out", "dies_after_effect")
 HTTP = ("drops", "drops_answer", "delays", "answers_401", "answers_404", "answers_429", "answers_500", "answers_503")
-MODEL = ("garbles_arguments", "invents_field", "mistypes_field", "invents_tool", "answers_nonsense")
+MODEL = (
+    "garbles_arguments",
+    "forgets_arguments",
+    "invents_field",
+    "mistypes_field",
+    "invents_tool",
+    "answers_nonsense",
+)
 _CHANGE_SECONDS = 40.0  # for what begins or ends around the workers; a server takes 0.3, at most 30
 _REQUEST_SECONDS = 120.0
 _JUNK = 200  # executions in a flood
@@ -69,6 +76,7 @@ KINDS = {
     "answers_500": "SERVICE.answers_500: … answers with an error of its own",
     "answers_503": "SERVICE.answers_503: … answers that it is overloaded",
     "garbles_arguments": "model.garbles_arguments: the offline model writes arguments that are no JSON",
+    "forgets_arguments": "model.forgets_arguments: … writes null in the place of arguments",
     "invents_field": "model.invents_field: … gives an argument that the tool does not have",
     "mistypes_field": "model.mistypes_field: … gives arguments of a wrong type",
     "invents_tool": "model.invents_tool: … calls a tool that does not exist",
@@ -141,13 +149,14 @@ class Faults(tc.Interceptor, tw.Interceptor):
             return [fault for fault in found if self._may_happen(fault["name"])]
 
         def fire(content: dict[str, Any]) -> None:
-            for fault in due(content)[:1]:
+            for fault in due(content):
                 if fault["skip"]:
                     fault["skip"] -= 1
-                    return
+                    continue
                 fault["left"] -= 1
                 fault["at"].append(time.time())
                 taken.update(fault)
+                return
 
         if due(read_json(self.file)):  # nearly never; and only then a lock
             update_json(self.file, fire)

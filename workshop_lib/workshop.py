@@ -82,13 +82,14 @@ class Workshop(Connections):
             folder = StateFolder.claim(notebook_key())
             server = DevServer(folder)
             folder.forget(SERVICES)  # they ended with the kernel before
-            services: dict[str, Service] = {}
+            ws: Workshop | None = None
             try:
                 ws = cls(folder, server, service.chosen(folder.path.name))
-                services = ws._services
                 await _all(ws._greet(), ws._serve_model(model))
             except BaseException:  # an interrupted cell, too: the next try must find everything free
-                await asyncio.gather(*(each.stop() for each in services.values()))
+                if ws is not None:
+                    await ws._end_services()
+                    ws._background.end()
                 folder.release()
                 await server.close()
                 raise
@@ -121,14 +122,17 @@ class Workshop(Connections):
         """Stop the workers and the server. What the notebook did stays on disk."""
         atexit.unregister(self._at_exit)
         await self.stop(*self._running)
-        for proxy in self._proxies.values():
-            _close(proxy)
-        await asyncio.gather(*(service.stop() for service in self._services.values()))
+        await self._end_services()
         await self._server.close()
         self._background.end()
         self._folder.release()
         os.environ.pop(STATE_VARIABLE, None)
         Workshop.current = None
+
+    async def _end_services(self) -> None:
+        for proxy in self._proxies.values():
+            _close(proxy)
+        await asyncio.gather(*(service.stop() for service in self._services.values()))
 
     async def reset(self) -> None:
         """End every open workflow of this notebook and empty its ledger. Its workers go on."""

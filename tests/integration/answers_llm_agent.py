@@ -88,9 +88,60 @@ class ByHand(Careful):
             given = json.loads(arguments)
         except ValueError as error:
             return f"Invalid arguments: {error}"
-        if list(given) != ["city"] or not isinstance(given["city"], str):
+        if not isinstance(given, dict) or set(given) != {"city"} or not isinstance(given["city"], str):
             return "Invalid arguments: weather takes city, a text, and nothing else."
         return await self.weather(given["city"])
+
+
+@workflow.defn
+class ByMatching(Careful):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def use(self, name: str, arguments: str) -> str:
+        if name != "weather":
+            return f"Unknown tool {name}. There is: weather."
+        try:
+            match json.loads(arguments):
+                case {"city": str(city), **more} if not more:
+                    return await self.weather(city)
+        except ValueError:
+            pass
+        return "Invalid arguments: weather takes city, a text, and nothing else."
+
+
+@workflow.defn
+class NoObject(Careful):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def use(self, name: str, arguments: str) -> str:
+        if name != "weather":
+            return f"Unknown tool {name}. There is: weather."
+        try:
+            given = json.loads(arguments)
+        except ValueError as error:
+            return f"Invalid arguments: {error}"
+        if set(given) != {"city"} or not isinstance(given["city"], str):
+            return "Invalid arguments: weather takes city, a text, and nothing else."
+        return await self.weather(given["city"])
+
+
+@workflow.defn
+class NoObjectButFields(Careful):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def use(self, name: str, arguments: str) -> str:
+        if name != "weather":
+            return f"Unknown tool {name}. There is: weather."
+        try:
+            return await self.weather(json.loads(arguments)["city"])
+        except ValueError as error:
+            return f"Invalid arguments: {error}"
 
 
 @workflow.defn
@@ -122,7 +173,7 @@ class OnlyJson(Careful):
     async def use(self, name: str, arguments: str) -> str:
         try:
             return await self.weather(json.loads(arguments)["city"])
-        except ValueError:
+        except (ValueError, TypeError):
             return "Invalid arguments: no JSON."
 
 
@@ -137,7 +188,7 @@ class NoFields(Careful):
             return "Unknown tool."
         try:
             return await self.weather(json.loads(arguments)["city"])
-        except ValueError:
+        except (ValueError, TypeError):
             return "Invalid arguments: no JSON."
 
 
@@ -154,7 +205,7 @@ class NoTypes(Careful):
             given = json.loads(arguments)
         except ValueError:
             return "Invalid arguments: no JSON."
-        if set(given) != {"city"}:
+        if not isinstance(given, dict) or set(given) != {"city"}:
             return "Invalid arguments: only city."
         return await self.weather(given["city"])
 
@@ -339,6 +390,19 @@ def attempt_key(customer: str) -> str:
 
 def workflow_key(customer: str) -> str:
     return activity.info().workflow_run_id or ""
+
+
+@activity.defn(name="send_voucher")
+def posts_nothing(customer: str, dollars: float) -> str:
+    """Send a voucher to a customer."""
+    return f"A voucher of {dollars} dollars is on its way to {customer}."
+
+
+posts_nothing.__name__ = "send_voucher"
+
+
+def forgets_the_run(customer: str) -> str:
+    return f"{activity.info().workflow_id}/{activity.info().activity_id}"
 
 
 def activity_key(customer: str) -> str:

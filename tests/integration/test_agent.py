@@ -130,7 +130,9 @@ async def test_a_model_that_is_down_for_good_ends_in_a_sentence(
 
 
 @pytest.mark.parametrize("times", [1, ALWAYS])
-@pytest.mark.parametrize("mistake", ["garbles_arguments", "invents_tool", "invents_field", "mistypes_field"])
+@pytest.mark.parametrize(
+    "mistake", ["garbles_arguments", "forgets_arguments", "invents_tool", "invents_field", "mistypes_field"]
+)
 async def test_the_models_mistakes_are_its_own_to_repair(
     ws: Workshop, handle: Handle, mistake: str, times: int
 ) -> None:
@@ -193,6 +195,38 @@ async def test_an_audit_that_is_down_for_a_moment_costs_no_second_refund(ws: Wor
         assert ws.ledger.count("refund", order=each) == 1
         assert sum(each in entry.details["what"].split() for entry in ws.ledger.entries("audit")) == 1
     await handle.terminate()
+
+
+async def test_what_was_done_before_the_model_failed_is_told(ws: Workshop, handle: Handle) -> None:
+    order = ws.id("order")
+    with ws.fault("model.answers_503", times=ALWAYS, skip=3):  # the dispatcher's second call
+        reply = await ask(handle, REFUND.format(order))
+    assert reply.problem == "ServiceUnavailableError"
+    assert f"paid back for {order}" in reply.text
+    assert ws.ledger.count("refund", order=order) == 1
+    await still_answers(handle)
+
+
+async def test_a_specialist_that_is_cancelled_is_told_of(ws: Workshop, handle: Handle, support: Client) -> None:
+    with ws.fault("search_documents.is_slow", seconds=20) as fault:
+        asked = asyncio.create_task(ask(handle, "What does the handbook say about the warranty?"))
+        while not fault.fired:
+            await asyncio.sleep(0.02)
+        (started,) = [e for e in await ws.open_executions(["Specialist"]) if e.id.startswith(f"{handle.id}-")]
+        await support.get_workflow_handle(started.id).cancel()
+        reply = await asked
+    assert "ask specialist" in reply.text
+    assert "ancelled" in reply.text
+    await still_answers(handle)
+
+
+async def test_long_messages_in_any_script_do_not_fill_the_transcript(ws: Workshop, handle: Handle) -> None:
+    for _ in range(30):
+        await ask(handle, "щ" * LONGEST_MESSAGE)
+    said = await handle.query(Dispatcher.transcript)
+    assert sum(len(entry.text) for entry in said) <= 80_000
+    assert said[-1].kind == "agent"
+    await still_answers(handle)
 
 
 async def test_conversations_do_not_wait_for_each_other(ws: Workshop, support: Client) -> None:

@@ -22,7 +22,7 @@ async def with_model(ws: Workshop) -> None:
 
 RIGHT = {
     "3.1": {"as in the solution": answers.shipping(answers.cost)},
-    "3.2": {"by hand": answers.ByHand, "from the library": answers.FromTheLibrary},
+    "3.2": {"by hand": answers.ByHand, "matching": answers.ByMatching, "library": answers.FromTheLibrary},
     "3.3": {"asks first": answers.AsksFirst, "by itself": answers.ByItself},
     "3.4": {"the library's key": answers.vouchers(answers.library_key), "its own": answers.vouchers(answers.own_key)},
 }
@@ -40,6 +40,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "only JSON": (answers.OnlyJson, "Compare `name` first"),
         "no fields": (answers.NoFields, "Do not drop it in silence"),
         "no types": (answers.NoTypes, "Look at its type"),
+        "no object": (answers.NoObject, "look whether it is a `dict` first"),
+        "no object, no fields": (answers.NoObjectButFields, "look whether it is a `dict` first"),
         "mute": (answers.Mute, "Return the weather as text"),
         "no agent": (answers.cost, "inherits `Conversation`"),
     },
@@ -57,8 +59,10 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "uuid4": (answers.vouchers(answers.random_key), "no random number"),
         "a clock": (answers.vouchers(answers.clock_key), "no clock"),
         "the attempt": (answers.vouchers(answers.attempt_key), "no attempt"),
-        "the workflow": (answers.vouchers(answers.workflow_key), "a second voucher in the same conversation"),
-        "the activity's id": (answers.vouchers(answers.activity_key), "differ between conversations"),
+        "the workflow": (answers.vouchers(answers.workflow_key), "another voucher in the same conversation"),
+        "no run": (answers.vouchers(answers.forgets_the_run), "ids of activities start anew in each run"),
+        "the activity's id": (answers.vouchers(answers.activity_key), "ids of activities start anew in each run"),
+        "nothing posted": (answers.posts_nothing, "with a key that no other activity has"),
     },
 }
 STUBS = {

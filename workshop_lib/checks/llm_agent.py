@@ -101,7 +101,9 @@ class Talk:
 
 
 @contextlib.asynccontextmanager
-async def _talks(ws: Workshop, answer: Any, *activities: Any) -> AsyncIterator[Callable[[], Awaitable[Talk]]]:
+async def _talks(
+    ws: Workshop, answer: Any, *activities: Any, most_events: int = 1_000
+) -> AsyncIterator[Callable[[], Awaitable[Talk]]]:
     """A Worker for an agent, while the block runs, and a function that begins a conversation with it."""
     if not (isinstance(answer, type) and issubclass(answer, Conversation)):
         raise Wrong(
@@ -122,7 +124,7 @@ async def _talks(ws: Workshop, answer: Any, *activities: Any) -> AsyncIterator[C
         async def begin() -> Talk:
             handle = await client.start_workflow(
                 answer.run,  # type: ignore[attr-defined]
-                Chat(model="offline", model_seconds=5, tool_seconds=4),
+                Chat(model="offline", model_seconds=5, tool_seconds=4, most_events=most_events),
                 id=ws.id("check-chat"),
                 task_queue=queue,
                 task_timeout=timedelta(seconds=2),
@@ -216,6 +218,10 @@ _MISTAKES = {
         "wrote arguments that are no JSON",
         "`json.loads` raises ValueError then: catch it, and return a sentence that begins with `Invalid arguments`.",
     ),
+    "forgets_arguments": (
+        "wrote `null` in the place of arguments",
+        "JSON may be anything: look whether it is a `dict` first, and return `Invalid arguments: …` if not.",
+    ),
     "invents_tool": (
         "called a tool that does not exist, weather_2",
         "Compare `name` first, and return a sentence that begins with `Unknown tool`.",
@@ -234,11 +240,11 @@ _MISTAKES = {
 @exercise(
     "3.2",
     hints=(
-        "Four things can be wrong: the name, the JSON, the fields, the type of a field. Look at them in this order.",
+        "Five things can be wrong: the name, the JSON, that it is no object, the fields, the type of a field.",
         "Return the sentence; do not raise. `json.loads` raises `ValueError`; `set(given)` holds the fields' names.",
         "`if name != …: return …`, then `try: given = json.loads(arguments)` / `except ValueError: return …`, then\n"
-        '`if set(given) != {"city"} or not isinstance(given["city"], str): return …`, and at last\n'
-        '`return await workflow.execute_activity(weather, given["city"], start_to_close_timeout=limit)`',
+        '`match given:` with `case {"city": str(city), **more} if not more:` and in it\n'
+        "`return await workflow.execute_activity(weather, city, **LIMIT)`, and at last `return …`",
     ),
 )
 async def mistakes(ws: Workshop, answer: Any) -> str:
@@ -260,7 +266,7 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
                 raise Wrong(f"The model {what}, and you did not tell it.", advice)
             if "26" not in reply:
                 raise Wrong(f"The model {what}, and the user was told {reply!r}.", advice)
-    return "The model made four kinds of mistakes, was told of each, and did it right the second time."
+    return "The model made five kinds of mistakes, was told of each, and did it right the second time."
 
 
 @exercise(
@@ -337,9 +343,10 @@ async def voucher(ws: Workshop, answer: Any) -> str:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
     request = "Please send a voucher of 10 dollars to Ann."
-    async with _talks(ws, _Clerk, weather, answer) as begin:
-        for talk in (await begin(), await begin()):
-            for again in range(2):
+    # A turn has 19 events: the third in a conversation is in an execution of its own.
+    async with _talks(ws, _Clerk, weather, answer, most_events=30) as begin:
+        for talk, requests in ((await begin(), 3), (await begin(), 1)):
+            for again in range(requests):
                 before = ws.ledger.count("voucher")
                 with ws.fault(f"{name}.fails_after_effect") as fault:
                     await talk.say(request)
@@ -350,9 +357,10 @@ async def voucher(ws: Workshop, answer: Any) -> str:
                     what = f"It was asked for once, failed once after it was posted, and {sent} vouchers were posted."
                     raise Wrong(what, "Both attempts need the same key: no random number, no clock, no attempt in it.")
                 if sent < 1 and not again:
-                    what = "A second conversation asked for a voucher, and got none." if before else "None was posted."
-                    raise Wrong(what, "The key must differ between conversations, too: `idempotency_key()`.")
+                    what = "A customer asked for a voucher, and none was posted."
+                    raise Wrong(what, "Call `post_voucher`, with a key that no other activity has.")
                 if sent < 1:
-                    what = "A customer asked for a second voucher in the same conversation, and got none."
-                    raise Wrong(what, "The key must not be made of the customer or the workflow alone.")
+                    what = "A customer asked for another voucher in the same conversation, and got none."
+                    advice = "The key needs the activity's id, and the run's: ids of activities start anew in each run."
+                    raise Wrong(what, advice)
     return "Four vouchers were asked for in two conversations, each failed once after it was posted: four were posted."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from workshop_lib.quiet import quieten_litellm
 quieten_litellm()
 import litellm  # noqa: E402
 
+_LONGEST_ANSWER = 100_000
 _HEARTBEAT = timedelta(seconds=2)
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
@@ -79,6 +81,10 @@ async def call_model(request: ModelRequest) -> Message:
 
 def _plain(answer: Any) -> Message:
     said: Message = answer.choices[0].message.model_dump(include={"role", "content", "tool_calls"}, exclude_none=True)
+    if not all(call["function"].get("name") for call in said.get("tool_calls", [])):
+        raise ValueError("a tool call without a name")
+    if len(json.dumps(said)) > _LONGEST_ANSWER:  # it would stand in the history, and in each request from now on
+        raise ValueError(f"an answer of more than {_LONGEST_ANSWER} bytes")
     return {"content": None, **said}
 
 
@@ -94,8 +100,8 @@ def _explained(error: Exception) -> ApplicationError:
 
 def _retry_after(error: Exception) -> timedelta | None:
     headers = getattr(error, "litellm_response_headers", None) or {}  # those of `error.response` are empty
-    with contextlib.suppress(ValueError):  # it may also be a date
-        return timedelta(seconds=float(headers["retry-after"])) if "retry-after" in headers else None
+    with contextlib.suppress(ValueError, OverflowError):  # it may also be a date
+        return timedelta(seconds=max(0.0, float(headers["retry-after"]))) if "retry-after" in headers else None
     return None
 
 

@@ -59,6 +59,8 @@ def _spoil(function: dict[str, str], kind: str) -> None:
         function["name"] += "_2"
     elif kind == "garbles_arguments":
         function["arguments"] = function["arguments"][:-1] + ","
+    elif kind == "forgets_arguments":
+        function["arguments"] = "null"
     elif kind == "invents_field":
         function["arguments"] = json.dumps({**arguments, "colour": "blue"})
     elif kind == "mistypes_field":

@@ -41,8 +41,11 @@ def calculator(expression: str) -> float:
     """
     try:
         # Not `eval`: the text comes from a model, which may have it from anybody.
-        return round(_value(ast.parse(expression.strip(), mode="eval").body), 10)
-    except (SyntaxError, ValueError, ArithmeticError, TypeError, RecursionError) as error:
+        value = _value(ast.parse(expression.strip(), mode="eval").body)
+        if not abs(value) < _LARGEST:
+            raise ValueError("its value is too large")
+        return round(value, 10)
+    except (SyntaxError, ValueError, ArithmeticError, TypeError, RecursionError, MemoryError) as error:
         raise ApplicationError(f"{expression!r}: {error}", type="BadExpression", non_retryable=True) from error
 
 

@@ -60,6 +60,7 @@ def search(query: str, most: int = 2) -> list[str]:
 @cache
 def _prepare(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database, database:
+        database.execute("BEGIN IMMEDIATE")  # all of it or nothing, should the Worker die here
         database.execute("CREATE TABLE IF NOT EXISTS questions (text TEXT)")
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'handbook'").fetchone():
             database.execute("CREATE VIRTUAL TABLE handbook USING fts5(title, text, tokenize = 'porter')")

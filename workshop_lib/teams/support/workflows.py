@@ -12,6 +12,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ConfigDict
+
     from workshop_lib import agent
     from workshop_lib.conversation import Answer, Chat, Conversation, Message
     from workshop_lib.llm.calls import ask_model
@@ -83,6 +85,7 @@ class ToSpecialist:
         question: What to ask, in full.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
     question: str
 
 
