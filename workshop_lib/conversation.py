@@ -294,7 +294,8 @@ class Conversation(ABC):
 
 def _said(error: BaseException) -> BaseException:
     """The cause that the code which failed raised itself; what is behind it is for whoever mends it."""
-    while not isinstance(error, ApplicationError) and (cause := getattr(error, "cause", None)) is not None:
+    # A Nexus handler's error is no failure of the SDK, and has its cause where Python keeps it.
+    while not isinstance(error, ApplicationError) and (cause := getattr(error, "cause", None) or error.__cause__):
         error = cause
     return error
 

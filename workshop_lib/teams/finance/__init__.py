@@ -1,0 +1,1 @@
+"""The Finance team: prices of stocks, and what an investment has returned."""

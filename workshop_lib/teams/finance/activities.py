@@ -1,0 +1,27 @@
+"""The Finance team's activities."""
+
+from __future__ import annotations
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from workshop_lib.ledger import note
+from workshop_lib.teams.finance.data import quote
+
+
+@activity.defn
+def read_quote(ticker: str) -> float:
+    """What a stock costs at the exchange, in dollars.
+
+    Args:
+        ticker: The stock's ticker symbol.
+
+    Raises:
+        ApplicationError: It is not traded (``UnknownTicker``).
+        sqlite3.OperationalError: The database is locked.
+    """
+    price = quote(ticker)
+    note("quote", ticker=ticker.upper(), namespace=activity.info().namespace)
+    if price is None:
+        raise ApplicationError(f"No stock {ticker.upper()} is traded.", type="UnknownTicker", non_retryable=True)
+    return price

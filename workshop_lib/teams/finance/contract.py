@@ -1,0 +1,71 @@
+"""What the Finance team offers to others: the only module of its own that they may import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import nexusrpc
+from pydantic import ConfigDict, Field
+
+ENDPOINT = "finance"
+
+
+@dataclass(frozen=True)
+class StockQuery:
+    """The price of a stock right now, in dollars.
+
+    Attributes:
+        ticker: One to five letters.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    ticker: Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")]
+
+
+@dataclass(frozen=True)
+class StockPrice:
+    """What a stock costs.
+
+    Attributes:
+        ticker: In capital letters.
+        price: In dollars, with Finance's fee.
+    """
+
+    ticker: str
+    price: float
+
+
+@dataclass(frozen=True)
+class RoiQuery:
+    """The return on an investment (ROI), in percent.
+
+    Attributes:
+        invested: What was put in, in dollars.
+        returned: What came back, in dollars.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    invested: Annotated[float, Field(gt=0, description="How many dollars were invested: the amount put in.")]
+    returned: Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")]
+
+
+@dataclass(frozen=True)
+class Roi:
+    """What an investment has returned.
+
+    Attributes:
+        percent: The gain, in percent of what was put in.
+        gain: The gain, in dollars; negative for a loss.
+    """
+
+    percent: float
+    gain: float
+
+
+@nexusrpc.service
+class Finance:
+    """Finance's operations."""
+
+    stock_price: nexusrpc.Operation[StockQuery, StockPrice]
+    calculate_roi: nexusrpc.Operation[RoiQuery, Roi]

@@ -1,0 +1,31 @@
+"""The Finance team's Worker, in a process of its own: ``await ws.spawn("workshop_lib.teams.finance.worker")``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio.worker import Worker
+
+from workshop_lib.connections import Connections
+from workshop_lib.teams.finance import activities
+from workshop_lib.teams.finance.contract import ENDPOINT
+from workshop_lib.teams.finance.handler import FinanceHandler
+from workshop_lib.teams.finance.workflows import PriceStock
+from workshop_lib.teams.offering import offer
+
+NAMESPACE = TASK_QUEUE = "finance"
+WORKER: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "nexus_service_handlers": [FinanceHandler()],
+    "workflows": [PriceStock],
+    "activities": [activities.read_quote],
+}
+
+
+async def worker(ws: Connections) -> Worker:
+    """The Worker, not yet running. The endpoint is made if it is missing.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)

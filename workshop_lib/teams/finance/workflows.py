@@ -1,0 +1,40 @@
+"""The Finance team's workflows. Nobody else starts them; Finance's handler does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from workshop_lib.teams.finance import activities
+    from workshop_lib.teams.finance.contract import StockPrice, StockQuery
+
+FEE = 0.005  # what callers pay on top of the exchange's price, as a share of it
+_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+
+
+@workflow.defn
+class PriceStock:
+    """Reads a stock's quote and adds Finance's fee."""
+
+    @workflow.run
+    async def run(self, query: StockQuery) -> StockPrice:
+        """Price one stock.
+
+        Args:
+            query: Which.
+
+        Raises:
+            ActivityError: The stock is not traded (``UnknownTicker``), or its quote could not be read for a minute.
+        """
+        price = await workflow.execute_activity(
+            activities.read_quote,
+            query.ticker,
+            start_to_close_timeout=timedelta(seconds=5),
+            schedule_to_close_timeout=timedelta(minutes=1),
+            heartbeat_timeout=timedelta(seconds=2),
+            retry_policy=_RETRY,
+        )
+        return StockPrice(query.ticker.upper(), round(price * (1 + FEE), 2))

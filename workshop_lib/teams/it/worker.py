@@ -1,0 +1,31 @@
+"""The IT team's Worker, in a process of its own: ``await ws.spawn("workshop_lib.teams.it.worker")``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio.worker import Worker
+
+from workshop_lib.connections import Connections
+from workshop_lib.teams.it import activities
+from workshop_lib.teams.it.contract import ENDPOINT
+from workshop_lib.teams.it.handler import ITHandler
+from workshop_lib.teams.it.workflows import FindHost, MeasureProject
+from workshop_lib.teams.offering import offer
+
+NAMESPACE = TASK_QUEUE = "it"
+WORKER: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "nexus_service_handlers": [ITHandler()],
+    "workflows": [MeasureProject, FindHost],
+    "activities": [activities.count_issues, activities.look_up_host],
+}
+
+
+async def worker(ws: Connections) -> Worker:
+    """The Worker, not yet running. The endpoint is made if it is missing.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)
