@@ -20,7 +20,7 @@ from workshop_lib.processes import Process
 from workshop_lib.state import STATE_VARIABLE, StateFolder
 from workshop_lib.waiting import Polled
 
-START_SECONDS = 15.0
+START_SECONDS = 45.0  # three of them import LiteLLM at once, on a laptop that does other things, too
 STOP_SECONDS = 10.0
 READY = "\x1eready "  # how a process says, on its standard output, that it is ready, and what it offers
 
