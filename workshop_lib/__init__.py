@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from workshop_lib.views.overview import overview
     from workshop_lib.views.panel import panel
     from workshop_lib.views.plumbing import plumbing
+    from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lines"]
-__all__ += ["overview", "panel", "plumbing", "run", "timeline"]
+__all__ += ["overview", "panel", "plumbing", "run", "table", "timeline"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
@@ -40,6 +41,7 @@ _HOME = {
     "panel": "workshop_lib.views.panel",
     "plumbing": "workshop_lib.views.plumbing",
     "run": "workshop_lib.workers",
+    "table": "workshop_lib.views.table",
     "timeline": "workshop_lib.views.timeline",
 }
 

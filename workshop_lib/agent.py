@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -217,6 +218,14 @@ class _Beating(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         finally:
             beats.cancel()
+
+
+QUICK_TAKEOVER: dict[str, Any] = {
+    "interceptors": [Heartbeats()],
+    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # how long the SDK holds heartbeats back
+    "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),  # how long a task waits for a dead Worker
+}
+"""Arguments of a Worker whose users wait for it: its death is noticed in seconds, and another one takes over."""
 
 
 def idempotency_key() -> str:

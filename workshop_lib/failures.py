@@ -103,11 +103,17 @@ def sentence(failure: Failure, at: datetime | None = None) -> str:
     while failure.HasField("cause"):
         failure = failure.cause
     kind = failure.application_failure_info.type if failure.HasField("application_failure_info") else ""
-    text = f"{kind}: {failure.message}" if kind else failure.message
+    message = _without_address(failure.message)
+    text = f"{kind}: {message}" if kind else message
     if kind == "RestrictedWorkflowAccessError" and _REPLAY not in failure.message:
         text = explain_sandbox(failure.message)
     where = cell_line(failure.stack_trace, at)
     return f"{text} ({where})" if where else text
+
+
+def _without_address(message: str) -> str:
+    # pydantic ends each of its errors with one, and nothing here needs the network.
+    return re.sub(r"\s*For further information visit \S+", "", message)
 
 
 def advice(text: str) -> str:
@@ -128,7 +134,7 @@ def describe(error: BaseException) -> list[str]:
     while current is not None and len(lines) < 20:
         kind = getattr(current, "type", None)  # an ApplicationError's; a TimeoutError has a number there
         name = kind if isinstance(kind, str) and kind else type(current).__name__
-        text = f"{name}: {getattr(current, 'message', None) or current}"
+        text = f"{name}: {_without_address(getattr(current, 'message', None) or str(current))}"
         where = _own_line(current)
         lines.append(f"{'  ' * len(lines)}{'↳ ' if lines else ''}{text}{f' ({where})' if where else ''}")
         current = getattr(current, "cause", None) or current.__cause__

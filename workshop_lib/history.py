@@ -119,6 +119,7 @@ class History:
         taken: When a worker first took it; None if none has.
         closed: When it ended; None while it is open.
         events: How many events its history has.
+        sdk: The SDK of the worker that ran it, such as ``temporal-python``; empty if none has.
     """
 
     workflow_id: str
@@ -134,6 +135,7 @@ class History:
     failed_tasks: list[str] = field(default_factory=list)
     failure: str = ""
     links: list[Link] = field(default_factory=list)
+    sdk: str = ""
 
     @property
     def duration(self) -> timedelta | None:
@@ -238,22 +240,13 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
         name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
         attributes = getattr(event, event.WhichOneof("attributes") or "")
         if name in _BEGINS:
-            kind, title, identity = _BEGINS[name]
-            step = Step(
-                kind,
-                name=_at(attributes, title),
-                id=_at(attributes, identity) if identity else str(event.event_id),
-                scheduled=_when(event.event_time),
-                links=_links(event),
-            )
-            if kind == "timer":
-                step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
-            if kind == "signal":
-                step.status, step.closed = "completed", step.scheduled
+            step = _begin(event, name, attributes)
             begun[event.event_id] = step
             result.steps.append(step)
         elif name == "WORKFLOW_TASK_STARTED":
             result.taken = result.taken or _when(event.event_time)
+        elif name == "WORKFLOW_TASK_COMPLETED":
+            result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # told when it changes
         elif name == "WORKFLOW_TASK_FAILED":
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
@@ -263,6 +256,22 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
                 result.failure = sentence(attributes.failure, _when(event.event_time))
         else:
             _follow(event, name, attributes, begun)
+
+
+def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
+    kind, title, identity = _BEGINS[name]
+    step = Step(
+        kind,
+        name=_at(attributes, title),
+        id=_at(attributes, identity) if identity else str(event.event_id),
+        scheduled=_when(event.event_time),
+        links=_links(event),
+    )
+    if kind == "timer":
+        step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
+    if kind == "signal":
+        step.status, step.closed = "completed", step.scheduled
+    return step
 
 
 def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, Step]) -> None:

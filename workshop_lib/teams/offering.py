@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from workshop_lib.agent import Heartbeats
+from workshop_lib.agent import QUICK_TAKEOVER
 from workshop_lib.connections import Connections
 from workshop_lib.operations import BUGS, KeepsReasons
 
 SETTINGS: dict[str, Any] = {
-    "interceptors": [Heartbeats(), KeepsReasons()],
+    **QUICK_TAKEOVER,
+    "interceptors": [*QUICK_TAKEOVER["interceptors"], KeepsReasons()],
     # A caller waits for the result: a bug fails the workflow, and does not leave it waiting for mended code.
     "workflow_failure_exception_types": BUGS,
-    # For people who wait: how long heartbeats are held back, and how soon another Worker takes a workflow over.
-    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),
-    "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),
 }
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.agent import Heartbeats
+from workshop_lib.agent import QUICK_TAKEOVER
 from workshop_lib.connections import Connections
 from workshop_lib.llm.calls import call_model
 from workshop_lib.teams.support import activities
@@ -26,10 +25,7 @@ WORKER: dict[str, Any] = {
         activities.search_documents,
         activities.refund,
     ],
-    "interceptors": [Heartbeats()],
-    # For people who wait: how long heartbeats are held back, and how soon another Worker takes over a conversation.
-    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),
-    "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),
+    **QUICK_TAKEOVER,
 }
 
 

@@ -1,0 +1,49 @@
+"""``table``: facts side by side, as a table that follows the theme and as aligned text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from workshop_lib.messages import Display
+from workshop_lib.views import svg
+
+_COLUMN = 40  # characters of a column in plain text
+
+
+def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
+    """Show facts side by side.
+
+    Args:
+        title: What they are about.
+        columns: The heading of each column but the first.
+        rows: A row's name, and what stands in each column.
+    """
+    Display().show(_markup(title, columns, rows), _text(title, columns, rows))
+
+
+def _markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+    cell = f'style="text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}"'
+    head = "".join(f'<th scope="col" {cell}>{escape(column)}</th>' for column in ["", *columns])
+    body = "".join(
+        f'<tr style="background:none"><th scope="row" {cell}>{escape(name)}</th>'
+        + "".join(f"<td {cell}>{escape(str(value))}</td>" for value in values)
+        + "</tr>"
+        for name, values in rows.items()
+    )
+    style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:auto"
+    caption = f'<caption style="text-align:left;font-weight:600;padding-bottom:4px">{escape(title)}</caption>'
+    return f'<table style="{style}">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _text(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+    lines, first = [title], max(map(len, rows), default=0) + 2
+    for name, values in {"": columns, **rows}.items():
+        wrapped = [textwrap.wrap(str(value), _COLUMN) or [""] for value in values]
+        for line in range(max(map(len, wrapped), default=1)):
+            parts = [part[line] if line < len(part) else "" for part in wrapped]
+            begin = "" if line else name
+            lines.append("  " + begin.ljust(first) + "  ".join(part.ljust(_COLUMN) for part in parts).rstrip())
+    return "\n".join(line.rstrip() for line in lines)
