@@ -22,7 +22,14 @@ CHECK_SECONDS = 30.0
 NOT_SOLVED = "not solved yet"
 
 # Which module proves the exercises of which notebook, by the number before the dot.
-_MODULES = {"0": "start_here", "1": "plain_workflow", "2": "failure_injection", "3": "llm_agent"}
+_MODULES = {
+    "0": "start_here",
+    "1": "plain_workflow",
+    "2": "failure_injection",
+    "3": "llm_agent",
+    "4": "single_namespace",
+    "5": "sharing_tools",
+}
 
 
 class Wrong(Exception):
