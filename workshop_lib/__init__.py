@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from workshop_lib.views.plumbing import plumbing
     from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
+    from workshop_lib.views.topology import topology
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lines"]
-__all__ += ["overview", "panel", "plumbing", "run", "table", "timeline"]
+__all__ += ["overview", "panel", "plumbing", "run", "table", "timeline", "topology"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
@@ -43,6 +44,7 @@ _HOME = {
     "run": "workshop_lib.workers",
     "table": "workshop_lib.views.table",
     "timeline": "workshop_lib.views.timeline",
+    "topology": "workshop_lib.views.topology",
 }
 
 

@@ -63,6 +63,10 @@ class Connections:
         """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
         return self._prefix + name
 
+    def own_name(self, real: str) -> str:
+        """What the workshop calls the namespace or endpoint that has this real name."""
+        return real.removeprefix(self._prefix)
+
     async def connection(self, namespace: str = "default", **settings: Any) -> dict[str, Any]:
         """Arguments for ``Client.connect``. The namespace is made if it is missing.
 
@@ -104,6 +108,36 @@ class Connections:
             )
         return real
 
+    async def namespaces(self) -> list[str]:
+        """The namespaces of this notebook, by the workshop's own names.
+
+        Raises:
+            WorkshopError: The service does not answer.
+        """
+        client = await self._client(self.namespace("default"))
+        async with self._answered():
+            answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
+        names = [described.namespace_info.name for described in answer.namespaces]
+        return [self.own_name(name) for name in names if name.startswith(self._prefix) and name != "temporal-system"]
+
+    async def endpoints(self) -> dict[str, tuple[str, str]]:
+        """The Nexus endpoints of this notebook: by name, the namespace and the task queue to which each leads.
+
+        The names are the workshop's own.
+
+        Raises:
+            WorkshopError: The service does not answer.
+        """
+        client = await self._client(self.namespace("default"))
+        async with self._answered():
+            answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(page_size=1000))
+        targets = {each.spec.name: each.spec.target.worker for each in answer.endpoints}
+        return {
+            self.own_name(name): (self.own_name(target.namespace), target.task_queue)
+            for name, target in targets.items()
+            if name.startswith(self._prefix) and target.task_queue
+        }
+
     async def version(self) -> str:
         """The Temporal Server's version.
 
@@ -124,7 +158,7 @@ class Connections:
         query = 'ExecutionStatus = "Running"'
         if types is not None:
             query += f" AND WorkflowType IN ({', '.join(repr(name) for name in types)})"
-        for namespace in await self._namespaces():
+        for namespace in map(self.namespace, await self.namespaces()):
             client = await self._client(namespace)
             async with self._answered():
                 found += [execution async for execution in client.list_workflows(query)]
@@ -204,13 +238,6 @@ class Connections:
         except RPCError:
             return False
         return True
-
-    async def _namespaces(self) -> list[str]:
-        client = await self._client(self.namespace("default"))
-        async with self._answered():
-            answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
-        names = [described.namespace_info.name for described in answer.namespaces]
-        return [name for name in names if name.startswith(self._prefix) and name != "temporal-system"]
 
     async def _find_endpoint(self, client: Client, name: str) -> Endpoint | None:
         answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))

@@ -123,6 +123,11 @@ class SpawnedWorker(Spawned):
         self.activities: list[str] = []
         self.wanted = True
 
+    async def start(self) -> None:
+        """Start the process and wait until it polls. See ``Spawned.start``."""
+        self.wanted = True
+        await super().start()
+
     def kill(self) -> None:
         """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
         self.wanted = False

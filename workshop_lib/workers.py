@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -145,6 +146,11 @@ class InProcessWorker:
     def __repr__(self) -> str:
         namespace, queue = self.place
         return f"Worker {'on' if self.running else '(stopped) of'} task queue {queue!r} in namespace {namespace!r}"
+
+    @property
+    def pid(self) -> int:
+        """The process that it polls from: the kernel."""
+        return os.getpid()
 
     @property
     def running(self) -> bool:

@@ -155,6 +155,11 @@ class Workshop(Connections):
             )
         return self._server
 
+    @property
+    def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
+        """What ``run`` and ``spawn`` started and ``stop`` has not stopped; one that was killed is still among them."""
+        return tuple(self._running)
+
     def id(self, kind: str) -> str:
         """A new id, such as ``order-3``. None is given twice, also not after a restart.
 

@@ -116,6 +116,10 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
         k.ok("p = await ws.spawn(Worker, client, task_queue='shouts', workflows=[Shout])")
         cell = "print(await client.execute_workflow(Shout.run, 'hey', id=ws.id('s'), task_queue='shouts'))"
         assert "HEY" in k.ok(cell)
+        picture = k.ok("from workshop_lib import topology\nawait topology(ws)")
+        for line in ("namespace finance", "endpoint prices, ✗ nobody polls", "task queue prices in namespace finance"):
+            assert line in picture, "by the workshop's own names"
+        assert "ann-05" not in picture
         output = k.run("await ws.server.kill()")
         assert output.error == "WorkshopError"
         assert "no server of its own" in output.text

@@ -1,0 +1,392 @@
+"""``await topology(ws)``: namespaces, their task queues, who polls them, and the Nexus endpoints between, drawn.
+
+The server tells what there is and who has polled. It cannot tell whether those still live: it lists a poller for five
+minutes, and an idle worker asks once a minute, so that one that was killed looks like one that waits. The process is
+therefore looked for on this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import psutil
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ListWorkersRequest,
+)
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from workshop_lib.messages import Display
+from workshop_lib.spawned import SpawnedWorker
+from workshop_lib.views import svg
+from workshop_lib.waiting import Polled
+from workshop_lib.workers import InProcessWorker
+from workshop_lib.workshop import Workshop
+
+_APART = "checks"  # the namespace in which exercises are checked
+_KINDS = {
+    "workflow": ("workflows", TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+    "activity": ("activities", TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    "nexus": ("Nexus", TaskQueueType.TASK_QUEUE_TYPE_NEXUS),
+}
+_LONG_POLL = timedelta(seconds=70)  # a worker that waits asks again within a minute
+_NEWEST, _EVENTS, _OPEN = 20, 200, 200  # histories of a namespace, events of each, open workflows: read at most
+_MOST = 4  # workers of a queue that are listed one by one
+_CROSS, _HERE = "✗", "this notebook, "
+_ENDED = ("gone", "stopped")  # a process; a Worker in this one
+_ROW, _GAP = 16, 10  # heights of lines, room between boxes
+_ENDPOINT = 175  # width
+_SOURCES = (
+    "From the server: namespaces, endpoints, task queues, who polled and who called lately. Whether a process still",
+    "lives: from this machine; one that runs elsewhere counts as alive for 70 s after its last poll.",
+)
+_NOTHING = ("No namespace has a task queue yet.",)
+
+
+async def topology(ws: Workshop) -> None:
+    """Draw which namespaces there are, their task queues, who polls them, where endpoints lead, and what is down.
+
+    Each call asks anew. An arrow into an endpoint comes from a queue whose workflows have called it, according to the
+    newest histories of each namespace (20, and their last 200 events). A queue where every workflow has ended is left
+    out when nobody has polled it for five minutes.
+
+    Args:
+        ws: The workshop.
+
+    Raises:
+        WorkshopError: The service does not answer.
+    """
+    found = await look(ws)
+    Display().show(draw(found), "\n".join(_written(found)))
+
+
+@dataclass
+class Queue:
+    """One task queue, or with an empty name the clients of a namespace that call endpoints without a workflow.
+
+    Attributes:
+        polled: Who takes what from it.
+        gone: Who took what from it until now.
+        open: How many workflows on it have not ended.
+        asked: Whether a workflow that has not ended asked for an activity on it.
+        waiting: How many such activities nobody has taken.
+        endpoints: Those that lead to it.
+        calls: Those that were called from it.
+    """
+
+    namespace: str
+    name: str
+    polled: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    gone: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    open: int = 0
+    asked: bool = False
+    waiting: int = 0
+    endpoints: set[str] = field(default_factory=set)
+    calls: set[str] = field(default_factory=set)
+
+    @property
+    def title(self) -> str:
+        """What it is called in the picture."""
+        return f"task queue {self.name}" if self.name else "clients, without a workflow"
+
+    @property
+    def left(self) -> list[str]:
+        """Who is gone altogether. A Worker that was built anew with less to do is not."""
+        return [who for who in self.gone if who not in self.polled]
+
+    @property
+    def missing(self) -> list[str]:
+        """The kinds of work that are wanted from it, or were done until now, and that nobody takes."""
+        wanted = {"workflow": self.open, "activity": self.waiting, "nexus": self.endpoints}
+        lost = set[str]().union(*(self.gone[who] for who in self.left))
+        taken = set[str]().union(*self.polled.values())
+        return [kind for kind in _KINDS if (wanted[kind] or kind in lost) and kind not in taken]
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to say of it."""
+        return bool(self.polled or self.missing or (self.calls and not self.name))
+
+    def lines(self) -> Iterator[str]:
+        """What there is to say, in the picture as in the text."""
+        for who, kinds in list(self.polled.items())[:_MOST]:
+            yield f"● {who}"
+            yield f"  polls: {_listed(kinds)}"
+        if len(self.polled) > _MOST:
+            yield f"● and {len(self.polled) - _MOST} more, {len(self.polled)} in all"
+        if self.missing:
+            yield f"{_CROSS} nobody polls" + (f" for {_listed(self.missing)}" if self.polled else "")
+            yield from (f"  {_ENDED[who.startswith(_HERE)]}: {who}" for who in self.left[-_MOST:])
+        if self.open:
+            yield f"open workflows: {self.open}"
+        if self.waiting:
+            yield f"activities that wait: {self.waiting}"
+
+
+def _listed(kinds: Iterable[str]) -> str:
+    return ", ".join(words for kind, (words, _) in _KINDS.items() if kind in kinds)
+
+
+class _Queues(dict[tuple[str, str], Queue]):
+    def __missing__(self, place: tuple[str, str]) -> Queue:
+        return self.setdefault(place, Queue(*place))
+
+
+@dataclass
+class Found:
+    """What there is: the queues of each namespace, and of each endpoint the namespace and queue it leads to."""
+
+    namespaces: dict[str, list[Queue]]
+    endpoints: dict[str, tuple[str, str]]
+
+    def callers(self, endpoint: str) -> list[Queue]:
+        """The queues from which an endpoint was called."""
+        return [queue for queues in self.namespaces.values() for queue in queues if endpoint in queue.calls]
+
+    def target(self, endpoint: str) -> Queue:
+        """The queue to which an endpoint leads."""
+        namespace, name = self.endpoints[endpoint]
+        return next(queue for queue in self.namespaces[namespace] if queue.name == name)
+
+
+# What there is
+
+
+async def look(ws: Workshop) -> Found:
+    """Ask the server, and this machine, what there is.
+
+    Args:
+        ws: The workshop.
+    """
+    names = [name for name in await ws.namespaces() if name != _APART]
+    endpoints = {name: place for name, place in (await ws.endpoints()).items() if place[0] in names}
+    queues = _Queues()
+    for name, place in endpoints.items():
+        queues[place].endpoints.add(name)
+    for worker in ws.workers:
+        for real, queue_name, kind in worker.polls:
+            if (namespace := ws.own_name(real)) in names:
+                _note(queues[namespace, queue_name], _who(worker.pid), kind, _lives(worker))
+    service = (await Client.connect(**await ws.connection("default"))).service_client
+    clients = [Client(service, namespace=ws.namespace(name)) for name in names]  # one connection reaches them all
+    await asyncio.gather(*(_read_namespace(ws, client, queues) for client in clients))
+    await asyncio.gather(*(_read_pollers(ws, clients[0], queue) for queue in queues.values() if queue.name))
+    found: dict[str, list[Queue]] = {}
+    for (namespace, _), queue in sorted(queues.items(), key=lambda each: each[0]):
+        queue.calls &= endpoints.keys()  # those that are still there
+        if queue.known:
+            found.setdefault(namespace, []).append(queue)
+    return Found(found, dict(sorted(endpoints.items())))
+
+
+def _note(queue: Queue, who: str, kind: str, lives: bool) -> None:
+    (queue.polled if lives else queue.gone)[who].add(kind)
+
+
+def _lives(worker: InProcessWorker | SpawnedWorker) -> bool:
+    return worker.running and worker.wanted  # a process that was killed is gone a few milliseconds later
+
+
+async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None:
+    """Find the task queues of a namespace, and who calls which endpoint."""
+    namespace = ws.own_name(client.namespace)
+    async for execution in client.list_workflows('ExecutionStatus = "Running"', limit=_OPEN):
+        queues[namespace, execution.task_queue].open += 1
+    newest = [execution async for execution in client.list_workflows(limit=_NEWEST)]
+    histories = await asyncio.gather(*(_last_events(client, execution) for execution in newest))
+    for execution, events in zip(newest, histories, strict=True):
+        queue = queues[namespace, execution.task_queue]
+        for event in events:
+            if called := event.nexus_operation_scheduled_event_attributes.endpoint:
+                queue.calls.add(ws.own_name(called))
+            if asked := event.activity_task_scheduled_event_attributes.task_queue.name:
+                queues[namespace, asked].asked |= execution.status == WorkflowExecutionStatus.RUNNING
+    with contextlib.suppress(RPCError):  # not every service tells
+        request = ListWorkersRequest(namespace=client.namespace, page_size=100)
+        for worker in (await client.workflow_service.list_workers(request)).workers_info:
+            queues[namespace, worker.worker_heartbeat.task_queue]
+    with contextlib.suppress(RPCError):
+        async for operation in client.list_nexus_operations("", limit=_NEWEST):
+            queues[namespace, ""].calls.add(ws.own_name(operation.endpoint))
+
+
+async def _last_events(client: Client, execution: WorkflowExecution) -> Sequence[HistoryEvent]:
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace,
+        execution=Execution(workflow_id=execution.id, run_id=execution.run_id),
+        maximum_page_size=_EVENTS,
+    )
+    with contextlib.suppress(RPCError):  # it may have been deleted in between
+        return (await client.workflow_service.get_workflow_execution_history_reverse(request)).history.events
+    return []
+
+
+async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
+    """Find who polls a queue, and what waits in it."""
+    namespace = ws.namespace(queue.namespace)
+    for kind, (_, number) in _KINDS.items():
+        request = DescribeTaskQueueRequest(
+            namespace=namespace, task_queue=TaskQueue(name=queue.name), task_queue_type=number, report_stats=True
+        )
+        answer = await client.workflow_service.describe_task_queue(request)
+        if kind == "activity" and queue.asked:  # the server also counts those of workflows that were terminated
+            queue.waiting = answer.stats.approximate_backlog_count
+        for poller in answer.pollers:
+            _judge(ws, queue, poller, (namespace, queue.name, kind))
+
+
+def _judge(ws: Workshop, queue: Queue, poller: PollerInfo, place: Polled) -> None:
+    """Note a poller that the server lists, alive or gone."""
+    known = [worker for worker in ws.workers if place in worker.polls]
+    pid, _, host = poller.identity.partition("@")
+    if re.fullmatch(r"\d+", pid) and host == socket.gethostname():
+        number = int(pid)
+        if number in (os.getpid(), *(worker.pid for worker in ws.workers)):
+            lives = any(worker.pid == number and _lives(worker) for worker in known)
+        else:
+            lives = psutil.pid_exists(number)
+        _note(queue, _who(number), place[2], lives)
+    elif not known:  # else it is one of those, under a name of its own, and noted already
+        heard = datetime.now(UTC) - poller.last_access_time.ToDatetime(UTC)
+        _note(queue, poller.identity, place[2], heard < _LONG_POLL)
+
+
+def _who(pid: int | None) -> str:
+    return f"{_HERE if pid == os.getpid() else ''}process {pid}"
+
+
+# What is shown of it
+
+
+def _written(found: Found) -> Iterator[str]:
+    for namespace, queues in found.namespaces.items():
+        yield f"namespace {namespace}"
+        for queue in queues:
+            yield f"  {queue.title}"
+            yield from (f"    {line}" for line in queue.lines())
+    for name, (namespace, target) in found.endpoints.items():
+        yield f"endpoint {name}{_fate(found, name)}"
+        yield f"  leads to task queue {target} in namespace {namespace}"
+        yield from (f"  called from {each.title} in namespace {each.namespace}" for each in found.callers(name))
+    yield from _SOURCES if found.namespaces else _NOTHING
+
+
+def _fate(found: Found, endpoint: str) -> str:
+    return f", {_CROSS} nobody polls" if "nexus" in found.target(endpoint).missing else ""
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where a box stands: its left and right edge, and its middle between top and bottom."""
+
+    left: float
+    right: float
+    middle: float
+
+
+def draw(found: Found) -> str:
+    """The picture, as SVG: callers, endpoints and what these lead to, from left to right.
+
+    Args:
+        found: From ``look``.
+    """
+    targets = {namespace for namespace, _ in found.endpoints.values()}
+    others = [name for name in found.namespaces if name not in targets]
+    count = min(3, len(others)) or 1
+    columns = [(1 + 303 * number, 292 if count > 1 else 440, others[number::count]) for number in range(count)]
+    x = 355 if others else 1  # of the endpoints
+    if targets:
+        columns = [(1, 298, others), (x + 245, 298 if others else 400, sorted(targets))]
+    spots: dict[tuple[str, str], _Spot] = {}
+    drawn = [_column(found, names, left, width, spots) for left, width, names in columns]
+    shapes, bottom = [shape for part, _ in drawn for shape in part], max(end for _, end in drawn)
+    free = 0.0
+    # In the order of what they lead to, so that few arrows cross.
+    for endpoint, place in sorted(found.endpoints.items(), key=lambda each: spots[each[1]].middle):
+        spot = _Spot(x, x + _ENDPOINT, max(spots[place].middle, free + 24))
+        free = spot.middle + 24 + _GAP / 2
+        shapes += _endpoint(found, endpoint, spot, spots)
+    bottom = max(bottom, free) + _ROW
+    for line in _SOURCES if found.namespaces else _NOTHING:
+        shapes.append(svg.text(1, bottom, line, opacity=0.75))
+        bottom += _ROW
+    return svg.picture(f"Topology: {', '.join(found.namespaces)}", bottom, shapes)
+
+
+def _column(
+    found: Found, names: list[str], x: float, width: float, spots: dict[tuple[str, str], _Spot]
+) -> tuple[list[str], float]:
+    """Namespaces, one below the other, and where the last ends. Where each queue stands is noted in ``spots``."""
+    shapes, y = [], 1.0
+    for name in names:
+        top = y
+        shapes.append(_line(x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True))
+        y += 28
+        for queue in found.namespaces[name]:
+            lines = list(queue.lines())
+            height = 28 + _ROW * len(lines)
+            spots[name, queue.name] = _Spot(x + _GAP, x + width - _GAP, y + height / 2)
+            shapes += _queue(queue, lines, x + _GAP, y, width - 2 * _GAP, height)
+            y += height + _GAP
+        shapes.append(svg.rect(x, top, width, y - top, fill="none", stroke=svg.GRID))
+        y += 2 * _GAP
+    return shapes, y - _GAP
+
+
+def _queue(queue: Queue, lines: list[str], x: float, y: float, width: float, height: float) -> Iterator[str]:
+    """A queue's box: dashed and crossed if something of it is down."""
+    look = {"stroke": svg.FAILED, "stroke_dasharray": "6 4"} if queue.missing else {"stroke": svg.WORK}
+    yield svg.rect(x, y, width, height, fill="none", **look)
+    yield _line(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
+    if queue.missing:
+        yield svg.path(f"M{x + width - 20:.1f} {y + 8:.1f}l10 10m0 -10l-10 10", stroke=svg.INK, stroke_width=2)
+    for number, line in enumerate(lines):
+        indent = _GAP + (14 if line.startswith(" ") else 0)
+        yield _line(x + indent, y + 20 + _ROW * (number + 1), line.strip(), room=width - indent)
+
+
+def _endpoint(found: Found, name: str, spot: _Spot, spots: dict[tuple[str, str], _Spot]) -> Iterator[str]:
+    """An endpoint's box and its arrows: from those who called it, and to where it leads."""
+    down = _fate(found, name)
+    dashed = {"stroke_dasharray": "6 4"} if down else {}
+    yield svg.rect(
+        spot.left, spot.middle - 22, _ENDPOINT, 44, fill="none", stroke=svg.FAILED if down else svg.INK, **dashed
+    )
+    yield _line(spot.left + _GAP, spot.middle - 4, name, room=_ENDPOINT - 3 * _GAP, bold=True)
+    yield _line(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=_ENDPOINT - _GAP)
+    target = spots[found.endpoints[name]]
+    yield from _arrow((spot.right, spot.middle - 6), (target.left, target.middle - 6), **dashed)
+    for caller in found.callers(name):
+        start = spots[caller.namespace, caller.name]
+        if start.right < spot.left:
+            yield from _arrow((start.right, start.middle), (spot.left, spot.middle))
+        else:  # it stands among those that are led to, and its arrow runs back
+            yield from _arrow((start.left, start.middle + 8), (spot.right, spot.middle + 8))
+
+
+def _line(x: float, y: float, content: str, *, room: float, bold: bool = False) -> str:
+    """A line of text that never leaves its box: wide letters may need more room than is reckoned with."""
+    line = svg.text(0, 14, content, room=room * (0.87 if bold else 1), bold=bold)
+    return f'<svg x="{x:.1f}" y="{y - 14:.1f}" width="{room:.1f}" height="20">{line}</svg>'
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float], **look: str) -> Iterator[str]:
+    (x1, y1), (x2, y2) = start, end
+    middle, back = (x1 + x2) / 2, 7 if x2 > x1 else -7
+    curve = f"M{x1:.1f} {y1:.1f}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2 - back:.1f} {y2:.1f}"
+    yield svg.path(curve, stroke=svg.INK, **look)
+    yield svg.path(f"M{x2 - back:.1f} {y2 - 4:.1f}L{x2:.1f} {y2:.1f}L{x2 - back:.1f} {y2 + 4:.1f}", stroke=svg.INK)
