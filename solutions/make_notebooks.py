@@ -8,6 +8,7 @@ own metadata are dropped on both sides. `make notebooks` runs this file.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ STUB = (
     "# your code here",
     'raise ApplicationError("not solved yet", non_retryable=True)',
 )
+_IN_A_CLASS = re.compile(r"@|\w+: ")  # how a decorated method and a field begin
 _METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -33,8 +35,8 @@ def cut(source: str) -> str:
     """A cell's text without its answers.
 
     Inside a function a stub that fails for good takes their place: ``ApplicationError``
-    must be imported in the cell. At the left margin, and where a decorated method is
-    the answer, only the comment does: raising there would stop the notebook.
+    must be imported in the cell. At the left margin, and where a decorated method or a
+    field is the answer, only the comment does: raising there would stop the notebook.
 
     Args:
         source: The cell with its answers.
@@ -51,7 +53,7 @@ def cut(source: str) -> str:
             raise ValueError(f"{mark} without its partner")
         if mark == BEGIN:
             indent = line[: len(line) - len(line.lstrip())]
-            raises = indent and not following.strip().startswith("@")
+            raises = indent and not _IN_A_CLASS.match(following.strip())
             kept += [indent + text for text in (STUB if raises else STUB[:1])]
         if mark in (BEGIN, END):
             inside = not inside

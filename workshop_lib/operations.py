@@ -30,7 +30,7 @@ BUGS = (
 
 
 def operation_tool(
-    operation: Operation[Any, Any], service: type, endpoint: str, *, schedule_to_close_timeout: timedelta
+    operation: Operation[Any, Any], service: type, endpoint: str, schedule_to_close_timeout: timedelta
 ) -> Tool:
     """A tool that runs a Nexus operation. Its schema comes from the contract.
 

@@ -32,6 +32,11 @@ def test_answers_that_are_methods_leave_a_comment() -> None:
     assert cut(source) == "class C:\n    # your code here"
 
 
+def test_answers_that_are_fields_leave_a_comment() -> None:
+    source = "class C:\n    a: int\n    ### BEGIN SOLUTION\n    b: int = 1\n    ### END SOLUTION"
+    assert cut(source) == "class C:\n    a: int\n    # your code here"
+
+
 def test_several_answers_in_a_cell() -> None:
     block = "    ### BEGIN SOLUTION\n    pass\n    ### END SOLUTION\n"
     assert cut(f"def f():\n{block}def g():\n{block}").count("your code here") == 2

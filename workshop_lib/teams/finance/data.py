@@ -10,7 +10,7 @@ from pathlib import Path
 from workshop_lib.state import notebook_folder
 
 _BUSY_SECONDS = 1.0
-QUOTES = {"ACME": 120.00, "GLOBX": 48.50, "HOOLI": 310.20, "INTCH": 9.75, "PIED": 77.00, "UMBRL": 200.00}
+QUOTES = {"ACME": 120.00, "GLOBX": 48.50, "HOOLI": 310.20, "INTCH": 9.75, "PIED": 77.00, "UMBRL": 200.00, "NADA": 0.00}
 
 
 def quote(ticker: str) -> float | None:
