@@ -22,6 +22,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import one_activity
+import one_operation
+from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
+from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -89,6 +92,49 @@ async def round_trips(ws: Workshop, stock: str) -> None:
             await call()
         await ratio("one activity, ours / bare SDK, same server", 1.05, ours, caller(same, "bare", "same"))
         await ratio("one activity, ours / bare SDK, stock server", 0.45, ours, caller(plain, "bare", "stock"))
+
+
+async def operations(ws: Workshop, stock: str) -> None:
+    """A Nexus workflow-run operation from a workflow: ours, the bare SDK on the same server, and on a stock one."""
+    handlers: dict[str, Any] = {
+        "nexus_service_handlers": [one_operation.EchoHandler()],
+        "workflows": [one_operation.Behind],
+    }
+    callers: dict[str, Any] = {"task_queue": "op-callers", "workflows": [one_operation.OneOperation]}
+    ours, behind = [await Client.connect(**await ws.connection(name)) for name in ("default", "finance")]
+    ws.run(Worker, behind, task_queue="ours", **handlers)
+    ws.run(Worker, ours, **callers)
+    await ws.endpoint("ours", namespace="finance", task_queue="ours")
+    same, plain = await Client.connect(ws.server.address), await Client.connect(stock)
+    same_behind = await Client.connect(ws.server.address, namespace="finance")
+    await ws.endpoint("bare", namespace="finance", task_queue="bare")
+    worker = EndpointTarget.Worker(namespace="default", task_queue="bare")
+    spec = EndpointSpec(name="bare", target=EndpointTarget(worker=worker))
+    await plain.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+    callers["task_queue"] = "bare-callers"
+
+    def asker(client: Client, task_queue: str, endpoint: str, ids: str) -> Callable[[], Awaitable[object]]:
+        numbers = iter(range(1_000_000))
+
+        async def call() -> object:
+            workflow_id = f"{ids}-{os.getpid()}-{next(numbers)}"
+            run = one_operation.OneOperation.run
+            return await client.execute_workflow(run, endpoint, id=workflow_id, task_queue=task_queue)
+
+        return call
+
+    async with (
+        Worker(same_behind, task_queue="bare", **handlers),
+        Worker(same, **callers),
+        Worker(plain, task_queue="bare", **handlers),
+        Worker(plain, **callers),
+    ):
+        mine = asker(ours, "op-callers", "ours", "op-ours")
+        bare, other = asker(same, "bare-callers", "bare", "op-bare"), asker(plain, "bare-callers", "bare", "op-stock")
+        for call in (mine, bare, other):
+            await call()
+        await ratio("a Nexus workflow-run operation, ours / bare SDK, same server", 1.05, mine, bare)
+        await ratio("a Nexus workflow-run operation, ours / bare SDK, stock server", 0.5, mine, other)
 
 
 async def agent_turns(ws: Workshop) -> None:
@@ -203,6 +249,7 @@ async def main() -> None:
         ws = await Workshop.start()
         try:
             await round_trips(ws, f"{HOST}:{port}")
+            await operations(ws, f"{HOST}:{port}")
             await agent_turns(ws)
         finally:
             await ws.close()
