@@ -133,7 +133,7 @@ async def operations(ws: Workshop, stock: str) -> None:
         bare, other = asker(same, "bare-callers", "bare", "op-bare"), asker(plain, "bare-callers", "bare", "op-stock")
         for call in (mine, bare, other):
             await call()
-        await ratio("a Nexus workflow-run operation, ours / bare SDK, same server", 1.05, mine, bare)
+        await ratio("a Nexus workflow-run operation, ours / bare SDK, same server", 1.1, mine, bare)
         await ratio("a Nexus workflow-run operation, ours / bare SDK, stock server", 0.5, mine, other)
 
 
