@@ -17,7 +17,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab

@@ -64,6 +64,14 @@ async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Work
             await asyncio.sleep(0.05)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests share a process, and with it a server. Those that use none are spread, and begin: they are long."""
+    items.sort(key=lambda item: item.get_closest_marker("spread") is None)
+    for item in items:
+        if not item.get_closest_marker("spread"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the status for the end."""
     global _status

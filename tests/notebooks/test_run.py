@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 LEARNERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
+pytestmark = pytest.mark.spread
+
 
 def nbmake(folder: str, home: Path, **environment: str) -> dict[str, Any]:
     """Run a folder's notebooks as CI does, all beside one another. Returns the progress that was recorded."""
