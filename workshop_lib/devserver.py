@@ -220,7 +220,8 @@ class DevServer:
 
 def _environment() -> dict[str, str]:
     # A TEMPORAL_ADDRESS or a profile meant for somebody's production must not reach this server.
-    return {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
+    own = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
+    return {**own, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}  # else it asks version-info.temporal.io when it starts
 
 
 def _last_line(path: Path) -> str:

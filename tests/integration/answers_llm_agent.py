@@ -193,6 +193,16 @@ class NoFields(Careful):
 
 
 @workflow.defn
+class NoActivity(Careful):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def use(self, name: str, arguments: str) -> str:
+        return weather(json.loads(arguments)["city"])
+
+
+@workflow.defn
 class NoTypes(Careful):
     @workflow.run
     async def run(self, chat: Chat) -> int:
@@ -261,6 +271,42 @@ class ByItself(Refunds):
             given = [call.order, call.amount, call.reason]
             return await workflow.execute_activity(refund, args=given, start_to_close_timeout=timedelta(seconds=5))
         return "A person said no."
+
+
+@workflow.defn
+class RaisesARefusal(Refunds):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def pay(self, call: Any) -> str:
+        if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
+            raise ApplicationError("A person refused it.")
+        return str(await REFUND.call(call))
+
+
+@workflow.defn
+class TellsNothing(Refunds):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def pay(self, call: Any) -> str:
+        if await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
+            return str(await REFUND.call(call))
+        return ""
+
+
+@workflow.defn
+class PaysByItself(Refunds):
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        return await self.converse()
+
+    async def pay(self, call: Any) -> str:
+        if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
+            return "Error: refused by a person."
+        return refund(call.order, call.amount)
 
 
 @workflow.defn

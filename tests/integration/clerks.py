@@ -24,5 +24,6 @@ class Clerk(Conversation):
         self.note("result", f"found {text}", "look_up", number)
         said = f"You said {text}"
         if text.startswith("pay "):
-            said = "Paid." if await self.approved(f"{text}?".replace("pay", "Pay")) else "Not paid."
+            hours = 0.0001 if text.endswith("in a hurry") else 24
+            said = "Paid." if await self.approved(f"{text}?".replace("pay", "Pay"), hours) else "Not paid."
         return Answer(said, [{"role": "assistant", "content": said}])

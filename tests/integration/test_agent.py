@@ -84,6 +84,8 @@ async def test_messages_at_once_have_their_own_answers_in_order(handle: Handle) 
     replies = await asyncio.gather(*(update.result() for update in started))
     assert [str(number * 11) in reply.text for number, reply in enumerate(replies, 2)] == [True] * 8
     assert [entry.text for entry in await transcript(handle, "user")] == sums
+    said = [entry.kind for entry in await handle.query(Dispatcher.transcript)]
+    assert said == ["user", "call", "result", "agent"] * 8, "one is answered before the next begins"
 
 
 @pytest.mark.parametrize(("status", "kind"), [("401", "AuthenticationError"), ("404", "NotFoundError")])
@@ -334,6 +336,12 @@ def test_a_turn_that_alone_fills_the_memory_is_remembered_all_the_same() -> None
     chat.remember([{"role": "user", "content": "first"}])
     chat.remember([{"role": "user", "content": "x" * 10_000}])
     assert len(chat.turns) == 2
+
+
+def test_a_long_line_of_the_transcript_is_cut() -> None:
+    agent = Dispatcher(Chat())
+    agent.note("result", "x" * 2 * LONGEST_MESSAGE, "weather")
+    assert len(agent.transcript()[0].text) < LONGEST_MESSAGE + 10
 
 
 def test_tokens_are_counted_by_the_rule_of_thumb() -> None:

@@ -221,6 +221,21 @@ async def test_an_open_question_is_found_again(handle: WorkflowHandle[Any, Any])
     assert [entry.kind for entry in again._entries].count("user") == 1
 
 
+async def test_a_question_that_nobody_answers_is_refused(handle: WorkflowHandle[Any, Any]) -> None:
+    assert await chat(handle, "pay 30 dollars in a hurry") == [Reply("Not paid.")]
+    assert _newest[handle.id]._entries[-2].text == "no"
+
+
+async def test_the_end_refuses_an_open_question(handle: WorkflowHandle[Any, Any]) -> None:
+    view, controls = await watched(handle)
+    enter(controls, "pay 30 dollars")
+    await until(lambda: view.questions)
+    await handle.signal("end_chat")
+    assert await handle.result() == 1
+    await until(lambda: not view._tasks)
+    assert [entry.text for entry in view._entries[-2:]] == ["no", "Not paid."]
+
+
 async def test_a_newer_chat_takes_over(handle: WorkflowHandle[Any, Any]) -> None:
     view, controls = await watched(handle)
     view.follow()

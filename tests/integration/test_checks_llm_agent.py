@@ -8,6 +8,7 @@ import answers_llm_agent as answers
 import pytest
 
 from workshop_lib.checks.exercise import check
+from workshop_lib.ledger import note
 from workshop_lib.progress import progress
 from workshop_lib.workshop import Workshop
 
@@ -23,7 +24,7 @@ async def with_model(ws: Workshop) -> None:
 RIGHT = {
     "3.1": {"as in the solution": answers.shipping(answers.cost)},
     "3.2": {"by hand": answers.ByHand, "matching": answers.ByMatching, "library": answers.FromTheLibrary},
-    "3.3": {"asks first": answers.AsksFirst, "by itself": answers.ByItself},
+    "3.3": {"asks first": answers.AsksFirst, "by itself": answers.ByItself, "raises": answers.RaisesARefusal},
     "3.4": {"the library's key": answers.vouchers(answers.library_key), "its own": answers.vouchers(answers.own_key)},
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
@@ -43,6 +44,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "no object": (answers.NoObject, "look whether it is a `dict` first"),
         "no object, no fields": (answers.NoObjectButFields, "look whether it is a `dict` first"),
         "mute": (answers.Mute, "Return the weather as text"),
+        "no activity": (answers.NoActivity, "Let an activity do it"),
         "no agent": (answers.cost, "inherits `Conversation`"),
     },
     "3.3": {
@@ -54,6 +56,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "says too little": (answers.SaysTooLittle, "The amount and the order belong in it"),
         "in a hurry": (answers.InAHurry, "wait at least a day"),
         "pays nobody": (answers.PaysNobody, "the money was paid 0 times"),
+        "tells nothing": (answers.TellsNothing, "Return a text that says so"),
+        "pays by itself": (answers.PaysByItself, "Not in activity context"),
     },
     "3.4": {
         "uuid4": (answers.vouchers(answers.random_key), "no random number"),
@@ -97,6 +101,16 @@ async def test_every_wrong_answer_gets_its_own_advice(
     assert advice in said
     assert "is not right yet" in said
     assert not progress()[number].passed
+
+
+async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
+    ws: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = int(ws.id("order").partition("-")[2])
+    for number in range(last + 1, last + 5):
+        note("refund", order=f"order-{number}", amount=30)
+    await check("3.3", answers.AsksFirst)
+    assert progress()["3.3"].passed, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", STUBS)

@@ -87,6 +87,12 @@ async def test_streamed_and_whole_answers_are_the_same(address: str) -> None:
     assert json.loads(said.tool_calls[0].function.arguments) == {"room": "kitchen"}
 
 
+async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, address: str) -> None:
+    with ws.fault("model.answers_500", times=1000) as fault, pytest.raises(litellm.exceptions.InternalServerError):
+        await litellm.acompletion(**model("offline"), messages=ASKED)
+    assert fault.fired == 1
+
+
 async def test_the_offline_model_is_used_unless_another_is_named(ws: Workshop, address: str) -> None:
     assert model()["model"] == "openai/offline"
     await settings.probe()  # asks nobody

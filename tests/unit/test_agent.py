@@ -44,6 +44,32 @@ async def test_a_model_that_never_stops_calling_tools_is_stopped() -> None:
     assert len(answer.messages) == 2 * agent.MOST_ROUNDS + 1
 
 
+async def test_a_model_that_never_learns_is_stopped_sooner() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "nothing", "arguments": "{}"}}
+
+    async def ask(messages: list[Message], tools: list[dict[str, Any]]) -> Message:
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    answer = await agent.answer("", ASKED, [], ask)
+    assert "Unknown tool 'nothing'" in answer.text
+    assert len(answer.messages) == 2 * agent.MOST_MISTAKES + 1
+
+
+async def test_a_long_result_is_cut() -> None:
+    async def do(arguments: Any) -> str:
+        return "x" * 2 * agent.LONGEST_RESULT
+
+    tool = agent.Tool("nothing", "", agent.arguments_of(test_a_long_result_is_cut), do)
+    text, mistaken = await agent.use([tool], "nothing", "{}")
+    assert (len(text) < agent.LONGEST_RESULT + 10, mistaken) == (True, False)
+
+
+def test_an_answer_that_would_fill_the_history_is_refused() -> None:
+    message = SimpleNamespace(model_dump=lambda **_: {"role": "assistant", "content": "x" * 100_000})
+    with pytest.raises(ValueError, match="more than"):
+        calls._plain(SimpleNamespace(choices=[SimpleNamespace(message=message)]))
+
+
 def test_a_call_without_a_name_is_an_error_of_the_models() -> None:
     said = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"arguments": "{}"}}]}
     message = SimpleNamespace(model_dump=lambda **_: said)

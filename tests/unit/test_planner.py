@@ -208,6 +208,43 @@ KITCHEN = [
     tool("movie_rating", "The rating of a film.", title=STRING),
 ]
 
+# The tools and utterances of these five sets are younger than the rules.
+GARDEN = [
+    tool("measure_soil", "Measure how moist the soil of a bed is.", bed=STRING),
+    tool("open_valve", "Open a water valve for some minutes.", valve=STRING, minutes=NUMBER),
+    tool("frost_alert", "Whether frost is expected on a date.", date=DATE),
+    tool("order_seeds", "Buy packets of seeds.", plant=STRING, packets=INTEGER),
+]
+LIBRARY = [
+    tool("find_book", "Find books by an author.", author=STRING),
+    tool("reserve_book", "Put a book aside for a reader.", title=STRING, reader=STRING),
+    tool("overdue_books", "Books that a reader has not brought back.", reader=STRING),
+    tool("pay_fine", "Pay the fine of a reader.", reader=STRING, amount=NUMBER),
+]
+BANK = [
+    tool("account_balance", "The balance of an account.", account=STRING),
+    tool("transfer_money", "Transfer money between accounts.", from_account=STRING, to_account=STRING, amount=NUMBER),
+    tool("exchange_rate", "The rate between two currencies.", base=STRING, quote=STRING),
+    tool("block_card", "Block a lost card.", card_number=STRING),
+    tool("interest", "Interest on a sum after years at a rate.", principal=NUMBER, rate_percent=NUMBER, years=INTEGER),
+]
+FLEET = [
+    tool("locate_truck", "Where a truck is.", truck=STRING),
+    tool("fuel_level", "How much fuel a truck has left.", truck=STRING),
+    tool("plan_route", "A route between two places.", start=STRING, end=STRING),
+    tool("assign_driver", "Give a truck a driver.", truck=STRING, driver=STRING),
+    tool("count_trucks", "How many trucks there are."),
+]
+EVENING = [
+    SHOP[0],
+    SHOP[1],
+    tool("book_table", "Reserve a table in a restaurant.", people=INTEGER, time=STRING),
+    tool("word_count", "Count the words of a text.", text=STRING),
+    tool("days_until", "How many days there are until a date.", date=DATE),
+    tool("reverse_text", "Turn a text around.", text=STRING),
+    tool("joke", "Tell a joke."),
+]
+
 Expected = list[tuple[str, Json]] | str
 """The calls, in any order; or what the text must match, no tool being called."""
 
@@ -311,6 +348,9 @@ SHOP_TABLE: list[tuple[str, Expected]] = [
         "How is the weather in Paris compared to Rome?",
         [("weather", {"city": "Paris"}), ("weather", {"city": "Rome"})],
     ),
+    ("Is it sunny in Lisbon?", [("weather", {"city": "Lisbon"})]),
+    ("Is it colder in Oslo or in Berlin?", [("weather", {"city": "Oslo"}), ("weather", {"city": "Berlin"})]),
+    ("What's 18% of 250?", [("calculator", {"expression": "18 / 100 * 250"})]),
     ("What's the capital of France?", NO_TOOL),
     ("What is the price of gold?", ASKS),
     ("hi", "Hello"),
@@ -562,6 +602,63 @@ OTHER_TABLE: list[tuple[list[Json], str, Expected]] = [
     (KITCHEN, "what does 'ubiquitous' mean?", [("define_word", {"word": "ubiquitous"})]),
     (KITCHEN, "roll the dice and define the word luck", [("roll_dice", {}), ("define_word", {"word": "luck"})]),
     (KITCHEN, "how is the film Alien rated?", [("movie_rating", {"title": "Alien"})]),
+    (GARDEN, "how moist is bed B4?", [("measure_soil", {"bed": "B4"})]),
+    (GARDEN, "Check the soil in bed B2 please", [("measure_soil", {"bed": "B2"})]),
+    (GARDEN, "open valve V3 for 12 minutes", [("open_valve", {"valve": "V3", "minutes": 12})]),
+    (GARDEN, "Will there be frost on 2026-11-30?", [("frost_alert", {"date": "2026-11-30"})]),
+    (GARDEN, "is frost expected on 4 December 2026", [("frost_alert", {"date": "2026-12-04"})]),
+    (GARDEN, "buy 3 packets of carrot seeds", [("order_seeds", {"plant": "carrot", "packets": 3})]),
+    (GARDEN, "Don't open valve V1, measure the soil of bed B7", [("measure_soil", {"bed": "B7"})]),
+    (GARDEN, "open the valve", ASKS),
+    (LIBRARY, "Which books by Ursula Le Guin do you have?", [("find_book", {"author": "Ursula Le Guin"})]),
+    (LIBRARY, "please put 'Dune' aside for Tom", [("reserve_book", {"title": "Dune", "reader": "Tom"})]),
+    (LIBRARY, "which books has Mary not returned?", [("overdue_books", {"reader": "Mary"})]),
+    (LIBRARY, "Pay the $4.50 fine of Mary", [("pay_fine", {"reader": "Mary", "amount": 4.5})]),
+    (
+        LIBRARY,
+        "find books by Borges and by Kafka",
+        [("find_book", {"author": "Borges"}), ("find_book", {"author": "Kafka"})],
+    ),
+    (BANK, "what is the balance of account ACC-9?", [("account_balance", {"account": "ACC-9"})]),
+    (BANK, "How much is on ACC-12", [("account_balance", {"account": "ACC-12"})]),
+    (
+        BANK,
+        "transfer 250 euros from ACC-1 to ACC-2",
+        [("transfer_money", {"from_account": "ACC-1", "to_account": "ACC-2", "amount": 250})],
+    ),
+    (
+        BANK,
+        "Move $1,000 to ACC-5 from ACC-4",
+        [("transfer_money", {"from_account": "ACC-4", "to_account": "ACC-5", "amount": 1000})],
+    ),
+    (BANK, "I lost my card 4711-22, please block it", [("block_card", {"card_number": "4711-22"})]),
+    (BANK, "what's the exchange rate from USD to CHF?", [("exchange_rate", {"base": "USD", "quote": "CHF"})]),
+    (BANK, "interest on $5,000 at 4% for 3 years", [("interest", {"principal": 5000, "rate_percent": 4, "years": 3})]),
+    (BANK, "Do not transfer anything", "."),
+    (BANK, "transfer 50 dollars", ASKS),
+    (FLEET, "where is truck T-9 right now?", [("locate_truck", {"truck": "T-9"})]),
+    (FLEET, "how much fuel does T-4 have?", [("fuel_level", {"truck": "T-4"})]),
+    (FLEET, "plan a route from Lyon to Turin", [("plan_route", {"start": "Lyon", "end": "Turin"})]),
+    (FLEET, "let Carla drive truck T-2", [("assign_driver", {"truck": "T-2", "driver": "Carla"})]),
+    (FLEET, "assign driver Carla to truck T-2", [("assign_driver", {"truck": "T-2", "driver": "Carla"})]),
+    (FLEET, "how many trucks do we have?", [("count_trucks", {})]),
+    (FLEET, "first locate truck T-1, then tell me its fuel level", [("locate_truck", {"truck": "T-1"})]),
+    (FLEET, "where are T-1 and T-2?", [("locate_truck", {"truck": "T-1"}), ("locate_truck", {"truck": "T-2"})]),
+    (FLEET, "the fuel of T-1, not its location", [("fuel_level", {"truck": "T-1"})]),
+    (FLEET, "who invented the wheel?", NO_TOOL),
+    (EVENING, "reserve a table for 4 people at 7pm", [("book_table", {"people": 4, "time": "7pm"})]),
+    (EVENING, "how many words are in 'to be or not to be'?", [("word_count", {"text": "to be or not to be"})]),
+    (EVENING, "how many days until 2026-12-24?", [("days_until", {"date": "2026-12-24"})]),
+    (EVENING, "reverse the text 'hello'", [("reverse_text", {"text": "hello"})]),
+    (EVENING, "tell me a joke", [("joke", {})]),
+    (
+        EVENING,
+        "what's 9 plus 10 and the weather in Rome",
+        [("calculator", {"expression": "9 + 10"}), ("weather", {"city": "Rome"})],
+    ),
+    (EVENING, "Hello!", "Hello"),
+    (EVENING, "what do you think of Plato?", NO_TOOL),
+    (EVENING, "Tell me a joke and then count the words of 'one two three'", [("joke", {})]),
     ([], "what's the weather in Oslo?", "no tools"),
     ([tool("ping")], "ping the server", [("ping", {})]),
 ]

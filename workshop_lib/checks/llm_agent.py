@@ -254,6 +254,9 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
         reply = await calm.say("How is the weather in Oslo?")
         if "-4" not in reply:
             raise Wrong(f"Without any mistake of the model, the reply was {reply!r}.", "Return the weather as text.")
+        if not (await history(calm.handle)).attempts("weather"):
+            what = "Your workflow called `weather` itself. Then nobody retries it, and each replay calls it anew."
+            raise Wrong(what, "Let an activity do it: `await workflow.execute_activity(weather, city, **LIMIT)`.")
         for mistake, (what, advice) in _MISTAKES.items():
             talk = await begin()
             try:
@@ -285,12 +288,14 @@ async def approval(ws: Workshop, answer: Any) -> str:
             service_address(name)
         except WorkshopError:
             await ws.serve(name, f"workshop_lib.teams.support.{name}")
-    refused, agreed = ws.id("order"), ws.id("order")
+    refused, agreed = ws.id("sale"), ws.id("sale")  # in the notebook itself, order-7 may have been paid already
     async with _talks(ws, answer, refund) as begin:
         talk = await begin()
         await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
         if ws.ledger.count("refund", order=refused):
             raise Wrong("A person said no, and the money was paid all the same.", "Look at what `approved` returns.")
+        if (await talk.lines("result"))[-1].text in ("", "null"):
+            raise Wrong("A person said no, and the model was told nothing.", "Return a text that says so.")
         with ws.fault("refunds.drops_answer"):
             await _decided(ws, talk, f"Please refund $45 for {agreed}.", agreed, "45", yes=True)
         paid = ws.ledger.count("refund", order=agreed)
@@ -327,8 +332,12 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         raise Wrong("Your agent does not wait an hour for the person.", "She may answer tomorrow: wait at least a day.")
     if missing:
         raise Wrong(f"The question was {asked.text!r}.", f"The amount and the order belong in it: {' '.join(missing)}.")
-    await talk.handle.execute_update("decide", args=[asked.number, yes])
-    await talk.reply(sent, text)
+    decided = asyncio.create_task(talk.handle.execute_update("decide", args=[asked.number, yes]))
+    decided.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await talk.reply(sent, text)  # if `pay` fails after the decision, that has no end of its own
+    finally:
+        decided.cancel()
 
 
 @exercise(

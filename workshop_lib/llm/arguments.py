@@ -177,7 +177,7 @@ _UNITS = (  # words of parameters: units of their values
 _DIMENSIONS = [[set(stems(words)) for words in line.split(":")] for line in _UNITS.split(";")]
 _AFTER = re.compile(
     r"(?:\s+(?:is|number|id|to|of|named|called|with)(?!\w))*\s*[:=#]?\s*(?!(?:the|an?|my|is|in|on|for|and|of|to|was|with"
-    r"|please|from|at|has|are|if|by)\b)(\w[\w.-]*\b)"
+    r"|please|from|at|has|are|if|by|do|does|did|have|can|we|you|i|it|there)\b)(\w[\w.-]*\b)"
 )
 _AHEAD = re.compile(r"\b(?:the|our|my|a|an)\s+([\w.-]*\w)\s+$")
 _SKIP = re.compile(r"(?:the|a|an|this|to|of|about|me|us|new|that|word|phrase)\b", re.IGNORECASE)

@@ -29,8 +29,8 @@ _ALIKE = (  # words that mean about the same
     "price cost worth trade trading much;share stock ticker trading;ship send mail parcel package;message send text "
     "write;create open add file;close finish;cancel delete remove;find search look;book reserve schedule;translate "
     "mean;convert exchange;pay money back return broken;calculate compute sum arithmetic multiply;invest put;rule "
-    "policy handbook;history past before;issue ticket bug;city warm hot cold rain raining snow temperature "
-    "umbrella;light lamp;time clock"
+    "policy handbook;history past before;issue ticket bug;city warm hot cold rain raining snow sun sunny "
+    "cloudy temperature umbrella;light lamp;time clock"
 )
 _SYNONYMS = [set(stems(line)) for line in re.split(";", _ALIKE)]
 _re = partial(re.compile, flags=re.IGNORECASE | re.DOTALL)
