@@ -65,7 +65,7 @@ async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Work
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share a process, and with it a server. Those that use none are spread, and begin: they are long."""
+    """A file's tests share a process, and with it a server. Those that use none are spread, and come first."""
     items.sort(key=lambda item: item.get_closest_marker("spread") is None)
     for item in items:
         if not item.get_closest_marker("spread"):
