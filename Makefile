@@ -43,9 +43,9 @@ reset: $(VENV)/.lab
 # Resolve the pins anew, for every supported Python and platform at once. Needs the network.
 pins: $(VENV)/.dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --upgrade \
-		pyproject.toml --output-file requirements.txt
+		--extra governance pyproject.toml --output-file requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet --extra dev \
-		--constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
+		--extra governance --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) .workshop

@@ -9,7 +9,8 @@ import tokenize
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent.parent / "workshop_lib"
-APART = {"teams", "demos", "nexus_mcp", "checks", "views"}  # counted, but outside the limit
+# Counted, but outside the limit. nexus_mcp and governance can be lifted out: they are no part of the workshop's engine.
+APART = {"teams", "demos", "nexus_mcp", "governance", "checks", "views"}
 LIMIT = 4000  # the offline model, the conversation and the agent loop are 1,100 of them
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

@@ -15,6 +15,7 @@ import socket
 import sys
 import sysconfig
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
@@ -98,6 +99,7 @@ class DevServer:
         self._folder = folder
         self._database = folder.path / "temporal.db"
         self._process: Process | None = None
+        self._further: dict[str, str] = {}  # dynamic configuration besides DYNAMIC_CONFIG
         self._ports: list[int] = folder.read("server.json").get("ports", [])
 
     @property
@@ -158,9 +160,21 @@ class DevServer:
             self._process.kill()
             await self._process.wait(_STOP_SECONDS)
 
-    async def restart(self) -> None:
-        """Start the server again on the same database and ports; kill it first if it still runs."""
+    async def restart(self, *, dynamic_config: Mapping[str, str] | None = None) -> None:
+        """Start the server again on the same database and ports; kill it first if it still runs.
+
+        Clients and workers reconnect by themselves.
+
+        Args:
+            dynamic_config: Settings of the server besides ours, each value in JSON, in the place of those that an
+                earlier restart brought; they stay for later ones. None leaves those as they are, ``{}`` ends them.
+
+        Raises:
+            WorkshopError: It does not start, as with a setting that it cannot read.
+        """
         await self.kill()
+        if dynamic_config is not None:
+            self._further = dict(dynamic_config)
         await self.start()
 
     async def close(self) -> None:
@@ -189,7 +203,7 @@ class DevServer:
         # Write-ahead journal, no fsync: twice the workflows a second. Safe over SIGKILL, not over a power cut.
         arguments += ["--db-filename", str(self._database)]
         arguments += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=OFF"]
-        for key, value in DYNAMIC_CONFIG.items():
+        for key, value in {**DYNAMIC_CONFIG, **self._further}.items():
             arguments += ["--dynamic-config-value", f"{key}={value}"]
         return [cli(), *arguments]
 

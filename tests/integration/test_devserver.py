@@ -183,6 +183,24 @@ async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, monkey
     assert "make doctor" in str(raised.value)
 
 
+async def test_further_settings_stay_until_they_are_replaced(tmp_path: Path) -> None:
+    server = DevServer(StateFolder(tmp_path))
+    await server.start()
+
+    def given() -> str:
+        return " ".join(psutil.Process(server.pid).cmdline())
+
+    await server.restart(dynamic_config={"limit.maxIDLength": "77"})
+    await server.restart()
+    assert "limit.maxIDLength=77" in given()
+    assert "history.transferProcessorMaxPollRPS=2000" in given()
+    with pytest.raises(WorkshopError, match="did not start"):
+        await server.restart(dynamic_config={"limit.maxIDLength": "{not json"})
+    await server.restart(dynamic_config={})
+    assert "limit.maxIDLength" not in given()
+    await server.close()
+
+
 async def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
     """As after a SIGKILL in the first tenth of a second."""
     (tmp_path / "temporal.db").write_bytes(b"half a database")
