@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workshop_lib.views.chart import lines
     from workshop_lib.views.chat import chat
     from workshop_lib.views.hops import hops
+    from workshop_lib.views.lanes import lanes
     from workshop_lib.views.overview import overview
     from workshop_lib.views.panel import panel
     from workshop_lib.views.plumbing import plumbing
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from workshop_lib.workers import run
     from workshop_lib.workshop import Workshop
 
-__all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lines"]
+__all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
 __all__ += ["overview", "panel", "plumbing", "run", "table", "timeline", "topology"]
 
 _HOME = {
@@ -37,6 +38,7 @@ _HOME = {
     "hint": "workshop_lib.checks.exercise",
     "history": "workshop_lib.history",
     "hops": "workshop_lib.views.hops",
+    "lanes": "workshop_lib.views.lanes",
     "lines": "workshop_lib.views.chart",
     "overview": "workshop_lib.views.overview",
     "panel": "workshop_lib.views.panel",

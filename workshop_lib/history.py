@@ -48,11 +48,14 @@ class Link:
         namespace: Where the other workflow runs.
         workflow_id: The other workflow.
         run_id: Its run.
+        standalone: Whether it is no workflow, but an operation that a client called without one. The ids are that
+            operation's then.
     """
 
     namespace: str
     workflow_id: str
     run_id: str
+    standalone: bool = False
 
 
 @dataclass
@@ -72,6 +75,7 @@ class Step:
         failure: The last failure, in a sentence; empty if there was none.
         links: The workflows it leads to.
         due: When a timer is to fire; None for all else.
+        endpoint: Where a Nexus operation is called; empty for all else.
         calls: What it started, where ``history`` was told to follow.
     """
 
@@ -86,6 +90,7 @@ class Step:
     failure: str = ""
     links: list[Link] = field(default_factory=list)
     due: datetime | None = None
+    endpoint: str = ""
     calls: list[History] = field(default_factory=list)
 
     @property
@@ -120,6 +125,7 @@ class History:
         closed: When it ended; None while it is open.
         events: How many events its history has.
         sdk: The SDK of the worker that ran it, such as ``temporal-python``; empty if none has.
+        run_id: Tells it from other executions of the same id.
     """
 
     workflow_id: str
@@ -136,6 +142,7 @@ class History:
     failure: str = ""
     links: list[Link] = field(default_factory=list)
     sdk: str = ""
+    run_id: str = ""
 
     @property
     def duration(self) -> timedelta | None:
@@ -207,6 +214,7 @@ async def _told(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> Hist
         started=described.start_time,
         closed=described.close_time,
         events=len(events),
+        run_id=described.run_id,
     )
     _read(events, result)
     _add_pending(described.raw_description, result)
@@ -266,6 +274,7 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         id=_at(attributes, identity) if identity else str(event.event_id),
         scheduled=_when(event.event_time),
         links=_links(event),
+        endpoint=getattr(attributes, "endpoint", ""),
     )
     if kind == "timer":
         step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
@@ -330,12 +339,15 @@ def _callers(event: HistoryEvent, started: WorkflowExecutionStartedEventAttribut
 
 
 def _links(*holders: HistoryEvent | Callback) -> list[Link]:
-    return [
-        Link(link.workflow_event.namespace, link.workflow_event.workflow_id, link.workflow_event.run_id)
-        for holder in holders
-        for link in holder.links
-        if link.HasField("workflow_event")
-    ]
+    found = []
+    for link in (link for holder in holders for link in holder.links):
+        if link.HasField("workflow_event"):
+            other = link.workflow_event
+            found.append(Link(other.namespace, other.workflow_id, other.run_id))
+        elif link.HasField("nexus_operation"):
+            called = link.nexus_operation
+            found.append(Link(called.namespace, called.operation_id, called.run_id, standalone=True))
+    return found
 
 
 def _at(attributes: Any, path: str) -> str:

@@ -26,6 +26,12 @@ def text(x: float, y: float, content: str, *, room: float = 0, bold: bool = Fals
     return f'<text x="{x:.1f}" y="{y:.1f}"{weight}{_written(attributes)}>{escape(shown)}{whole}</text>'
 
 
+def line(x: float, y: float, content: str, *, room: float, bold: bool = False) -> str:
+    """A line of text that never leaves its room: wide letters may need more than is reckoned with."""
+    inner = text(0, 14, content, room=room * (0.84 if bold else 1), bold=bold)
+    return f'<svg x="{x:.1f}" y="{y - 14:.1f}" width="{room:.1f}" height="20">{inner}</svg>'
+
+
 def rect(x: float, y: float, width: float, height: float, **attributes: Any) -> str:
     """A box, at least two units wide, so that what took no time is seen as well."""
     return (

@@ -334,7 +334,7 @@ def _column(
     shapes, y = [], 1.0
     for name in names:
         top = y
-        shapes.append(_line(x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True))
+        shapes.append(svg.line(x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True))
         y += 28
         for queue in found.namespaces[name]:
             lines = list(queue.lines())
@@ -351,12 +351,12 @@ def _queue(queue: Queue, lines: list[str], x: float, y: float, width: float, hei
     """A queue's box: dashed and crossed if something of it is down."""
     look = {"stroke": svg.FAILED, "stroke_dasharray": "6 4"} if queue.missing else {"stroke": svg.WORK}
     yield svg.rect(x, y, width, height, fill="none", **look)
-    yield _line(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
+    yield svg.line(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
     if queue.missing:
         yield svg.path(f"M{x + width - 20:.1f} {y + 8:.1f}l10 10m0 -10l-10 10", stroke=svg.INK, stroke_width=2)
     for number, line in enumerate(lines):
         indent = _GAP + (14 if line.startswith(" ") else 0)
-        yield _line(x + indent, y + 20 + _ROW * (number + 1), line.strip(), room=width - indent)
+        yield svg.line(x + indent, y + 20 + _ROW * (number + 1), line.strip(), room=width - indent)
 
 
 def _endpoint(found: Found, name: str, spot: _Spot, spots: dict[tuple[str, str], _Spot]) -> Iterator[str]:
@@ -366,8 +366,8 @@ def _endpoint(found: Found, name: str, spot: _Spot, spots: dict[tuple[str, str],
     yield svg.rect(
         spot.left, spot.middle - 22, _ENDPOINT, 44, fill="none", stroke=svg.FAILED if down else svg.INK, **dashed
     )
-    yield _line(spot.left + _GAP, spot.middle - 4, name, room=_ENDPOINT - 3 * _GAP, bold=True)
-    yield _line(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=_ENDPOINT - _GAP)
+    yield svg.line(spot.left + _GAP, spot.middle - 4, name, room=_ENDPOINT - 3 * _GAP, bold=True)
+    yield svg.line(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=_ENDPOINT - _GAP)
     target = spots[found.endpoints[name]]
     yield from _arrow((spot.right, spot.middle - 6), (target.left, target.middle - 6), **dashed)
     for caller in found.callers(name):
@@ -376,12 +376,6 @@ def _endpoint(found: Found, name: str, spot: _Spot, spots: dict[tuple[str, str],
             yield from _arrow((start.right, start.middle), (spot.left, spot.middle))
         else:  # it stands among those that are led to, and its arrow runs back
             yield from _arrow((start.left, start.middle + 8), (spot.right, spot.middle + 8))
-
-
-def _line(x: float, y: float, content: str, *, room: float, bold: bool = False) -> str:
-    """A line of text that never leaves its box: wide letters may need more room than is reckoned with."""
-    line = svg.text(0, 14, content, room=room * (0.87 if bold else 1), bold=bold)
-    return f'<svg x="{x:.1f}" y="{y - 14:.1f}" width="{room:.1f}" height="20">{line}</svg>'
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], **look: str) -> Iterator[str]:
