@@ -4,20 +4,30 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+JS := workshop_lib/teams/finance
+WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test notebooks chaos bench size doctor reset pins clean
+.PHONY: lab test js notebooks chaos bench size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
-lab: $(VENV)/.lab
+lab: $(VENV)/.lab js
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
+
+# What the worker in JavaScript needs (260 MB), once, where Node.js is there. npm writes the file with a dot last.
+js:
+	@cd $(JS); if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; \
+	then echo "Node.js 20 or newer, with npm, is not there. $(WITHOUT_JS)"; \
+	elif ! [ node_modules/.package-lock.json -nt package.json ]; \
+	then npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier >/dev/null \
+		&& touch node_modules/.package-lock.json || echo "npm failed. $(WITHOUT_JS)"; fi
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab
@@ -48,7 +58,7 @@ pins: $(VENV)/.dev
 		--extra governance --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .workshop
+	rm -rf $(VENV) .workshop $(JS)/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 15) else \

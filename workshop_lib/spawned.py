@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import pickle
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from workshop_lib.waiting import Polled
 
 START_SECONDS = 45.0  # three of them import LiteLLM at once, on a laptop that does other things, too
 STOP_SECONDS = 10.0
+INSTALLED = "node_modules/.package-lock.json"  # npm writes it last
 READY = "\x1eready "  # how a process says, on its standard output, that it is ready, and what it offers
 
 
@@ -190,6 +193,26 @@ def describe_worker(arguments: dict[str, Any], file: Path) -> None:
         ) from error
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         output.write(content)
+
+
+def javascript(name: str) -> list[str]:
+    """The command that runs a JavaScript program.
+
+    Args:
+        name: Where it stands, with dots as a module's: ``"package.program.mjs"``.
+
+    Raises:
+        WorkshopError: Node, or a package that the program needs, is not installed.
+    """
+    package, _, stem = name.removesuffix(".mjs").rpartition(".")
+    program = Path(import_module(package).__path__[0]) / f"{stem}.mjs"
+    assert program.exists(), f"there is no {program}"
+    node = shutil.which("node")
+    if node is None or not (program.parent / INSTALLED).exists():
+        missing = "Node.js is not installed." if node is None else "The packages that it needs are not installed."
+        then = f"{'Install Node.js 20 or newer, and then run' if node is None else 'Run'} `make js` in a terminal."
+        raise WorkshopError(f"{name} cannot be run.", missing, f"{then} Everything else works without it.")
+    return [node, str(program)]
 
 
 def environment(folder: StateFolder) -> dict[str, str]:

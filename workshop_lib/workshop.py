@@ -25,7 +25,7 @@ from workshop_lib.llm import settings as llm
 from workshop_lib.messages import WorkshopError, in_notebook, say
 from workshop_lib.processes import Process
 from workshop_lib.quiet import quieten
-from workshop_lib.spawned import Service, SpawnedWorker, describe_worker, environment
+from workshop_lib.spawned import Service, SpawnedWorker, describe_worker, environment, javascript
 from workshop_lib.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key
 from workshop_lib.waiting import Polled
 from workshop_lib.workers import BackgroundLoop, InProcessWorker
@@ -203,16 +203,24 @@ class Workshop(Connections):
 
         Args:
             worker: A module with a coroutine function ``worker(ws)`` that returns the Worker; or
-                ``temporalio.worker.Worker``, with its arguments behind it as in ``run``.
+                ``temporalio.worker.Worker``, with its arguments behind it as in ``run``; or a program in JavaScript,
+                ``"package.worker.mjs"``, which finds its address, namespace and task queue in its environment.
             client: The Worker's client; the process connects in the same way.
-            settings: The Worker's other arguments. Classes and functions must stand in ``%%workflow`` cells or in
-                modules, where another process can import them.
+            settings: The Worker's other arguments; of a program in JavaScript, ``task_queue`` alone. Classes and
+                functions must stand in ``%%workflow`` cells or in modules, where another process can import them.
 
         Raises:
-            WorkshopError: The worker cannot be described to another process, or ends before it polls.
+            WorkshopError: The worker cannot be described to another process, ends before it polls, or is written in
+                JavaScript, and Node or its packages are missing.
         """
 
         def launch() -> Process:
+            if isinstance(worker, str) and worker.endswith(".mjs"):
+                assert client is not None, f"ws.spawn({worker!r}, client, task_queue=…) needs the client"
+                service = client.service_client.config
+                connect = {"TEMPORAL_ADDRESS": service.target_host, "TEMPORAL_API_KEY": service.api_key or ""}
+                place = {"TEMPORAL_NAMESPACE": client.namespace, "TASK_QUEUE": str(settings["task_queue"])}
+                return self._command(javascript(worker), worker.removesuffix(".mjs"), piped=True, **connect, **place)
             if isinstance(worker, str):
                 return self._process("workshop_lib.worker_process", "module", worker, piped=True)
             assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
@@ -263,9 +271,11 @@ class Workshop(Connections):
         return self._process(module, *arguments)
 
     def _process(self, module: str, *arguments: str, piped: bool = False) -> Process:
-        log = self._folder.logs / f"{self.id(module.rpartition('.')[2])}.log"
-        command = [sys.executable, "-m", module, *arguments]
-        return Process(command, log=log, environment=environment(self._folder), piped=piped)
+        return self._command([sys.executable, "-m", module, *arguments], module, piped=piped)
+
+    def _command(self, command: list[str], name: str, *, piped: bool, **variables: str) -> Process:
+        log = self._folder.logs / f"{self.id(name.rpartition('.')[2])}.log"
+        return Process(command, log=log, environment={**environment(self._folder), **variables}, piped=piped)
 
     async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
         """Stop workers that ``run`` or ``spawn`` started, all at once, waiting for their activities for a while.

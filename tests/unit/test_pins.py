@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -76,3 +77,10 @@ def test_the_python_versions_are_the_same_everywhere() -> None:
     assert SpecifierSet(PROJECT["requires-python"]) == SpecifierSet(f">={least},<{beyond}")
     makefile = (ROOT / "Makefile").read_text()
     assert f"({least.replace('.', ', ')}) <= v < ({beyond.replace('.', ', ')})" in makefile
+
+
+def test_the_packages_for_javascript_are_pinned_and_nothing_says_from_where() -> None:
+    text = (ROOT / "workshop_lib" / "teams" / "finance" / "package.json").read_text()
+    for name, version in json.loads(text)["dependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+    assert not re.search(r"https?:|registry|file:", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from workshop_lib.state import notebook_folder
 
 _BUSY_SECONDS = 1.0
-QUOTES = {"ACME": 120.00, "GLOBX": 48.50, "HOOLI": 310.20, "INTCH": 9.75, "PIED": 77.00, "UMBRL": 200.00, "NADA": 0.00}
+QUOTES: dict[str, float] = json.loads(Path(__file__).with_name("quotes.json").read_text(encoding="utf-8"))
 
 
 def quote(ticker: str) -> float | None:
