@@ -29,6 +29,7 @@ _MODULES = {
     "3": "llm_agent",
     "4": "single_namespace",
     "5": "sharing_tools",
+    "6": "governing",
 }
 
 

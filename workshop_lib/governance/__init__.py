@@ -1,5 +1,5 @@
-"""Who may call what: an allowlist, signed caller identity, and a proxy that compares certificates with namespaces.
+"""Who may call what, and who did: allowlist, signed caller identity, certificates by namespace, one log for all.
 
-This package knows neither the workshop nor its teams. Copy it into a project of your own; ``allowlist`` needs
-temporalio only, ``identity`` the package cryptography, ``proxy`` grpcio and trustme.
+This package knows no team. Copy it into a project of your own: ``allowlist`` needs temporalio only, ``identity`` the
+package cryptography, ``proxy`` grpcio and trustme, and ``log`` reads with ``workshop_lib.history``.
 """
