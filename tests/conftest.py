@@ -64,6 +64,12 @@ async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Work
             await asyncio.sleep(0.05)
 
 
+@pytest.fixture
+async def with_model(ws: Workshop) -> None:
+    """The offline model beside the tests."""
+    await Workshop.start(model=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests share a process, and with it a server. Those that use none are spread, and come first."""
     items.sort(key=lambda item: item.get_closest_marker("spread") is None)

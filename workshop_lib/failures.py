@@ -59,12 +59,19 @@ def explain_sandbox(message: str) -> str:
 _ADVICE = (
     ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
     ("cannot pickle 'coroutine'", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("'coroutine' object has no attribute", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("for <class 'coroutine'>", "A coroutine came back instead of a value: is an `await` missing?"),
+    (
+        "Not in activity context",
+        "Ask for it: `await workflow.execute_activity(…)`, not a plain call.",
+    ),
     ("unhandled errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
     ("has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
     ("'int' object has no attribute", "Is a number given where something else is expected, such as a `timedelta`?"),
     ("required positional argument", "The arguments of a call do not fit the function that it names."),
     ("positional arguments but", "The arguments of a call do not fit the function that it names."),
     ("Expected value to be", "An argument or a result does not have the type that the function declares."),
+    ("Cannot convert to dataclass", "An argument or a result does not have the type that the function declares."),
 )
 
 
@@ -112,8 +119,8 @@ def sentence(failure: Failure, at: datetime | None = None) -> str:
 
 
 def _without_address(message: str) -> str:
-    # pydantic ends each of its errors with one, and nothing here needs the network.
-    return re.sub(r"\s*For further information visit \S+", "", message)
+    # pydantic ends each of its errors with one, and nothing here needs the network; or with advice for its own users.
+    return re.sub(r"(?s)\s*For further information visit \S+| Set `arbitrary_types_allowed=True`.*", "", message)
 
 
 def advice(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import answers_llm_agent as answers
 import pytest
+from exercises import cases, is_told, passes
 
 from workshop_lib.checks.exercise import check
 from workshop_lib.ledger import note
@@ -13,15 +14,7 @@ from workshop_lib.progress import progress
 from workshop_lib.workshop import Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
-
-
-@pytest.fixture
-async def with_model(ws: Workshop) -> None:
-    """The offline model beside the tests."""
-    await Workshop.start(model=True)
-
-
-RIGHT = {
+RIGHT: dict[str, dict[str, Any]] = {
     "3.1": {"as in the solution": answers.shipping(answers.cost)},
     "3.2": {"by hand": answers.ByHand, "matching": answers.ByMatching, "library": answers.FromTheLibrary},
     "3.3": {"asks first": answers.AsksFirst, "by itself": answers.ByItself, "raises": answers.RaisesARefusal},
@@ -70,37 +63,23 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
     },
 }
 STUBS = {
-    "3.1": answers.shipping(answers.unfinished),
-    "3.2": answers.Unfinished,
-    "3.3": answers.NoPay,
-    "3.4": answers.vouchers(answers.unfinished),
+    "3.1": {"the stub": answers.shipping(answers.unfinished)},
+    "3.2": {"the stub": answers.Unfinished},
+    "3.3": {"the stub": answers.NoPay},
+    "3.4": {"the stub": answers.vouchers(answers.unfinished)},
 }
-
-
-def cases(table: dict[str, dict[str, Any]]) -> list[Any]:
-    return [
-        pytest.param(number, answer, id=f"{number} {name}")
-        for number, row in table.items()
-        for name, answer in row.items()
-    ]
 
 
 @pytest.mark.parametrize(("number", "answer"), cases(RIGHT))
 async def test_every_right_answer_passes(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    await check(number, answer)
-    assert progress()[number].passed, capsys.readouterr().out
+    await passes(number, answer, capsys)
 
 
 @pytest.mark.parametrize(("number", "case"), cases(WRONG))
 async def test_every_wrong_answer_gets_its_own_advice(
     number: str, case: tuple[Any, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer, advice = case
-    await check(number, answer)
-    said = capsys.readouterr().out
-    assert advice in said
-    assert "is not right yet" in said
-    assert not progress()[number].passed
+    await is_told(number, case[0], [case[1], "is not right yet"], capsys)
 
 
 async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
@@ -113,8 +92,6 @@ async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
     assert progress()["3.3"].passed, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("number", STUBS)
-async def test_a_stub_is_not_solved_yet(number: str, capsys: pytest.CaptureFixture[str]) -> None:
-    await check(number, STUBS[number])
-    assert "is not solved yet" in capsys.readouterr().out
-    assert not progress()[number].passed
+@pytest.mark.parametrize(("number", "answer"), cases(STUBS))
+async def test_a_stub_is_not_solved_yet(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    await is_told(number, answer, ["is not solved yet"], capsys)

@@ -3,142 +3,34 @@
 # No `from __future__ import annotations`: see workshop_lib/conversation.py.
 
 import asyncio
-import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from temporalio import workflow
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy
 
 from workshop_lib import agent
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
-from workshop_lib.checks.trial import activity_name, end, worker, wrong_code
-from workshop_lib.conversation import Answer, Chat, Conversation, Entry, Message, Reply
-from workshop_lib.failures import describe
+from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.talks import SECONDS, Begin, Talk, talks
+from workshop_lib.checks.trial import activity_name
+from workshop_lib.conversation import Answer, Chat, Conversation, Entry, Message
 from workshop_lib.history import history
-from workshop_lib.llm.calls import ask_model, call_model
+from workshop_lib.llm.calls import ask_model
 from workshop_lib.messages import WorkshopError
 from workshop_lib.state import service_address
 from workshop_lib.teams.support.activities import calculator, refund, weather
 from workshop_lib.workshop import Workshop
 
-_SECONDS = 6.0  # for one answer; an undisturbed one takes a tenth of a second
 _LIMIT: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=3),
     "schedule_to_close_timeout": timedelta(seconds=5),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=50)),
 }
 _SHORT = timedelta(hours=1)  # a person is given at least this long
-
-
-class Talk:
-    """One conversation with an agent that is checked.
-
-    Args:
-        handle: Of its workflow.
-    """
-
-    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
-        self.handle = handle
-
-    def send(self, text: str) -> asyncio.Task[Reply]:
-        """Send a message, and do not wait for its reply."""
-        sent = asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
-        sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
-        return sent
-
-    async def say(self, text: str) -> str:
-        """Send a message and wait for its reply."""
-        return await self.reply(self.send(text), text)
-
-    async def reply(self, sent: asyncio.Task[Reply], text: str) -> str:
-        """Wait for a reply.
-
-        Args:
-            sent: From ``send``.
-            text: The message.
-
-        Raises:
-            Wrong: None comes, or the message fails.
-        """
-        try:
-            await self._until_answered(sent, text)
-            replied = sent.result().text
-        except WorkflowUpdateFailedError as error:
-            why = describe(error)[-1].strip()
-            raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
-        finally:
-            sent.cancel()
-        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
-            raise RuntimeError(NOT_SOLVED)
-        return replied
-
-    async def _until_answered(self, sent: asyncio.Task[Reply], text: str) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while not sent.done():
-            await asyncio.wait([sent], timeout=0.25)
-            if sent.done():
-                return
-            told = await history(self.handle)
-            if told.failed_tasks:  # it would fail again and again
-                raise wrong_code(told.failed_tasks[-1])
-            if time.monotonic() > deadline:
-                failing = [step for step in told.steps if step.failure and not step.closed]
-                if failing:
-                    advice = "What was it given, and is that what it takes?"
-                    raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
-                raise Wrong(f"{text!r} was not answered in {_SECONDS:.0f} s.", "What does your agent wait for?")
-
-    async def lines(self, kind: str) -> list[Entry]:
-        """The lines of the transcript of a kind."""
-        entries = await self.handle.query("transcript", result_type=list[Entry])
-        return [entry for entry in entries if entry.kind == kind]
-
-
-@contextlib.asynccontextmanager
-async def _talks(
-    ws: Workshop, answer: Any, *activities: Any, most_events: int = 1_000
-) -> AsyncIterator[Callable[[], Awaitable[Talk]]]:
-    """A Worker for an agent, while the block runs, and a function that begins a conversation with it."""
-    if not (isinstance(answer, type) and issubclass(answer, Conversation)):
-        raise Wrong(
-            f"You handed in {answer!r}, which is no agent.", "Hand in the class, which inherits `Conversation`."
-        )
-    try:
-        service_address("model")
-    except WorkshopError as error:
-        what = "The offline model does not run."
-        raise WorkshopError(what, then="Run the set-up cell: `await Workshop.start(model=True)`.") from error
-    talks: list[Talk] = []
-    queue = ws.id("check")
-    _TOOLS[queue] = [agent.activity_tool(activity, **_LIMIT) for activity in activities]
-    settings = {"workflows": [answer], "activities": [call_model, *activities], "interceptors": [agent.Heartbeats()]}
-    # It forgets all after each step, as if it had crashed.
-    async with worker(ws, queue, **settings, max_cached_workflows=0) as client:
-
-        async def begin() -> Talk:
-            handle = await client.start_workflow(
-                answer.run,  # type: ignore[attr-defined]
-                Chat(model="offline", model_seconds=5, tool_seconds=4, most_events=most_events),
-                id=ws.id("check-chat"),
-                task_queue=queue,
-                task_timeout=timedelta(seconds=2),
-                execution_timeout=timedelta(days=9),
-            )
-            talks.append(Talk(handle))
-            return talks[-1]
-
-        try:
-            yield begin
-        finally:
-            await asyncio.gather(*(end(talk.handle) for talk in talks))
-
-
 _TOOLS: dict[str, list[agent.Tool]] = {}  # of a Clerk, by its task queue
 
 
@@ -151,6 +43,13 @@ class _Clerk(Conversation):
     async def answer(self, messages: list[Message]) -> Answer:
         tools = _TOOLS[workflow.info().task_queue]
         return await agent.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
+
+
+def _clerk(ws: Workshop, *activities: Any, most_events: int = 1_000) -> AbstractAsyncContextManager[Begin]:
+    """``talks`` with a Clerk whose tools are some activities."""
+    queue = ws.id("check")
+    _TOOLS[queue] = [agent.activity_tool(activity, **_LIMIT) for activity in activities]
+    return talks(ws, _Clerk, *activities, queue=queue, most_events=most_events)
 
 
 def _tool(answer: Any, *parameters: str) -> str:
@@ -179,7 +78,7 @@ def _tool(answer: Any, *parameters: str) -> str:
 async def new_tool(ws: Workshop, answer: Any) -> str:
     """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
     name = _tool(answer, "kilograms", "country")
-    async with _talks(ws, _Clerk, calculator, weather, answer) as begin:
+    async with _clerk(ws, calculator, weather, answer) as begin:
         talk = await begin()
         await _cost(talk, name, "How much is it to ship a parcel of 3 kg to Japan?", 27.0)
         await _cost(talk, name, "And to ship a parcel of 10 kg to Norway?", 25.0)
@@ -249,7 +148,7 @@ _MISTAKES = {
 )
 async def mistakes(ws: Workshop, answer: Any) -> str:
     """Each of the model's mistakes goes back to it, is repaired, and the user gets the weather."""
-    async with _talks(ws, answer, weather) as begin:
+    async with talks(ws, answer, weather) as begin:
         calm = await begin()
         reply = await calm.say("How is the weather in Oslo?")
         if "-4" not in reply:
@@ -289,7 +188,7 @@ async def approval(ws: Workshop, answer: Any) -> str:
         except WorkshopError:
             await ws.serve(name, f"workshop_lib.teams.support.{name}")
     refused, agreed = ws.id("sale"), ws.id("sale")  # in the notebook itself, order-7 may have been paid already
-    async with _talks(ws, answer, refund) as begin:
+    async with talks(ws, answer, refund) as begin:
         talk = await begin()
         await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
         if ws.ledger.count("refund", order=refused):
@@ -310,7 +209,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
     """Ask for a refund, decide, and wait for the reply."""
     before = {entry.number for entry in await talk.lines("approval")}
     sent = talk.send(text)
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + SECONDS
     asked: Entry | None = None
     while asked is None and not sent.done() and time.monotonic() < deadline:
         await asyncio.wait([sent], timeout=0.05)
@@ -353,7 +252,7 @@ async def voucher(ws: Workshop, answer: Any) -> str:
     name = _tool(answer, "customer", "dollars")
     request = "Please send a voucher of 10 dollars to Ann."
     # A turn has 19 events: the third in a conversation is in an execution of its own.
-    async with _talks(ws, _Clerk, weather, answer, most_events=30) as begin:
+    async with _clerk(ws, weather, answer, most_events=30) as begin:
         for talk, requests in ((await begin(), 3), (await begin(), 1)):
             for again in range(requests):
                 before = ws.ledger.count("voucher")

@@ -63,12 +63,17 @@ class Trial:
         self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
         self._started: list[WorkflowHandle[Any, Any]] = []
 
-    async def start(self, order: Order) -> WorkflowHandle[Any, Any]:
-        """Start the workflow with an order. Its id is the order's."""
+    async def start(self, given: Any, id: str = "") -> WorkflowHandle[Any, Any]:
+        """Start the workflow.
+
+        Args:
+            given: Its argument.
+            id: Its id; that of the order, if it is given one.
+        """
         handle = await self.client.start_workflow(
             self._workflow.run,
-            order,
-            id=order.id,
+            given,
+            id=id or given.id,
             task_queue=self._queue,
             task_timeout=timedelta(seconds=2),
             execution_timeout=timedelta(days=9),
@@ -97,33 +102,9 @@ class Trial:
         Raises:
             Wrong: It has not ended after five seconds.
         """
-        result, failure = None, ""
-        ending = asyncio.ensure_future(handle.result())
-        try:
-            await self._until_ended(handle, ending, stuck)
-            result = ending.result()
-        except WorkflowFailureError as error:
-            failure = failure_of(error)
-        finally:
-            ending.cancel()
+        result, failure, told = await ended(handle, stuck)
         entries = self.ws.ledger.entries(order=handle.id)
-        effects = [entry.effect for entry in entries]
-        return Outcome(Order(handle.id), result, failure, await history(handle), effects)
-
-    async def _until_ended(self, handle: WorkflowHandle[Any, Any], ending: asyncio.Future[Any], stuck: str) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while not ending.done():
-            await asyncio.wait([ending], timeout=0.25)
-            if ending.done():
-                return
-            told = await history(handle)
-            if told.failed_tasks and not told.closed:  # it would fail again and again
-                raise wrong_code(told.failed_tasks[-1])
-            if not told.closed and time.monotonic() > deadline:
-                if failing := [step for step in told.steps if step.failure and not step.closed]:
-                    advice = "Temporal tries it again and again. What was it given, and is that what it takes?"
-                    raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
-                raise Wrong(f"Your workflow had not ended after {_SECONDS:.0f} s.", stuck)
+        return Outcome(Order(handle.id), result, failure, told, [entry.effect for entry in entries])
 
     async def end(self) -> None:
         """End what has not ended."""
@@ -155,6 +136,47 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
             yield made
         finally:
             await made.end()
+
+
+async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?") -> tuple[Any, str, History]:
+    """Wait for the end of a run.
+
+    Args:
+        handle: Of the run.
+        stuck: What to advise if it does not end.
+
+    Returns:
+        What it returned, why it failed (empty if it did not), and its history.
+
+    Raises:
+        Wrong: It has not ended after five seconds.
+    """
+    result, failure = None, ""
+    ending = asyncio.ensure_future(handle.result())
+    try:
+        await _until_ended(handle, ending, stuck)
+        result = ending.result()
+    except WorkflowFailureError as error:
+        failure = failure_of(error)
+    finally:
+        ending.cancel()
+    return result, failure, await history(handle)
+
+
+async def _until_ended(handle: WorkflowHandle[Any, Any], ending: asyncio.Future[Any], stuck: str) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not ending.done():
+        await asyncio.wait([ending], timeout=0.25)
+        if ending.done():
+            return
+        told = await history(handle)
+        if told.failed_tasks and not told.closed:  # it would fail again and again
+            raise wrong_code(told.failed_tasks[-1])
+        if not told.closed and time.monotonic() > deadline:
+            if failing := [step for step in told.steps if step.failure and not step.closed]:
+                advice = "Temporal tries it again and again. What was it given, and is that what it takes?"
+                raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
+            raise Wrong(f"Your workflow had not ended after {_SECONDS:.0f} s.", stuck)
 
 
 @contextlib.asynccontextmanager
