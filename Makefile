@@ -19,7 +19,7 @@ test: $(VENV)/.dev js
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
+	WORKSHOP_SAMPLE=0.4 $(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 # What the worker in JavaScript needs (260 MB), once, where Node.js is there. npm writes the file with a dot last.
 js:
@@ -35,7 +35,7 @@ notebooks: $(VENV)/.lab
 
 # Long sweeps; CI runs a seeded sample of them.
 chaos: $(VENV)/.dev
-	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks/test_restart.py $(ARGS)
+	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks/test_restart.py tests/integration/test_checks_*.py $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

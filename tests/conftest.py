@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -70,12 +71,23 @@ async def with_model(ws: Workshop) -> None:
     await Workshop.start(model=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A file's tests share a process, and with it a server. Those that use none are spread, and come first."""
+    left_out = _left_out([item for item in items if item.get_closest_marker("sampled")])
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("spread") is None)
     for item in items:
         if not item.get_closest_marker("spread"):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
+def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:
+    """What `make test` leaves to `make chaos`, by hand nothing: the same for all of its processes."""
+    share = float(os.environ.get("WORKSHOP_SAMPLE", "1"))
+    chosen = random.Random(int(os.environ.get("WORKSHOP_SEED", "3"))).sample(items, round(share * len(items)))
+    return [item for item in items if item not in chosen]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

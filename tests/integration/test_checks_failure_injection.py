@@ -90,6 +90,7 @@ async def test_right_answers_pass(number: str, name: str, capsys: pytest.Capture
     assert progress()[number].passed
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("number", "name"), [(number, name) for number in WRONG for name in WRONG[number]])
 async def test_wrong_answers_are_refused_with_their_own_advice(
     number: str, name: str, capsys: pytest.CaptureFixture[str]

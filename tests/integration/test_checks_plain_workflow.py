@@ -155,6 +155,7 @@ async def test_right_answers_pass(number: str, answer: Any, capsys: pytest.Captu
     assert progress()[number].passed
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("number", "answer", "advice"), WRONG, ids=lambda value: getattr(value, "__name__", str(value)[:20])
 )
