@@ -41,6 +41,7 @@ async def test_timers_activities_and_children(ws: Workshop, client: Client, queu
     handle = await client.start_workflow(flows.Steps.run, queue, id=ws.id("steps"), task_queue=queue)
     assert await handle.result() == "finished"
     told = await history(handle)
+    assert told.sdk == "temporal-python"
     assert outline(told) == [
         ("timer", "1", "completed", 1),
         ("activity", "shaky", "completed", 3),

@@ -14,6 +14,7 @@ from workshop_lib.messages import WorkshopError
 from workshop_lib.progress import remember
 from workshop_lib.views.chart import lines
 from workshop_lib.views.overview import notebooks, overview
+from workshop_lib.views.table import table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,3 +89,18 @@ def test_each_line_ends_where_its_last_value_is_and_has_a_dash_of_its_own(shown:
     assert "<one>: 12 at 0.00, 6 at 2.00, 0 at 4.00" in shown[1]
     ticks = [text.text for text in root.iter(f"{svg}text")]
     assert ticks[2:9] == ["0", "2", "4", "6", "8", "10", "12"], "round numbers"
+
+
+def test_a_table_says_the_same_in_markup_and_in_text(shown: list[str]) -> None:
+    table("Day <1>", ["before", "after"], {"price": [1, "a & b"], "long": ["word " * 20, ""]})
+    markup, text = shown
+    root = ET.fromstring(markup)
+    assert [cell.text for cell in root.iter("td")] == ["1", "a & b", "word " * 20, None]
+    assert [cell.text for cell in root.iter("th")] == [None, "before", "after", "price", "long"]
+    first, head, *lines_of_text = text.splitlines()
+    assert first == "Day <1>"
+    assert head.split() == ["before", "after"]
+    assert lines_of_text[0].split(maxsplit=2) == ["price", "1", "a & b"]
+    assert lines_of_text[0].index("1") == head.index("before"), "columns stand below their headings"
+    assert sum(line.count("word") for line in lines_of_text) == 20
+    assert max(map(len, lines_of_text)) < 60, "long values are wrapped"
