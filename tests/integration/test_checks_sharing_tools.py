@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import answers_sharing_tools as answers
 import pytest
 from exercises import cases, is_told, passes
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
 
+from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.it.contract import HostAddress, HostQuery
+from workshop_lib.teams.offering import SETTINGS
+from workshop_lib.workshop import Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
 
@@ -75,11 +82,11 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "misspelt": (answers.MISSPELT, "Your handler raised an error: AttributeError"),
     },
     "5.2": {
-        "no limit": (answers.NoLimit, "You gave no limit"),
+        "no limit": (answers.NoLimit, "You gave the operation no limit"),
         "two seconds": (answers.Hasty, "may take 2 s"),
         "ten minutes": (answers.Endless, "may take 10 min"),
-        "a limit for the start": (answers.LimitsTheStart, "You gave no limit"),
-        "a timer": (answers.WaitsByItself, "You gave no limit"),
+        "a limit for the start": (answers.LimitsTheStart, "You gave the operation no limit"),
+        "a timer": (answers.WaitsByItself, "You gave the operation no limit"),
         "a child workflow": (answers.AsChild, "FindHost itself, as a child workflow"),
         "a child on IT's queue": (answers.AsChildElsewhere, "FindHost itself, as a child workflow"),
         "an activity": (answers.AsActivity, "look_up_host itself, as an activity"),
@@ -126,11 +133,11 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "by itself": (answers.ByItself, "A side effect belongs into an activity"),
         "not when replaying": (answers.NotWhenReplaying, "What decides must be the same in each replay"),
         "only the first": (answers.OnlyTheFirst, "only the first is noted"),
-        "always the first": (answers.AlwaysTheFirst, "noted 2 times"),
+        "always the first": (answers.AlwaysTheFirst, "The newest message is the last"),
         "no await": (answers.NoAwaitOfNote, "with `await`"),
         "only patched": (answers.OnlyPatched, "`patched` does nothing by itself"),
         "twice": (answers.NotesTwice, "noted 2 times"),
-        "the message": (answers.NotesTheMessage, 'messages[-1]["content"]'),
+        "the message": (answers.NotesTheMessage, "`note_question` takes a text"),
         "no limit": (answers.NoLimitAtAll, "asked for without a limit"),
         "unchanged": (answers.Unchanged, "the question is not noted"),
         "another type": (answers.OtherType, "Open conversations are of the type Clerk"),
@@ -160,3 +167,20 @@ async def test_every_wrong_answer_gets_its_own_advice(
 @pytest.mark.parametrize(("number", "answer"), cases(STUBS))
 async def test_a_stub_is_not_solved_yet(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
     await is_told(number, answer, ["is not solved yet"], capsys)
+
+
+@pytest.mark.parametrize("spawned", [True, False])
+async def test_the_notebooks_own_worker_of_it_goes_on(
+    ws: Workshop, spawned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if spawned:
+        own: Any = await ws.spawn("workshop_lib.teams.it.worker")
+    else:
+        client = await Client.connect(**await ws.connection("it", data_converter=pydantic_data_converter))
+        threads = ThreadPoolExecutor(4)
+        own = ws.run(Worker, client, **team_it.WORKER, **SETTINGS, activity_executor=threads)
+    try:
+        await passes("5.2", answers.Asks, capsys)
+        assert own.running
+    finally:
+        await ws.stop(own)

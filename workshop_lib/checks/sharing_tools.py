@@ -25,7 +25,7 @@ from temporalio.worker import Worker
 from workshop_lib.checks.calling import OldClerk
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.handled import Called, Handled, Watch, behind, handled, operation_of, passing
-from workshop_lib.checks.talks import Talk, talks
+from workshop_lib.checks.talks import Talk, talks, together
 from workshop_lib.checks.trial import activity_name, end, worker
 from workshop_lib.conversation import Chat, Conversation
 from workshop_lib.history import History, history, spoken
@@ -77,7 +77,7 @@ async def offered(ws: Workshop, answer: Any) -> str:
         watch.repeated.clear()  # all three are at work until Nexus has called again
         watch.lose = True
         try:
-            await asyncio.gather(*(_found(there, host) for host in ("db-1", "db-1", "web-2")))
+            await together(*(_found(there, host) for host in ("db-1", "db-1", "web-2")))
         finally:
             watch.repeated.set()
         _once(watch)
@@ -220,16 +220,16 @@ async def asked(ws: Workshop, answer: Any) -> str:
     """A customer is told the address, and the reason when there is none; each time the conversation goes on."""
     async with _team_it(ws) as client, talks(ws, answer, look_up_host, workflows=[FindHost]) as begin:
         talk = await begin()
-        with ws.fault("look_up_host.fails"):
-            reply = await _said(talk, "What is the IP address of db-1?")
+        await _said(talk, "What is the IP address of web-9?")
         _through_nexus(await history(talk.handle))
         await _patient(talk)
+        unknown = (await talk.lines("result"))[-1].text
+        _not_made_up(unknown, "There is no host web-9")
+        with ws.fault("look_up_host.fails"):
+            reply = await _said(talk, "What is the IP address of db-1?")
         if HOSTS["db-1"] not in reply:
             what = f"The IP address of db-1 is {HOSTS['db-1']}, and the customer was told {reply!r}."
             raise Wrong(what, f"Return what the operation returns: {_ASK}.")
-        await _said(talk, "What is the IP address of web-9?")
-        unknown = (await talk.lines("result"))[-1].text
-        _not_made_up(unknown, "There is no host web-9")
         await _interrupted(ws, client, talk)
         cut_off = (await talk.lines("result"))[-1].text
         _not_made_up(cut_off, "IT's workflow was ended before it had looked mail up")
@@ -277,14 +277,20 @@ _CALLS = (
 
 async def _said(talk: Talk, text: str) -> str:
     """Send a message and wait for the reply; a mistake in the tool's code gets its own advice."""
+    saying = asyncio.ensure_future(talk.say(text))
     try:
-        return await talk.say(text)
+        await asyncio.wait([saying], timeout=1.5)
+        if not saying.done():
+            _not_by_itself(await history(talk.handle))
+        return await saying
     except Wrong as wrong:
         for part, better in _CALLS:
             if part in wrong.saw:
                 raise Wrong(wrong.saw, better) from wrong
         _not_by_itself(await history(talk.handle))
         raise Wrong(wrong.saw, f"Call the operation, and let its error pass: {_ASK}.") from wrong
+    finally:
+        saying.cancel()
 
 
 def _not_by_itself(told: History) -> None:
@@ -317,7 +323,7 @@ async def _patient(talk: Talk) -> None:
             limit = event.nexus_operation_scheduled_event_attributes.schedule_to_close_timeout.ToTimedelta()
             if limit > timedelta(days=1):  # what the conversation itself may take
                 raise Wrong(
-                    f"You gave no limit. If nobody at IT answers, the customer waits for {spoken(limit)}.",
+                    f"You gave the operation no limit. If nobody at IT answers, it waits for {spoken(limit)}.",
                     "Give the operation its time, all attempts included: "
                     "`schedule_to_close_timeout=timedelta(seconds=10)`.",
                 )
@@ -572,7 +578,8 @@ async def _noting(ws: Workshop, old: Talk, new: Talk, name: str) -> tuple[str, l
         if _REPLAYED in wrong.saw:
             what = "Your code does not do the same in a replay, so that even a new conversation cannot go on."
             raise Wrong(what, f"What decides must be the same in each replay, as `patched` is: {_PATCHED}.") from wrong
-        raise Wrong(wrong.saw, f"Ask for the activity: {_NOTE}.") from wrong
+        advice = "`note_question` takes a text" if "Expected value" in wrong.saw else "Ask for the activity"
+        raise Wrong(wrong.saw, f"{advice}: {_NOTE}.") from wrong
     marks = await _marks(new)
     _each_once(ws, texts, await history(new.handle), name, (stuck, marks))
     return stuck, marks
@@ -581,6 +588,9 @@ async def _noting(ws: Workshop, old: Talk, new: Talk, name: str) -> tuple[str, l
 def _each_once(ws: Workshop, texts: list[str], told: History, name: str, way: tuple[str, list[str]]) -> None:
     models = [step for step in told.steps if step.name == activity_name(call_model)]
     by_activity = any(step.name == name for step in told.steps) or any("local_activity" in mark for mark in way[1])
+    if [ws.ledger.count("question", text=text) for text in texts] == [2, 0]:
+        what = "Of two questions in a new conversation, the first is noted twice, and the second not at all."
+        raise Wrong(what, f"The newest message is the last: {_NOTE}.")
     for text, model in zip(texts, models, strict=False):
         entries = ws.ledger.entries("question", text=text)
         if entries and not by_activity:
