@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, Interceptor, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -155,7 +155,8 @@ async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wai
     ending = asyncio.ensure_future(handle.result())
     try:
         await _until_ended(handle, ending, stuck)
-        result = ending.result()
+        # Now and then the server forgets to tell who waits, for 20 s. Asked anew, it answers at once.
+        result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
         failure = failure_of(error)
     finally:
@@ -170,9 +171,11 @@ async def _until_ended(handle: WorkflowHandle[Any, Any], ending: asyncio.Future[
         if ending.done():
             return
         told = await history(handle)
-        if told.failed_tasks and not told.closed:  # it would fail again and again
+        if told.closed:
+            return
+        if told.failed_tasks:  # it would fail again and again
             raise wrong_code(told.failed_tasks[-1])
-        if not told.closed and time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             if failing := [step for step in told.steps if step.failure and not step.closed]:
                 advice = "Temporal tries it again and again. What was it given, and is that what it takes?"
                 raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
@@ -180,15 +183,18 @@ async def _until_ended(handle: WorkflowHandle[Any, Any], ending: asyncio.Future[
 
 
 @contextlib.asynccontextmanager
-async def worker(ws: Workshop, queue: str, **settings: Any) -> AsyncIterator[Client]:
+async def worker(
+    ws: Workshop, queue: str, *, client_interceptors: Sequence[Interceptor] = (), **settings: Any
+) -> AsyncIterator[Client]:
     """A Worker in the namespace of the checks, while the block runs: its client.
 
     Args:
         ws: The workshop.
         queue: Its task queue.
+        client_interceptors: Of its client.
         settings: Its other arguments.
     """
-    client = await Client.connect(**await ws.connection(NAMESPACE))
+    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=list(client_interceptors)))
     running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:
         yield client
