@@ -157,6 +157,7 @@ async def test_every_right_answer_passes(number: str, answer: Any, capsys: pytes
     await passes(number, answer, capsys)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("number", "case"), cases(WRONG))
 async def test_every_wrong_answer_gets_its_own_advice(
     number: str, case: tuple[Any, str], capsys: pytest.CaptureFixture[str]
