@@ -347,9 +347,13 @@ async def test_a_worker_that_cannot_start_says_why(ws: Workshop, altered: Any) -
 
 
 @needs_node
-async def test_it_is_handled_like_any_other_worker(ws: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_is_handled_like_any_other_worker(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = await spawn(ws, JAVASCRIPT)
     assert process in ws.workers
+    assert await from_a_client(ws, client, "stock_price", {"ticker": "NOPE"}) == unknown("NOPE")
+    assert capsys.readouterr().out == ""
     await topology(ws)
     drawn = capsys.readouterr().out
     assert re.search(rf"process {process.pid}\b.*\n +polls: workflows, activities, Nexus\n", drawn), drawn

@@ -43,7 +43,9 @@ def test_another_process_of_this_machine_lives_while_it_lives() -> None:
 
 
 @pytest.mark.parametrize(
-    "identity", ["finance-team", f"{os.getpid()}@elsewhere", f"x{os.getpid()}@{socket.gethostname()}"]
+    "identity",
+    ["finance-team", f"{os.getpid()}@elsewhere", f"x{os.getpid()}@{socket.gethostname()}"],
+    ids=["a name", "another machine", "no number"],  # the same in each test process
 )
 def test_one_that_runs_elsewhere_counts_as_alive_for_a_long_poll(identity: str) -> None:
     assert list(judged(identity, timedelta(seconds=60)).lines()) == [f"● {identity}", "  polls: Nexus"]
