@@ -113,6 +113,11 @@ class DevServer:
         return f"http://{HOST}:{self._ports[1]}"
 
     @property
+    def http_url(self) -> str:
+        """The address of the HTTP port, which takes Nexus requests, too."""
+        return f"http://{HOST}:{self._ports[2]}"
+
+    @property
     def pid(self) -> int | None:
         """The server's process id while it runs."""
         return self._process.pid if self._process and self._process.running else None

@@ -21,40 +21,37 @@ LEARNERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.spread
 
 
-def nbmake(folder: str, home: Path, **environment: str) -> dict[str, Any]:
-    """Run a folder's notebooks as CI does, all beside one another. Returns the progress that was recorded."""
-    command = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+def nbmake(path: Path, home: Path, **environment: str) -> dict[str, Any]:
+    """Run a notebook as CI does. Returns the progress that was recorded."""
+    command = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(path)]
     env = {**os.environ, "WORKSHOP_HOME": str(home), **environment}
-    paths = [ROOT / folder] if folder.endswith(".ipynb") else sorted((ROOT / folder).glob("*.ipynb"))
-    output = subprocess.PIPE
-    running = [subprocess.Popen([*command, str(path)], env=env, stdout=output, stderr=output) for path in paths]
-    try:
-        said = [process.communicate(timeout=300) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    for process, (out, err) in zip(running, said, strict=True):
-        assert process.returncode == 0, out.decode() + err.decode()
-    assert not wait_until_gone(home), "a notebook left something running"
-    progress: dict[str, Any] = json.loads((home / "progress.json").read_text())
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not wait_until_gone(home), "the notebook left something running"
+    recorded = home / "progress.json"
+    progress: dict[str, Any] = json.loads(recorded.read_text()) if recorded.exists() else {}
     return progress
 
 
-def checked(paths: list[Path]) -> set[str]:
-    """The exercises that the notebooks check."""
-    return {number for path in paths for cell in cells(path) for number in re.findall(r'check\(\s*"([\d.]+)"', cell)}
+def checked(path: Path) -> set[str]:
+    """The exercises that a notebook checks."""
+    return {number for cell in cells(path) for number in re.findall(r'check\(\s*"([\d.]+)"', cell)}
 
 
-def test_every_solution_passes_every_check(tmp_path: Path) -> None:
-    progress = nbmake("solutions", tmp_path, WORKSHOP_STRICT="1")
-    passed = {number for number, record in progress.items() if record["passed"]}
-    assert passed == checked(SOLUTIONS)
-    assert passed
+def test_every_notebook_has_exercises() -> None:
+    assert all(checked(path) for path in [*SOLUTIONS, *LEARNERS])
 
 
-def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path) -> None:
-    progress = nbmake("notebooks", tmp_path)
-    assert {number for number, record in progress.items() if record["checks"]} == checked(LEARNERS)
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_solution_passes_every_check(tmp_path: Path, path: Path) -> None:
+    progress = nbmake(path, tmp_path, WORKSHOP_STRICT="1")
+    assert {number for number, record in progress.items() if record["passed"]} == checked(path)
+
+
+@pytest.mark.parametrize("path", LEARNERS, ids=lambda path: path.stem)
+def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path, path: Path) -> None:
+    progress = nbmake(path, tmp_path)
+    assert {number for number, record in progress.items() if record["checks"]} == checked(path)
     assert not {number for number, record in progress.items() if record["passed"]}
     assert not {number: record["error"] for number, record in progress.items() if record["error"]}
 
@@ -62,7 +59,7 @@ def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path) -
 def test_strictly_a_stub_fails_its_notebook(tmp_path: Path) -> None:
     """Otherwise the two tests above could not fail."""
     with pytest.raises(AssertionError, match="is not solved yet"):
-        nbmake("notebooks/00_start_here.ipynb", tmp_path, WORKSHOP_STRICT="1")
+        nbmake(LEARNERS[0], tmp_path, WORKSHOP_STRICT="1")
 
 
 def test_interrupted_while_a_worker_is_down_nothing_is_left_behind(tmp_path: Path) -> None:
