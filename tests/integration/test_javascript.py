@@ -270,9 +270,9 @@ async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client
         with ws.fault("read_quote.is_slow", seconds=60) as fault:
             handle = await client.start_workflow(Teller.run, "HOOLI", id=ws.id("teller"), task_queue="callers")
             await until_tried(handle)
-            second = await spawn(ws, JAVASCRIPT)
             first.kill()
-            async with asyncio.timeout(15):
+            second = await spawn(ws, JAVASCRIPT)
+            async with asyncio.timeout(20):
                 assert await handle.result() == 311.75
         assert fault.fired == 1
     finally:
@@ -293,7 +293,7 @@ async def test_python_goes_on_where_javascript_died(ws: Workshop, client: Client
         await until_tried(handle)
         first.kill()
         second = await spawn(ws, PYTHON)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(20):
             assert await handle.result() == 311.75
     finally:
         await ws.stop(first, *([second] if second else []))
