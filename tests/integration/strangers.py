@@ -30,14 +30,15 @@ class Call:
 
 @workflow.defn
 class CallTwice:
-    """Calls an operation twice, and draws a random number in between."""
+    """Calls an operation twice, then a child by a random name."""
 
     @workflow.run
     async def run(self) -> str:
         sums = workflow.create_nexus_client(service=Sums, endpoint=ENDPOINT)
         for _ in range(2):
             await sums.execute_operation(Sums.add, 1, headers={"Signed-Caller": "mine"})
-        return str(workflow.uuid4())
+        child: str = await workflow.execute_child_workflow("Echo", "done", id=f"child-{workflow.uuid4()}")
+        return child
 
 
 @workflow.defn

@@ -45,6 +45,7 @@ from workshop_lib.state import StateFolder
 
 pytestmark = pytest.mark.anyio
 
+SALES, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 SECONDS = 5  # within which everything is refused
 EVENT, OPERATION = "temporal.api.common.v1.Link.WorkflowEvent", "temporal.api.common.v1.Link.NexusOperation"
 PLACE = "/workflows/w/r/history?eventID=5&eventType=NexusOperationScheduled&referenceType=EventReference"
@@ -59,7 +60,10 @@ FORGED = link("sales")
 
 @dataclass
 class World:
-    """A server with the namespaces sales (honest), mallory (not) and finance (whose handler is called)."""
+    """A server with the namespaces sales (honest), mallory (not) and finance (whose handler is called).
+
+    Its Workers last as long: the server still hands a task to one that has just stopped, and waits ten seconds then.
+    """
 
     server: DevServer
     sales: Client
@@ -68,6 +72,7 @@ class World:
     connections: Connections
     endpoint_id: str
     handling: Guard
+    signing: Client
 
     def http(self, *path: str) -> str:
         steps = ["nexus", "endpoints", self.endpoint_id, "services", "Sums", *path]
@@ -85,22 +90,21 @@ async def world(folder: Path, **flags: str) -> AsyncIterator[World]:
         await connections.endpoint(strangers.ENDPOINT, namespace="finance", task_queue="sums")
         (found,) = (await sales.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest())).endpoints
         guard = Guard()
-        async with calling(sales), calling(mallory), handler(finance, "sums", guard):
-            yield World(server, sales, mallory, finance, connections, found.id, guard)
+        signer = Signer("sales", SALES)
+        signing = await Client.connect(server.address, namespace="sales", interceptors=[signer])
+        async with calling(sales), calling(mallory), calling(signing, "signed-calls"), handler(finance, "sums", guard):
+            yield World(server, sales, mallory, finance, connections, found.id, guard, signing)
     finally:
         await server.close()
 
 
-def calling(client: Client) -> Worker:
-    return Worker(client, task_queue="calls", workflows=[strangers.Call, strangers.CallTwice, strangers.Cancel])
+def calling(client: Client, queue: str = "calls") -> Worker:
+    workflows = [strangers.Call, strangers.CallTwice, strangers.Cancel, flows.Echo]
+    return Worker(client, task_queue=queue, workflows=workflows)
 
 
 class Guard(Interceptor):
-    """Whatever guards the handler in one test.
-
-    A handler of its own for each test would now and then wait ten seconds: the server still hands a call to a Worker
-    that has just stopped.
-    """
+    """Whatever guards the handler in one test."""
 
     def __init__(self) -> None:
         self.now: tuple[Interceptor, ...] = ()
@@ -318,7 +322,6 @@ def test_an_allowlist_is_no_word() -> None:
 
 # Signed identity.
 
-SALES, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 KEYS = {"sales": SALES.public_key().public_bytes_raw()}
 
 
@@ -337,27 +340,17 @@ def nonces(tmp_path: Path) -> Path:
     return tmp_path / "nonces.db"
 
 
-@pytest.fixture
-async def signing(opened: World) -> Client:
-    """Sales' client, which signs; its Workers poll another queue than those that do not."""
-    return await Client.connect(opened.server.address, namespace="sales", interceptors=[Signer("sales", SALES)])
-
-
 async def signed(client: Client, workflow: Any, *arguments: Any) -> WorkflowHandle[Any, Any]:
     name = f"signed-{uuid.uuid4()}"
     return await client.start_workflow(workflow, args=arguments, id=name, task_queue="signed-calls")
 
 
-def signers(client: Client) -> Worker:
-    return Worker(client, task_queue="signed-calls", workflows=[strangers.Call, strangers.CallTwice, strangers.Cancel])
-
-
-async def test_who_signs_passes_as_often_as_it_likes(opened: World, signing: Client, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), signers(signing), asyncio.timeout(2 * SECONDS):
-        await (await signed(signing, strangers.CallTwice.run)).result()
-        await (await signed(signing, strangers.Call.run, "slowly", {})).result()
-        assert await call(signing, "standalone") == "2"
-        assert await call(signing, "standalone", {HEADER.title(): "mine"}) == "2"
+async def test_who_signs_passes_as_often_as_it_likes(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(2 * SECONDS):
+        await (await signed(opened.signing, strangers.CallTwice.run)).result()
+        await (await signed(opened.signing, strangers.Call.run, "slowly", {})).result()
+        assert await call(opened.signing, "standalone") == "2"
+        assert await call(opened.signing, "standalone", {HEADER.title(): "mine"}) == "2"
 
 
 @pytest.mark.parametrize(
@@ -401,9 +394,9 @@ async def test_a_token_for_something_else_is_refused(opened: World, nonces: Path
     assert "not for sums/Sums/add" in told
 
 
-async def test_a_token_from_a_history_is_spent(opened: World, signing: Client, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), signers(signing), asyncio.timeout(SECONDS):
-        handle = await signed(signing, strangers.Call.run, "add", {})
+async def test_a_token_from_a_history_is_spent(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(SECONDS):
+        handle = await signed(opened.signing, strangers.Call.run, "add", {})
         await handle.result()
         events = [event async for event in handle.fetch_history_events()]
         (stolen,) = [
@@ -434,10 +427,10 @@ class FailsFirst(Interceptor):
         return Fails(next)
 
 
-async def test_a_second_attempt_of_the_same_request_passes(opened: World, signing: Client, nonces: Path) -> None:
+async def test_a_second_attempt_of_the_same_request_passes(opened: World, nonces: Path) -> None:
     fails = FailsFirst()
-    async with opened.handling(Verifier(KEYS, nonces), fails), signers(signing), asyncio.timeout(SECONDS):
-        assert await (await signed(signing, strangers.Call.run, "add", {})).result() == "2"
+    async with opened.handling(Verifier(KEYS, nonces), fails), asyncio.timeout(SECONDS):
+        assert await (await signed(opened.signing, strangers.Call.run, "add", {})).result() == "2"
     assert len(fails.requests) == 2
     assert len(set(fails.requests)) == 1
 
@@ -450,10 +443,10 @@ async def test_the_request_id_must_be_there(opened: World, nonces: Path) -> None
         assert "has no id" in answer.text
 
 
-async def test_a_cancel_must_be_signed_too(opened: World, signing: Client, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), signers(signing), asyncio.timeout(SECONDS):
+async def test_a_cancel_must_be_signed_too(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(SECONDS):
         name = f"cancel-{uuid.uuid4()}"
-        handle = await signing.start_workflow(strangers.Cancel.run, id=name, task_queue="signed-calls")
+        handle = await opened.signing.start_workflow(strangers.Cancel.run, id=name, task_queue="signed-calls")
         echo = opened.finance.get_workflow_handle(f"echo-slow:60-{name}")
         operation = base64.urlsafe_b64encode(json.dumps({"t": 1, "ns": "finance", "wid": echo.id}).encode())
         while True:
@@ -468,10 +461,10 @@ async def test_a_cancel_must_be_signed_too(opened: World, signing: Client, nonce
         assert await handle.result() == "cancelled"
 
 
-async def test_signing_replays_and_leaves_no_key_behind(opened: World, signing: Client, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), signers(signing), asyncio.timeout(SECONDS):
-        handle = await signed(signing, strangers.CallTwice.run)
-        drawn = await handle.result()
+async def test_signing_replays_and_leaves_no_key_behind(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(SECONDS):
+        handle = await signed(opened.signing, strangers.CallTwice.run)
+        await handle.result()
     history = await handle.fetch_history()
     text = history.to_json()
     raw = SALES.private_bytes_raw()
@@ -484,7 +477,6 @@ async def test_signing_replays_and_leaves_no_key_behind(opened: World, signing: 
         replayer = Replayer(workflows=[strangers.CallTwice], interceptors=interceptors)
         replayed = await replayer.replay_workflow(history)
         assert replayed.replay_failure is None
-    assert drawn
 
 
 # The proxy, and the certificates.
@@ -545,6 +537,8 @@ def denied(send: Callable[..., Any], name: str, request: Any, *metadata: tuple[s
 async def test_clients_and_workers_are_as_before(opened: World, guarded: Guarded) -> None:
     """A caller and a handler, each with its own certificate, and Nexus between them."""
     sales, finance = await guarded.client("sales"), await guarded.client("finance")
+    for client in (sales, finance):  # says what is wrong, where a Worker that fails would only cancel this test
+        await client.workflow_service.describe_namespace(api.DescribeNamespaceRequest(namespace=client.namespace))
     endpoint = await opened.connections.endpoint("guarded-sums", namespace="finance", task_queue="guarded-sums")
     settings: dict[str, Any] = {"task_queue": "guarded", "workflows": [strangers.Call, flows.Steps, flows.Echo]}
     async with (

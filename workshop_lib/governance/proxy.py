@@ -176,13 +176,12 @@ class NamespaceProxy:
         await _elsewhere(end())
 
     async def _pass(self, method: str, body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        # The handshake has proved that the client holds the key of this certificate.
-        names = [name.decode() for name in context.auth_context().get("x509_common_name", ())]
+        # The handshake has proved that the client holds the key of this certificate. One without a name opens nothing.
+        name = b"".join(context.auth_context().get("x509_common_name", ())).decode()
         metadata = [(key, value) for key, value in context.invocation_metadata() or () if key in _HEADERS]
-        if not (len(names) == 1 and names[0] in self._admins):
+        if name not in self._admins:
             try:
-                claimed = [str(value) for key, value in metadata if key == "temporal-namespace"]
-                body = check(names[0] if len(names) == 1 else "", method, body, claimed)
+                body = check(name, method, body, [str(value) for key, value in metadata if key == "temporal-namespace"])
             except Refused as refused:
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(refused))
         call = self._channel.unary_unary(method)(body, timeout=context.time_remaining(), metadata=metadata)
