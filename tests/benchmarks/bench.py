@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import one_activity
+import one_count
 import one_operation
 from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
@@ -137,6 +139,50 @@ async def operations(ws: Workshop, stock: str) -> None:
         await ratio("a Nexus workflow-run operation, ours / bare SDK, stock server", 0.5, mine, other)
 
 
+async def allowlist(ws: Workshop) -> None:
+    """A sync operation that is called from a workflow, with and without the Allowlist on the handler's Worker."""
+    from workshop_lib.governance.allowlist import Allowlist
+
+    client = await Client.connect(**await ws.connection("default"))
+    calls: list[Callable[[], Awaitable[object]]] = []
+    numbers = iter(range(1_000_000))
+    for name, interceptors in (("guarded", [Allowlist(["default"])]), ("unguarded", [])):
+        await ws.endpoint(name, namespace="default", task_queue=name)
+        handler = [one_count.CounterHandler()]
+        ws.run(Worker, client, task_queue=name, nexus_service_handlers=handler, interceptors=interceptors)
+    ws.run(Worker, client, task_queue="counting", workflows=[one_count.OneCount])
+    for name in ("guarded", "unguarded"):
+
+        async def call(endpoint: str = name) -> object:
+            ids = f"counting-{next(numbers)}"
+            return await client.execute_workflow(one_count.OneCount.run, endpoint, id=ids, task_queue="counting")
+
+        calls.append(call)
+    guarded, unguarded = calls
+    pairs = []
+    for number in range(20 + ROUNDS * CALLS):
+        pair: dict[Callable[[], Awaitable[object]], float] = {}
+        for each in (guarded, unguarded) if number % 2 else (unguarded, guarded):
+            began = time.perf_counter()
+            await each()
+            pair[each] = 1000 * (time.perf_counter() - began)
+        pairs.append((pair[guarded], pair[unguarded]))
+    costs(pairs[20:])  # the first ones find everything cold
+
+
+def costs(pairs: list[tuple[float, float]]) -> None:
+    """Print the allowlist's cost from pairs of calls in ms, one with it and one without, with its 95 % interval."""
+    draw = random.Random(0)
+
+    def cost(sample: list[tuple[float, float]]) -> float:
+        return statistics.median(guarded - unguarded for guarded, unguarded in sample)  # a pair meets the same noise
+
+    drawn = sorted(cost(draw.choices(pairs, k=len(pairs))) for _ in range(2000))
+    bare = statistics.median(pair[1] for pair in pairs)
+    spread = f"{cost(pairs):+.2f} ms on {bare:.1f} ms, 95 % interval {drawn[50]:+.2f} to {drawn[-51]:+.2f} ms"
+    verdict("the allowlist's cost on an operation", 100 * cost(pairs) / bare, 10, " %", spread + " (bootstrap)")
+
+
 async def agent_turns(ws: Workshop) -> None:
     """A warm turn with one tool: the support team's agent, and the bare SDKs doing the same, on the same server."""
     import bare_agent
@@ -250,6 +296,7 @@ async def main() -> None:
         try:
             await round_trips(ws, f"{HOST}:{port}")
             await operations(ws, f"{HOST}:{port}")
+            await allowlist(ws)
             await agent_turns(ws)
         finally:
             await ws.close()
