@@ -211,11 +211,13 @@ class InProcessWorker:
             say(f"{self} ended by itself:\n" + "\n".join(describe(error)), "warn")
 
     async def stop(self) -> None:
-        """Stop it, waiting for its activities for at most ``STOP_SECONDS``.
+        """Stop it, waiting for its activities for at most ``STOP_SECONDS``. One that was stopped for good stays so.
 
         Raises:
             WorkshopError: An activity blocks and does not return. The worker stops when it does.
         """
+        if not self.wanted:
+            return  # its loop has ended
         try:
             stopped = await self._loop.acall(self._stop(), STOP_SECONDS + _GRACE)
         except TimeoutError:

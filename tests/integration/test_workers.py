@@ -51,6 +51,19 @@ async def test_a_worker_that_is_stuck_in_a_blocking_activity_is_named_within_a_b
     executor.shutdown()
 
 
+async def test_a_worker_may_be_stopped_twice(ws: Workshop, client: Client) -> None:
+    """As when a cell that stops it is run again."""
+    workflows = [flows.OneActivity]
+    before = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
+    replaced = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
+    ws.run(Worker, client, task_queue=replaced.place[1], workflows=workflows)
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            await ws.stop(before, replaced)
+        await ws.stop(*ws.workers)
+    assert not before.running
+
+
 async def test_an_activity_that_blocks_its_loop_stalls_nobody_else(ws: Workshop, client: Client) -> None:
     queue = ws.id("queue")
     stalled = ws.run(
