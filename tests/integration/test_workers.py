@@ -56,10 +56,10 @@ async def test_a_worker_may_be_stopped_twice(ws: Workshop, client: Client) -> No
     workflows = [flows.OneActivity]
     before = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
     replaced = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
-    ws.run(Worker, client, task_queue=replaced.place[1], workflows=workflows)
+    after = ws.run(Worker, client, task_queue=replaced.place[1], workflows=workflows)
     async with asyncio.timeout(5):
         for _ in range(2):
-            await ws.stop(before, replaced)
+            await ws.stop(before, replaced, after)
         await ws.stop(*ws.workers)
     assert not before.running
 
