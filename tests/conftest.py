@@ -59,8 +59,8 @@ async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Work
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     running = list(ws._running)
     yield
-    assert ws._running == running
-    async with asyncio.timeout(3):  # the list follows a moment later
+    assert not [worker for worker in ws._running if worker not in running]
+    async with asyncio.timeout(15):  # the list follows a moment later
         while await ws.open_executions():
             await asyncio.sleep(0.05)
 
@@ -71,16 +71,18 @@ async def with_model(ws: Workshop) -> None:
     await Workshop.start(model=True)
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A file's tests share a process, and with it a server. Those that use none are spread."""
+    if not item.get_closest_marker("spread"):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A file's tests share a process, and with it a server. Those that use none are spread, and come first."""
-    left_out = _left_out([item for item in items if item.get_closest_marker("sampled")])
-    config.hook.pytest_deselected(items=left_out)
+    """`make test` takes a sample of some; those that are spread come first, because they are long."""
+    left_out = set(_left_out([item for item in items if item.get_closest_marker("sampled")]))
+    config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("spread") is None)
-    for item in items:
-        if not item.get_closest_marker("spread"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
 
 
 def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Callback
-from temporalio.api.enums.v1 import EventType, PendingActivityState
+from temporalio.api.enums.v1 import EventType, PendingActivityState, WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
@@ -38,6 +38,10 @@ _ENDS = {
     "CANCELED": "cancelled",
     "TERMINATED": "terminated",
 }
+
+
+# Something came while the task was under way, so the server has it done again. Nobody's code is wrong.
+_NO_FAILURE = (WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,)
 
 
 @dataclass(frozen=True)
@@ -255,7 +259,7 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
             result.taken = result.taken or _when(event.event_time)
         elif name == "WORKFLOW_TASK_COMPLETED":
             result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # told when it changes
-        elif name == "WORKFLOW_TASK_FAILED":
+        elif name == "WORKFLOW_TASK_FAILED" and attributes.cause not in _NO_FAILURE:
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
             if name == "WORKFLOW_EXECUTION_STARTED":
