@@ -8,13 +8,16 @@ import random
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kernels import wait_until_gone
 from temporalio.client import Client
+from xdist.scheduler import LoadScopeScheduling
 
 from workshop_lib.workshop import Workshop
 
+_NOTEBOOKS = "tests/notebooks/"
 _status = 0
 
 
@@ -71,18 +74,25 @@ async def with_model(ws: Workshop) -> None:
     await Workshop.start(model=True)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """A file's tests share a process, and with it a server. Those that use none are spread."""
-    if not item.get_closest_marker("spread"):
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it comes without types
+    """A file's tests share a process, and with it a server. Those of notebooks use none, and are spread."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(_NOTEBOOKS) else nodeid.split("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """In the place of `--dist`."""
+    return _ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`make test` takes a sample of some; those that are spread come first, because they are long."""
+    """`make test` takes a sample of some; those of notebooks come first, because they are long."""
     left_out = set(_left_out([item for item in items if item.get_closest_marker("sampled")]))
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: item.get_closest_marker("spread") is None)
+    items.sort(key=lambda item: not item.nodeid.startswith(_NOTEBOOKS))
 
 
 def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:

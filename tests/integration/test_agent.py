@@ -192,8 +192,8 @@ async def test_an_audit_that_is_down_for_a_moment_costs_no_second_refund(ws: Wor
     with ws.fault("audit.answers_503", times=2):
         await ask(handle, REFUND.format(order))
     with ws.fault("refunds.drops_answer", times=2):
-        await ask(handle, REFUND.format(f"{order}1"))
-    for each in (order, f"{order}1"):
+        await ask(handle, REFUND.format(f"{order}0001"))
+    for each in (order, f"{order}0001"):
         assert ws.ledger.count("refund", order=each) == 1
         assert sum(each in entry.details["what"].split() for entry in ws.ledger.entries("audit")) == 1
     await handle.terminate()

@@ -18,8 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 LEARNERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
-pytestmark = pytest.mark.spread
-
 
 def nbmake(path: Path, home: Path, **environment: str) -> dict[str, Any]:
     """Run a notebook as CI does. Returns the progress that was recorded."""
