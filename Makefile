@@ -19,7 +19,7 @@ test: $(VENV)/.dev js
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	WORKSHOP_SAMPLE=0.4 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	WORKSHOP_SAMPLE=0.25 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # What the worker in JavaScript needs (260 MB), once, where Node.js is there. npm writes the file with a dot last.
 js:

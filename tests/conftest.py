@@ -60,18 +60,16 @@ async def client(ws: Workshop) -> Client:
 async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Workshop) -> AsyncIterator[None]:
     """Each test has its own progress, and leaves nothing open."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    running = list(ws._running)
+    running, open_before = list(ws._running), await _open_runs(ws)
     yield
     assert not [worker for worker in ws._running if worker not in running]
     async with asyncio.timeout(15):  # the list follows a moment later
-        while await ws.open_executions():
+        while await _open_runs(ws) - open_before:
             await asyncio.sleep(0.05)
 
 
-@pytest.fixture
-async def with_model(ws: Workshop) -> None:
-    """The offline model beside the tests."""
-    await Workshop.start(model=True)
+async def _open_runs(ws: Workshop) -> set[str | None]:
+    return {execution.run_id for execution in await ws.open_executions()}
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it comes without types
