@@ -419,7 +419,7 @@ class MakesUp(Hosts):
         try:
             return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
         except NexusOperationError:
-            return HostAddress(query.host, "0.0.0.0")
+            return HostAddress(query.host, "192.0.2.99")
 
 
 @workflow.defn
