@@ -72,6 +72,12 @@ async def _open_runs(ws: Workshop) -> set[str | None]:
     return {execution.run_id for execution in await ws.open_executions()}
 
 
+@pytest.fixture
+async def with_model(ws: Workshop) -> None:
+    """The offline model beside the tests."""
+    await Workshop.start(model=True)
+
+
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it comes without types
     """A file's tests share a process, and with it a server. Those of notebooks use none, and are spread."""
 

@@ -20,6 +20,7 @@ from kernels import wait_until_gone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from workshop_lib.devserver import free_ports
+from workshop_lib.state import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -214,7 +215,8 @@ def saved(page: Page, path: Path, text: str) -> str:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         menu(page, "File", "Save Notebook")  # the box keeps Control+s to itself
-        outputs = [each for cell in json.loads(path.read_text())["cells"] for each in cell["outputs"]]
+        cells = read_json(path).get("cells", [])  # none while JupyterLab is writing it
+        outputs = [each for cell in cells for each in cell["outputs"]]
         html = "".join("".join(each.get("data", {}).get("text/html", "")) for each in outputs)
         if text in html:
             return html

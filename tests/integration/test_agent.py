@@ -35,6 +35,9 @@ async def support(ws: Workshop) -> AsyncIterator[Client]:
     await ws.serve("refunds", "workshop_lib.teams.support.refunds")
     client = await Client.connect(**await ws.connection("default"))
     worker = ws.run(Worker, client, **WORKER, activity_executor=ThreadPoolExecutor(20))
+    first = await begin(ws, client)
+    await ask(first, "What is 1 + 1?")  # LiteLLM imports the rest of itself with its first call
+    await first.terminate()
     yield client
     await ws.stop(worker)
 
