@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from nexusrpc import HandlerError, HandlerErrorType
+from nexusrpc import HandlerError, HandlerErrorType, OperationError, OperationErrorState
 from temporalio import nexus
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -67,6 +68,16 @@ async def the_other_way_round(input: ExecuteNexusOperationStartInput, go: Go) ->
     if operation in RULES and who in RULES[operation]:
         return await go()
     raise HandlerError(f"Not for {who}: {operation}", type="UNAUTHORIZED")
+
+
+async def unclear_is_nobody(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    try:
+        who = caller(input.ctx.inbound_links)
+    except ValueError:
+        who = ""
+    if not any(who == allowed for allowed in RULES.get(input.ctx.operation, ())):
+        raise no(f"{who or 'Somebody'} may not call {input.ctx.service}.{input.ctx.operation}.")
+    return await go()
 
 
 async def open_to_all(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
@@ -194,6 +205,56 @@ async def says_nothing(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
     return await go()
 
 
+async def trusts_a_header(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    operation = input.ctx.operation
+    who = input.ctx.headers.get("caller") or checked(input)[0]
+    if who not in RULES.get(operation, []):
+        raise no(f"{who} may not call {operation}.")
+    return await go()
+
+
+async def no_rule_no_name(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    who, operation = checked(input)
+    if operation not in RULES:
+        raise no("There is no rule.")
+    if who not in RULES[operation]:
+        raise no(f"{who} may not call {operation}.")
+    return await go()
+
+
+async def no_rule_is_its_own(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    who, operation = checked(input)
+    if who not in RULES.get(operation, ["marketing"]):
+        raise no(f"{who} may not call {operation}.")
+    return await go()
+
+
+async def only_clients(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    found = [re.fullmatch(r"temporal:///namespaces/(\w+)/nexus-.*", link.url) for link in input.ctx.inbound_links]
+    who, operation = found[0][1] if len(found) == 1 and found[0] else "nobody", input.ctx.operation
+    if who not in RULES.get(operation, []):
+        raise no(f"{who} may not call {operation}.")
+    return await go()
+
+
+async def waits(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    await asyncio.sleep(60)
+
+
+async def bad_request(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    who, operation = checked(input)
+    if who not in RULES.get(operation, []):
+        raise no(f"{who} may not call {operation}.", HandlerErrorType.BAD_REQUEST)
+    return await go()
+
+
+async def failed_operation(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
+    who, operation = checked(input)
+    if who not in RULES.get(operation, []):
+        raise OperationError(f"{who} may not call {operation}.", state=OperationErrorState.FAILED)
+    return await go()
+
+
 async def unsolved(input: ExecuteNexusOperationStartInput, go: Go) -> Any:
     raise ApplicationError("not solved yet", non_retryable=True)
 
@@ -237,6 +298,31 @@ async def rule_first(verifier: Verifier, input: ExecuteNexusOperationStartInput,
     ruled(claims.namespace, input.ctx.operation)
     await asyncio.to_thread(verifier.spend, claims, input.ctx.request_id)
     return await go()
+
+
+async def links_must_agree(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    claims = verifier.verify(input.ctx.headers, whom)
+    verifier.spend(claims, input.ctx.request_id)
+    who, operation = checked(input)
+    if who != claims.namespace:
+        raise no(f"{claims.namespace} may not call {operation} with a link of {who}.")
+    ruled(who, operation)
+    return await go()
+
+
+class ByTheLibrary(Interceptor):
+    """The library's verifier stands before the rule."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+
+    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+        async def by_claims(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+            ruled(verifier.verify(input.ctx.headers, whom).namespace, input.ctx.operation)
+            return await go()
+
+        ruling: Interceptor = signed_door(by_claims)(self.verifier)
+        return self.verifier.intercept_nexus_operation(ruling.intercept_nexus_operation(next))
 
 
 async def no_spend(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
@@ -297,6 +383,71 @@ async def any_audience(verifier: Verifier, input: ExecuteNexusOperationStartInpu
     return await go()
 
 
+async def claimed(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any) -> str:
+    claims = verifier.verify(input.ctx.headers, whom)
+    verifier.spend(claims, input.ctx.request_id)
+    return claims.namespace
+
+
+async def signed_trusts_a_header(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    who = await claimed(verifier, input, whom)
+    ruled(input.ctx.headers.get("caller", who), input.ctx.operation)
+    return await go()
+
+
+async def signed_no_key(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    who = await claimed(verifier, input, whom)
+    if who not in RULES[input.ctx.operation]:
+        raise no(f"{who} may not call {input.ctx.operation}.")
+    return await go()
+
+
+async def signed_no_rule_is_open(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    who = await claimed(verifier, input, whom)
+    if input.ctx.operation in RULES:
+        ruled(who, input.ctx.operation)
+    return await go()
+
+
+async def nobody_is_called(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    ruled(await claimed(verifier, input, None), input.ctx.operation)
+    return await go()
+
+
+async def forgets_whom(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    verifier.verify(input.ctx.headers)  # type: ignore[call-arg]
+
+
+async def one_operation(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    ruled(await claimed(verifier, input, (*whom[:2], "stock_price")), input.ctx.operation)
+    return await go()
+
+
+async def swapped(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    claims = verifier.verify(input.ctx.headers, whom)
+    verifier.spend(input.ctx.request_id, claims)  # type: ignore[arg-type]
+
+
+async def signed_internal(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    who, operation = await claimed(verifier, input, whom), input.ctx.operation
+    if who not in RULES.get(operation, []):
+        raise no(f"{who} may not call {operation}.", HandlerErrorType.INTERNAL)
+    return await go()
+
+
+async def signed_says_nothing(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    if await claimed(verifier, input, whom) not in RULES.get(input.ctx.operation, []):
+        raise no("Forbidden.")
+    return await go()
+
+
+async def nonce_for_request(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
+    claims = verifier.verify(input.ctx.headers, whom)
+    verifier.spend(claims, claims.nonce)
+    ruled(claims.namespace, input.ctx.operation)
+    return await go()
+
+
 async def signed_too_late(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
     result = await go()
     claims = verifier.verify(input.ctx.headers, whom)
@@ -348,6 +499,64 @@ async def no_namespace(handle: WorkflowHandle[Any, Any]) -> str:
 async def wrong_namespace(handle: WorkflowHandle[Any, Any]) -> str:
     log = await unified_log(handle)
     return f"{log.histories[-1].namespace}/{log.histories[0].workflow_id}"
+
+
+async def first_entry(handle: WorkflowHandle[Any, Any]) -> str:
+    first = (await unified_log(handle)).entries[0]
+    return f"{first.namespace}/{first.workflow_id}"
+
+
+async def past_the_end(handle: WorkflowHandle[Any, Any]) -> str:
+    told = await history(handle)
+    while above := told.links[0]:
+        there = Client(handle._client.service_client, namespace=above.namespace)
+        told = await history(there.get_workflow_handle(above.workflow_id))
+    return f"{told.namespace}/{told.workflow_id}"
+
+
+async def in_one_namespace(handle: WorkflowHandle[Any, Any]) -> str:
+    told = await history(handle)
+    while told.links:
+        told = await history(handle._client.get_workflow_handle(told.links[0].workflow_id))
+    return f"{told.namespace}/{told.workflow_id}"
+
+
+async def two_up(handle: WorkflowHandle[Any, Any]) -> str:
+    above = (await history(handle)).links[0]
+    there = Client(handle._client.service_client, namespace=above.namespace)
+    links = (await history(there.get_workflow_handle(above.workflow_id))).links or [above]
+    return f"{links[0].namespace}/{links[0].workflow_id}"
+
+
+async def the_run(handle: WorkflowHandle[Any, Any]) -> str:
+    first = (await unified_log(handle)).histories[0]
+    return f"{first.namespace}/{first.run_id}"
+
+
+async def only_sales(handle: WorkflowHandle[Any, Any]) -> str:
+    return f"sales/{(await unified_log(handle)).histories[0].workflow_id}"
+
+
+async def the_last(handle: WorkflowHandle[Any, Any]) -> str:
+    last = (await unified_log(handle)).histories[-1]
+    return f"{last.namespace}/{last.workflow_id}"
+
+
+async def another_sign(handle: WorkflowHandle[Any, Any]) -> str:
+    return (await by_the_log(handle)).replace("/", ":")
+
+
+async def no_await_of_the_log(handle: WorkflowHandle[Any, Any]) -> str:
+    first = unified_log(handle).histories[0]  # type: ignore[attr-defined]
+    return f"{first.namespace}/{first.workflow_id}"
+
+
+async def nothing(handle: WorkflowHandle[Any, Any]) -> None:
+    await unified_log(handle)
+
+
+async def two_arguments(handle: WorkflowHandle[Any, Any], namespace: str) -> str:
+    return f"{namespace}/{handle.id}"
 
 
 async def a_link(handle: WorkflowHandle[Any, Any]) -> Any:

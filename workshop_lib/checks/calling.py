@@ -1,4 +1,4 @@
-"""The workflows of the checks of notebook 05. A module of its own, because the sandbox imports it again."""
+"""Workflows of the checks of notebooks 05 and 06. A module of its own, because the sandbox imports it again."""
 
 # No `from __future__ import annotations`: see workshop_lib/conversation.py.
 
@@ -19,7 +19,7 @@ class Calling:
     """Call one Nexus operation, knowing of its contract no more than names and JSON."""
 
     @workflow.run
-    async def run(self, endpoint: str, service: str, operation: str, given: dict[str, Any], seconds: float) -> Any:
+    async def run(self, endpoint: str, service: str, operation: str, given: Any, seconds: float) -> Any:
         """Return what the operation returns.
 
         Args:

@@ -44,13 +44,41 @@ class Passing:
         Returns:
             The id of the last.
         """
-        if not plan:
-            return workflow.info().workflow_id
-        if plan[0].kind == "child":
-            return await workflow.execute_child_workflow(Passing.run, plan[1:])
-        relay = workflow.create_nexus_client(service=Relay, endpoint=plan[0].endpoint)
-        limit = timedelta(seconds=10)
-        return await relay.execute_operation(Relay.pass_on, plan[1:], schedule_to_close_timeout=limit)
+        return await _go_on(plan)
+
+
+@workflow.defn
+class Talking:
+    """A conversation: each update begins a chain."""
+
+    def __init__(self) -> None:
+        self._answered = 0
+
+    @workflow.run
+    async def run(self, questions: int) -> None:
+        """Wait for the last update.
+
+        Args:
+            questions: How many will come.
+        """
+        await workflow.wait_condition(lambda: self._answered == questions and workflow.all_handlers_finished())
+
+    @workflow.update
+    async def ask(self, plan: list[Link]) -> str:
+        """Call the next, as ``Passing`` does."""
+        last = await _go_on(plan)
+        self._answered += 1
+        return last
+
+
+async def _go_on(plan: list[Link]) -> str:
+    if not plan:
+        return workflow.info().workflow_id
+    if plan[0].kind == "child":
+        return await workflow.execute_child_workflow(Passing.run, plan[1:])
+    relay = workflow.create_nexus_client(service=Relay, endpoint=plan[0].endpoint)
+    limit = timedelta(seconds=10)
+    return await relay.execute_operation(Relay.pass_on, plan[1:], schedule_to_close_timeout=limit)
 
 
 @service_handler(service=Relay)

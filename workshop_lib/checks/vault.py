@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
 import contextlib
+import inspect
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,19 +11,21 @@ from typing import Any
 
 import httpx
 import nexusrpc
-from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
+from nexusrpc import HandlerError, HandlerErrorType
+from nexusrpc.handler import StartOperationContext, StartOperationResultSync, service_handler, sync_operation
 from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
-from temporalio.client import Client, NexusOperationFailureError
-from temporalio.worker import Interceptor
+from temporalio.client import Client, NexusOperationFailureError, WorkflowHandle
+from temporalio.worker import Interceptor, Worker
 
+from workshop_lib.checks.calling import Calling
 from workshop_lib.checks.exercise import NOT_SOLVED
 from workshop_lib.checks.handled import Watch
-from workshop_lib.checks.trial import NAMESPACE, worker
+from workshop_lib.checks.trial import NAMESPACE, end, ended, worker
 from workshop_lib.workshop import Workshop
 
 ENDPOINT = "check-vault"
 EVENT = "temporal.api.common.v1.Link.WorkflowEvent"
-_LIMIT = timedelta(seconds=3)  # a call takes a hundredth of that
+SECONDS = 3.0  # for one call, which takes a hundredth of that
 _HTTP_SECONDS = 5.0
 
 
@@ -43,13 +46,26 @@ class Attempt:
         answer: The operation's; None if there was none.
         raised: What the interceptor raised; None if nothing.
         returned: What the interceptor returned; None if nothing.
+        decided: Whether the interceptor has come to its end.
         ran: Whether the operation itself has run.
+        headers: What the caller's history shows of the call's headers.
     """
 
     answer: str | None
     raised: Exception | None
     returned: Any
+    decided: bool
     ran: bool
+    headers: Mapping[str, str]
+
+
+class _Watch(Watch):
+    def answered(self, request: str, answer: Any) -> None:  # a learner's may be anything
+        super().answered(request, answer)
+        if inspect.iscoroutine(answer):
+            answer.close()  # else Python tells of it, later
+        if not isinstance(answer, StartOperationResultSync):  # Nexus would call again, until the caller's time is up
+            raise HandlerError("no answer", type=HandlerErrorType.INTERNAL, retryable_override=False)
 
 
 class Guarded:
@@ -62,21 +78,51 @@ class Guarded:
 
     def __init__(self, ws: Workshop, endpoint_id: str) -> None:
         self._ws, self._endpoint_id = ws, endpoint_id
-        self.watch, self.ran = Watch(), list[str]()
+        self.watch, self.ran = _Watch(), list[str]()
 
-    async def call(self, client: Client, operation: str) -> Attempt:
-        """Call an operation as a client of some namespace.
+    async def ask(self, client: Client, operation: str) -> Attempt:
+        """Call an operation from a workflow of some namespace.
 
         Args:
             client: Of that namespace.
             operation: Its name.
+
+        Raises:
+            WorkflowFailureError: It is only that the exercise is not solved yet.
+        """
+        before = self._marks()
+        running = self._ws.run(Worker, client, task_queue=ENDPOINT, workflows=[Calling])
+        try:
+            handle = await client.start_workflow(
+                Calling.run,
+                args=[self._ws.namespace(ENDPOINT), Vault.__name__, operation, "ACME", SECONDS],
+                id=self._ws.id("check-call"),
+                task_queue=ENDPOINT,
+            )
+            try:
+                answer, _, _ = await ended(handle)
+            finally:
+                await end(handle)
+        finally:
+            await self._ws.stop(running)
+        return self._attempt(answer, before, await _headers(handle))
+
+    async def call(self, client: Client, operation: str, headers: Mapping[str, str] | None = None) -> Attempt:
+        """Call an operation as a client of some namespace, without a workflow.
+
+        Args:
+            client: Of that namespace.
+            operation: Its name.
+            headers: The caller's own.
         """
         vault: Any = client.create_nexus_client(Vault, self._ws.namespace(ENDPOINT))
         call = self._ws.id("check-call")
         answer = None
         before = self._marks()
         with contextlib.suppress(NexusOperationFailureError):
-            answer = await vault.execute_operation(operation, "ACME", id=call, schedule_to_close_timeout=_LIMIT)
+            answer = await vault.execute_operation(
+                operation, "ACME", id=call, headers=headers, schedule_to_close_timeout=timedelta(seconds=SECONDS)
+            )
         return self._attempt(answer, before)
 
     async def post(self, operation: str, request_id: str, headers: Mapping[str, str]) -> Attempt:
@@ -96,12 +142,22 @@ class Guarded:
     def _marks(self) -> tuple[int, int, int]:
         return len(self.watch.errors), len(self.watch.answers), len(self.ran)
 
-    def _attempt(self, answer: str | None, before: tuple[int, int, int]) -> Attempt:
+    def _attempt(
+        self, answer: str | None, before: tuple[int, int, int], headers: Mapping[str, str] | None = None
+    ) -> Attempt:
         errors, answers = self.watch.errors[before[0] :], self.watch.answers[before[1] :]
         if any(NOT_SOLVED in str(error) for error in errors):
             raise RuntimeError(NOT_SOLVED)
-        returned = answers[0] if answers else None
-        return Attempt(answer, errors[0] if errors else None, returned, len(self.ran) > before[2])
+        raised, returned = errors[0] if errors else None, answers[0] if answers else None
+        ran = len(self.ran) > before[2]
+        return Attempt(answer, raised, returned, bool(errors or answers), ran, headers or {})
+
+
+async def _headers(handle: WorkflowHandle[Any, Any]) -> dict[str, str]:
+    async for event in handle.fetch_history_events():
+        if event.HasField("nexus_operation_scheduled_event_attributes"):
+            return dict(event.nexus_operation_scheduled_event_attributes.nexus_header)
+    return {}
 
 
 def link(namespace: str, kind: str = EVENT) -> dict[str, str]:
