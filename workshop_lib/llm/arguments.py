@@ -28,6 +28,8 @@ def stems(text: str) -> list[str]:
     return [stem(word) for word in _WORD.findall(text)]
 
 
+WITHIN = "\x1f"  # no name holds it
+_DEEPEST = 3  # objects within objects; a schema may name itself
 _Offer = tuple[float, int, int, Any]  # how well a value fits, where it stands in the text, the value
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = re.compile(
@@ -208,15 +210,38 @@ Found = dict[str, tuple[float, Any]]  # by the parameter's name: how well the va
 
 
 def params_of(schema: Any) -> Iterator[Param]:
-    """The values that a tool takes, by the JSON schema of its parameters; anything else counts as none."""
+    """The values that a tool takes, by the JSON schema of its parameters; anything else counts as none.
+
+    Those of an object within have its name before theirs, and WITHIN between them.
+    """
+    yield from _params_of(schema, schema, "", True)
+
+
+def _params_of(schema: Any, root: Any, before: str, needed: bool) -> Iterator[Param]:
     properties, required = (schema.get(k) for k in ("properties", "required")) if isinstance(schema, dict) else (0, 0)
     for name, part in (properties if isinstance(properties, dict) else {}).items():
-        own = _resolved(part, schema)
+        own = _resolved(part, root)
+        must = needed and isinstance(required, list) and name in required
+        if isinstance(own.get("properties"), dict) and before.count(WITHIN) < _DEEPEST:
+            yield from _params_of(own, root, f"{before}{name}{WITHIN}", must)
+            continue
         words, about = tuple(stems(name)) or (name,), stems(str(own.get("description") or ""))
-        must = isinstance(required, list) and name in required
         kind = next((_KIND_OF[word] for word in (*reversed(words), *about) if word in _KIND_OF), "text")
         kind = _TYPES.get(str(own.get("type"))) or _TYPES.get(str(own.get("format"))) or kind
-        yield Param(name, own, must, "enum" if own.get("enum") or "const" in own else kind, words, frozenset(about))
+        kind = "enum" if own.get("enum") or "const" in own else kind
+        yield Param(f"{before}{name}", own, must, kind, words, frozenset(about))
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as the tool takes them: the opposite of the names of ``params_of``."""
+    found = dict[str, Any]()
+    for name, value in values.items():
+        *objects, last = name.split(WITHIN)
+        inner = found
+        for each in objects:
+            inner = inner.setdefault(each, {})
+        inner[last] = value
+    return found
 
 
 def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:

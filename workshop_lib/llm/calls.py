@@ -76,7 +76,7 @@ async def call_model(request: ModelRequest) -> Message:
     try:
         return _plain(await litellm.acompletion(**arguments))
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is no JSON, for one
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
 def _plain(answer: Any) -> Message:
@@ -88,7 +88,15 @@ def _plain(answer: Any) -> Message:
     return {"content": None, **said}
 
 
-def _explained(error: Exception) -> ApplicationError:
+def explained(error: Exception) -> ApplicationError:
+    """What the user is told of a failed call, and whether and when it is tried again.
+
+    Args:
+        error: Of ``litellm.acompletion``.
+
+    Returns:
+        As ``call_model`` raises it.
+    """
     kinds = [kind.__name__ for kind in type(error).__mro__]
     for permanent, known in ((True, _PERMANENT), (False, _PASSING)):
         for kind in kinds:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import log
 from typing import Any
 
-from workshop_lib.llm.arguments import Found, Param, bare, fill, params_of, stems
+from workshop_lib.llm.arguments import WITHIN, Found, Param, bare, fill, nested, params_of, stems
 
 _BAR, _BAR_FREE = 1.15, 0.6  # what a request must score for a tool, and for one of free text where no other fits
 _REPAIRS = 2  # in a turn
@@ -83,7 +83,7 @@ class _Tool:
         return [p for p in self.params if p.required and p.name not in found]
 
     def question(self, found: Found) -> str:
-        needed = " and the ".join(_spoken(param.name) for param in self.lacks(found))
+        needed = " and the ".join(_spoken(param.name.split(WITHIN)[-1]) for param in self.lacks(found))
         return f"For the {_spoken(self.name)} I need the {needed}: what should I take?"
 
     def adds_only(self, said: str, others: int) -> bool:
@@ -302,7 +302,7 @@ class _Turn:
 
     def _start(self, wants: list[_Want], result: str) -> str | _Calls:
         filled = [(want[0], self._fill(want, result)) for want in wants]
-        ready = [(t.name, _json({n: v for n, (_, v) in f.items()})) for t, f in filled if not t.lacks(f)]
+        ready = [(t.name, _json(_values(f))) for t, f in filled if not t.lacks(f)]
         return ready or "\n".join(tool.question(f) for tool, f in filled)
 
     def _after_results(self) -> str | _Calls:
@@ -328,7 +328,7 @@ class _Turn:
         fine = [d.text for each in self.rounds for d in each if d.state == "fine"] if stage else []
         over = [(d.name, d.arguments) for each in self.rounds for d in each if d.state != "wrong"]
         filled = [(w[0], self._fill(w, "".join(fine[-1:]))) for ws in self._stages()[stage : stage + 1] for w in ws]
-        calls = [(tool.name, {n: v for n, (_, v) in f.items()}) for tool, f in filled if not tool.lacks(f)]
+        calls = [(tool.name, _values(f)) for tool, f in filled if not tool.lacks(f)]
         calls = [call for call in calls if call not in over]
         same = [call for call in calls if call[0] == done.name] or calls[at : at + 1] or calls[:1]
         self.tools = tools
@@ -336,6 +336,10 @@ class _Turn:
             for name in re.findall(r"(\w+)\W+(?:must|should) (?:\w+ )+(?:str|string)\b", said):
                 arguments.update({name: str(arguments[name])} if name in arguments else {})
         return [(n, _json(a)) for n, a in same[:1] if (n, a) != (done.name, done.arguments)]
+
+
+def _values(found: Found) -> dict[str, Any]:
+    return nested({name: value for name, (_, value) in found.items()})
 
 
 def _plain(content: Any) -> str:  # which may come in parts
@@ -377,11 +381,14 @@ def _sentences_of(done: list[_Done]) -> str:  # one line for each; a sentence as
     return "\n".join(lines)
 
 
-def _words_of(text: str) -> str:  # JSON is unwrapped
+def _words_of(text: str) -> str:  # JSON is unwrapped, and an object as Python's str() shows it
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return text.strip() or "nothing"
+        fields = _re(r"(\w+)=('[^']*'|[^,()]+)").findall(text) if _re(r"\w+\(\w+=.*\)").fullmatch(text.strip()) else []
+        value = {name: float(v) if _re(r"-?\d+(\.\d+)?").fullmatch(v) else v.strip("'") for name, v in fields}
+        if not value:
+            return text.strip() or "nothing"
     value = value[0] if isinstance(value, list) and len(value) == 1 else value
     value = value.get("text") or value.get("result") or value if isinstance(value, dict) else value
     parts = value.items() if isinstance(value, dict) else [("", v) for v in value] if isinstance(value, list) else []

@@ -21,16 +21,34 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-async def offer(ws: Connections, endpoint: str, namespace: str, settings: dict[str, Any]) -> Worker:
-    """A Worker behind a Nexus endpoint, not yet running.
+async def offered(
+    ws: Connections, endpoint: str, namespace: str, settings: dict[str, Any]
+) -> tuple[Client, dict[str, Any]]:
+    """What a Worker behind a Nexus endpoint is built from.
 
     Args:
         ws: How to reach the service.
         endpoint: Its name; it is made if it is missing, and leads to this Worker.
         namespace: The team's.
         settings: The Worker's own arguments.
+
+    Returns:
+        The Worker's client, and all of its other arguments.
     """
     # What a caller sends is compared with the contract, constraints included, before a handler sees it.
     client = await Client.connect(**await ws.connection(namespace, data_converter=pydantic_data_converter))
     await ws.endpoint(endpoint, namespace=namespace, task_queue=settings["task_queue"])
-    return Worker(client, **settings, **SETTINGS, activity_executor=ThreadPoolExecutor(20))
+    return client, {**settings, **SETTINGS, "activity_executor": ThreadPoolExecutor(20)}
+
+
+async def offer(ws: Connections, endpoint: str, namespace: str, settings: dict[str, Any]) -> Worker:
+    """A Worker behind a Nexus endpoint, not yet running.
+
+    Args:
+        ws: As for ``offered``.
+        endpoint: As for ``offered``.
+        namespace: As for ``offered``.
+        settings: As for ``offered``.
+    """
+    client, arguments = await offered(ws, endpoint, namespace, settings)
+    return Worker(client, **arguments)
