@@ -69,11 +69,13 @@ class Answer:
         text: For the user.
         messages: What the model is to remember of it, tool calls and results included; the answer is the last.
         problem: Empty, or the type of the error that the text tells of.
+        remembered: Whether the model is shown this turn again, with the user's message.
     """
 
     text: str
     messages: list[Message]
     problem: str = ""
+    remembered: bool = True
 
 
 @dataclass
@@ -214,7 +216,8 @@ class Conversation(ABC):
             sentence = f"I could not answer that. {reason(error)}"
             answer = Answer(sentence, [{"role": "assistant", "content": sentence}])
             problem = kind(error)
-        self.chat.remember([said, *answer.messages])
+        if answer.remembered:
+            self.chat.remember([said, *answer.messages])
         self.chat.answered += 1
         self.note("agent", answer.text)
         return Reply(answer.text, problem or answer.problem)

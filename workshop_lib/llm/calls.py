@@ -127,12 +127,20 @@ async def ask_model(chat: Chat, messages: list[Message], tools: list[dict[str, A
     Raises:
         ActivityError: It could not be asked in ``chat.model_seconds``. The cause is ``call_model``'s.
     """
-    limit = timedelta(seconds=chat.model_seconds)
-    return await workflow.execute_activity(
-        call_model,
-        ModelRequest(messages, tools, chat.model),
-        start_to_close_timeout=min(timedelta(seconds=ATTEMPT_SECONDS + 1), limit),
-        schedule_to_close_timeout=limit,
-        heartbeat_timeout=_HEARTBEAT,
-        retry_policy=_RETRY,
-    )
+    request = ModelRequest(messages, tools, chat.model)
+    return await workflow.execute_activity(call_model, request, **limits(chat.model_seconds))
+
+
+def limits(seconds: float) -> dict[str, Any]:
+    """Options of an activity that calls a model: how long, how often, and when it is given up.
+
+    Args:
+        seconds: How long an answer may take, with all attempts.
+    """
+    limit = timedelta(seconds=seconds)
+    return {
+        "start_to_close_timeout": min(timedelta(seconds=ATTEMPT_SECONDS + 1), limit),
+        "schedule_to_close_timeout": limit,
+        "heartbeat_timeout": _HEARTBEAT,
+        "retry_policy": _RETRY,
+    }

@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from hashlib import sha256
 from itertools import pairwise
 from math import log
 from typing import Any
@@ -138,8 +139,9 @@ def plan(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[st
     said = turn.next() if turn.request else "What can I do for you?"
     if isinstance(said, str):
         return {"role": "assistant", "content": said}
+    digest = sha256(json.dumps(messages, default=str).encode()).hexdigest()[:16]  # no two calls share an id
     calls = [
-        {"id": f"call_{len(messages)}_{at}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        {"id": f"call_{digest}_{at}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for at, (name, arguments) in enumerate(dict.fromkeys(said))
     ]
     return {"role": "assistant", "content": None, "tool_calls": calls}

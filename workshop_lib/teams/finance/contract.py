@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import nexusrpc
 from pydantic import ConfigDict, Field
@@ -69,3 +69,37 @@ class Finance:
 
     stock_price: nexusrpc.Operation[StockQuery, StockPrice]
     calculate_roi: nexusrpc.Operation[RoiQuery, Roi]
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Convert dollars to another currency.
+
+    Attributes:
+        dollars: More than nothing.
+        currency: Its code.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    dollars: Annotated[float, Field(gt=0, description="How many dollars.")]
+    currency: Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What an amount is in another currency.
+
+    Attributes:
+        amount: How much.
+        currency: Of what.
+    """
+
+    amount: float
+    currency: str
+
+
+@nexusrpc.service
+class Exchange:
+    """What Finance has begun to offer since: a service of its own, at the same endpoint."""
+
+    convert: nexusrpc.Operation[Amount, Converted]

@@ -5,8 +5,19 @@
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 
-from workshop_lib.teams.finance.contract import Finance, Roi, RoiQuery, StockPrice, StockQuery
+from workshop_lib.teams.finance.contract import (
+    Amount,
+    Converted,
+    Exchange,
+    Finance,
+    Roi,
+    RoiQuery,
+    StockPrice,
+    StockQuery,
+)
 from workshop_lib.teams.finance.workflows import PriceStock
+
+RATES = {"EUR": 0.9, "GBP": 0.77, "JPY": 152.0}  # what a dollar is
 
 
 @service_handler(service=Finance)
@@ -24,3 +35,13 @@ class FinanceHandler:
         """Answer at once: it is arithmetic, with nothing that a workflow would have to protect."""
         gain = query.returned - query.invested
         return Roi(round(100 * gain / query.invested, 2), round(gain, 2))
+
+
+@service_handler(service=Exchange)
+class ExchangeHandler:
+    """Handles ``Exchange``."""
+
+    @sync_operation
+    async def convert(self, ctx: StartOperationContext, amount: Amount) -> Converted:
+        """Answer at once."""
+        return Converted(round(amount.dollars * RATES[amount.currency], 2), amount.currency)

@@ -9,14 +9,14 @@ from temporalio.worker import Worker
 from workshop_lib.connections import Connections
 from workshop_lib.teams.finance import activities
 from workshop_lib.teams.finance.contract import ENDPOINT
-from workshop_lib.teams.finance.handler import FinanceHandler
+from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.teams.offering import offer
 
 NAMESPACE = TASK_QUEUE = "finance"
 WORKER: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
-    "nexus_service_handlers": [FinanceHandler()],
+    "nexus_service_handlers": [FinanceHandler(), ExchangeHandler()],
     "workflows": [PriceStock],
     "activities": [activities.read_quote],
 }

@@ -1,0 +1,100 @@
+"""Demo 1: an agent in pure Python. Its tools are Nexus operations of two teams, and activities of its own.
+
+The loop is the team's own (``agent.answer``): an activity asks the model through LiteLLM, and the workflow does what
+the model asks for. No MCP server, no agent framework.
+"""
+
+# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from workshop_lib import agent
+    from workshop_lib.connections import Connections
+    from workshop_lib.conversation import Answer, Chat, Conversation, Message
+    from workshop_lib.demos import local
+    from workshop_lib.llm.calls import ask_model, call_model
+    from workshop_lib.operations import operation_tool
+    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE
+    from workshop_lib.teams.finance.contract import Finance
+    from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
+    from workshop_lib.teams.it.contract import IT
+
+COMPUTERS = {
+    "orchestrator": "workshop_lib.demos.litellm_temporal",
+    "it": "workshop_lib.teams.it.worker",
+    "finance": "workshop_lib.teams.finance.worker",
+}
+"""Which module runs on which computer: each has ``worker(ws)``."""
+
+
+def tools(chat: Chat) -> list[agent.Tool]:
+    """What the model may call: operations of other teams, through their contracts, and activities of our own.
+
+    Args:
+        chat: Says how long one use of a tool may take.
+    """
+    limit = timedelta(seconds=chat.tool_seconds)
+    return [
+        operation_tool(Finance.stock_price, Finance, FINANCE, limit),
+        operation_tool(Finance.calculate_roi, Finance, FINANCE, limit),
+        operation_tool(IT.jira_metrics, IT, IT_ENDPOINT, limit),
+        operation_tool(IT.get_ip, IT, IT_ENDPOINT, limit),
+        *(agent.activity_tool(each, **local.limits(limit)) for each in local.TOOLS),
+    ]
+
+
+@workflow.defn
+class LitellmAgent(Conversation):
+    """Talks to a person, and asks two other teams for what it does not know."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended.
+
+        Args:
+            chat: As in ``Conversation``.
+
+        Returns:
+            How many messages were answered.
+        """
+        return await self.converse()
+
+    async def answer(self, messages: list[Message]) -> Answer:
+        """See base class."""
+        ask = partial(ask_model, self.chat)
+        return await agent.answer(local.INSTRUCTIONS, messages, tools(self.chat), ask, self.note)
+
+
+AGENT = LitellmAgent
+WORKER: dict[str, Any] = {
+    "task_queue": local.TASK_QUEUE,
+    "workflows": [LitellmAgent],
+    "activities": [call_model, *local.TOOLS],
+    **agent.QUICK_TAKEOVER,
+}
+
+
+async def connect(ws: Connections) -> Client:
+    """The orchestrator's client.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return await Client.connect(**await ws.connection(local.NAMESPACE))
+
+
+async def worker(ws: Connections) -> Worker:
+    """The orchestrator's Worker, not yet running.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return Worker(await connect(ws), **WORKER, activity_executor=ThreadPoolExecutor(20))

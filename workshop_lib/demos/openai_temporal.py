@@ -1,0 +1,116 @@
+"""Demo 2: an agent of the OpenAI Agents SDK. Its tools are Nexus operations of two teams, and activities of its own.
+
+The SDK runs the loop, and Temporal's plugin makes each of its model calls an activity. No MCP server.
+"""
+
+# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from agents import Agent, FunctionTool, Tool
+    from nexusrpc import Operation
+    from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool
+
+    from workshop_lib.agent import QUICK_TAKEOVER, summary
+    from workshop_lib.connections import Connections
+    from workshop_lib.conversation import Chat
+    from workshop_lib.demos import local
+    from workshop_lib.demos.openai_agents import AgentConversation, plugin
+    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE
+    from workshop_lib.teams.finance.contract import Finance
+    from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
+    from workshop_lib.teams.it.contract import IT
+
+COMPUTERS = {
+    "orchestrator": "workshop_lib.demos.openai_temporal",
+    "it": "workshop_lib.teams.it.worker",
+    "finance": "workshop_lib.teams.finance.worker",
+}
+"""Which module runs on which computer: each has ``worker(ws)``."""
+
+
+def operation(operation: Operation[Any, Any], service: type, endpoint: str, limit: timedelta) -> Tool:
+    """A tool of the SDK that runs a Nexus operation.
+
+    Args:
+        operation: Of the contract. The docstring of its input's type tells the model what it is for.
+        service: The contract.
+        endpoint: The endpoint's name.
+        limit: How long it may take, with all attempts.
+    """
+    made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
+    assert isinstance(made, FunctionTool), made
+    assert operation.input_type is not None, f"{operation.name} has no input"
+    return replace(made, description=summary(operation.input_type))  # which the plugin leaves empty
+
+
+def tools(chat: Chat) -> list[Tool]:
+    """What the model may call: operations of other teams, through their contracts, and activities of our own.
+
+    Args:
+        chat: Says how long one use of a tool may take.
+    """
+    limit = timedelta(seconds=chat.tool_seconds)
+    return [
+        operation(Finance.stock_price, Finance, FINANCE, limit),
+        operation(Finance.calculate_roi, Finance, FINANCE, limit),
+        operation(IT.jira_metrics, IT, IT_ENDPOINT, limit),
+        operation(IT.get_ip, IT, IT_ENDPOINT, limit),
+        *(activity_as_tool(each, **local.limits(limit)) for each in local.TOOLS),
+    ]
+
+
+@workflow.defn
+class OpenaiAgent(AgentConversation):
+    """Talks to a person, and asks two other teams for what it does not know."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended.
+
+        Args:
+            chat: As in ``Conversation``.
+
+        Returns:
+            How many messages were answered.
+        """
+        return await self.converse()
+
+    def agent(self) -> Agent[None]:
+        """See base class."""
+        return Agent("assistant", instructions=local.INSTRUCTIONS, tools=tools(self.chat), model=self.chat.model)
+
+
+AGENT = OpenaiAgent
+WORKER: dict[str, Any] = {
+    "task_queue": local.TASK_QUEUE,
+    "workflows": [OpenaiAgent],
+    "activities": local.TOOLS,
+    **QUICK_TAKEOVER,
+}
+
+
+async def connect(ws: Connections) -> Client:
+    """The orchestrator's client. The plugin on it is also that of the Worker.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return await Client.connect(**await ws.connection(local.NAMESPACE, plugins=[plugin()]))
+
+
+async def worker(ws: Connections) -> Worker:
+    """The orchestrator's Worker, not yet running.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return Worker(await connect(ws), **WORKER, activity_executor=ThreadPoolExecutor(20))
