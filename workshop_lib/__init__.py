@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workshop_lib.views.overview import overview
     from workshop_lib.views.panel import panel
     from workshop_lib.views.plumbing import plumbing
+    from workshop_lib.views.source import source
     from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
     from workshop_lib.views.topology import topology
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
-__all__ += ["overview", "panel", "plumbing", "run", "table", "timeline", "topology"]
+__all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology"]
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
@@ -44,6 +45,7 @@ _HOME = {
     "panel": "workshop_lib.views.panel",
     "plumbing": "workshop_lib.views.plumbing",
     "run": "workshop_lib.workers",
+    "source": "workshop_lib.views.source",
     "table": "workshop_lib.views.table",
     "timeline": "workshop_lib.views.timeline",
     "topology": "workshop_lib.views.topology",

@@ -1,4 +1,4 @@
-"""``python -m workshop_lib doctor | reset``."""
+"""``python -m workshop_lib doctor | demos | reset``."""
 
 from __future__ import annotations
 
@@ -34,11 +34,24 @@ def _reset(arguments: argparse.Namespace) -> int:
     return 1 if kept else 0
 
 
+def _demos(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from workshop_lib.demos import terminal
+
+    return asyncio.run(terminal.talk(arguments.number, arguments.question, processes=arguments.processes))
+
+
 def main() -> int:
     """Run the command that the arguments name. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("doctor", help="what is fine on this machine, and what is not").set_defaults(run=_doctor)
+    demos = commands.add_parser("demos", help="talk with the agent of a demo, here in the terminal")
+    demos.add_argument("number", type=int, choices=[1, 2], help="which demo")
+    demos.add_argument("question", nargs="?", default="", help="answer this, and end")
+    demos.add_argument("--processes", action="store_true", help="each team's Worker in a process of its own")
+    demos.set_defaults(run=_demos)
     commands.add_parser("reset", help="forget all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()
     try:
@@ -46,6 +59,8 @@ def main() -> int:
     except WorkshopError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

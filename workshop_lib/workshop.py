@@ -419,7 +419,8 @@ class Workshop(Connections):
             say(f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.")
             return
         await self._server.start()
-        text = f"Temporal Server {await self.version()} runs beside this notebook. Web UI: {self._server.ui_url}"
+        place = "notebook" if in_notebook() else "program"
+        text = f"Temporal Server {await self.version()} runs beside this {place}. Web UI: {self._server.ui_url}"
         unused = service.ignored()
         say(f"{text}\n{unused}" if unused else text)
 

@@ -48,15 +48,22 @@ class LiteLlm(ModelProvider):
         Args:
             model_name: As ``Chat.model``.
         """
-        return _Model(settings.model(model_name or ""))
+        return LiteLlmModel(settings.model(model_name or ""))
 
 
-class _Model(LitellmModel):
+class LiteLlmModel(LitellmModel):
+    """A model whose errors are sentences for the user, and say whether and when to try again.
+
+    Args:
+        arguments: Of ``litellm.acompletion``, as ``workshop_lib.llm.settings.model`` gives them.
+    """
+
     def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__(arguments.pop("model"), arguments.pop("api_base", None), arguments.pop("api_key", None))
         self._arguments = arguments  # a limit for each attempt, and no attempts besides Temporal's
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """See base class."""
         headers = {"X-Client-Request-Id": idempotency_key()}
         ours = ModelSettings(extra_args=self._arguments, extra_headers=headers)
         kwargs["model_settings"] = kwargs["model_settings"].resolve(ours)
@@ -131,7 +138,7 @@ class AgentConversation(Conversation):
 
         async def invoke(context: ToolContext[Any], arguments: str) -> str:
             number = self.note("call", arguments, tool.name)
-            text = await _use(tool, context, arguments)
+            text = await self._use(tool, context, arguments)
             text = text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
             self.note("result", text, tool.name, number)
             return text
@@ -146,22 +153,25 @@ class AgentConversation(Conversation):
         self.note("result", text, error.tool_name, self.note("call", "", error.tool_name))
         return text
 
-
-async def _use(tool: FunctionTool, context: ToolContext[Any], arguments: str) -> str:
-    """Do what the model asks for; what goes wrong is the result."""
-    try:
-        given = json.loads(arguments or "{}")
-        # The SDK's tools drop what they do not know, and answer something else than was asked.
-        if not isinstance(given, dict) or (more := given.keys() - tool.params_json_schema["properties"].keys()):
-            wrong = f"it takes no {', '.join(more)}" if isinstance(given, dict) else "they are no JSON object"
-            return f"Invalid arguments for {tool.name}: {wrong}."
-        return str(await tool.on_invoke_tool(context, json.dumps(given)))
-    except FailureError as error:
-        if cancelled(error):
-            raise
-        return f"Error: {tool.name} failed. {reason(error)}"
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        return f"Invalid arguments for {tool.name}. {wrong}"
-    except ValueError as error:
-        return f"Invalid arguments for {tool.name}: they are no JSON. {error}"
+    @staticmethod
+    async def _use(tool: FunctionTool, context: ToolContext[Any], arguments: str) -> str:
+        """Do what the model asks for; what goes wrong is the result."""
+        wrong = f"Invalid arguments for {tool.name}"
+        try:
+            given = json.loads(arguments or "{}")
+        except (ValueError, RecursionError) as error:
+            return f"{wrong}: they are no JSON. {error}"
+        if not isinstance(given, dict):
+            return f"{wrong}: they are no JSON object."
+        # The SDK's tools would drop what they do not know, and answer something else than was asked.
+        if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
+            return f"{wrong}: it takes no {', '.join(more)}."
+        try:
+            return str(await tool.on_invoke_tool(context, arguments or "{}"))
+        except FailureError as error:
+            if cancelled(error):
+                raise
+            return f"Error: {tool.name} failed. {reason(error)}"
+        except ValidationError as error:
+            fields = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+            return f"{wrong}. {'; '.join(fields)}"

@@ -1,6 +1,6 @@
 """What the Finance team offers to others: the only module of its own that they may import."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

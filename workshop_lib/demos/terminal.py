@@ -1,0 +1,67 @@
+"""A demo in the terminal: ``python -m workshop_lib demos 1`` talks; with a question behind it, it answers and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+
+from workshop_lib.conversation import Chat, Conversation, reason
+from workshop_lib.demos import computers, local
+from workshop_lib.workshop import Workshop
+
+
+async def talk(number: int, question: str, *, processes: bool) -> int:
+    """Run a demo for one conversation.
+
+    Args:
+        number: As in ``computers.NAMES``.
+        question: What is asked; if it is empty, whoever sits there is, until the end of the input.
+        processes: As for ``computers.start``.
+
+    Returns:
+        The exit status: 1 if the question could not be answered.
+    """
+    ws = await Workshop.start(model=True)
+    try:
+        demo = computers.demo(number)
+        await computers.start(ws, demo, processes=processes)
+        client = await Client.connect(**await ws.connection(local.NAMESPACE))
+        limit = timedelta(hours=12)
+        handle = await client.start_workflow(
+            demo.AGENT.run, Chat(), id=ws.id("chat"), task_queue=local.TASK_QUEUE, execution_timeout=limit
+        )
+        if question:
+            return 0 if await _ask(handle, question) else 1
+        print("Ask something. An empty line ends the conversation.")
+        while text := await asyncio.to_thread(_read):
+            await _ask(handle, text)
+        await handle.signal(Conversation.end_chat)
+        return 0
+    finally:
+        await ws.close()
+
+
+def _read() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+async def _ask(handle: WorkflowHandle[Any, Any], text: str) -> bool:
+    """Ask, and print what the agent did and said. Returns whether it could answer."""
+    before = await handle.query(Conversation.transcript)
+    try:
+        reply = await handle.execute_update(Conversation.send_message, text)
+    except WorkflowUpdateFailedError as refused:
+        print(reason(refused))
+        return False
+    seen = before[-1].number if before else 0
+    for entry in await handle.query(Conversation.transcript):
+        if entry.number > seen and entry.kind in ("call", "result"):
+            print(f"  {'→' if entry.kind == 'call' else '←'} {entry.tool} {entry.text}")
+    print(reply.text)
+    return not reply.problem

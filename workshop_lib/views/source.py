@@ -1,0 +1,59 @@
+"""``source(thing)``: code of the library, as it stands in its file, without what its docstrings say of arguments."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from workshop_lib.messages import in_notebook
+
+
+def source(*things: Any) -> None:
+    """Show functions and classes: where each stands, and its code.
+
+    Args:
+        things: What to show, in this order.
+    """
+    shown = [(_place(thing), code(thing)) for thing in things]
+    plain = "\n\n".join(f"# {place}\n{text}" for place, text in shown)
+    if not in_notebook():
+        print(plain)
+        return
+    from IPython.display import display
+
+    # As Markdown: JupyterLab colours it as it colours a cell, in every theme.
+    marked = "\n\n".join(f"`{place}`\n\n```python\n{text}\n```" for place, text in shown)
+    display({"text/markdown": marked, "text/plain": plain}, raw=True)
+
+
+def code(thing: Any) -> str:
+    """The code of a function or a class, without docstrings but for the first line of a class's.
+
+    Args:
+        thing: Has source in a file.
+    """
+    text = textwrap.dedent(inspect.getsource(thing))
+    lines: list[str | None] = [*text.splitlines()]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            said = node.body[0]
+            first, last = said.lineno - 1, said.end_lineno or said.lineno
+            if isinstance(node, ast.ClassDef):  # of a contract's types, a model reads it
+                lines[first] = (lines[first] or "").removesuffix('"""') + '"""'
+                first += 1
+            elif lines[last : last + 1] == [""]:
+                last += 1
+            lines[first:last] = [None] * (last - first)
+    return "\n".join(line for line in lines if line is not None).strip()
+
+
+def _place(thing: Any) -> str:
+    # Decorators may have replaced the function; its module is still the one that defines it.
+    path = Path(inspect.getsourcefile(thing) or sys.modules[thing.__module__].__file__ or "")
+    root = Path(__file__).resolve().parents[2]
+    shown = path.relative_to(root) if path.is_relative_to(root) else path.name
+    return f"{shown}, line {inspect.getsourcelines(thing)[1]}"
