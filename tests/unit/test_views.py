@@ -12,8 +12,10 @@ import pytest
 from workshop_lib import messages
 from workshop_lib.messages import WorkshopError
 from workshop_lib.progress import remember
+from workshop_lib.teams.finance.contract import StockQuery
 from workshop_lib.views.chart import lines
 from workshop_lib.views.overview import notebooks, overview
+from workshop_lib.views.source import code, source
 from workshop_lib.views.table import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,3 +106,25 @@ def test_a_table_says_the_same_in_markup_and_in_text(shown: list[str]) -> None:
     assert lines_of_text[0].index("1") == head.index("before"), "columns stand below their headings"
     assert sum(line.count("word") for line in lines_of_text) == 20
     assert max(map(len, lines_of_text)) < 60, "long values are wrapped"
+
+
+def test_code_is_shown_without_its_docstrings() -> None:
+    shown = code(code)
+    assert shown.startswith("def code(thing: Any) -> str:\n    text = textwrap.dedent")
+    assert "Has source in a file" not in shown
+    assert "# of a contract's types, a model reads it" in shown
+
+
+def test_of_a_class_the_first_line_is_shown_for_a_model_reads_it() -> None:
+    begin = (
+        '@dataclass(frozen=True)\nclass StockQuery:\n    """The price of a stock right now, in dollars."""\n\n    __pyd'
+    )
+    assert code(StockQuery).startswith(begin)
+    assert "Attributes" not in code(StockQuery)
+
+
+def test_where_code_stands_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    source(StockQuery, code)
+    said = capsys.readouterr().out
+    assert "# workshop_lib/teams/finance/contract.py, line" in said
+    assert "# workshop_lib/views/source.py, line" in said

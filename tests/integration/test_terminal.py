@@ -1,0 +1,49 @@
+"""The demos in a terminal: a question and its answer, a conversation on standard input, and processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kernels import wait_until_gone
+
+
+def demos(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workshop_lib", "demos", *arguments]
+    return subprocess.run(command, input=said, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_question_is_answered_and_nothing_is_left(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path_factory.mktemp("terminal")
+    monkeypatch.setenv("WORKSHOP_HOME", str(own))
+    done = demos("--processes", "1", "What does ACME cost?")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '→ stock_price {"ticker": "ACME"}' in done.stdout
+    assert done.stdout.rstrip().endswith("price 120.6.")
+    assert not wait_until_gone(own)
+
+
+def test_a_conversation_goes_on_until_the_input_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    done = demos("2", said=f"My name is Ann.\n{'long ' * 1000}\nWhat's my name?\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "A message has 1 to 4000 characters." in done.stdout
+    assert "Your name is Ann." in done.stdout
+
+
+@pytest.mark.sampled
+def test_a_question_that_cannot_be_answered_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    done = demos("1", "x" * 5000)
+    assert done.returncode == 1
+    assert "A message has 1 to 4000 characters." in done.stdout
+
+
+def test_an_unknown_demo_is_refused_with_a_list() -> None:
+    done = demos("7")
+    assert done.returncode == 2
+    assert "1, 2" in done.stderr
