@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.demos import local
     from workshop_lib.llm.calls import ask_model, call_model
     from workshop_lib.operations import operation_tool
-    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE
+    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
@@ -43,8 +43,8 @@ def tools(chat: Chat) -> list[agent.Tool]:
     """
     limit = timedelta(seconds=chat.tool_seconds)
     return [
-        operation_tool(Finance.stock_price, Finance, FINANCE, limit),
-        operation_tool(Finance.calculate_roi, Finance, FINANCE, limit),
+        operation_tool(Finance.stock_price, Finance, FINANCE_ENDPOINT, limit),
+        operation_tool(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
         operation_tool(IT.jira_metrics, IT, IT_ENDPOINT, limit),
         operation_tool(IT.get_ip, IT, IT_ENDPOINT, limit),
         *(agent.activity_tool(each, **local.limits(limit)) for each in local.TOOLS),

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.conversation import Chat
     from workshop_lib.demos import local
     from workshop_lib.demos.openai_agents import AgentConversation, plugin
-    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE
+    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
@@ -60,8 +60,8 @@ def tools(chat: Chat) -> list[Tool]:
     """
     limit = timedelta(seconds=chat.tool_seconds)
     return [
-        operation(Finance.stock_price, Finance, FINANCE, limit),
-        operation(Finance.calculate_roi, Finance, FINANCE, limit),
+        operation(Finance.stock_price, Finance, FINANCE_ENDPOINT, limit),
+        operation(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
         operation(IT.jira_metrics, IT, IT_ENDPOINT, limit),
         operation(IT.get_ip, IT, IT_ENDPOINT, limit),
         *(activity_as_tool(each, **local.limits(limit)) for each in local.TOOLS),
