@@ -369,7 +369,7 @@ class Workshop(Connections):
             if executions:
                 ids = ", ".join(execution.id for execution in executions[:5])
                 said.append(
-                    f"{_executions(len(executions))} of the former code had not ended, and was ended now: {ids}."
+                    f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}."
                 )
         for worker in self._running:
             if worker.wanted and worker.uses() & set(modules):

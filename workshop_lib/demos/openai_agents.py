@@ -10,7 +10,7 @@ import json
 from abc import abstractmethod
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any
+from typing import Any, cast
 
 from agents import (
     Agent,
@@ -26,6 +26,7 @@ from agents import (
     Runner,
     Tool,
     ToolErrorFormatterArgs,
+    TResponseInputItem,
 )
 from agents.extensions.models.litellm_model import LitellmModel
 from agents.tool_context import ToolContext
@@ -104,7 +105,8 @@ class AgentConversation(Conversation):
             tracing_disabled=True,
         )
         try:
-            run = await Runner.run(agent, input=messages, max_turns=MOST_ROUNDS, run_config=config)  # type: ignore[arg-type]
+            items = cast(list[TResponseInputItem], messages)
+            run = await Runner.run(agent, items, max_turns=MOST_ROUNDS, run_config=config)
         except InputGuardrailTripwireTriggered as refused:
             # The model must not see in the next turn what it may not see in this one.
             text = str(refused.guardrail_result.output.output_info or "I may not answer that.")
