@@ -58,9 +58,7 @@ class Demo:
     async def prepare(self, dying: str) -> None:
         """Each computer runs one process, and the one that is to die another one that takes over."""
         names = [
-            name
-            for name in self.module.COMPUTERS
-            for _ in range((2 if name == dying else 1) - len(self.running(name)))
+            name for name in self.module.COMPUTERS for _ in range((2 if name == dying else 1) - len(self.running(name)))
         ]
         made = await asyncio.gather(*(self.ws.spawn(self.module.COMPUTERS[name]) for name in names))
         for name, process in zip(names, made, strict=True):
