@@ -9,10 +9,10 @@ from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, Nexu
 
 
 class LosesAnswer(Interceptor):
-    """Fails an operation's first start after it was done."""
+    """Fails an operation's first start after it was done, and counts them all."""
 
     def __init__(self) -> None:
-        self.lost = 0
+        self.starts = 0
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
         """See base class."""
@@ -26,7 +26,7 @@ class _Losing(NexusOperationInboundInterceptor):
 
     async def execute_nexus_operation_start(self, input: ExecuteNexusOperationStartInput) -> Any:
         result = await super().execute_nexus_operation_start(input)
-        if not self._losses.lost:
-            self._losses.lost += 1
+        self._losses.starts += 1
+        if self._losses.starts == 1:
             raise HandlerError("the answer got lost", type=HandlerErrorType.UNAVAILABLE)
         return result
