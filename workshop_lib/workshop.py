@@ -183,6 +183,9 @@ class Workshop(Connections):
             WorkshopError: The Worker cannot be built or started, or the one before does not stop.
         """
         place = (client.namespace, str(settings.get("task_queue")))
+        if "deployment_config" not in settings:  # which has an id of its own
+            # Else the SDK hashes the code of every module that is loaded: 0.2 s where LiteLLM is one of them.
+            settings = {"build_id": "workshop", **settings}
         running = InProcessWorker(lambda: worker(client, **self._latest(settings)), place, lambda: self._uses(settings))
         self._background.call(self._put_in_place(running), _WAIT_SECONDS)
         return running
