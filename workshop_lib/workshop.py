@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import importlib
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from workshop_lib.cells import CellError, Cells, workflow_types
 from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import render_in_notebooks
+from workshop_lib.imports import import_large
 from workshop_lib.ledger import Ledger
 from workshop_lib.llm import settings as llm
 from workshop_lib.messages import WorkshopError, in_notebook, say
@@ -108,8 +108,9 @@ class Workshop(Connections):
         try:
             if "litellm" not in sys.modules:
                 # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
+                # LiteLLM would import the other two with its first call.
                 await asyncio.sleep(0.05)
-                importlib.import_module("litellm")
+                import_large("litellm", "openai.resources.chat", "mcp")
         finally:
             await serving
 
@@ -183,6 +184,9 @@ class Workshop(Connections):
             WorkshopError: The Worker cannot be built or started, or the one before does not stop.
         """
         place = (client.namespace, str(settings.get("task_queue")))
+        if "deployment_config" not in settings:  # which has an id of its own
+            # Else the SDK hashes the code of every module that is loaded: 0.2 s where LiteLLM is one of them.
+            settings = {"build_id": "workshop", **settings}
         running = InProcessWorker(lambda: worker(client, **self._latest(settings)), place, lambda: self._uses(settings))
         self._background.call(self._put_in_place(running), _WAIT_SECONDS)
         return running
