@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from workshop_lib.cells import CellError, Cells, workflow_types
 from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import render_in_notebooks
-from workshop_lib.imports import import_large
+from workshop_lib.imports import without_collector
 from workshop_lib.ledger import Ledger
 from workshop_lib.llm import settings as llm
 from workshop_lib.messages import WorkshopError, in_notebook, say
@@ -110,7 +111,9 @@ class Workshop(Connections):
                 # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
                 # LiteLLM would import the other two with its first call.
                 await asyncio.sleep(0.05)
-                import_large("litellm", "openai.resources.chat", "mcp")
+                with without_collector():
+                    for name in ("litellm", "openai.resources.chat", "mcp"):
+                        importlib.import_module(name)
         finally:
             await serving
 
@@ -372,9 +375,7 @@ class Workshop(Connections):
             await self.terminate(executions, "the %%workflow cell was edited")
             if executions:
                 ids = ", ".join(execution.id for execution in executions[:5])
-                said.append(
-                    f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}."
-                )
+                said.append(f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}.")
         for worker in self._running:
             if worker.wanted and worker.uses() & set(modules):
                 try:

@@ -11,7 +11,7 @@ from types import ModuleType
 from temporalio.worker import Worker
 
 from workshop_lib.demos import local
-from workshop_lib.imports import import_large
+from workshop_lib.imports import without_collector
 from workshop_lib.spawned import SpawnedWorker
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers import InProcessWorker
@@ -27,8 +27,8 @@ def demo(number: int) -> ModuleType:
     Args:
         number: As in ``NAMES``.
     """
-    [module] = import_large(f"workshop_lib.demos.{NAMES[number]}")
-    return module
+    with without_collector():
+        return import_module(f"workshop_lib.demos.{NAMES[number]}")
 
 
 @dataclass(frozen=True)
