@@ -348,7 +348,7 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo) -> None:
         assert not waits.done()
     assert PRICE in (await waits).text
     assert len(await operations(patient)) == 1
-    assert PRICE in (await ask(impatient, STOCK)).text
+    assert PRICE in (await ask(other, STOCK)).text
     await asyncio.gather(*(each.terminate() for each in (impatient, patient, other)))
 
 
