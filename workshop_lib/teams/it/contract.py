@@ -1,6 +1,7 @@
 """What the IT team offers to others: the only module of its own that they may import."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: in the sandbox of a workflow that imports this module only by way of another
+# one, pydantic finds nothing that a string names.
 
 from dataclasses import dataclass
 from typing import Annotated
