@@ -5,7 +5,7 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError, NexusOperationError
@@ -217,7 +217,7 @@ async def by_calculator(self: Base71, messages: list[Message]) -> Answer:
 
 
 @activity.defn
-def convert_dollars(dollars: float, currency: str) -> float:
+def convert_dollars(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> float:
     """Convert dollars to another currency: EUR, GBP or JPY.
 
     Args:
@@ -234,9 +234,20 @@ async def an_activity(self: Base71, messages: list[Message]) -> Answer:
     return await self.with_tools(messages, *tools(self.chat), tool)
 
 
+@activity.defn
+def exchange_money(dollars: float, to: str) -> float:
+    """Convert dollars.
+
+    Args:
+        dollars: How many.
+        to: The currency wanted.
+    """
+    return dollars * RATES[to]
+
+
 @routing
-async def not_described(self: Base71, messages: list[Message]) -> Answer:
-    tool = agent.Tool("new_operation", "Something new.", Amount, self.convert().call)
+async def not_understood(self: Base71, messages: list[Message]) -> Answer:
+    tool = agent.activity_tool(exchange_money, start_to_close_timeout=timedelta(seconds=2))
     return await self.with_tools(messages, *tools(self.chat), tool)
 
 
@@ -427,6 +438,18 @@ async def started_first(self: Base72, query: StockQuery) -> str:
 async def waits_itself(self: Base72, query: StockQuery) -> str:
     try:
         price = await asyncio.wait_for(asked(query, None), 3)
+    except TimeoutError:
+        return "Error: Finance did not answer within 3 seconds."
+    except NexusOperationError as error:
+        return f"Error: {reason(error)}"
+    return f"{price.ticker} costs {price.price} dollars."
+
+
+@pricing
+async def waits_no_longer(self: Base72, query: StockQuery) -> str:
+    try:
+        given_up = workflow.NexusOperationCancellationType.TRY_CANCEL
+        price = await asyncio.wait_for(asked(query, None, cancellation_type=given_up), 3)
     except TimeoutError:
         return "Error: Finance did not answer within 3 seconds."
     except NexusOperationError as error:

@@ -24,7 +24,7 @@ RIGHT: dict[str, dict[str, Any]] = {
         "unless cancelled": by_hand.told_unless_cancelled,
         "the innermost cause": by_hand.told_of_causes,
         "starts and waits": by_hand.started_first,
-        "a timer": by_hand.waits_itself,
+        "a timer, and gives up": by_hand.waits_no_longer,
     },
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
@@ -44,8 +44,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "arithmetic": (by_hand.arithmetic, "answers by itself"),
         "Finance's code": (by_hand.the_handler, "answers by itself"),
         "the calculator": (by_hand.by_calculator, "answers by itself"),
-        "an activity": (by_hand.an_activity, "answers by itself"),
-        "not described": (by_hand.not_described, "The model did not use new_operation"),
+        "an activity": (by_hand.an_activity, "an activity of your own"),
+        "not understood": (by_hand.not_understood, "The model did not use exchange_money"),
         "not noted": (by_hand.not_noted, "the transcript does not say"),
         "only the newest": (by_hand.forgets, "not only the newest"),
         "another chat": (by_hand.other_chat, "your agent named no model"),
@@ -67,6 +67,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "catches nothing": (by_hand.catches_nothing, "Your code does not catch that"),
         "no limit": (by_hand.no_limit_72, "The call has no limit for all of it"),
         "a limit for the start": (by_hand.start_limit_72, "The call has no limit for all of it"),
+        "a timer": (by_hand.waits_itself, "The call has no limit for all of it"),
         "five seconds": (by_hand.five_seconds, "The call may take 5 s"),
         "four seconds": (by_hand.four_seconds, "The call may take 4 s"),
         "three minutes": (by_hand.three_minutes, "The call may take 3 min"),
@@ -97,7 +98,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "no await": (by_hand.no_await_72, "is an `await` missing?"),
         "a handle": (by_hand.handle_only, "A handle is no price yet"),
         "misspelt": (by_hand.misspelt, "'NexusOperationError' object has no attribute 'reason'"),
-        "gives up for good": (by_hand.gives_up_for_good, "was not asked"),
+        "gives up for good": (by_hand.gives_up_for_good, "For the price of GLOBX Finance was not asked"),
         "no agent": (None, "inherits `Conversation`"),
     },
 }
