@@ -67,7 +67,7 @@ async def routed_by_hand(ws: Workshop, answer: Any) -> str:
 # 7.2
 
 _PATIENCE = timedelta(seconds=3)
-_LEAST = timedelta(seconds=1)
+_LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 _ANSWER_SECONDS = 4.5  # for a question that nobody at Finance answers: the limit, and what a slow computer adds
 _CALL = "`await finance.execute_operation(Finance.stock_price, query, schedule_to_close_timeout=…)`"
 _CATCH = "`except NexusOperationError as error:`"
@@ -134,6 +134,10 @@ async def _priced(talk: Talk, ticker: str) -> None:
         raise Wrong(
             f"{what}, and the model was told {text!r}.", f"Ask Finance, with the client that is there: {_CALL}."
         )
+    limit = called[-1].schedule_to_close_timeout.ToTimedelta()
+    if limit < _LEAST:
+        what = f"The call may take {spoken(limit)}. With so little time, the server does not even send it."
+        raise Wrong(what, "Three seconds are fine, with all attempts. Look at the unit that you gave `timedelta`.")
     if not any(abs(float(number) - price) < 0.005 for number in re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))):
         what = f"Finance says that {ticker} costs {price} dollars, and the model was told {text!r}."
         raise Wrong(what, "The sentence lacks the price: what comes back has `ticker` and `price`.")
@@ -142,9 +146,6 @@ async def _priced(talk: Talk, ticker: str) -> None:
 async def _limit(talk: Talk) -> timedelta | None:
     """How long the call may take, as its caller told Temporal; None if it did not."""
     limit = (await operations(talk))[0].schedule_to_close_timeout.ToTimedelta()
-    if limit < _LEAST:
-        what = f"The call may take {spoken(limit)}. When Nexus has to call again, that is over."
-        raise Wrong(what, "Three seconds are fine, with all attempts. `timedelta` takes the unit's name.")
     return limit if limit < timedelta(days=1) else None  # the conversation itself has days
 
 

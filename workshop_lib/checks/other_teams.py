@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 import temporalio.worker as tw
-from nexusrpc import get_service_definition
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio.api.history.v1 import NexusOperationScheduledEventAttributes
 from temporalio.client import Client, WorkflowFailureError
@@ -31,9 +30,10 @@ from workshop_lib.failures import describe
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.offering import SETTINGS
+from workshop_lib.workers import InProcessWorker
 from workshop_lib.workshop import Workshop
 
-_CALL_SECONDS = 0.5
+_CALL_SECONDS = 3.0  # with less than two, the server does not even send a call
 _REACHED_SECONDS = 10.0
 
 
@@ -70,14 +70,23 @@ class _Refusing(tw.NexusOperationInboundInterceptor):
 class Team:
     """A team's Worker on a task queue of the check's own.
 
+    Args:
+        ws: The workshop.
+        code: The module of its Worker.
+        sample: A call that it takes: service, operation, input.
+        queue: The task queue.
+
     Attributes:
         refusals: What it refuses.
     """
 
     ws: Workshop
     code: ModuleType
+    sample: tuple[str, str, dict[str, Any]]
     queue: str
     refusals: Refusals = field(default_factory=Refusals)
+    client: Client | None = None
+    _running: InProcessWorker | None = None
 
     async def start(self) -> None:
         """Let it answer, and wait until calls reach it."""
@@ -85,29 +94,26 @@ class Team:
         connection = await self.ws.connection(
             namespace, interceptors=[refusals], data_converter=pydantic_data_converter
         )
-        self.client = await Client.connect(**connection)
+        client = self.client = await Client.connect(**connection)
         await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=self.queue)
         settings = {**self.code.WORKER, **SETTINGS, "task_queue": self.queue}
         settings["workflows"] = [*settings["workflows"], Calling]
         settings["interceptors"] = [*settings["interceptors"], refusals]
         settings["activity_executor"] = ThreadPoolExecutor(4)
-        self._running = self.ws.run(Worker, self.client, **settings)
-        await self._reached()
+        self._running = self.ws.run(Worker, client, **settings)
+        await self._reached(client)
 
-    async def _reached(self) -> None:
+    async def _reached(self, client: Client) -> None:
         """Wait until its endpoint leads here: the server takes a moment to follow a change."""
         self.refusals.reason = "This is only a test."
-        service = get_service_definition(type(self.code.WORKER["nexus_service_handlers"][0]))
-        assert service is not None
-        operation = next(iter(service.operation_definitions))
         endpoint = self.ws.namespace(self.code.ENDPOINT)
         async with asyncio.timeout(_REACHED_SECONDS):
             while True:
                 id = self.ws.id("check-call")
-                arguments = [endpoint, service.name, operation, {}, _CALL_SECONDS]
-                handle = await self.client.start_workflow(Calling.run, args=arguments, id=id, task_queue=self.queue)
+                arguments = [endpoint, *self.sample, _CALL_SECONDS]
+                handle = await client.start_workflow(Calling.run, args=arguments, id=id, task_queue=self.queue)
                 try:
-                    await handle.result()
+                    await asyncio.wait_for(handle.result(), 2 * _CALL_SECONDS)
                 except WorkflowFailureError as error:
                     if any(self.refusals.reason in line for line in describe(error)):
                         break
@@ -115,13 +121,16 @@ class Team:
 
     async def stop(self) -> None:
         """Let nobody answer for it."""
-        await self.ws.stop(self._running)
+        if self._running is not None:
+            await self.ws.stop(self._running)
+            self._running = None
 
     async def end(self) -> None:
         """Stop it, and end what it has begun and not finished."""
         await self.stop()
-        ids = {id for _, id in self.refusals.started}
-        await asyncio.gather(*(end(self.client.get_workflow_handle(id)) for id in ids))
+        if self.client is not None:
+            ids = {id for _, id in self.refusals.started}
+            await asyncio.gather(*(end(self.client.get_workflow_handle(id)) for id in ids))
 
 
 @contextlib.asynccontextmanager
@@ -131,14 +140,15 @@ async def other_teams(ws: Workshop) -> AsyncIterator[Team]:
     Args:
         ws: The workshop.
     """
-    teams = [Team(ws, code, ws.id("check")) for code in (team_finance, team_it)]
+    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), ws.id("check"))
+    teams = [finance, Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}), ws.id("check"))]
     before = await ws.endpoints()
     try:
         async with contextlib.AsyncExitStack() as started:
             for team in teams:
-                await team.start()
                 started.push_async_callback(team.end)
-            yield teams[0]
+                await team.start()
+            yield finance
     finally:
         for team in teams:
             name = team.code.ENDPOINT
