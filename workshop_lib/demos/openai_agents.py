@@ -6,9 +6,12 @@ to the model, a provider's errors become sentences, and the memory goes from tur
 
 # No `from __future__ import annotations`: see workshop_lib/conversation.py.
 
+import asyncio
 import json
 from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -28,15 +31,33 @@ from agents import (
     ToolErrorFormatterArgs,
 )
 from agents.extensions.models.litellm_model import LitellmModel
+from agents.mcp import MCPServer, MCPUtil
 from agents.tool_context import ToolContext
+from mcp import Tool as McpTool
 from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
+from temporalio.openai_agents.workflow import temporal_mcp_server
+from temporalio.workflow import ActivityConfig
 
 from workshop_lib.agent import LONGEST_RESULT, MOST_ROUNDS, idempotency_key
-from workshop_lib.conversation import Answer, Conversation, Message, cancelled, kind, reason
+from workshop_lib.conversation import Answer, Chat, Conversation, Message, cancelled, kind, reason
 from workshop_lib.llm import settings
 from workshop_lib.llm.calls import explained, limits
+
+_LISTING_SECONDS = 2.0  # for a server to say which tools it has
+_LISTING = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=_LISTING_SECONDS + 1),
+    schedule_to_close_timeout=timedelta(seconds=4 * _LISTING_SECONDS),
+    heartbeat_timeout=timedelta(seconds=2),
+    # Another Worker may try again. A server that refuses or does not answer would do so again, and the user waits.
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=100),
+        non_retryable_error_types=["UserError", "MCPProtocolError", "WorkshopError"],
+    ),
+)
 
 
 class LiteLlm(ModelProvider):
@@ -74,7 +95,9 @@ class LiteLlmModel(LitellmModel):
             raise explained(error) from error
 
 
-def plugin(model_seconds: float = 40.0) -> OpenAIAgentsPlugin:
+def plugin(
+    model_seconds: float = 40.0, mcp_servers: Mapping[str, Callable[..., MCPServer]] | None = None
+) -> OpenAIAgentsPlugin:
     """The plugin, for the orchestrator's client.
 
     One process should have one: what it makes the SDK's default runner is the same for all Workers of a process.
@@ -82,13 +105,29 @@ def plugin(model_seconds: float = 40.0) -> OpenAIAgentsPlugin:
     Args:
         model_seconds: How long one answer of the model may take, with all attempts. It is the same for all
             conversations of a Worker: ``Chat.model_seconds`` does not count here.
+        mcp_servers: How the Worker reaches each MCP server that an agent names in ``temporal_mcp_server``: a function
+            of its ``factory_argument``, which here says for how many seconds to wait for an answer.
     """
-    parameters = ModelActivityParameters(**limits(model_seconds))
-    return OpenAIAgentsPlugin(model_params=parameters, model_provider=LiteLlm(), add_temporal_spans=False)
+    return OpenAIAgentsPlugin(
+        model_params=ModelActivityParameters(**limits(model_seconds)),
+        model_provider=LiteLlm(),
+        add_temporal_spans=False,
+        mcp_servers=mcp_servers,
+    )
 
 
 class AgentConversation(Conversation):
-    """The base of a workflow class whose agent is one of the OpenAI Agents SDK."""
+    """The base of a workflow class whose agent is one of the OpenAI Agents SDK.
+
+    Args:
+        chat: As for ``Conversation``.
+    """
+
+    @workflow.init
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(chat)
+        self._offered: dict[str, list[McpTool]] = {}  # by each MCP server, when it was last asked
+        self._tools: list[Tool] = []  # in this turn
 
     @abstractmethod
     def agent(self) -> Agent[None]:
@@ -97,7 +136,12 @@ class AgentConversation(Conversation):
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
         agent = self.agent()
-        agent = replace(agent, tools=[self._telling(tool) for tool in agent.tools])
+        # The SDK would ask all MCP servers before each model call, one after another, and one that is down would end
+        # the turn. Each is asked once a turn here, all at the same time.
+        await asyncio.gather(*(self._ask_for_tools(server) for server in agent.mcp_servers))
+        unknown = [server.name for server in agent.mcp_servers if server.name not in self._offered]
+        self._tools = [*agent.tools, *(tool for server in agent.mcp_servers for tool in self._tools_of(server))]
+        agent = replace(agent, tools=[self._telling(tool) for tool in _first_of_each_name(self._tools)], mcp_servers=[])
         config = RunConfig(
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=self._unknown_tool,
@@ -118,7 +162,22 @@ class AgentConversation(Conversation):
                 raise
             return self._gave_up(f"I could not finish that. {reason(error)}", kind(error))
         text = str(run.final_output or "I have no answer to that.")
+        text += "".join(f" The MCP server {name!r} cannot be reached, so I do not know its tools." for name in unknown)
         return Answer(text, [dict(item.to_input_item()) for item in run.new_items])
+
+    async def _ask_for_tools(self, server: MCPServer) -> None:
+        """Learn which tools an MCP server has now. If it is down, what it had before stands: it may be back in time."""
+        asked = temporal_mcp_server(server.name, activity_config=_LISTING, factory_argument=_LISTING_SECONDS)
+        try:
+            self._offered[server.name] = await asked.list_tools()
+        except FailureError as error:
+            if cancelled(error):
+                raise
+
+    def _tools_of(self, server: MCPServer) -> list[Tool]:
+        """What the model may call there. Failures are raised, for ``_use`` to put into words."""
+        offered = self._offered.get(server.name, [])
+        return [MCPUtil.to_function_tool(tool, server, False, failure_error_function=None) for tool in offered]
 
     def _gave_up(self, text: str, problem: str = "") -> Answer:
         # What was done must not be forgotten: the user would ask for it again.
@@ -148,7 +207,7 @@ class AgentConversation(Conversation):
     def _unknown_tool(self, error: ToolErrorFormatterArgs[Any]) -> str | None:
         if error.kind != "tool_not_found":
             return None
-        there_are = ", ".join(tool.name for tool in self.agent().tools)
+        there_are = ", ".join(tool.name for tool in self._tools)
         text = f"Unknown tool {error.tool_name!r}. There are: {there_are}."
         self.note("result", text, error.tool_name, self.note("call", "", error.tool_name))
         return text
@@ -166,12 +225,32 @@ class AgentConversation(Conversation):
         # The SDK's tools would drop what they do not know, and answer something else than was asked.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
+        if less := [name for name in tool.params_json_schema.get("required", []) if name not in given]:
+            return f"{wrong}: {', '.join(less)} is missing."  # an MCP client would try again for as long as it may
         try:
-            return str(await tool.on_invoke_tool(context, arguments or "{}"))
-        except FailureError as error:
-            if cancelled(error):
+            return _text(await tool.on_invoke_tool(context, arguments or "{}"))
+        except (FailureError, AgentsException) as error:
+            # The SDK wraps the failure of an MCP call.
+            failure = error if isinstance(error, FailureError) else error.__cause__
+            if not isinstance(failure, FailureError) or cancelled(failure):
                 raise
-            return f"Error: {tool.name} failed. {reason(error)}"
+            return f"Error: {tool.name} failed. {reason(failure)}"
         except ValidationError as error:
             fields = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
             return f"{wrong}. {'; '.join(fields)}"
+
+
+def _first_of_each_name(tools: Iterable[Tool]) -> list[Tool]:
+    """So that an MCP server cannot take the place of a tool of ours by giving one of its own the same name."""
+    named: dict[str, Tool] = {}
+    for tool in tools:
+        named.setdefault(tool.name, tool)
+    return list(named.values())
+
+
+def _text(result: Any) -> str:
+    """What a tool returned, for a model that reads: an MCP tool returns its texts in objects."""
+    parts = result if isinstance(result, list) else [result]
+    if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return str(result)
