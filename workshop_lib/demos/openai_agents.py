@@ -47,12 +47,11 @@ from workshop_lib.conversation import Answer, Chat, Conversation, Message, cance
 from workshop_lib.llm import settings
 from workshop_lib.llm.calls import explained, limits
 
-_LISTING_SECONDS = 2.0  # for a server to say which tools it has
+_LISTING_SECONDS = 3.0  # for a server to say which tools it has
 _LISTING = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=_LISTING_SECONDS + 1),
-    schedule_to_close_timeout=timedelta(seconds=4 * _LISTING_SECONDS),
-    heartbeat_timeout=timedelta(seconds=2),
-    # Another Worker may try again. A server that refuses or does not answer would do so again, and the user waits.
+    schedule_to_close_timeout=timedelta(seconds=_LISTING_SECONDS),
+    heartbeat_timeout=timedelta(seconds=1),
+    # If our Worker dies, another one may ask. A server that refuses would do so again, and the user waits.
     retry_policy=RetryPolicy(
         initial_interval=timedelta(milliseconds=100),
         non_retryable_error_types=["UserError", "MCPProtocolError", "WorkshopError"],
