@@ -9,7 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from agents import Agent
     from agents.mcp import MCPToolMetaContext
-    from keyed_finance import KEY
+    from keyed_finance import KEY as KEY
 
     from workshop_lib.conversation import Chat
     from workshop_lib.demos.openai_agents import AgentConversation

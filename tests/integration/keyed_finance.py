@@ -17,7 +17,7 @@ from workshop_lib.teams.finance.contract import ENDPOINT, StockPrice, StockQuery
 from workshop_lib.teams.finance.mcp_server import LIMIT, SERVICE
 from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE, WORKER
 from workshop_lib.teams.finance.workflows import PriceStock
-from workshop_lib.teams.mcp_serving import application, connected, listen, told
+from workshop_lib.teams.mcp_serving import connected, listen, told
 from workshop_lib.teams.offering import offer
 
 KEY = "workshop.example/idempotency-key"  # of a call's `_meta`
@@ -50,5 +50,5 @@ async def stock_price(
 
 async def worker(ws: Connections) -> Worker:
     """The Worker, not yet running, beside the MCP server."""
-    await listen(SERVICE, application(server))
+    await listen(SERVICE, server)
     return await offer(ws, ENDPOINT, NAMESPACE, WORKER)

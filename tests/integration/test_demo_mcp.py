@@ -281,7 +281,7 @@ async def test_a_standby_takes_over_and_two_workflows_ran(ws: Workshop, handle: 
 
 async def test_with_a_key_that_travels_one_workflow_ran(ws: Workshop, client: Client, apart: Computers) -> None:
     """The cure: the key comes from the workflow, so each attempt of the call has it."""
-    from answers_openai_mcp import KeyedAgent
+    from answers_openai_mcp import KEY, KeyedAgent
 
     await back(apart.it)
     await apart.finance.stop()
@@ -295,6 +295,12 @@ async def test_with_a_key_that_travels_one_workflow_ran(ws: Workshop, client: Cl
     assert "120.6" in (await ask(handle, PRICE)).text
     assert len(await priced_since(ws, before, 2)) == 2, "another question has another key"
     await settled(ws)
+    meta: Any = {KEY: "one"}
+    async with mcp.Client(f"{service_address('finance-mcp')}/mcp") as again:
+        for _ in range(2):  # the second comes when the workflow has ended
+            said = await again.call_tool("stock_price", {"ticker": "ACME"}, meta=meta)
+            assert said.structured_content == {"ticker": "ACME", "price": 120.6}
+    assert len(await priced_since(ws, before, 3)) == 3
     await handle.terminate()
     await ws.stop(asker, finance)
     await apart.finance.start()
@@ -436,6 +442,7 @@ async def test_a_tool_that_is_new_is_used_in_the_next_turn(ws: Workshop, client:
     async with httpx.AsyncClient() as team:
         (await team.post(f"{service_address('finance-mcp')}/grow")).raise_for_status()
     assert "1.75" in (await ask(handle, question)).text
+    assert "42" in (await ask(handle, "What is 6 * 7?")).text, "a server does not take the place of our own tool"
     await handle.terminate()
 
 

@@ -24,7 +24,6 @@ from temporalio.service import RPCError
 
 from workshop_lib.conversation import reason
 from workshop_lib.devserver import HOST
-from workshop_lib.messages import WorkshopError
 from workshop_lib.state import SERVICES, Lock, StateFolder
 from workshop_lib.worker_process import attach
 
@@ -41,7 +40,9 @@ def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncCont
 
     @contextlib.asynccontextmanager
     async def lifespan(server: MCPServer[Client]) -> AsyncIterator[Client]:
-        yield await Client.connect(**await attach().connection(namespace, data_converter=pydantic_data_converter))
+        settings = await attach().connection(namespace, data_converter=pydantic_data_converter)
+        # Without the workshop's interceptors: they explain a wait to whoever sits before the cell that waits.
+        yield await Client.connect(**{**settings, "interceptors": []})
 
     return lifespan
 
@@ -72,7 +73,7 @@ def application(server: MCPServer[Any]) -> Starlette:
     return server.streamable_http_app(stateless_http=True, json_response=True)
 
 
-async def listen(service: str, app: Starlette) -> None:
+async def listen(service: str, server: MCPServer[Any]) -> None:
     """Serve a team's MCP server in the process of its Worker, so that both die together.
 
     It is known under the service's name, as ``state.service_address`` finds it; where another process is so already,
@@ -80,19 +81,25 @@ async def listen(service: str, app: Starlette) -> None:
 
     Args:
         service: Its name, such as ``"finance-mcp"``.
-        app: From ``application``.
+        server: The team's.
 
     Raises:
-        WorkshopError: It ended before it listened.
+        WorkshopError: This process belongs to no notebook, or Temporal does not answer.
     """
     # Named TCP: see workshop_lib/http_process.py.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind((HOST, 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    serving = asyncio.create_task(server.serve([listening]))
-    while not server.started:
+    app = application(server)
+    http = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
+
+    async def serve() -> None:
+        async with server.session_manager.run():  # which is all that the application's own lifespan does
+            await http.serve([listening])
+
+    serving = asyncio.create_task(serve())
+    while not http.started:
         if serving.done():
-            raise WorkshopError(f"{service} ended before it listened.", then="Look for the reason in this log.")
+            serving.result()
         await asyncio.sleep(0.001)
     folder = StateFolder.of_parent()
     assert folder is not None, "its lifespan has found it"

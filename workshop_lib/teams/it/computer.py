@@ -6,7 +6,7 @@ from temporalio.worker import Worker
 
 from workshop_lib.connections import Connections
 from workshop_lib.teams.it.contract import ENDPOINT
-from workshop_lib.teams.it.mcp_server import SERVICE, app
+from workshop_lib.teams.it.mcp_server import SERVICE, server
 from workshop_lib.teams.it.worker import NAMESPACE, WORKER
 from workshop_lib.teams.mcp_serving import listen
 from workshop_lib.teams.offering import offer
@@ -18,5 +18,5 @@ async def worker(ws: Connections) -> Worker:
     Args:
         ws: How to reach the service.
     """
-    await listen(SERVICE, app)
+    await listen(SERVICE, server)
     return await offer(ws, ENDPOINT, NAMESPACE, WORKER)

@@ -28,7 +28,6 @@ MEMORY: dict[str, Any] = {
     "id": "it-memory",
     "task_queue": TASK_QUEUE,
     "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
-    "execution_timeout": timedelta(0),  # none: it stays
 }
 server = MCPServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
 Project = Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
