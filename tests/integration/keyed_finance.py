@@ -8,7 +8,7 @@ from uuid import uuid4
 from mcp.server.mcpserver import Context, MCPServer
 from pydantic import Field
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import Worker
 
@@ -41,10 +41,9 @@ async def stock_price(
                 id=id,
                 task_queue=TASK_QUEUE,
                 execution_timeout=LIMIT,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # it runs
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,  # it has ended
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
-        except WorkflowAlreadyStartedError:
+        except WorkflowAlreadyStartedError:  # whether it still runs or has ended
             return await client.get_workflow_handle_for(PriceStock.run, id).result()
 
 

@@ -224,8 +224,6 @@ class AgentConversation(Conversation):
         # The SDK's tools would drop what they do not know, and answer something else than was asked.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
-        if less := [name for name in tool.params_json_schema.get("required", []) if name not in given]:
-            return f"{wrong}: {', '.join(less)} is missing."  # an MCP client would try again for as long as it may
         try:
             return _text(await tool.on_invoke_tool(context, arguments or "{}"))
         except (FailureError, AgentsException) as error:
