@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 
+from workshop_lib.demos import NAMES
 from workshop_lib.messages import WorkshopError
 
 
@@ -48,7 +49,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("doctor", help="what is fine on this machine, and what is not").set_defaults(run=_doctor)
     demos = commands.add_parser("demos", help="talk with the agent of a demo, here in the terminal")
-    demos.add_argument("number", type=int, choices=[1, 2], help="which demo")
+    demos.add_argument("number", type=int, choices=sorted(NAMES), help="which demo")
     demos.add_argument("question", nargs="?", default="", help="answer this, and end")
     demos.add_argument("--processes", action="store_true", help="each team's Worker in a process of its own")
     demos.set_defaults(run=_demos)

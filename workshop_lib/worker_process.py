@@ -34,7 +34,12 @@ from workshop_lib.state import StateFolder
 from workshop_lib.workers import activities_of, polled_by
 
 
-def _attach() -> Connections:
+def attach() -> Connections:
+    """The connections of the notebook that this process belongs to.
+
+    Raises:
+        WorkshopError: It belongs to none.
+    """
     folder = StateFolder.of_parent()
     if folder is None:
         raise WorkshopError(
@@ -69,7 +74,7 @@ async def main(arguments: list[str]) -> None:
     """Run the worker that the arguments describe until SIGTERM."""
     quieten()
     with without_collector():
-        worker = await _build(_attach(), arguments)
+        worker = await _build(attach(), arguments)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     running = asyncio.create_task(worker.run())

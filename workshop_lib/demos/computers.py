@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 
 from temporalio.worker import Worker
 
+from workshop_lib.demos import NAMES as NAMES
 from workshop_lib.demos import local
 from workshop_lib.imports import without_collector
-from workshop_lib.spawned import SpawnedWorker
+from workshop_lib.spawned import Service, SpawnedWorker
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers import InProcessWorker
 from workshop_lib.workshop import Workshop
-
-NAMES = {1: "litellm_temporal", 2: "openai_temporal"}
-"""The demos, by number."""
 
 
 def demo(number: int) -> ModuleType:
@@ -33,11 +31,19 @@ def demo(number: int) -> ModuleType:
 
 @dataclass(frozen=True)
 class Computers:
-    """What runs a Worker. The fourth computer is the one you sit at: it has the client."""
+    """What runs a Worker. The fourth computer is the one you sit at: it has the client.
+
+    Attributes:
+        orchestrator: Where the agent runs.
+        it: The IT team's.
+        finance: The Finance team's.
+        servers: The MCP servers that run beside these, by name. Where each computer is a process, they are part of it.
+    """
 
     orchestrator: InProcessWorker | SpawnedWorker
     it: InProcessWorker | SpawnedWorker
     finance: InProcessWorker | SpawnedWorker
+    servers: dict[str, Service] = field(default_factory=dict)
 
 
 async def start(ws: Workshop, demo: ModuleType, *, processes: bool = False) -> Computers:
@@ -51,15 +57,21 @@ async def start(ws: Workshop, demo: ModuleType, *, processes: bool = False) -> C
     places = {(ws.namespace(name), queue) for name, queue in _PLACES}
     await ws.stop(*(each for each in ws.workers if places & {polled[:2] for polled in each.polls}))
     if processes:
-        return Computers(*await asyncio.gather(*(ws.spawn(module) for module in demo.COMPUTERS.values())))
+        orchestrator, it, finance = (ws.spawn(demo.COMPUTERS[name]) for name in ("orchestrator", "it", "finance"))
+        return Computers(*await asyncio.gather(orchestrator, it, finance))
     threads = ThreadPoolExecutor(20)
-    orchestrator = ws.run(Worker, await demo.connect(ws), **demo.WORKER, activity_executor=threads)
-    others = []
-    for name in ("it", "finance"):
-        team = import_module(demo.COMPUTERS[name])
-        client, settings = await offered(ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
-        others.append(ws.run(Worker, client, **settings))
-    return Computers(orchestrator, *others)
+    worker = ws.run(Worker, await demo.connect(ws), **demo.WORKER, activity_executor=threads)
+    modules: dict[str, str] = getattr(demo, "SERVERS", {})
+    services = await asyncio.gather(*(ws.serve(name, module) for name, module in modules.items()))
+    servers = dict(zip(modules, services, strict=True))
+    return Computers(worker, await _beside(ws, "it"), await _beside(ws, "finance"), servers)
+
+
+async def _beside(ws: Workshop, name: str) -> InProcessWorker:
+    """A team's Worker, beside the notebook."""
+    team = import_module(f"workshop_lib.teams.{name}.worker")
+    client, settings = await offered(ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
+    return ws.run(Worker, client, **settings)
 
 
 _PLACES = [(local.NAMESPACE, local.TASK_QUEUE), ("it", "it"), ("finance", "finance")]

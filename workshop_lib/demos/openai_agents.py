@@ -8,6 +8,7 @@ to the model, a provider's errors become sentences, and the memory goes from tur
 
 import json
 from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, cast
@@ -28,6 +29,7 @@ from agents import (
     ToolErrorFormatterArgs,
     TResponseInputItem,
 )
+from agents.mcp import MCPServer
 from agents.tool_context import ToolContext
 from pydantic import ValidationError
 from temporalio.exceptions import FailureError
@@ -78,7 +80,9 @@ class LiteLlmModel(LitellmModel):
             raise explained(error) from error
 
 
-def plugin(model_seconds: float = 40.0) -> OpenAIAgentsPlugin:
+def plugin(
+    model_seconds: float = 40.0, mcp_servers: Mapping[str, Callable[..., MCPServer]] | None = None
+) -> OpenAIAgentsPlugin:
     """The plugin, for the orchestrator's client.
 
     One process should have one: what it makes the SDK's default runner is the same for all Workers of a process.
@@ -86,21 +90,34 @@ def plugin(model_seconds: float = 40.0) -> OpenAIAgentsPlugin:
     Args:
         model_seconds: How long one answer of the model may take, with all attempts. It is the same for all
             conversations of a Worker: ``Chat.model_seconds`` does not count here.
+        mcp_servers: How the Worker reaches each MCP server that an agent names in ``temporal_mcp_server``: a function
+            of its ``factory_argument``, which here says for how many seconds to wait for an answer.
     """
-    parameters = ModelActivityParameters(**limits(model_seconds))
-    return OpenAIAgentsPlugin(model_params=parameters, model_provider=LiteLlm(), add_temporal_spans=False)
+    return OpenAIAgentsPlugin(
+        model_params=ModelActivityParameters(**limits(model_seconds)),
+        model_provider=LiteLlm(),
+        add_temporal_spans=False,
+        mcp_servers=mcp_servers,
+    )
 
 
 class AgentConversation(Conversation):
     """The base of a workflow class whose agent is one of the OpenAI Agents SDK."""
 
+    _tools: Sequence[Tool] = ()  # of this turn
+
     @abstractmethod
     def agent(self) -> Agent[None]:
         """The agent that answers the next message."""
 
+    async def ready(self) -> Agent[None]:
+        """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
+        return self.agent()
+
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
-        agent = self.agent()
+        agent = await self.ready()
+        self._tools = agent.tools
         agent = replace(agent, tools=[self._telling(tool) for tool in agent.tools])
         config = RunConfig(
             tool_not_found_behavior="return_error_to_model",
@@ -153,7 +170,7 @@ class AgentConversation(Conversation):
     def _unknown_tool(self, error: ToolErrorFormatterArgs[Any]) -> str | None:
         if error.kind != "tool_not_found":
             return None
-        there_are = ", ".join(tool.name for tool in self.agent().tools)
+        there_are = ", ".join(tool.name for tool in self._tools)
         text = f"Unknown tool {error.tool_name!r}. There are: {there_are}."
         self.note("result", text, error.tool_name, self.note("call", "", error.tool_name))
         return text
@@ -172,11 +189,21 @@ class AgentConversation(Conversation):
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
         try:
-            return str(await tool.on_invoke_tool(context, arguments or "{}"))
-        except FailureError as error:
-            if cancelled(error):
+            return _text(await tool.on_invoke_tool(context, arguments or "{}"))
+        except (FailureError, AgentsException) as error:
+            # The SDK wraps the failure of an MCP call.
+            failure = error if isinstance(error, FailureError) else error.__cause__
+            if not isinstance(failure, FailureError) or cancelled(failure):
                 raise
-            return f"Error: {tool.name} failed. {reason(error)}"
+            return f"Error: {tool.name} failed. {reason(failure)}"
         except ValidationError as error:
             fields = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
             return f"{wrong}. {'; '.join(fields)}"
+
+
+def _text(result: Any) -> str:
+    """What a tool returned, for a model that reads: an MCP tool returns its texts in objects."""
+    parts = result if isinstance(result, list) else [result]
+    if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return str(result)

@@ -1,4 +1,4 @@
-"""The Finance team's workflows. Nobody else starts them; Finance's handler does."""
+"""The Finance team's workflows. Nobody else starts them; Finance's handler does, and its MCP server."""
 
 from __future__ import annotations
 

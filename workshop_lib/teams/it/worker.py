@@ -10,14 +10,14 @@ from workshop_lib.connections import Connections
 from workshop_lib.teams.it import activities
 from workshop_lib.teams.it.contract import ENDPOINT
 from workshop_lib.teams.it.handler import ITHandler
-from workshop_lib.teams.it.workflows import FindHost, MeasureProject
+from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory
 from workshop_lib.teams.offering import offer
 
 NAMESPACE = TASK_QUEUE = "it"
 WORKER: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
     "nexus_service_handlers": [ITHandler()],
-    "workflows": [MeasureProject, FindHost],
+    "workflows": [MeasureProject, FindHost, Memory],
     "activities": [activities.count_issues, activities.look_up_host],
 }
 

@@ -1,7 +1,8 @@
-"""The IT team's workflows. Nobody else starts them; IT's handler does."""
+"""The IT team's workflows. Nobody else starts them; IT's handler does, and its MCP server."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -52,3 +53,80 @@ class FindHost:
             ActivityError: There is no such host (``UnknownHost``), or the list could not be read for a minute.
         """
         return await workflow.execute_activity(activities.look_up_host, query.host, **_LIMITS)
+
+
+_MOST_HOSTS = 20
+
+
+@dataclass
+class Remembered:
+    """What ``Memory`` knows, and what one execution of it hands to the next.
+
+    Attributes:
+        project: The project that was set; empty if none was.
+        hosts: The hosts that were asked for, the latest first, each once.
+        most_events: How long the workflow's history may grow before it continues as new.
+    """
+
+    project: str = ""
+    hosts: list[str] = field(default_factory=list)
+    most_events: int = 500
+
+
+@workflow.defn
+class Memory:
+    """What IT's tools remember from one call to the next. It stays, until somebody ends it.
+
+    Args:
+        known: What it begins with.
+    """
+
+    @workflow.init
+    def __init__(self, known: Remembered) -> None:
+        self._known = known
+
+    @workflow.run
+    async def run(self, known: Remembered) -> None:
+        """Remember.
+
+        Args:
+            known: As for the class.
+        """
+        await workflow.wait_condition(lambda: self._long() and workflow.all_handlers_finished())
+        workflow.continue_as_new(self._known)
+
+    def _long(self) -> bool:
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() > self._known.most_events
+
+    @workflow.update
+    async def set_project(self, project: str) -> str:
+        """Remember a project that there is.
+
+        Args:
+            project: Its key.
+
+        Returns:
+            The key, as Jira has it.
+
+        Raises:
+            ActivityError: There is no such project, or Jira could not be read for a minute.
+        """
+        metrics = await workflow.execute_activity(activities.count_issues, project, **_LIMITS)
+        self._known.project = metrics.project
+        return metrics.project
+
+    @workflow.signal
+    def note_host(self, host: str) -> None:
+        """Remember a host.
+
+        Args:
+            host: Its name.
+        """
+        others = [each for each in self._known.hosts if each != host]
+        self._known.hosts = [host, *others][:_MOST_HOSTS]
+
+    @workflow.query
+    def remembered(self) -> Remembered:
+        """What it knows."""
+        return self._known

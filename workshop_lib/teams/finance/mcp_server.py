@@ -1,0 +1,56 @@
+"""The Finance team's MCP server: a client of Temporal, which starts Finance's workflows.
+
+Over HTTP: ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.mcp_server")``. For a desktop program, which
+starts its MCP servers itself: ``python -m workshop_lib.teams.finance.mcp_server``, with ``WORKSHOP_STATE`` in its
+environment as the notebook has it. Each call starts a workflow of its own, as such servers do: a call that is made
+again starts a second one.
+"""
+
+# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import uuid4
+
+from mcp.server.mcpserver import Context, MCPServer
+from pydantic import Field
+from temporalio.client import Client
+
+from workshop_lib.teams.finance.contract import Roi, StockPrice, StockQuery
+from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.teams.finance.workflows import PriceStock
+from workshop_lib.teams.mcp_serving import application, connected, told
+
+SERVICE = "finance-mcp"
+LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
+server = MCPServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING")
+
+
+@server.tool()
+async def stock_price(
+    ticker: Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")],
+    ctx: Context[Client],
+) -> StockPrice:
+    """The price of a stock right now, in dollars."""
+    client = ctx.request_context.lifespan_context
+    id = f"stock-price-{uuid4()}"
+    with told():
+        return await client.execute_workflow(
+            PriceStock.run, StockQuery(ticker), id=id, task_queue=TASK_QUEUE, execution_timeout=LIMIT
+        )
+
+
+@server.tool()
+async def calculate_roi(
+    invested: Annotated[float, Field(gt=0, description="How many dollars were invested: the amount put in.")],
+    returned: Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")],
+) -> Roi:
+    """The return on an investment (ROI), in percent."""
+    gain = returned - invested
+    return Roi(round(100 * gain / invested, 2), round(gain, 2))
+
+
+app = application(server)
+
+if __name__ == "__main__":
+    server.run()

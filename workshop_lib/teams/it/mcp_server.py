@@ -1,0 +1,115 @@
+"""The IT team's MCP server: a client of Temporal, which starts IT's workflows. See ``teams/finance/mcp_server.py``.
+
+Some of its tools remember: a project that was set, the hosts that were asked for. A workflow keeps that, so it
+outlives the server. There is one memory for all who call, because a call over HTTP does not say whose it is.
+"""
+
+# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowQueryRejectedError
+from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
+from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory, Remembered
+from workshop_lib.teams.mcp_serving import application, connected, told
+
+SERVICE = "it-mcp"
+LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
+MEMORY: dict[str, Any] = {
+    "id": "it-memory",
+    "task_queue": TASK_QUEUE,
+    "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+}
+server = MCPServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
+Project = Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,60}$", description="The name of the host, such as web-1.")]
+
+
+@server.tool()
+async def jira_metrics(project: Project, ctx: Context[Client]) -> JiraMetrics:
+    """Jira metrics of a project: its open issues, those closed this week, and how many days one takes."""
+    client = ctx.request_context.lifespan_context
+    id = f"jira-metrics-{uuid4()}"
+    with told():
+        return await client.execute_workflow(
+            MeasureProject.run, ProjectQuery(project), id=id, task_queue=TASK_QUEUE, execution_timeout=LIMIT
+        )
+
+
+@server.tool()
+async def get_ip(host: Host, ctx: Context[Client]) -> HostAddress:
+    """The IP address of a host."""
+    client = ctx.request_context.lifespan_context
+    id = f"get-ip-{uuid4()}"
+    with told():
+        found = await client.execute_workflow(
+            FindHost.run, HostQuery(host), id=id, task_queue=TASK_QUEUE, execution_timeout=LIMIT
+        )
+        await client.start_workflow(
+            Memory.run, Remembered(), start_signal="note_host", start_signal_args=[found.host], **MEMORY
+        )
+    return found
+
+
+@server.tool()
+async def ip_history(ctx: Context[Client]) -> list[str]:
+    """The history of hosts whose IP addresses were asked for, the latest first."""
+    return (await _remembered(ctx)).hosts
+
+
+@server.tool()
+async def set_project(project: Project, ctx: Context[Client]) -> str:
+    """Set the current project, which is then remembered."""
+    client = ctx.request_context.lifespan_context
+    start = WithStartWorkflowOperation(Memory.run, Remembered(), **MEMORY)
+    with told():
+        return await client.execute_update_with_start_workflow(
+            Memory.set_project, project, start_workflow_operation=start
+        )
+
+
+@server.tool()
+async def get_project(ctx: Context[Client]) -> str:
+    """The chosen project: its key."""
+    return await _project(ctx)
+
+
+@server.tool()
+async def current_project_metrics(ctx: Context[Client]) -> JiraMetrics:
+    """Jira metrics of the current project, the one that is set."""
+    return await jira_metrics(await _project(ctx), ctx)
+
+
+async def _project(ctx: Context[Client]) -> str:
+    project = (await _remembered(ctx)).project
+    if not project:
+        raise ToolError("No project is set. Set one first.")
+    return project
+
+
+async def _remembered(ctx: Context[Client]) -> Remembered:
+    memory = ctx.request_context.lifespan_context.get_workflow_handle(MEMORY["id"])
+    with told():
+        try:
+            return await memory.query(Memory.remembered, reject_condition=QueryRejectCondition.NOT_OPEN)
+        except WorkflowQueryRejectedError:
+            return Remembered()  # somebody has ended it
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return Remembered()  # nothing was ever remembered
+
+
+app = application(server)
+
+if __name__ == "__main__":
+    server.run()

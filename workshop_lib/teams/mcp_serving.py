@@ -1,0 +1,118 @@
+"""How a team runs its MCP server: what is the same for each of them.
+
+Such a server is a client of Temporal: what it is asked for, it starts as a workflow of its team, and waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import uvicorn
+from mcp import MCPError
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import INTERNAL_ERROR
+from starlette.applications import Starlette
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from workshop_lib.conversation import reason
+from workshop_lib.devserver import HOST
+from workshop_lib.state import SERVICES, Lock, StateFolder
+from workshop_lib.worker_process import attach
+
+_LOOK_EVERY = 0.1  # seconds
+_kept: list[object] = []  # what would end with the last reference to it
+
+
+def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncContextManager[Client]]:
+    """The ``lifespan`` of an MCP server: while it runs, it has a client of the team's namespace.
+
+    Args:
+        namespace: The team's.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(server: MCPServer[Client]) -> AsyncIterator[Client]:
+        settings = await attach().connection(namespace, data_converter=pydantic_data_converter)
+        # Without the workshop's interceptors: they explain a wait to whoever sits before the cell that waits.
+        yield await Client.connect(**{**settings, "interceptors": []})
+
+    return lifespan
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Around what a tool does: its failure is told to who called it, with the reason.
+
+    Raises:
+        ToolError: The workflow failed. The caller is told why.
+        MCPError: Temporal did not answer. The caller may try again.
+    """
+    try:
+        yield
+    except (WorkflowFailureError, WorkflowUpdateFailedError) as error:
+        raise ToolError(reason(error)) from None
+    except RPCError as error:
+        raise MCPError(INTERNAL_ERROR, f"Temporal did not answer. {error.message}") from error
+
+
+def application(server: MCPServer[Any]) -> Starlette:
+    """The server over HTTP, at ``/mcp``.
+
+    Args:
+        server: The team's.
+    """
+    # Without sessions: a restarted server knows none of them, and each request is whole without one.
+    return server.streamable_http_app(stateless_http=True, json_response=True)
+
+
+async def listen(service: str, server: MCPServer[Any]) -> None:
+    """Serve a team's MCP server in the process of its Worker, so that both die together.
+
+    It is known under the service's name, as ``state.service_address`` finds it; where another process is so already,
+    as soon as that has ended.
+
+    Args:
+        service: Its name, such as ``"finance-mcp"``.
+        server: The team's.
+
+    Raises:
+        WorkshopError: This process belongs to no notebook, or Temporal does not answer.
+    """
+    # Named TCP: see workshop_lib/http_process.py.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind((HOST, 0))
+    app = application(server)
+    http = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
+
+    async def serve() -> None:
+        async with server.session_manager.run():  # which is all that the application's own lifespan does
+            await http.serve([listening])
+
+    serving = asyncio.create_task(serve())
+    while not http.started:
+        if serving.done():
+            serving.result()
+        await asyncio.sleep(0.001)
+    folder = StateFolder.of_parent()
+    assert folder is not None, "its lifespan has found it"
+    lock = Lock(folder.path / f"{service}.lock")  # which the process holds for as long as it lives
+    announced = {service: f"http://{HOST}:{listening.getsockname()[1]}"}
+
+    async def announce() -> None:
+        while not lock.take():
+            await asyncio.sleep(_LOOK_EVERY)
+        folder.write(SERVICES, announced)
+
+    _kept.extend([serving, lock])
+    if lock.take():
+        folder.write(SERVICES, announced)
+    else:
+        _kept.append(asyncio.create_task(announce()))
