@@ -70,7 +70,8 @@ class Gateway:
         connect: Connects to the namespace that the calls come from. Called once, by the running server.
         endpoints: The Nexus endpoints whose directories are asked. Of two tools with one name, that of the endpoint
             which stands first is served.
-        limit: How long one call may take, with all attempts.
+        limit: How long one call may take, with all attempts. Temporal Server 1.32 starts nothing that has less than
+            1.5 seconds left (``component.nexusoperations.minRequestTimeout``).
     """
 
     def __init__(
@@ -129,16 +130,16 @@ class Gateway:
         return tool.input_schema if tool else None
 
     async def _list(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        tools = await self._directories.ask(ctx.lifespan_context)
-        if self._directories.problems and not tools:
+        await self._directories.ask(ctx.lifespan_context)
+        if self._directories.problems and not self._directories.tools:
             raise MCPError(INTERNAL_ERROR, " ".join(self._directories.problems))
-        return ListToolsResult(tools=[_described(tool) for tool in tools])
+        return ListToolsResult(tools=[_described(tool) for tool in self._directories.tools])
 
     async def _call(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
         id, client, arguments = self._operation_id(ctx), ctx.lifespan_context, params.arguments or {}
         found = await self._directories.find(client, params.name)
         if found is None:
-            names = ", ".join(tool.name for tool in await self._directories.ask(client)) or "none"
+            names = ", ".join(tool.name for tool in self._directories.tools) or "none"
             text = " ".join([f"Unknown tool {params.name!r}. There are: {names}.", *self._directories.problems])
             raise MCPError(INVALID_PARAMS, text)
         endpoint, tool = found

@@ -50,17 +50,18 @@ class Directories:
     def __init__(self, endpoints: Iterable[str]) -> None:
         self._known = {endpoint: _Known() for endpoint in endpoints}
 
-    async def ask(self, client: Client) -> list[Tool]:
+    async def ask(self, client: Client) -> None:
         """Ask them all, at the same time.
 
         Args:
             client: Of the namespace that asks.
-
-        Returns:
-            The tools of those that answered.
         """
         now = time.monotonic()
         await asyncio.gather(*(self._ask(client, endpoint, now) for endpoint in self._known))
+
+    @property
+    def tools(self) -> list[Tool]:
+        """What those offer that answered when they were last asked."""
         listed: dict[str, Tool] = {}
         for known in self._known.values():
             if not known.problem:
