@@ -372,6 +372,17 @@ async def test_a_team_that_is_down_hides_no_other(ws: Workshop, client: Client, 
     assert "Endpoint nowhere did not tell its tools. NOT_FOUND" in str(unknown.value)
 
 
+async def test_a_team_that_goes_down_keeps_its_tools(ws: Workshop, client: Client, team: Team) -> None:
+    await ws.endpoint("brief", namespace="parts", task_queue="brief")
+    directory = DirectoryHandler({parts.Parts: [parts.Parts.stock]})
+    async with serving(gateway(ws, "brief", "finance").app()) as url, McpClient(url) as mcp:
+        async with Worker(team.client, task_queue="brief", nexus_service_handlers=[directory]):
+            before = await mcp.list_tools()
+        after = await mcp.list_tools()
+    names = [[tool.name for tool in listed.tools] for listed in (before, after)]
+    assert names == [["stock", "stock_price", "calculate_roi"]] * 2
+
+
 # One call, one operation.
 
 
@@ -494,8 +505,10 @@ async def test_many_calls_at_once(url: str) -> None:
             given = {"invested": 100, "returned": 100 + number}
             return await (one, other)[number % 2].call_tool("calculate_roi", given)
 
+        await one.list_tools()
         async with asyncio.timeout(30):
-            results = await asyncio.gather(*map(call, numbers))
+            results = await asyncio.gather(*map(call, numbers), return_exceptions=True)
+    assert not [each for each in results if isinstance(each, BaseException)]
     assert [result.structured_content for result in results] == [{"percent": n, "gain": n} for n in numbers]
 
 

@@ -23,6 +23,8 @@ _VERBS = {
     "TimedOut": "timed out",
     "Cancelled": "was cancelled",
 }
+OFFERS_NOTHING = ("NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAUTHORIZED")
+"""Kinds of a directory's failure that will be the same at the next try. After the others, a team may be back soon."""
 _PYDANTICS = re.compile(r"\n\s*For further information visit \S+|\s\[type=.*?\](?=\n|$)")
 
 

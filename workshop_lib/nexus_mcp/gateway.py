@@ -238,7 +238,12 @@ def _described(tool: Tool) -> McpTool:
 
 
 def _answer(tool: Tool, value: Any) -> CallToolResult:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return _error(
+            f"Error: {tool.name} failed (NoJson). It answered with NaN or infinity, which JSON does not have."
+        )
     structured = {tool.result: value} if tool.result else value
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
 

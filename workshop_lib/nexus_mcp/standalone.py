@@ -20,7 +20,7 @@ from temporalio.common import NexusOperationIDConflictPolicy, NexusOperationIDRe
 from temporalio.exceptions import NexusOperationAlreadyStartedError
 from temporalio.service import RPCError
 
-from .calls import operation_input, why
+from .calls import OFFERS_NOTHING, operation_input, why
 from .contract import DISCOVERY_LIMIT, Directory, Tool
 
 _FRESH_SECONDS = 5.0  # how long a directory's last answer does for calls; a listing always asks
@@ -61,17 +61,14 @@ class Directories:
 
     @property
     def tools(self) -> list[Tool]:
-        """What those offer that answered when they were last asked."""
+        """What they offer. A team that is down, and did before, still does: a call waits for it, as Nexus does."""
         listed: dict[str, Tool] = {}
         for known in self._known.values():
-            if not known.problem:
-                listed |= {name: tool for name, tool in known.tools.items() if name not in listed}
+            listed |= {name: tool for name, tool in known.tools.items() if name not in listed}
         return list(listed.values())
 
     async def find(self, client: Client, name: str) -> tuple[str, Tool] | None:
         """The endpoint and the tool of this name; None if there is none.
-
-        What a team offered last is remembered while the team is down: a call waits for it, as Nexus operations do.
 
         Args:
             client: As for ``ask``.
@@ -120,6 +117,7 @@ class Directories:
             except (NexusOperationFailureError, RPCError) as error:
                 kind, text = why(error)
                 known.problem = f"{kind}: {text}"
+                known.tools = {} if kind in OFFERS_NOTHING else known.tools
             known.asked = began
 
 

@@ -18,7 +18,7 @@ from temporalio.exceptions import NexusOperationError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from agents import FunctionTool, RunContextWrapper
 
-    from .calls import failure, operation_input, problems
+    from .calls import OFFERS_NOTHING, failure, operation_input, problems, why
     from .contract import DISCOVERY_LIMIT, Directory, Tool
 
 
@@ -38,7 +38,7 @@ class NexusTools:
     async def listed(self) -> list[FunctionTool]:
         """Ask the directories, and give the agent what they offer now: ``Agent(…, tools=await nexus.listed())``.
 
-        A team that does not answer keeps the tools that it had: a call of them waits for it, or fails with the reason.
+        A team that is down keeps the tools that it had: a call of them waits for it, or fails with the reason.
 
         Returns:
             Tools that never raise for what a model or a team does wrong: their text tells the model.
@@ -57,6 +57,8 @@ class NexusTools:
             )
         except NexusOperationError as error:
             _raise_if_ended(error)
+            if why(error).kind in OFFERS_NOTHING:
+                self._known[endpoint] = []
 
     def _made(self, endpoint: str, tool: Tool) -> FunctionTool:
         async def invoke(context: RunContextWrapper[Any], text: str) -> str:
