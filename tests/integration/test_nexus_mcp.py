@@ -385,6 +385,35 @@ async def test_a_team_that_is_down_hides_no_other(ws: Workshop, client: Client, 
     assert "Endpoint nowhere did not tell its tools. NOT_FOUND" in str(unknown.value)
 
 
+@nexusrpc.service
+class Rival:
+    stock: nexusrpc.Operation[None, str]
+
+
+@service_handler(service=Rival)
+class RivalHandler:
+    @sync_operation
+    async def stock(self, ctx: StartOperationContext, nothing: None) -> str:
+        return "the rival's"
+
+
+async def test_of_two_tools_with_one_name_the_first_endpoints_is_used(ws: Workshop, client: Client, team: Team) -> None:
+    await ws.endpoint("rival", namespace="parts", task_queue="rival")
+    handlers = [RivalHandler(), DirectoryHandler({Rival: [Rival.stock]})]
+    async with Worker(team.client, task_queue="rival", nexus_service_handlers=handlers):
+        for order, wanted in ((("parts", "rival"), '{"red": 3, "blue": 4}'), (("rival", "parts"), "the rival's")):
+            async with serving(gateway(ws, *order).app()) as url, McpClient(url) as mcp:
+                assert [tool.name for tool in (await mcp.list_tools()).tools].count("stock") == 1
+                assert told(await mcp.call_tool("stock", {})) == wanted
+            assert await shop(client, ("stock", {}), endpoints=order) == [wanted]
+
+
+async def test_an_answer_that_is_no_json_is_an_error(mcp: McpClient) -> None:
+    result = await mcp.call_tool("calculate_roi", {"invested": 10**400, "returned": 1})
+    assert result.is_error
+    assert told(result).startswith("Error: calculate_roi failed (NoJson).")
+
+
 async def test_a_team_that_goes_down_keeps_its_tools(ws: Workshop, client: Client, team: Team) -> None:
     await ws.endpoint("brief", namespace="parts", task_queue="brief")
     directory = DirectoryHandler({parts.Parts: [parts.Parts.stock]})
