@@ -7,16 +7,18 @@ from typing import Any
 from temporalio.worker import Worker
 
 from workshop_lib.connections import Connections
+from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.teams.finance import activities
-from workshop_lib.teams.finance.contract import ENDPOINT
+from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.teams.offering import offer
 
 NAMESPACE = TASK_QUEUE = "finance"
+DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi]})  # what agents find
 WORKER: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
-    "nexus_service_handlers": [FinanceHandler(), ExchangeHandler()],
+    "nexus_service_handlers": [FinanceHandler(), ExchangeHandler(), DIRECTORY],
     "workflows": [PriceStock],
     "activities": [activities.read_quote],
 }

@@ -1,0 +1,207 @@
+"""Requests that no client should send: each gets an error, none hurts the gateway. `make chaos` sends a thousand."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from test_nexus_mcp import FINANCE, HEADERS, INITIALIZE, gateway, modern, request, serving, session
+
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+COUNT = 1_000 if os.environ.get("WORKSHOP_CHAOS") else 30
+SEED = int(os.environ.get("WORKSHOP_SEED", "3"))
+SECONDS = 10  # within which each is answered
+
+Case = tuple[bytes, dict[str, str]]
+"""A body, and the headers besides the usual ones."""
+
+GOOD = request(1, "tools/call", name="calculate_roi", arguments={"invested": 1, "returned": 2})
+JUNK: list[Any] = [
+    None,
+    True,
+    -1,
+    1e308,
+    10**400,
+    "",
+    "\x00",
+    "\u2028ö" * 50,
+    "x" * 5_000,
+    [],
+    [[]],
+    {},
+    {"a": {"b": []}},
+]
+
+
+def dumped(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def torn(chance: random.Random) -> Case:
+    whole = dumped(GOOD)
+    return whole[: chance.randrange(1, len(whole))], {}
+
+
+def flipped(chance: random.Random) -> Case:
+    body = bytearray(dumped(GOOD))
+    for _ in range(chance.randrange(1, 4)):
+        body[chance.randrange(len(body))] = chance.choice(b'\x00\xff{}[]",')
+    return bytes(body), {}
+
+
+def noise(chance: random.Random) -> Case:
+    return chance.randbytes(chance.randrange(1, 2_000)), {}
+
+
+def deep(chance: random.Random) -> Case:
+    depth = chance.choice([100, 1_000, 50_000])
+    opened, closed = chance.choice([("[", "]"), ('{"a":', "}")])
+    nested = opened * depth + "1" + closed * depth
+    return (
+        f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"calculate_roi","arguments":{nested}}}}}'.encode(),
+        {},
+    )
+
+
+def junk_field(chance: random.Random) -> Case:
+    """One of the request's fields is something else."""
+    body: Any = json.loads(dumped(GOOD))
+    path = chance.choice(
+        [("jsonrpc",), ("method",), ("params",), ("params", "name"), ("params", "arguments", "invested")]
+    )
+    inner = body
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = chance.choice([each for each in JUNK if each != 1e308])
+    return dumped(body), {}
+
+
+def junk_meta(chance: random.Random) -> Case:
+    key = chance.choice([each for each in JUNK if each is not None and each != "x" * 5_000] + ["two words", "ö"])
+    params = {**GOOD["params"], "_meta": {"nexus-mcp/idempotency-key": key}}
+    return dumped({**GOOD, "params": params}), {}
+
+
+def junk_arguments(chance: random.Random) -> Case:
+    arguments = {chance.choice(["x", "", "__class__", "invested "]): chance.choice(JUNK) for _ in range(3)}
+    return dumped(request(1, "tools/call", name="calculate_roi", arguments=arguments)), {}
+
+
+def unknown_method(chance: random.Random) -> Case:
+    return dumped(
+        request(1, chance.choice(["tools/delete", "", "initialise", "\x00", "rpc.discover", "x" * 9_999]))
+    ), {}
+
+
+def unknown_tool(chance: random.Random) -> Case:
+    name = chance.choice(
+        ["", "../calculate_roi", "calculate_roi\x00", "Finance.convert", "convert", "tools", "ö" * 999]
+    )
+    return dumped(request(1, "tools/call", name=name, arguments={})), {}
+
+
+def junk_header(chance: random.Random) -> Case:
+    name, values = chance.choice(
+        [
+            ("mcp-session-id", ["", "x", "../..", "0" * 9_999]),
+            ("mcp-protocol-version", ["1999-01-01", "", "2026-07-28 ", "x" * 999]),
+            ("content-type", ["text/plain", "", "multipart/form-data; boundary=x"]),
+            ("accept", ["text/html", "", "image/*"]),
+            ("host", ["evil.example", "", "[::1", "127.0.0.1.evil.example:80"]),
+            ("origin", ["http://evil.example", "null", "file://"]),
+        ]
+    )
+    return dumped(GOOD), {name: chance.choice(values)}
+
+
+def batch(chance: random.Random) -> Case:
+    return dumped([GOOD] * chance.randrange(0, 5)), {}
+
+
+def large(chance: random.Random) -> Case:
+    return dumped(request(1, "tools/call", name="calculate_roi", arguments={"x": "x" * (1 << 20)})), {}
+
+
+KINDS: list[Callable[[random.Random], Case]] = [
+    torn,
+    flipped,
+    noise,
+    deep,
+    junk_field,
+    junk_meta,
+    junk_arguments,
+    unknown_method,
+    unknown_tool,
+    junk_header,
+    batch,
+    large,
+]
+
+
+@pytest.fixture(scope="module")
+async def url(ws: Workshop) -> AsyncIterator[str]:
+    finance = await ws.spawn(FINANCE)
+    async with serving(gateway(ws, "finance").app()) as served:
+        yield served
+    await ws.stop(finance)
+
+
+def is_refused(answer: httpx.Response) -> bool:
+    """An error of HTTP or of MCP, or a result that is one."""
+    if answer.status_code >= 400:
+        return True
+    return '"error":{' in answer.text or '"isError":true' in answer.text
+
+
+def changes_nothing(body: bytes) -> bool:
+    """Whether a flip has left a request that may be made, or made a notification of it: that gets no answer."""
+    try:
+        said = json.loads(body)
+        return not isinstance(said, dict) or "id" not in said or said == GOOD
+    except ValueError:
+        return False
+
+
+def in_2026(body: bytes) -> Case:
+    """The same in MCP's version of that year: what is wrong with it comes as far as it did."""
+    try:
+        said = json.loads(body)
+        params = said["params"]
+        params["_meta"] = {**modern(GOOD)["params"]["_meta"], **params.get("_meta", {})}
+        body, method, name = dumped(said), str(said["method"]), str(params["name"])
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        method, name = "tools/call", "calculate_roi"
+    sent = {"mcp-protocol-version": "2026-07-28", "mcp-method": method, "mcp-name": name}
+    return body, {header: value for header, value in sent.items() if value.isascii() and value.isprintable()}
+
+
+async def test_each_gets_an_error_and_the_gateway_goes_on(url: str) -> None:
+    chance = random.Random(SEED)
+    async with session(url) as send, httpx.AsyncClient(timeout=SECONDS, headers=HEADERS) as http:
+        ours = (await http.post(url, json=request(0, "initialize", **INITIALIZE))).headers["mcp-session-id"]
+        for number in range(COUNT):
+            kind = KINDS[number % len(KINDS)]
+            body, headers = kind(chance)
+            era = {"mcp-session-id": ours} if headers else chance.choice([{"mcp-session-id": ours}, {}])
+            if not headers and chance.random() < 0.3:
+                body, era = in_2026(body)
+            about = f"{number}: {kind.__name__} {headers or era} {body[:200]!r}"
+            try:
+                answer = await http.post(url, content=body, headers={**era, **headers})
+            except httpx.LocalProtocolError:
+                continue  # even httpx would not send it
+            except httpx.TimeoutException:
+                pytest.fail(f"no answer to {about}")
+            assert is_refused(answer) or changes_nothing(body), f"{about} got {answer.status_code}: {answer.text[:300]}"
+            assert answer.status_code != 500, f"{about} crashed something: {answer.text[:300]}"
+            if number % 50 == 0:
+                assert '"percent":100.0' in (await send({**GOOD, "id": f"between {number}"})).text
+        assert '"percent":100.0' in (await send({**GOOD, "id": "after"})).text

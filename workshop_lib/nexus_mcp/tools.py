@@ -1,0 +1,91 @@
+"""The tools of Nexus endpoints for an agent of the OpenAI Agents SDK that runs in a workflow.
+
+They are asked for and called through Nexus, so both stand in the workflow's history, and neither is done twice.
+(An MCP server in a workflow would be called by activities; the SDK's plugin refuses a server class of one's own.)
+"""
+
+# No `from __future__ import annotations`: this module is imported by workflows.
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import NexusOperationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from agents import FunctionTool, RunContextWrapper
+
+    from .calls import OFFERS_NOTHING, failure, operation_input, problems, why
+    from .contract import DISCOVERY_LIMIT, Directory, Tool
+
+
+class NexusTools:
+    """The tools of some Nexus endpoints. A workflow keeps one, and asks it for tools as often as it likes.
+
+    Args:
+        endpoints: The Nexus endpoints whose directories are asked. Of two tools with one name, that of the endpoint
+            which stands first is used.
+        limit: How long one call of a tool may take, with all attempts.
+    """
+
+    def __init__(self, endpoints: Sequence[str], limit: timedelta) -> None:
+        self._limit = limit
+        self._known: dict[str, list[Tool]] = {endpoint: [] for endpoint in endpoints}
+
+    async def listed(self) -> list[FunctionTool]:
+        """Ask the directories, and give the agent what they offer now: ``Agent(…, tools=await nexus.listed())``.
+
+        A team that is down keeps the tools that it had: a call of them waits for it, or fails with the reason.
+
+        Returns:
+            Tools that never raise for what a model or a team does wrong: their text tells the model.
+        """
+        await asyncio.gather(*(self._ask(endpoint) for endpoint in self._known))
+        tools: dict[str, FunctionTool] = {}
+        for endpoint, known in self._known.items():
+            tools |= {tool.name: self._made(endpoint, tool) for tool in known if tool.name not in tools}
+        return list(tools.values())
+
+    async def _ask(self, endpoint: str) -> None:
+        nexus = workflow.create_nexus_client(service=Directory, endpoint=endpoint)
+        try:
+            self._known[endpoint] = await nexus.execute_operation(
+                Directory.tools, None, schedule_to_close_timeout=DISCOVERY_LIMIT
+            )
+        except NexusOperationError as error:
+            _raise_if_ended(error)
+            if why(error).kind in OFFERS_NOTHING:
+                self._known[endpoint] = []
+
+    def _made(self, endpoint: str, tool: Tool) -> FunctionTool:
+        async def invoke(context: RunContextWrapper[Any], text: str) -> str:
+            return await self._call(endpoint, tool, text)
+
+        return FunctionTool(tool.name, tool.description, tool.input_schema, invoke, strict_json_schema=False)
+
+    async def _call(self, endpoint: str, tool: Tool, text: str) -> str:
+        try:
+            arguments = json.loads(text or "{}")
+        except (ValueError, RecursionError) as error:
+            return f"Invalid arguments for {tool.name}: they are no JSON. {error}"
+        if wrong := problems(tool, arguments):
+            return wrong
+        nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=endpoint)
+        try:
+            value: Any = await nexus.execute_operation(
+                tool.operation, operation_input(tool, arguments), schedule_to_close_timeout=self._limit
+            )
+        except NexusOperationError as error:
+            _raise_if_ended(error)
+            return failure(tool, error)
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _raise_if_ended(error: NexusOperationError) -> None:
+    """What was cancelled because the workflow was is no failure to talk about."""
+    task = asyncio.current_task()
+    if is_cancelled_exception(error) and task is not None and task.cancelling():
+        raise error
