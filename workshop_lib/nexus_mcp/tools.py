@@ -22,6 +22,10 @@ with workflow.unsafe.imports_passed_through():
     from .contract import DISCOVERY_LIMIT, Directory, Tool
 
 
+PATIENCE = timedelta(seconds=0.5)
+"""How long an agent's user waits for directories."""
+
+
 class NexusTools:
     """The tools of some Nexus endpoints. A workflow keeps one, and asks it for tools as often as it likes.
 
@@ -34,16 +38,21 @@ class NexusTools:
     def __init__(self, endpoints: Sequence[str], limit: timedelta) -> None:
         self._limit = limit
         self._known: dict[str, list[Tool]] = {endpoint: [] for endpoint in endpoints}
+        self._asked: dict[str, asyncio.Task[None]] = {}
 
     async def listed(self) -> list[FunctionTool]:
         """Ask the directories, and give the agent what they offer now: ``Agent(…, tools=await nexus.listed())``.
 
-        A team that is down keeps the tools that it had: a call of them waits for it, or fails with the reason.
+        A team that is down keeps the tools that it had: a call of them waits for it, or fails with the reason. Nobody
+        waits for it here for longer than ``PATIENCE``; an answer that comes later counts the next time.
 
         Returns:
             Tools that never raise for what a model or a team does wrong: their text tells the model.
         """
-        await asyncio.gather(*(self._ask(endpoint) for endpoint in self._known))
+        for endpoint in self._known:
+            if endpoint not in self._asked or self._asked[endpoint].done():
+                self._asked[endpoint] = asyncio.create_task(self._ask(endpoint))
+        await workflow.wait(self._asked.values(), timeout=PATIENCE.total_seconds())
         tools: dict[str, FunctionTool] = {}
         for endpoint, known in self._known.items():
             tools |= {tool.name: self._made(endpoint, tool) for tool in known if tool.name not in tools}
@@ -56,7 +65,6 @@ class NexusTools:
                 Directory.tools, None, schedule_to_close_timeout=DISCOVERY_LIMIT
             )
         except NexusOperationError as error:
-            _raise_if_ended(error)
             if why(error).kind in OFFERS_NOTHING:
                 self._known[endpoint] = []
 

@@ -1,0 +1,38 @@
+"""The gateway of demo 4: the tools of Finance and IT for MCP clients that are no workflows.
+
+``ws.serve("gateway", "workshop_lib.demos.gateway")`` serves them over HTTP, ``python -m workshop_lib.demos.gateway``
+over standard input and output. A call is an operation that begins in the orchestrator's namespace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from temporalio.client import Client
+
+from workshop_lib.demos import local
+from workshop_lib.nexus_mcp.gateway import Gateway
+from workshop_lib.processes import leave
+from workshop_lib.quiet import quieten
+from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
+from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
+from workshop_lib.worker_process import attach
+
+TOKEN = "WORKSHOP_GATEWAY_TOKEN"  # the variable that holds it; without one, whoever reaches the port may call
+
+
+async def connect() -> Client:
+    """The gateway's client."""
+    settings = await attach().connection(local.NAMESPACE)
+    # Without the workshop's interceptors: they explain a wait to whoever sits before the cell that waits.
+    return await Client.connect(**{**settings, "interceptors": []})
+
+
+gateway = Gateway(connect, [FINANCE_ENDPOINT, IT_ENDPOINT])
+app = gateway.app(os.environ.get(TOKEN, ""))
+
+if __name__ == "__main__":
+    quieten()
+    asyncio.run(gateway.serve_stdio())
+    leave(0)

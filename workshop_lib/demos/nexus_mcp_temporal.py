@@ -1,0 +1,101 @@
+"""Demo 4: an agent of the OpenAI Agents SDK. It discovers the tools of two teams and calls them, both over Nexus.
+
+Each team keeps a directory of its tools behind its endpoint (``workshop_lib.nexus_mcp``). Discovery and calls are
+operations, with Temporal's guarantees. MCP clients elsewhere find the same tools at the gateway.
+"""
+
+# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from agents import Agent
+    from temporalio.openai_agents.workflow import activity_as_tool
+
+    from workshop_lib.agent import QUICK_TAKEOVER
+    from workshop_lib.connections import Connections
+    from workshop_lib.conversation import Chat
+    from workshop_lib.demos import local
+    from workshop_lib.demos.openai_agents import AgentConversation, plugin
+    from workshop_lib.nexus_mcp.tools import NexusTools
+    from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
+    from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
+
+COMPUTERS = {
+    "orchestrator": "workshop_lib.demos.nexus_mcp_temporal",
+    "it": "workshop_lib.teams.it.worker",
+    "finance": "workshop_lib.teams.finance.worker",
+}
+"""Which module runs on which computer: each has ``worker(ws)``."""
+
+
+@workflow.defn
+class NexusMcpAgent(AgentConversation):
+    """Talks to a person, and asks two other teams for what it does not know.
+
+    Args:
+        chat: As for ``Conversation``.
+    """
+
+    @workflow.init
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(chat)
+        limit = timedelta(seconds=chat.tool_seconds)
+        self._nexus = NexusTools([FINANCE_ENDPOINT, IT_ENDPOINT], limit)
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended.
+
+        Args:
+            chat: As in ``Conversation``.
+
+        Returns:
+            How many messages were answered.
+        """
+        return await self.converse()
+
+    def agent(self) -> Agent[None]:
+        """See base class."""
+        limits = local.limits(timedelta(seconds=self.chat.tool_seconds))
+        own = [activity_as_tool(each, **limits) for each in local.TOOLS]
+        return Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
+
+    async def ready(self) -> Agent[None]:
+        """See base class."""
+        agent = self.agent()
+        return replace(agent, tools=[*agent.tools, *await self._nexus.listed()])
+
+
+AGENT = NexusMcpAgent
+WORKER: dict[str, Any] = {
+    "task_queue": local.TASK_QUEUE,
+    "workflows": [NexusMcpAgent],
+    "activities": local.TOOLS,
+    **QUICK_TAKEOVER,
+}
+
+
+async def connect(ws: Connections) -> Client:
+    """The orchestrator's client. The plugin on it is also that of the Worker.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return await Client.connect(**await ws.connection(local.NAMESPACE, plugins=[plugin()]))
+
+
+async def worker(ws: Connections) -> Worker:
+    """The orchestrator's Worker, not yet running.
+
+    Args:
+        ws: How to reach the service.
+    """
+    return Worker(await connect(ws), **WORKER, activity_executor=ThreadPoolExecutor(20))
