@@ -12,8 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from keyed_finance import KEY as KEY
 
     from workshop_lib.conversation import Chat
-    from workshop_lib.demos.openai_agents import AgentConversation
-    from workshop_lib.demos.openai_mcp_temporal import McpAgent, servers
+    from workshop_lib.demos.openai_mcp_temporal import McpAgent, McpConversation, servers
 
 
 def key(call: MCPToolMetaContext) -> dict[str, str]:
@@ -26,7 +25,7 @@ def key(call: MCPToolMetaContext) -> dict[str, str]:
 
 
 @workflow.defn
-class KeyedAgent(AgentConversation):
+class KeyedAgent(McpConversation):
     """Tells a server which calls are one and the same."""
 
     @workflow.run
