@@ -25,7 +25,7 @@ from temporalio.workflow import ActivityConfig
 with workflow.unsafe.imports_passed_through():
     import httpx2
     from agents import Agent, FunctionTool, Tool
-    from agents.mcp import MCPServer, MCPServerStreamableHttp, MCPUtil
+    from agents.mcp import MCPServer, MCPServerStreamableHttp, MCPToolMetaContext, MCPUtil
     from mcp import Tool as McpTool
     from temporalio.openai_agents.workflow import activity_as_tool, temporal_mcp_server
 
@@ -49,6 +49,7 @@ SERVERS = {
 """The MCP servers on their own, for ``ws.serve``, where the Workers run beside the notebook."""
 
 
+KEY = "workshop.example/idempotency-key"  # of a call's `_meta`
 _LISTING_SECONDS = 3.0  # for a server to say which tools it has
 _LISTING = ActivityConfig(
     schedule_to_close_timeout=timedelta(seconds=_LISTING_SECONDS),
@@ -61,16 +62,31 @@ _LISTING = ActivityConfig(
 )
 
 
-def servers(chat: Chat, **options: Any) -> list[MCPServer]:
+def key(call: MCPToolMetaContext) -> dict[str, str]:
+    """What goes with a call as ``_meta``: a key that names it.
+
+    The SDK asks in the workflow, once for each use of a tool, and the activity has it among its arguments: it is the
+    same in each attempt, and in a replay. The teams' servers do not look at it.
+
+    Args:
+        call: What the SDK knows of it.
+    """
+    return {KEY: str(workflow.uuid4())}
+
+
+def servers(chat: Chat) -> list[MCPServer]:
     """The MCP servers whose tools the model may call. A call is an activity of the plugin.
 
     Args:
         chat: Says how long one use of a tool may take.
-        options: Further ones of ``temporal_mcp_server``, such as ``tool_meta_resolver``.
     """
-    limit = timedelta(seconds=chat.tool_seconds)
-    options = {"activity_config": local.limits(limit), "factory_argument": chat.tool_seconds, **options}
-    return [temporal_mcp_server(name, **options, use_structured_content=True) for name in ("finance", "it")]
+    options: dict[str, Any] = {
+        "activity_config": local.limits(timedelta(seconds=chat.tool_seconds)),
+        "factory_argument": chat.tool_seconds,
+        "tool_meta_resolver": key,
+        "use_structured_content": True,
+    }
+    return [temporal_mcp_server("finance", **options), temporal_mcp_server("it", **options)]
 
 
 class McpConversation(AgentConversation):
