@@ -4,9 +4,11 @@
 
 import asyncio
 import contextlib
+import http.server
 import json
 import socket
 import sys
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -35,9 +37,11 @@ from temporalio.worker import Interceptor, NexusOperationInboundInterceptor, Rep
 from workshop_lib.conversation import Chat, Conversation
 from workshop_lib.demos.openai_agents import plugin
 from workshop_lib.governance.allowlist import Allowlist
+from workshop_lib.nexus_mcp import gateway as gateway_module
+from workshop_lib.nexus_mcp import standalone
 from workshop_lib.nexus_mcp.calls import problems
 from workshop_lib.nexus_mcp.contract import Directory, Tool
-from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.nexus_mcp.directory import DirectoryHandler, _docstring
 from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, LARGEST_REQUEST, Gateway
 from workshop_lib.spawned import environment
 from workshop_lib.workshop import Workshop
@@ -63,9 +67,11 @@ class Changing:
 
     def __init__(self) -> None:
         self.now = DirectoryHandler(parts.OFFERED)
+        self.asked = 0
 
     @sync_operation
     async def tools(self, ctx: StartOperationContext, nothing: None) -> list[Tool]:
+        self.asked += 1
         return self.now._tools
 
 
@@ -323,6 +329,35 @@ def test_a_schema_that_cannot_be_checked_lets_nothing_through(schema: dict[str, 
     assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
 
 
+class _Elsewhere(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_schema_cannot_make_the_caller_fetch_something() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        schema = {"$ref": f"http://127.0.0.1:{elsewhere.server_port}/schema"}
+        tool = Tool("odd", "", {"properties": {"x": schema}}, {}, "Odd", "odd", "", "")
+        assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
+        elsewhere.shutdown()
+
+
+def test_what_python_says_of_a_class_is_no_description() -> None:
+    assert [_docstring(kind) for kind in (parts.Line, parts.Colour, str, type(None), list[int])] == [
+        "",
+        "A colour.",
+        "",
+        "",
+        "",
+    ]
+
+
 # Errors, by their reason.
 
 REASONS = [
@@ -498,6 +533,36 @@ async def test_calling_off_cancels_the_operation(url: str, team: Team, mode: str
         call.cancel()
         await team.cancelled(workflow)
         assert told(await mcp.call_tool("count", {"input": 1})) == "1"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_what_is_called_off_while_it_starts_is_cancelled(
+    url: str, team: Team, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    starting, go = asyncio.Event(), asyncio.Event()
+
+    async def slow_start(*arguments: Any) -> Any:
+        starting.set()
+        await go.wait()
+        return await standalone.start(*arguments)
+
+    async with McpClient(url, mode=mode) as mcp:
+        await mcp.list_tools()
+        monkeypatch.setattr(gateway_module, "start", slow_start)
+        call = asyncio.create_task(mcp.call_tool("waits", {"input": "early"}))
+        await starting.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await mcp.list_tools()  # by now the gateway knows
+        go.set()
+        await team.cancelled(await team.started("early"))
+
+
+async def test_many_first_calls_ask_a_directory_once_or_twice(ws: Workshop, team: Team) -> None:
+    async with serving(gateway(ws, "parts").app()) as url, session(url) as send:
+        before = team.directory.asked
+        await asyncio.gather(*(send({**CALL, "id": number}) for number in range(20)))
+    assert team.directory.asked - before <= 3
 
 
 async def test_a_call_that_was_called_off_stays_so(ws: Workshop, url: str, team: Team) -> None:
