@@ -24,6 +24,7 @@ from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     import httpx2
+    import jsonschema  # noqa: F401  # an MCP client would import it with its first call, and not heartbeat meanwhile
     from agents import Agent, FunctionTool, Tool
     from agents.mcp import MCPServer, MCPServerStreamableHttp, MCPToolMetaContext, MCPUtil
     from mcp import Tool as McpTool
