@@ -152,6 +152,7 @@ class Conversation(ABC):
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
         self._turn = asyncio.Lock()  # lets its waiters in one by one, in the order in which they came
+        self._answering: dict[asyncio.Task[Any], None] = {}  # in this order, also in a replay
         self._ended = False
 
     @abstractmethod
@@ -171,7 +172,14 @@ class Conversation(ABC):
         Returns:
             How many messages were answered.
         """
-        await workflow.wait_condition(lambda: (self._ended or self._long()) and workflow.all_handlers_finished())
+        try:
+            await workflow.wait_condition(lambda: (self._ended or self._long()) and workflow.all_handlers_finished())
+        except asyncio.CancelledError:
+            # The SDK cancels `run` alone. What a message waits for would go on, and nobody would hear of it.
+            for task in list(self._answering):
+                task.cancel()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            raise
         if not self._ended:
             workflow.continue_as_new(self.chat)
         return self.chat.answered
@@ -187,8 +195,11 @@ class Conversation(ABC):
         Args:
             text: The user's message.
         """
-        update = workflow.current_update_info()
+        update, task = workflow.current_update_info(), asyncio.current_task()
         assert update is not None
+        assert task is not None
+        self._answering[task] = None
+        task.add_done_callback(self._answering.pop)
         async with self._turn:
             if update.id not in self.chat.replies:
                 self._keep(update.id, await self._take_turn(text))

@@ -25,6 +25,7 @@ from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import describe
 from workshop_lib.faults import Faults
+from workshop_lib.imports import without_collector
 from workshop_lib.messages import WorkshopError
 from workshop_lib.processes import leave
 from workshop_lib.quiet import quieten
@@ -72,7 +73,8 @@ async def _build(ws: Connections, arguments: list[str]) -> Worker:
 async def main(arguments: list[str]) -> None:
     """Run the worker that the arguments describe until SIGTERM."""
     quieten()
-    worker = await _build(attach(), arguments)
+    with without_collector():
+        worker = await _build(attach(), arguments)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     running = asyncio.create_task(worker.run())

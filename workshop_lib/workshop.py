@@ -20,6 +20,7 @@ from workshop_lib.cells import CellError, Cells, workflow_types
 from workshop_lib.connections import Connections
 from workshop_lib.devserver import DevServer
 from workshop_lib.failures import render_in_notebooks
+from workshop_lib.imports import without_collector
 from workshop_lib.ledger import Ledger
 from workshop_lib.llm import settings as llm
 from workshop_lib.messages import WorkshopError, in_notebook, say
@@ -108,8 +109,11 @@ class Workshop(Connections):
         try:
             if "litellm" not in sys.modules:
                 # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
+                # LiteLLM would import the other two with its first call.
                 await asyncio.sleep(0.05)
-                importlib.import_module("litellm")
+                with without_collector():
+                    for name in ("litellm", "openai.resources.chat", "mcp"):
+                        importlib.import_module(name)
         finally:
             await serving
 
@@ -183,6 +187,9 @@ class Workshop(Connections):
             WorkshopError: The Worker cannot be built or started, or the one before does not stop.
         """
         place = (client.namespace, str(settings.get("task_queue")))
+        if "deployment_config" not in settings:  # which has an id of its own
+            # Else the SDK hashes the code of every module that is loaded: 0.2 s where LiteLLM is one of them.
+            settings = {"build_id": "workshop", **settings}
         running = InProcessWorker(lambda: worker(client, **self._latest(settings)), place, lambda: self._uses(settings))
         self._background.call(self._put_in_place(running), _WAIT_SECONDS)
         return running
@@ -368,9 +375,7 @@ class Workshop(Connections):
             await self.terminate(executions, "the %%workflow cell was edited")
             if executions:
                 ids = ", ".join(execution.id for execution in executions[:5])
-                said.append(
-                    f"{_executions(len(executions))} of the former code had not ended, and was ended now: {ids}."
-                )
+                said.append(f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}.")
         for worker in self._running:
             if worker.wanted and worker.uses() & set(modules):
                 try:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from nexusrpc import Operation
 from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -12,7 +14,9 @@ with workflow.unsafe.imports_passed_through():
 
 MODEL: dict[str, Any] = {}  # address and key of the model
 SCHEMAS: list[dict[str, Any]] = []
+OPERATIONS: dict[str, tuple[Operation[Any, Any], type, str]] = {}  # with contract and endpoint; other tools: activities
 INSTRUCTIONS = ""
+_LIMIT = timedelta(seconds=10)
 
 
 @activity.defn
@@ -39,17 +43,24 @@ class BareAgent:
     @workflow.update
     async def send_message(self, text: str) -> str:
         """One turn."""
-        limit = timedelta(seconds=10)
         async with self.turn:
             self.messages.append({"role": "user", "content": text})
             while True:
-                said = await workflow.execute_activity(ask, self.messages, start_to_close_timeout=limit)
+                said = await workflow.execute_activity(ask, self.messages, start_to_close_timeout=_LIMIT)
                 self.messages.append(said)
                 if not said.get("tool_calls"):
                     return str(said["content"])
                 for call in said["tool_calls"]:
-                    given = json.loads(call["function"]["arguments"])
-                    result = await workflow.execute_activity(
-                        call["function"]["name"], args=[*given.values()], start_to_close_timeout=limit
-                    )
-                    self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": str(result)})
+                    result = await use(call["function"]["name"], json.loads(call["function"]["arguments"]))
+                    self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+
+
+async def use(tool: str, given: dict[str, Any]) -> str:
+    """Do what the model asks for."""
+    if tool not in OPERATIONS:
+        return str(await workflow.execute_activity(tool, args=[*given.values()], start_to_close_timeout=_LIMIT))
+    operation, service, endpoint = OPERATIONS[tool]
+    client: workflow.NexusClient[Any] = workflow.create_nexus_client(service=service, endpoint=endpoint)
+    assert operation.input_type is not None
+    asked = operation.input_type(**given)
+    return json.dumps(asdict(await client.execute_operation(operation, asked, schedule_to_close_timeout=_LIMIT)))

@@ -2,6 +2,7 @@
 
 Machines are noisy, so no absolute time is a bar but for the two that a learner feels. Both sides of a ratio take turns
 call by call; it is the ratio of their medians over all calls, and the quartiles of the rounds are printed with it.
+`python tests/benchmarks/bench.py demo 1` runs the rows whose names (in FRESH and SERVED) contain "demo 1" only.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,109 +182,78 @@ def costs(pairs: list[tuple[float, float]]) -> None:
     verdict("the allowlist's cost on an operation", 100 * cost(pairs) / bare, 10, " %", spread + " (bootstrap)")
 
 
-async def agent_turns(ws: Workshop) -> None:
-    """A warm turn with one tool: the support team's agent, and the bare SDKs doing the same, on the same server."""
-    import bare_agent
-
-    from workshop_lib.agent import Tool, activity_tool
-    from workshop_lib.conversation import Chat
-    from workshop_lib.llm.settings import SERVICE, model
-    from workshop_lib.teams.support import activities
-    from workshop_lib.teams.support.worker import WORKER
-    from workshop_lib.teams.support.workflows import DISPATCHER, PURPOSE, Dispatcher, ToSpecialist
-
+async def agent_turns(ws: Workshop, who: str, talking: str) -> None:
+    """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
     await Workshop.start(model=True)
-    bare_agent.MODEL = {**model("offline"), "api_base": ws._services[SERVICE].url + "/v1"}  # past the proxy
-    offered = [activity_tool(activities.calculator), activity_tool(activities.weather)]
-    offered.append(Tool("ask_specialist", PURPOSE, ToSpecialist, lambda call: call))
-    bare_agent.SCHEMAS = [tool.schema for tool in offered]
-    bare_agent.INSTRUCTIONS = DISPATCHER
-    client, bare = await Client.connect(**await ws.connection("default")), await Client.connect(ws.server.address)
-    threads = ThreadPoolExecutor(20)
-    ws.run(Worker, client, **WORKER, activity_executor=threads)
-    tools: list[Callable[..., Any]] = [bare_agent.ask, activities.calculator]
-    worker = Worker(
-        bare,
-        task_queue="bare-agent",
-        workflows=[bare_agent.BareAgent],
-        activities=tools,
-        activity_executor=threads,
-    )
-    hour = timedelta(hours=1)
-    numbers = iter(range(1_000_000))
+    import turns  # with LiteLLM, which the other rows do without
 
-    def asker(start: Callable[[str], Awaitable[Any]]) -> Callable[[], Awaitable[object]]:
-        """Ask, in a new conversation after every ten turns."""
-        asked = 0
-        handle: Any = None
-
-        async def ask() -> object:
-            nonlocal asked, handle
-            if asked % 10 == 0:
-                handle = await start(f"chat-{next(numbers)}")
-            asked += 1
-            return await handle.execute_update("send_message", f"What is {asked} * 7?")
-
-        return ask
-
-    def ours(chat: str) -> Awaitable[Any]:
-        settings: dict[str, Any] = {"id": chat, "task_queue": "support", "execution_timeout": hour}
-        return client.start_workflow(Dispatcher.run, Chat(model="offline"), **settings)
-
-    def bares(chat: str) -> Awaitable[Any]:
-        settings: dict[str, Any] = {"id": chat, "task_queue": "bare-agent", "execution_timeout": hour}
-        return bare.start_workflow(bare_agent.BareAgent.run, **settings)
-
-    async with worker:
-        for start in (ours, bares):
-            warm = asker(start)
-            for _ in range(10):
-                await warm()
-        await ratio("an agent's warm turn with one tool, ours / bare SDKs", 1.25, asker(ours), asker(bares))
+    async with getattr(turns, talking)(ws) as (ours, bare):
+        for turn in (ours, bare):
+            for _ in range(turns.CONVERSATION):
+                await turn()
+        await ratio(f"{who}'s warm turn with one tool, ours / bare SDKs", 1.25, ours, bare)
 
 
-def first_answer() -> None:
+def first_answer(who: str, demo: str = "", more: str = "") -> None:
     """From the start of a process to an agent's first answer, less the imports that the bare SDKs need for one.
 
     LiteLLM postpones two of its imports: OpenAI's resources to the first call, mcp to the first one with tools.
     """
-    begin = "import time; t = time.perf_counter()\n"
-    end = "print(time.perf_counter() - t, flush=True); import os; os._exit(0)"
     bare = "import os; os.environ['LITELLM_LOCAL_MODEL_COST_MAP'] = 'True'\n"
-    bare += "import temporalio.client, temporalio.worker, litellm, openai.resources.chat, mcp\n"
+    bare += f"import temporalio.client, temporalio.worker, litellm, openai.resources.chat, mcp{more}\n"
     ours = (Path(__file__).parent / "first_answer.py").read_text()
     times: dict[str, list[float]] = {bare: [], ours: []}
     for _ in range(7):
         for program, seen in times.items():
-            with tempfile.TemporaryDirectory() as home:
-                env = {**os.environ, "WORKSHOP_HOME": home}
-                command = [sys.executable, "-c", begin + program + end]
-                out = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-                seen.append(float(out.stdout.split()[-1]))
+            seen.append(in_process(program, *demo))
     medians = {program: statistics.median(seen) for program, seen in times.items()}
     spread = f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, medians of 7 processes each"
-    verdict("an agent's first answer over the bare imports", medians[ours] - medians[bare], 1.0, " s", spread)
+    verdict(f"{who}'s first answer over the bare imports", medians[ours] - medians[bare], 1.0, " s", spread)
+
+
+def in_process(code: str, *arguments: str) -> float:
+    """The time that a program takes in a fresh interpreter, as it says itself."""
+    report = "print(time.perf_counter() - t, flush=True); import os; os._exit(0)"
+    program = f"import time; t = time.perf_counter()\n{code}\n{report}"
+    with tempfile.TemporaryDirectory() as home:
+        env = {**os.environ, "WORKSHOP_HOME": home}
+        command = [sys.executable, "-c", program, *arguments]
+        out = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    return float(out.stdout.split()[-1])
 
 
 def whole_process(name: str, code: str, most: float) -> None:
-    """The time that a statement takes in a fresh interpreter, as it says itself."""
-    report = "print(time.perf_counter() - t, flush=True); import os; os._exit(0)"
-    program = f"import time; t = time.perf_counter()\n{code}\n{report}"
-    times = []
-    for _ in range(7):
-        with tempfile.TemporaryDirectory() as home:
-            env = {**os.environ, "WORKSHOP_HOME": home}
-            out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
-            times.append(float(out.stdout.split()[-1]))
+    """A statement in a fresh interpreter."""
+    times = [in_process(code) for _ in range(7)]
     verdict(name, statistics.median(times), most, " s", f"from {min(times):.2f} to {max(times):.2f} s in 7 processes")
 
 
-async def main() -> None:
-    """Everything, one after another."""
-    whole_process("import workshop_lib", "import workshop_lib", 0.3)
-    start = "import asyncio\nfrom workshop_lib import Workshop\nasyncio.run(Workshop.start())"
-    whole_process("import and Workshop.start() in a fresh process", start, 1.5)
-    first_answer()
+_START = "import asyncio\nfrom workshop_lib import Workshop\nasyncio.run(Workshop.start())"
+_AGENTS = ", agents, agents.extensions.models.litellm_model, temporalio.openai_agents"
+FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
+    "import": lambda: whole_process("import workshop_lib", "import workshop_lib", 0.3),
+    "start": lambda: whole_process("import and Workshop.start() in a fresh process", _START, 1.5),
+    "first answer": lambda: first_answer("an agent"),
+    "demo 1: first answer": lambda: first_answer("demo 1", "1"),
+    "demo 2: first answer": lambda: first_answer("demo 2", "2", _AGENTS),
+}
+SERVED: dict[str, Callable[[Workshop, str], Awaitable[None]]] = {  # given the workshop and the stock server
+    "round trip": round_trips,
+    "operation": operations,
+    "allowlist": lambda ws, _: allowlist(ws),
+    "turn": lambda ws, _: agent_turns(ws, "an agent", "support"),
+    "demo 1: turn": lambda ws, _: agent_turns(ws, "demo 1", "litellm_temporal"),
+    "demo 2: turn": lambda ws, _: agent_turns(ws, "demo 2", "openai_temporal"),
+}
+
+
+async def main(part: str) -> None:
+    """The rows whose names contain this, one after another."""
+    for row in (fresh for name, fresh in FRESH.items() if part in name):
+        row()
+    rows = [served for name, served in SERVED.items() if part in name]
+    if not rows:
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKSHOP_HOME"] = folder
         port, ui = free_ports(2)
@@ -294,10 +262,8 @@ async def main() -> None:
         stock = Process(command, log=Path(folder) / "stock.log", environment=os.environ)
         ws = await Workshop.start()
         try:
-            await round_trips(ws, f"{HOST}:{port}")
-            await operations(ws, f"{HOST}:{port}")
-            await allowlist(ws)
-            await agent_turns(ws)
+            for served in rows:
+                await served(ws, f"{HOST}:{port}")
         finally:
             await ws.close()
             stock.close()
@@ -305,5 +271,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(" ".join(sys.argv[1:])))
     leave(int(failed))

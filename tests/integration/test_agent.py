@@ -1,4 +1,4 @@
-"""Every agent keeps its promises: messages in order, errors as sentences, a bounded memory, and it never gets stuck."""
+"""The support team's agent: what is peculiar to it, and what a conversation promises besides test_demos.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from runs import lengths
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
@@ -81,98 +82,6 @@ async def refused(handle: Handle, text: str) -> str:
     return str(failed.value.cause.type)
 
 
-async def test_messages_at_once_have_their_own_answers_in_order(handle: Handle) -> None:
-    sums = [f"What is {number} * 11?" for number in range(2, 10)]
-    started = [await handle.start_update(Dispatcher.send_message, text, wait_for_stage=ACCEPTED) for text in sums]
-    replies = await asyncio.gather(*(update.result() for update in started))
-    assert [str(number * 11) in reply.text for number, reply in enumerate(replies, 2)] == [True] * 8
-    assert [entry.text for entry in await transcript(handle, "user")] == sums
-    said = [entry.kind for entry in await handle.query(Dispatcher.transcript)]
-    assert said == ["user", "call", "result", "agent"] * 8, "one is answered before the next begins"
-
-
-@pytest.mark.parametrize(("status", "kind"), [("401", "AuthenticationError"), ("404", "NotFoundError")])
-async def test_a_permanent_error_is_not_retried_and_told(ws: Workshop, handle: Handle, status: str, kind: str) -> None:
-    with ws.fault(f"model.answers_{status}", times=ALWAYS) as fault:
-        reply = await ask(handle, WEATHER)
-    assert (reply.problem, fault.fired) == (kind, 1)
-    assert status in reply.text
-    await still_answers(handle)
-
-
-async def test_a_rate_limit_is_waited_for_as_long_as_the_provider_asks(ws: Workshop, support: Client) -> None:
-    handle = await begin(ws, support)
-    with ws.fault("model.answers_429", times=8, seconds=1) as fault:
-        reply = await ask(handle, WEATHER)
-    assert (reply.problem, fault.fired) == ("", 8)
-    gaps = [later - earlier for earlier, later in zip(fault.at, fault.at[1:], strict=False)]
-    assert min(gaps) >= 0.95
-    await still_answers(handle)
-    await handle.terminate()
-
-
-@pytest.mark.parametrize(
-    ("fault", "seconds", "problem"),
-    [
-        ("answers_500", 1.0, "InternalServerError"),
-        ("answers_503", 1.0, "ServiceUnavailableError"),
-        ("answers_429", 1.0, "RateLimitError"),
-        ("answers_429", 3600.0, "RateLimitError"),
-        ("answers_nonsense", 1.0, "InternalServerError"),
-        ("delays", 60.0, "TimeoutError"),
-    ],
-)
-async def test_a_model_that_is_down_for_good_ends_in_a_sentence(
-    ws: Workshop, handle: Handle, fault: str, seconds: float, problem: str
-) -> None:
-    began = time.monotonic()
-    with ws.fault(f"model.{fault}", times=ALWAYS, seconds=seconds):
-        reply = await ask(handle, WEATHER)
-    assert reply.problem == problem
-    assert reply.text.startswith("I could not answer that. ")
-    assert time.monotonic() - began < 5
-    await still_answers(handle)
-
-
-@pytest.mark.parametrize("times", [1, ALWAYS])
-@pytest.mark.parametrize(
-    "mistake", ["garbles_arguments", "forgets_arguments", "invents_tool", "invents_field", "mistypes_field"]
-)
-async def test_the_models_mistakes_are_its_own_to_repair(
-    ws: Workshop, handle: Handle, mistake: str, times: int
-) -> None:
-    with ws.fault(f"model.{mistake}", times=times) as fault:
-        reply = await ask(handle, WEATHER)
-    assert reply.problem == ""
-    if times == 1:
-        assert fault.fired == 1
-        assert "-4" in reply.text
-        results = [entry.text for entry in await transcript(handle, "result")]
-        assert results[0].startswith(("Invalid arguments", "Unknown tool"))
-        assert results[1:] == ["Oslo: snow, -4 °C"]
-    else:
-        assert 1 < fault.fired < 10
-        assert "-4" not in reply.text
-    await still_answers(handle)
-
-
-async def test_a_tool_may_take_longer_than_a_person_waits(ws: Workshop, support: Client) -> None:
-    handle = await begin(ws, support)
-    ledger = ws.ledger.count("refund")
-    order, began = ws.id("order"), time.monotonic()
-    with ws.fault("refund.is_slow", seconds=15) as fault:
-        asked = asyncio.create_task(ask(handle, REFUND.format(order)))
-        while not fault.fired:
-            await asyncio.sleep(0.05)
-        other = await begin(ws, support)
-        await still_answers(other)  # meanwhile
-        assert order in (await asked).text
-    assert fault.fired == 1
-    assert time.monotonic() - began > 15  # in one attempt: a second would have been quick
-    assert ws.ledger.count("refund") == ledger + 1
-    await asyncio.gather(handle.terminate(), other.terminate())
-
-
 async def test_a_tool_that_is_down_fails_alone(ws: Workshop, handle: Handle, support: Client) -> None:
     order = ws.id("order")
     with ws.fault("refunds.answers_503", times=ALWAYS) as fault:
@@ -232,47 +141,6 @@ async def test_long_messages_in_any_script_do_not_fill_the_transcript(ws: Worksh
     assert sum(len(entry.text) for entry in said) <= 80_000
     assert said[-1].kind == "agent"
     await still_answers(handle)
-
-
-async def test_conversations_do_not_wait_for_each_other(ws: Workshop, support: Client) -> None:
-    handles = [await begin(ws, support) for _ in range(4)]
-    await asyncio.gather(*(ask(handle, "hello") for handle in handles))
-    began = time.monotonic()
-    with ws.fault("model.delays", times=4, seconds=5) as fault:
-        replies = await asyncio.gather(*(ask(handle, "hello") for handle in handles))
-    assert time.monotonic() - began < 7
-    assert fault.fired == 4
-    assert [reply.problem for reply in replies] == [""] * 4
-    await asyncio.gather(*(handle.terminate() for handle in handles))
-
-
-async def test_200_turns_stay_small_and_the_first_is_remembered(ws: Workshop, support: Client) -> None:
-    handle = await begin(ws, support, Chat(model="offline", memory_tokens=500, most_events=400))
-    await ask(handle, "My name is Ann, and I live in Oslo.")
-    bills = len(ws.ledger.entries("model call"))
-    for number in range(199):
-        await ask(handle, f"What is {number} * 2?")
-    assert "Ann" in (await ask(handle, "What's my name?")).text
-    used = [entry.details["tokens"] for entry in ws.ledger.entries("model call")[bills:]]
-    assert max(used) < 1_500
-    runs = await lengths(support, handle.id)
-    assert len(runs) >= 4
-    assert max(runs) < 600
-    await handle.signal(Dispatcher.end_chat)
-    assert await handle.result() == 201  # the last execution's
-
-
-async def lengths(client: Client, workflow_id: str) -> list[int]:
-    """Of the histories of all executions of a conversation."""
-    run: str | None = (
-        await client.get_workflow_handle(workflow_id).describe()
-    ).raw_description.workflow_execution_info.first_run_id
-    found = []
-    while run:
-        events = [event async for event in client.get_workflow_handle(workflow_id, run_id=run).fetch_history_events()]
-        found.append(len(events))
-        run = events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-    return found
 
 
 async def test_a_message_that_is_sent_again_after_a_continue_as_new_is_answered_once(

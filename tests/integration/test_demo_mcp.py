@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import mcp
 import pytest
+from answers_openai_mcp import KEY, KeyedAgent
 from mcp.client.stdio import StdioServerParameters
 from mcp.types import TextContent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
@@ -23,6 +24,7 @@ from temporalio.worker import Worker
 
 from workshop_lib.conversation import Chat, Conversation, Entry, Reply
 from workshop_lib.demos import computers
+from workshop_lib.demos import openai_mcp_temporal as demo
 from workshop_lib.demos.computers import Computers
 from workshop_lib.history import history
 from workshop_lib.spawned import SpawnedWorker
@@ -37,16 +39,11 @@ PRICE, HOST = "What is the price of ACME?", "What is the IP address of db-1?"
 WITHIN = 20.0  # seconds
 
 
-def demo() -> Any:
-    """Its module. It is imported when the workshop has told LiteLLM to keep from the network."""
-    return computers.demo(3)
-
-
 @pytest.fixture(scope="module")
 async def apart(ws: Workshop) -> AsyncIterator[Computers]:
     """Each computer is a process; Finance's and IT's have their MCP servers in it."""
     await Workshop.start(model=True)
-    made = await computers.start(ws, demo(), processes=True)
+    made = await computers.start(ws, demo, processes=True)
     first = await begin(ws, await Client.connect(**await ws.connection("default")))
     await ask(first, PRICE)  # LiteLLM imports the rest of itself with its first call
     await first.terminate()
@@ -54,12 +51,12 @@ async def apart(ws: Workshop) -> AsyncIterator[Computers]:
     await ws.stop(*ws.workers)
 
 
-async def begin(ws: Workshop, client: Client, agent: Any = None, queue: str = "", **limits: Any) -> Handle:
+async def begin(ws: Workshop, client: Client, agent: Any = demo.AGENT, queue: str = "", **limits: Any) -> Handle:
     return await client.start_workflow(
-        (agent or demo().AGENT).run,
+        agent.run,
         Chat(model="offline", **limits),
         id=ws.id("chat"),
-        task_queue=queue or demo().WORKER["task_queue"],
+        task_queue=queue or demo.WORKER["task_queue"],
         execution_timeout=timedelta(minutes=5),
     )
 
@@ -261,7 +258,7 @@ async def test_killed_in_mid_call_two_workflows_ran_for_one_question(
 
 async def test_a_standby_takes_over_and_two_workflows_ran(ws: Workshop, handle: Handle, apart: Computers) -> None:
     address, before = service_address("finance-mcp"), await priced(ws)
-    standby = await ws.spawn(demo().COMPUTERS["finance"])
+    standby = await ws.spawn(demo.COMPUTERS["finance"])
     assert service_address("finance-mcp") == address, "it waits for its turn"
     with ws.fault("read_quote.is_slow", seconds=2):
         asking = asyncio.create_task(ask(handle, PRICE))
@@ -278,12 +275,10 @@ async def test_a_standby_takes_over_and_two_workflows_ran(ws: Workshop, handle: 
 
 async def test_with_a_key_that_travels_one_workflow_ran(ws: Workshop, client: Client, apart: Computers) -> None:
     """The cure: the key comes from the workflow, so each attempt of the call has it."""
-    from answers_openai_mcp import KEY, KeyedAgent
-
     await back(apart.it)
     await apart.finance.stop()
-    settings = {**demo().WORKER, "task_queue": "keyed", "workflows": [KeyedAgent]}
-    asker = ws.run(Worker, await demo().connect(ws), **settings, activity_executor=ThreadPoolExecutor(4))
+    settings = {**demo.WORKER, "task_queue": "keyed", "workflows": [KeyedAgent]}
+    asker = ws.run(Worker, await demo.connect(ws), **settings, activity_executor=ThreadPoolExecutor(4))
     finance = await ws.spawn("keyed_finance")
     handle = await begin(ws, client, KeyedAgent, "keyed")
     reply, before = await killed_in_mid_call(ws, handle, finance)
@@ -393,7 +388,7 @@ async def test_a_desktop_program_starts_the_server_itself(team: str) -> None:
 async def beside(ws: Workshop) -> AsyncIterator[Computers]:
     """Workers in this process, MCP servers of their own, behind proxies. Finance's can learn."""
     await Workshop.start(model=True)
-    made = await computers.start(ws, demo())
+    made = await computers.start(ws, demo)
     assert set(made.servers) == {"finance-mcp", "it-mcp"}
     await ws.serve("finance-mcp", "growing_server")
     yield made
@@ -401,13 +396,16 @@ async def beside(ws: Workshop) -> AsyncIterator[Computers]:
 
 
 @pytest.mark.usefixtures("beside")
-async def test_an_answer_that_was_lost_on_its_way_is_a_second_workflow(ws: Workshop, client: Client) -> None:
+async def test_an_answer_that_was_lost_on_its_way_is_a_second_workflow(
+    ws: Workshop, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     handle, before = await begin(ws, client), await priced(ws)
     await ask(handle, "Hello!")
     with ws.fault("finance-mcp.drops_answer", skip=3) as fault:  # after those to connect, to list, and to connect
         assert "120.6" in (await ask(handle, PRICE)).text
     assert fault.fired == 1
     assert len(await priced_since(ws, before, 2)) == 2
+    assert not caplog.records, "the notebook would show it"
     await handle.terminate()
 
 

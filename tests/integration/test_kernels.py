@@ -250,7 +250,7 @@ def test_an_edited_cell_takes_effect_and_says_so(tmp_path: Path) -> None:
         for number, verb in enumerate(("billed", "debited", "charged"), 1):  # the same size, within a second
             text = k.ok(ORDERS.replace('f"charged ', f'f"{verb} '))
             assert text.count("has the new code") == 2, text
-            assert ("was ended now: open-1" in text) == (number == 1), text
+            assert ("ended now: open-1" in text) == (number == 1), text
             assert f"{verb} order-" in k.ok(PLACE)
             assert f"{verb} order-" in k.ok(PLACE.replace('"orders"', '"apart"'))
         assert k.ok(ORDERS.replace('f"charged ', 'f"charged ')) == "", "the same text again is no edit"

@@ -166,3 +166,10 @@ def test_every_notebook_is_there_twice() -> None:
     names = [sorted(path.name for path in (ROOT / folder).glob("*.ipynb")) for folder in ("solutions", "notebooks")]
     assert names[0] == names[1]
     assert len(names[0]) >= 2
+
+
+def test_the_demos_share_their_drill() -> None:
+    demos = list((ROOT / "solutions").glob("*_demo_*.ipynb"))
+    cells = [{cell.id: cell.source for cell in read(path).cells} for path in demos]
+    for name in ("begin", "drill"):
+        assert len({each[name] for each in cells}) == 1, "the same cell, so that what differs is the demo"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from workshop_lib import messages
+from workshop_lib.demos.openai_agents import AgentConversation
 from workshop_lib.messages import WorkshopError
 from workshop_lib.progress import remember
 from workshop_lib.teams.finance.contract import StockQuery
@@ -113,6 +114,10 @@ def test_code_is_shown_without_its_docstrings() -> None:
     assert shown.startswith("def code(thing: Any) -> str:\n    text = textwrap.dedent")
     assert "Has source in a file" not in shown
     assert "# of a contract's types, a model reads it" in shown
+
+
+def test_what_has_nothing_but_a_docstring_keeps_a_body() -> None:
+    assert "def agent(self) -> Agent[None]:\n        ...\n" in code(AgentConversation)
 
 
 def test_of_a_class_the_first_line_is_shown_for_a_model_reads_it() -> None:

@@ -30,6 +30,8 @@ _MODULES = {
     "4": "single_namespace",
     "5": "sharing_tools",
     "6": "governing",
+    "7": "demo_by_hand",
+    "8": "demo_agents_sdk",
 }
 
 

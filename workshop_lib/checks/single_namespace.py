@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import re
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +13,7 @@ from temporalio import activity
 
 from workshop_lib.agent import idempotency_key
 from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.talks import Talk, talks, together
+from workshop_lib.checks.talks import Talk, advised, talks, together
 from workshop_lib.checks.trial import Trial, ended, trial, wrong_code
 from workshop_lib.history import History, Step, history, spoken
 from workshop_lib.ledger import note
@@ -33,22 +30,6 @@ _NOTED = "told a customer"
 def _record(text: Any) -> None:
     """As that of the notebook. What is no text is noted, too, to be told of."""
     note(_NOTED, once=idempotency_key(), text=text, workflow=activity.info().workflow_id)
-
-
-@contextlib.contextmanager
-def _advised(advice: dict[str, str]) -> Iterator[None]:
-    """Give mistakes their own advice.
-
-    Args:
-        advice: By a part of what is seen.
-    """
-    try:
-        yield
-    except Wrong as wrong:
-        for part, better in advice.items():
-            if part in wrong.saw:
-                raise Wrong(wrong.saw, better) from wrong
-        raise
 
 
 _COUNT = "`found = await workflow.execute_activity(count_issues, query.project, **LIMIT)`"
@@ -95,7 +76,7 @@ _CALLS = {
 async def _run(tried: Trial, project: str) -> tuple[Any, str, History]:
     id = tried.ws.id("report")
     await tried.start(ProjectQuery(project), id)
-    with _advised(_CALLS):
+    with advised(_CALLS):
         # A handle without a type: whatever was returned is told of.
         return await ended(tried.client.get_workflow_handle(id))
 
@@ -198,7 +179,7 @@ async def child_called(ws: Workshop, answer: Any) -> str:
     """The model finds the tool, its workflow runs as a child: for two at once, after a failure, and for nothing."""
     async with talks(ws, answer, count_issues, workflows=[MeasureProject]) as begin:
         talk, other = await begin(), await begin()
-        with _advised(_TOOL_MISTAKES):
+        with advised(_TOOL_MISTAKES):
             reply = await talk.say(_QUESTION.format("OPS"))
         await _told_of(talk, reply, "OPS")
         await _nothing_found(other)
@@ -226,7 +207,8 @@ def _refused(told: History) -> list[Step]:
 
 async def _told_of(talk: Talk, reply: str, project: str) -> None:
     told = await history(talk.handle)
-    shown = await _tools_shown(talk)
+    asked = await talk.asked()
+    shown = asked[0].tools if asked else []
     if not shown:
         raise Wrong(f"The model was shown no tool: {reply!r}", f"Put one into the list: {_TOOL}.")
     tool = next((tool for tool in shown if tool["name"] == "jira_metrics"), shown[0])
@@ -265,15 +247,6 @@ def _waited(told: History) -> bool:
     closed = _children(told)[-1].closed
     last = [step for step in told.steps if step.name == "call_model"][-1]
     return closed is not None and closed <= last.scheduled
-
-
-async def _tools_shown(talk: Talk) -> list[dict[str, Any]]:
-    """The tools that the model was shown, as its first call in the history says."""
-    async for event in talk.handle.fetch_history_events():
-        asked = event.activity_task_scheduled_event_attributes
-        if asked.activity_type.name == "call_model":
-            return [tool["function"] for tool in json.loads(asked.input.payloads[0].data)["tools"]]
-    return []
 
 
 async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
@@ -335,7 +308,7 @@ async def not_waited_for(ws: Workshop, answer: Any) -> str:
         raise Wrong("Your cell has no workflow `YearlyReport`.", "Keep that class as it was.")
     async with talks(ws, answer, count_issues, workflows=[report] if report else []) as begin:
         talk, other = await begin(), await begin()
-        with ws.fault("count_issues.is_slow", seconds=_SLOW, times=3), _advised(_ORDER_MISTAKES):
+        with ws.fault("count_issues.is_slow", seconds=_SLOW, times=3), advised(_ORDER_MISTAKES):
             await _ordered(talk, "OPS", 1)
             ids = await together(_last_order(talk, "PAY", 2), _last_order(other, "OPS", 1))
         if len({*ids[0], *ids[1]}) < 3:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 
 from workshop_lib import agent
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
@@ -22,8 +24,24 @@ from workshop_lib.messages import WorkshopError
 from workshop_lib.state import service_address
 from workshop_lib.workshop import Workshop
 
+MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 SECONDS = 6.0  # for one answer; an undisturbed one takes a tenth of a second
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of the model.
+
+    Attributes:
+        model: As in ``Chat``; None if none was named.
+        tools: What it may call: name, description, parameters.
+        messages: What it was shown.
+    """
+
+    model: str | None
+    tools: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
 
 
 class Talk:
@@ -31,10 +49,14 @@ class Talk:
 
     Args:
         handle: Of its workflow.
+
+    Attributes:
+        problem: Of the latest reply.
     """
 
     def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
         self.handle = handle
+        self.problem = ""
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
@@ -47,7 +69,7 @@ class Talk:
         return await self.reply(self.send(text), text)
 
     async def reply(self, sent: asyncio.Task[Reply], text: str) -> str:
-        """Wait for a reply.
+        """Wait for a reply. What went wrong with it, if it tells of that, is in ``problem``.
 
         Args:
             sent: From ``send``.
@@ -58,13 +80,18 @@ class Talk:
         """
         try:
             await self._until_answered(sent, text)
-            replied = sent.result().text
+            replied, self.problem = sent.result().text, sent.result().problem
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
         finally:
             sent.cancel()
-        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
+        try:
+            results = await self.lines("result")
+        except WorkflowQueryFailedError as error:
+            what = f"{text!r} was answered with {replied!r}, and after that your code could not be run again: {error}"
+            raise Wrong(what, "Is each call given what it takes?") from error
+        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in results):
             raise RuntimeError(NOT_SOLVED)
         return replied
 
@@ -90,6 +117,18 @@ class Talk:
         entries = await self.handle.query("transcript", result_type=list[Entry])
         return [entry for entry in entries if entry.kind == kind]
 
+    async def asked(self) -> list[Asked]:
+        """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
+        found = []
+        async for event in self.handle.fetch_history_events():
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name in MODELS:
+                given = json.loads(scheduled.input.payloads[0].data)
+                tools = [tool.get("function", tool) for tool in given.get("tools", [])]
+                messages = given.get("messages", given.get("input"))
+                found.append(Asked(given.get("model", given.get("model_name")), tools, messages))
+        return found
+
 
 Begin = Callable[[], Awaitable[Talk]]
 """Begins a conversation."""
@@ -103,6 +142,8 @@ async def talks(
     workflows: Sequence[Any] = (),
     queue: str = "",
     most_events: int = 1_000,
+    base: type = Conversation,
+    plugins: Sequence[Plugin] = (),
 ) -> AsyncIterator[Begin]:
     """A Worker for an agent, while the block runs, and a function that begins a conversation with it.
 
@@ -113,14 +154,15 @@ async def talks(
         workflows: What the agent may call.
         queue: The task queue; a new one if it does not matter.
         most_events: As in ``Chat``.
+        base: What the agent inherits.
+        plugins: Of the Worker's client.
 
     Raises:
         Wrong: The answer is no agent.
     """
-    if not (isinstance(answer, type) and issubclass(answer, Conversation)):
-        raise Wrong(
-            f"You handed in {answer!r}, which is no agent.", "Hand in the class, which inherits `Conversation`."
-        )
+    if not (isinstance(answer, type) and issubclass(answer, base)):
+        inherits = f"Hand in the class, which inherits `{base.__name__}`."
+        raise Wrong(f"You handed in {answer!r}, which is no agent.", inherits)
     try:
         service_address("model")
     except WorkshopError as error:
@@ -129,6 +171,7 @@ async def talks(
     begun: list[Talk] = []
     queue = queue or ws.id("check")
     settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
+    settings["plugins"] = plugins
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[agent.Heartbeats()], max_cached_workflows=0) as client:
 
@@ -148,6 +191,22 @@ async def talks(
             yield begin
         finally:
             await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+
+
+@contextlib.contextmanager
+def advised(advice: Mapping[str, str]) -> Iterator[None]:
+    """Give mistakes their own advice.
+
+    Args:
+        advice: By a part of what is seen.
+    """
+    try:
+        yield
+    except Wrong as wrong:
+        for part, better in advice.items():
+            if part in wrong.saw:
+                raise Wrong(wrong.saw, better) from wrong
+        raise
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, Interceptor, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, Interceptor, Plugin, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -184,7 +184,12 @@ async def _until_ended(handle: WorkflowHandle[Any, Any], ending: asyncio.Future[
 
 @contextlib.asynccontextmanager
 async def worker(
-    ws: Workshop, queue: str, *, client_interceptors: Sequence[Interceptor] = (), **settings: Any
+    ws: Workshop,
+    queue: str,
+    *,
+    client_interceptors: Sequence[Interceptor] = (),
+    plugins: Sequence[Plugin] = (),
+    **settings: Any,
 ) -> AsyncIterator[Client]:
     """A Worker in the namespace of the checks, while the block runs: its client.
 
@@ -192,9 +197,11 @@ async def worker(
         ws: The workshop.
         queue: Its task queue.
         client_interceptors: Of its client.
+        plugins: Of its client; those of its client are the Worker's, too.
         settings: Its other arguments.
     """
-    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=list(client_interceptors)))
+    connection = await ws.connection(NAMESPACE, interceptors=list(client_interceptors), plugins=list(plugins))
+    client = await Client.connect(**connection)
     running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:
         yield client

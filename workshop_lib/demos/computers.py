@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 
 from workshop_lib.demos import NAMES as NAMES
 from workshop_lib.demos import local
+from workshop_lib.imports import without_collector
 from workshop_lib.spawned import Service, SpawnedWorker
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers import InProcessWorker
@@ -24,7 +25,8 @@ def demo(number: int) -> ModuleType:
     Args:
         number: As in ``NAMES``.
     """
-    return import_module(f"workshop_lib.demos.{NAMES[number]}")
+    with without_collector():
+        return import_module(f"workshop_lib.demos.{NAMES[number]}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
-from typing import Any
+from typing import Any, cast
 
 from agents import (
     Agent,
@@ -29,8 +29,8 @@ from agents import (
     Runner,
     Tool,
     ToolErrorFormatterArgs,
+    TResponseInputItem,
 )
-from agents.extensions.models.litellm_model import LitellmModel
 from agents.mcp import MCPServer, MCPUtil
 from agents.tool_context import ToolContext
 from mcp import Tool as McpTool
@@ -46,6 +46,10 @@ from workshop_lib.agent import LONGEST_RESULT, MOST_ROUNDS, idempotency_key
 from workshop_lib.conversation import Answer, Chat, Conversation, Message, cancelled, kind, reason
 from workshop_lib.llm import settings
 from workshop_lib.llm.calls import explained, limits
+from workshop_lib.quiet import quieten_litellm
+
+quieten_litellm()
+from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
 
 _LISTING_SECONDS = 3.0  # for a server to say which tools it has
 _LISTING = ActivityConfig(
@@ -147,7 +151,8 @@ class AgentConversation(Conversation):
             tracing_disabled=True,
         )
         try:
-            run = await Runner.run(agent, input=messages, max_turns=MOST_ROUNDS, run_config=config)  # type: ignore[arg-type]
+            items = cast(list[TResponseInputItem], messages)
+            run = await Runner.run(agent, items, max_turns=MOST_ROUNDS, run_config=config)
         except InputGuardrailTripwireTriggered as refused:
             # The model must not see in the next turn what it may not see in this one.
             text = str(refused.guardrail_result.output.output_info or "I may not answer that.")

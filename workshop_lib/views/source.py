@@ -45,6 +45,9 @@ def code(thing: Any) -> str:
             if isinstance(node, ast.ClassDef):  # of a contract's types, a model reads it
                 lines[first] = (lines[first] or "").removesuffix('"""') + '"""'
                 first += 1
+            elif len(node.body) == 1:
+                lines[first] = f"{' ' * said.col_offset}..."
+                first += 1
             elif lines[last : last + 1] == [""]:
                 last += 1
             lines[first:last] = [None] * (last - first)

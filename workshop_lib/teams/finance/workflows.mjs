@@ -6,7 +6,7 @@ import { rounded } from "./rounding.mjs";
 const FEE = 0.005; // what callers pay on top of the exchange's price, as a share of it
 
 const { read_quote } = proxyActivities({
-  startToCloseTimeout: "5s",
+  startToCloseTimeout: "30s",
   scheduleToCloseTimeout: "1m",
   heartbeatTimeout: "2s",
   retry: { initialInterval: "100ms", maximumInterval: "1s" },

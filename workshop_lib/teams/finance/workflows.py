@@ -32,7 +32,7 @@ class PriceStock:
         price = await workflow.execute_activity(
             activities.read_quote,
             query.ticker,
-            start_to_close_timeout=timedelta(seconds=5),
+            start_to_close_timeout=timedelta(seconds=30),
             schedule_to_close_timeout=timedelta(minutes=1),
             heartbeat_timeout=timedelta(seconds=2),
             retry_policy=_RETRY,

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
 
 _LIMITS: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=5),
+    "start_to_close_timeout": timedelta(seconds=30),
     "schedule_to_close_timeout": timedelta(minutes=1),
     "heartbeat_timeout": timedelta(seconds=2),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1)),

@@ -1,0 +1,73 @@
+"""The yardstick for a turn of demo 2: the OpenAI Agents SDK and Temporal's plugin doing the same, and nothing besides.
+
+A module of its own: the sandbox imports it again.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from agents import Agent, FunctionTool, Model, ModelProvider, Runner, Tool
+    from agents.extensions.models.litellm_model import LitellmModel
+    from nexusrpc import Operation
+    from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool
+
+    from workshop_lib.agent import summary
+    from workshop_lib.demos import local
+    from workshop_lib.teams.finance.contract import Finance
+    from workshop_lib.teams.it.contract import IT
+
+_LIMIT = timedelta(seconds=10)
+
+
+class OneModel(ModelProvider):
+    """One model for all."""
+
+    def __init__(self, model: str, api_base: str, api_key: str) -> None:
+        self._model = LitellmModel(model, api_base, api_key)
+
+    def get_model(self, model_name: str | None) -> Model:
+        """See base class."""
+        return self._model
+
+
+def operation(operation: Operation[Any, Any], service: type, endpoint: str) -> Tool:
+    """One operation, described as ours is: both sides ask the model the same."""
+    made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=_LIMIT)
+    assert isinstance(made, FunctionTool)
+    assert operation.input_type is not None
+    return replace(made, description=summary(operation.input_type))
+
+
+@workflow.defn
+class BareSdkAgent:
+    """A conversation without limits, memory rules, transcript, or words for what goes wrong."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.turn = asyncio.Lock()
+        tools = [
+            operation(Finance.stock_price, Finance, "finance"),
+            operation(Finance.calculate_roi, Finance, "finance"),
+            operation(IT.jira_metrics, IT, "it"),
+            operation(IT.get_ip, IT, "it"),
+            *(activity_as_tool(each, start_to_close_timeout=_LIMIT) for each in local.TOOLS),
+        ]
+        self.agent = Agent[None]("assistant", instructions=local.INSTRUCTIONS, tools=tools, model="offline")
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    async def send_message(self, text: str) -> str:
+        """One turn."""
+        async with self.turn:
+            result = await Runner.run(self.agent, [*self.messages, {"role": "user", "content": text}])
+            self.messages = result.to_input_list()
+            return str(result.final_output)

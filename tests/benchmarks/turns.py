@@ -1,0 +1,134 @@
+"""Conversations with agents, ours and those of the bare SDKs beside them, for the benchmark of a turn.
+
+Each of the three makes both sides' Workers, on the same server, and yields two calls: one turn of ours, and one of the
+yardstick's. The yardsticks reach the offline model past the proxy in which faults can happen, and ours through it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.conversation import Chat
+from workshop_lib.llm.settings import SERVICE, model
+from workshop_lib.workshop import Workshop
+
+Turn = Callable[[], Awaitable[object]]
+Question = Callable[[int], tuple[str, str]]
+"""Makes the question of a number, and what its answer holds."""
+
+CONVERSATION = 10  # turns
+_conversations = itertools.count()
+
+
+def product(number: int) -> tuple[str, str]:
+    """A question for the calculator."""
+    return f"What is {number} * 7?", str(7 * number)
+
+
+def price(number: int) -> tuple[str, str]:
+    """A question for Finance's operation."""
+    from workshop_lib.teams.finance import data, workflows
+
+    ticker = sorted(data.QUOTES)[number % len(data.QUOTES)]
+    return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
+
+
+def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: Chat) -> Turn:
+    """Ask, in a new conversation after every ten turns."""
+    numbers = itertools.count()
+    handle: Any = None
+
+    async def ask() -> object:
+        nonlocal handle
+        number = next(numbers)
+        if number % CONVERSATION == 0:
+            settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
+            handle = await client.start_workflow(run, *chat, id=f"chat-{next(_conversations)}", **settings)
+        asked, expected = question(number)
+        answer = await handle.execute_update("send_message", asked)
+        assert expected in str(answer), f"{asked} {answer}"
+        return answer
+
+    return ask
+
+
+def offline(ws: Workshop) -> dict[str, Any]:
+    """Address and key of the offline model, past the proxy."""
+    return {**model("offline"), "api_base": ws._services[SERVICE].url + "/v1"}
+
+
+@asynccontextmanager
+async def support(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
+    """The support team's agent, which uses its calculator."""
+    import bare_agent
+
+    from workshop_lib.agent import Tool, activity_tool
+    from workshop_lib.teams.support import activities
+    from workshop_lib.teams.support.worker import WORKER
+    from workshop_lib.teams.support.workflows import DISPATCHER, PURPOSE, Dispatcher, ToSpecialist
+
+    offered = [activity_tool(activities.calculator), activity_tool(activities.weather)]
+    offered.append(Tool("ask_specialist", PURPOSE, ToSpecialist, lambda call: call))
+    bare_agent.MODEL, bare_agent.INSTRUCTIONS = offline(ws), DISPATCHER
+    bare_agent.SCHEMAS = [tool.schema for tool in offered]
+    client, bare = await Client.connect(**await ws.connection("default")), await Client.connect(ws.server.address)
+    threads = ThreadPoolExecutor(20)
+    ws.run(Worker, client, **WORKER, activity_executor=threads)
+    settings: dict[str, Any] = {"workflows": [bare_agent.BareAgent], "activity_executor": threads}
+    settings["activities"] = [bare_agent.ask, activities.calculator]
+    async with Worker(bare, task_queue="bare-support", **settings):
+        yield (
+            talk(client, Dispatcher.run, "support", product, Chat(model="offline")),
+            talk(bare, bare_agent.BareAgent.run, "bare-support", product),
+        )
+
+
+@asynccontextmanager
+async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
+    """Demo 1, which uses Finance's operation. Finance's Worker is the same for both sides."""
+    import bare_agent
+
+    from workshop_lib.demos import computers, litellm_temporal, local
+    from workshop_lib.teams.finance.contract import ENDPOINT, Finance
+
+    bare_agent.MODEL, bare_agent.INSTRUCTIONS = offline(ws), local.INSTRUCTIONS
+    bare_agent.SCHEMAS = [tool.schema for tool in litellm_temporal.tools(Chat())]
+    bare_agent.OPERATIONS = {"stock_price": (Finance.stock_price, Finance, ENDPOINT)}
+    await computers.start(ws, litellm_temporal)
+    client, bare = await litellm_temporal.connect(ws), await Client.connect(ws.server.address)
+    async with Worker(bare, task_queue="bare-1", workflows=[bare_agent.BareAgent], activities=[bare_agent.ask]):
+        yield (
+            talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, price, Chat(model="offline")),
+            talk(bare, bare_agent.BareAgent.run, "bare-1", price),
+        )
+
+
+@asynccontextmanager
+async def openai_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
+    """Demo 2, which uses Finance's operation. Finance's Worker is the same for both sides."""
+    import bare_sdk_agent
+    from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
+
+    from workshop_lib.demos import computers, local, openai_temporal
+    from workshop_lib.llm.calls import limits
+
+    await computers.start(ws, openai_temporal)
+    # The parameters of the Worker that starts last count for all Workers of a process, so both sides have the same.
+    known = {name: value for name, value in offline(ws).items() if name in ("model", "api_base", "api_key")}
+    provider = bare_sdk_agent.OneModel(**known)
+    parameters = ModelActivityParameters(**limits(Chat().model_seconds))
+    plugin = OpenAIAgentsPlugin(parameters, provider, add_temporal_spans=False)
+    client, bare = await openai_temporal.connect(ws), await Client.connect(ws.server.address, plugins=[plugin])
+    async with Worker(bare, task_queue="bare-2", workflows=[bare_sdk_agent.BareSdkAgent]):
+        yield (
+            talk(client, openai_temporal.OpenaiAgent.run, local.TASK_QUEUE, price, Chat(model="offline")),
+            talk(bare, bare_sdk_agent.BareSdkAgent.run, "bare-2", price),
+        )

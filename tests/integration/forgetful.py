@@ -1,0 +1,32 @@
+"""A team whose answer to a call gets lost on its way, once: the call was taken, and the caller does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nexusrpc import HandlerError, HandlerErrorType
+from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, NexusOperationInboundInterceptor
+
+
+class LosesAnswer(Interceptor):
+    """Fails an operation's first start after it was done, and counts them all."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+
+    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+        """See base class."""
+        return _Losing(next, self)
+
+
+class _Losing(NexusOperationInboundInterceptor):
+    def __init__(self, next: NexusOperationInboundInterceptor, losses: LosesAnswer) -> None:
+        super().__init__(next)
+        self._losses = losses
+
+    async def execute_nexus_operation_start(self, input: ExecuteNexusOperationStartInput) -> Any:
+        result = await super().execute_nexus_operation_start(input)
+        self._losses.starts += 1
+        if self._losses.starts == 1:
+            raise HandlerError("the answer got lost", type=HandlerErrorType.UNAVAILABLE)
+        return result
