@@ -42,8 +42,9 @@ def quieten_litellm() -> None:
     """Keep LiteLLM and the Agents SDK from the network, and their logs out of a notebook. Do it before their import."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches a price list when imported
     os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")  # else traces go to OpenAI
-    for name in ("LiteLLM Router", "LiteLLM Proxy", "httpx"):
+    for name in ("LiteLLM Router", "LiteLLM Proxy", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # What fails it raises. What it logs besides is trouble of its own bookkeeping, which takes a process for one loop;
-    # each in-process Worker has a loop of its own.
-    logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+    # What fails they raise, and it stands in the history. What LiteLLM logs besides is trouble of its own bookkeeping,
+    # which takes a process for one loop; each in-process Worker has a loop of its own.
+    for name in ("LiteLLM", "openai.agents", "mcp.client", "client"):  # the last is MCP's, too
+        logging.getLogger(name).setLevel(logging.CRITICAL)

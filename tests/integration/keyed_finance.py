@@ -5,7 +5,7 @@
 from typing import Annotated
 from uuid import uuid4
 
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context
 from pydantic import Field
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
@@ -13,15 +13,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import Worker
 
 from workshop_lib.connections import Connections
+from workshop_lib.demos.openai_mcp_temporal import KEY
 from workshop_lib.teams.finance.contract import ENDPOINT, StockPrice, StockQuery
 from workshop_lib.teams.finance.mcp_server import LIMIT, SERVICE
 from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE, WORKER
 from workshop_lib.teams.finance.workflows import PriceStock
-from workshop_lib.teams.mcp_serving import connected, listen, told
+from workshop_lib.teams.mcp_serving import TeamServer, connected, listen, told
 from workshop_lib.teams.offering import offer
 
-KEY = "workshop.example/idempotency-key"  # of a call's `_meta`
-server = MCPServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING")
+server = TeamServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING")
 
 
 @server.tool()

@@ -197,6 +197,8 @@ def _certificates() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}
+"""How a Worker reaches what ``servers`` names: the plugin's ``mcp_servers``."""
 AGENT = McpAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
@@ -212,7 +214,7 @@ async def connect(ws: Connections) -> Client:
     Args:
         ws: How to reach the service.
     """
-    plugins = [plugin(mcp_servers={"finance": over_http("finance-mcp"), "it": over_http("it-mcp")})]
+    plugins = [plugin(mcp_servers=MCP_SERVERS)]
     return await Client.connect(**await ws.connection(local.NAMESPACE, plugins=plugins))
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import uvicorn
 from mcp import MCPError
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import INTERNAL_ERROR
+from mcp.types import INTERNAL_ERROR, CallToolResult, InputRequiredResult
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -29,6 +30,22 @@ from workshop_lib.worker_process import attach
 
 _LOOK_EVERY = 0.1  # seconds
 _kept: list[object] = []  # what would end with the last reference to it
+
+
+class TeamServer(MCPServer[Client]):
+    """An MCP server that says in a line which argument is wrong. The SDK's own would quote pydantic, with links."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Client, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """See base class."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.__cause__.errors()]
+            raise ToolError(f"Invalid arguments for {name}. {'; '.join(wrong)}") from error.__cause__
 
 
 def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncContextManager[Client]]:

@@ -12,18 +12,18 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
 
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context
 from pydantic import Field
 from temporalio.client import Client
 
 from workshop_lib.teams.finance.contract import Roi, StockPrice, StockQuery
 from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE
 from workshop_lib.teams.finance.workflows import PriceStock
-from workshop_lib.teams.mcp_serving import application, connected, told
+from workshop_lib.teams.mcp_serving import TeamServer, application, connected, told
 
 SERVICE = "finance-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
-server = MCPServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING")
+server = TeamServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING")
 
 
 @server.tool()

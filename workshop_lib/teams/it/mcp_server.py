@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowQueryRejectedError
@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
 from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE
 from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory, Remembered
-from workshop_lib.teams.mcp_serving import application, connected, told
+from workshop_lib.teams.mcp_serving import TeamServer, application, connected, told
 
 SERVICE = "it-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
@@ -29,7 +29,7 @@ MEMORY: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
     "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
 }
-server = MCPServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
+server = TeamServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
 Project = Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,60}$", description="The name of the host, such as web-1.")]
 
