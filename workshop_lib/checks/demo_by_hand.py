@@ -40,8 +40,12 @@ _BY_HAND = Way(
         f"here. Call the operation: {_TOOL}.",
         "'list' object has no attribute": f"A list stands where a tool should. Mind the star: {_LIST}.",
         "has no attribute 'schema'": f"The list holds tools, and this is none yet. {_TOOL} makes one.",
+        "unexpected keyword argument 'limit'": "The limit's name is `schedule_to_close_timeout`; the fourth argument will do.",
+        "can only concatenate list": f"A tool is no list. Write {_LIST}.",
         "Duration": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "'float' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
+        "find nexus operation handle": "The call was not made in full. Is its limit a `timedelta`, not a number? "
+        "`timedelta(seconds=…)` makes one.",
         "'int' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
     },

@@ -6,10 +6,24 @@ import ast
 import inspect
 import sys
 import textwrap
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.messages import in_notebook
+from pygments.lexers import PythonLexer
+from pygments.token import Token
+
+from workshop_lib.messages import Display
+
+_COLOURS = [  # of JupyterLab's editor, which follow its theme
+    (Token.Comment, "comment"),
+    (Token.Keyword, "keyword"),
+    (Token.Literal.String, "string"),
+    (Token.Literal.Number, "number"),
+    (Token.Name.Function, "def"),
+    (Token.Name.Class, "def"),
+    (Token.Name.Decorator, "meta"),
+]
 
 
 def source(*things: Any) -> None:
@@ -19,15 +33,18 @@ def source(*things: Any) -> None:
         things: What to show, in this order.
     """
     shown = [(_place(thing), code(thing)) for thing in things]
-    plain = "\n\n".join(f"# {place}\n{text}" for place, text in shown)
-    if not in_notebook():
-        print(plain)
-        return
-    from IPython.display import display
+    markup = "".join(f"<div><code>{escape(place)}</code></div>{_coloured(text)}" for place, text in shown)
+    Display().show(markup, "\n\n".join(f"# {place}\n{text}" for place, text in shown))
 
-    # As Markdown: JupyterLab colours it as it colours a cell, in every theme.
-    marked = "\n\n".join(f"`{place}`\n\n```python\n{text}\n```" for place, text in shown)
-    display({"text/markdown": marked, "text/plain": plain}, raw=True)
+
+def _coloured(text: str) -> str:
+    parts = []
+    for kind, part in PythonLexer().get_tokens(text):
+        colour = next((name for token, name in _COLOURS if kind in token), "")
+        style = f' style="color:var(--jp-mirror-editor-{colour}-color)"' if colour else ""
+        parts.append(f"<span{style}>{escape(part)}</span>" if style else escape(part))
+    # Scrolled, not wrapped: JupyterLab's own rendering breaks lines in the middle of a word.
+    return f'<pre style="white-space:pre;overflow-x:auto;padding:4px 0 8px 16px">{"".join(parts)}</pre>'
 
 
 def code(thing: Any) -> str:
