@@ -40,7 +40,7 @@ _BY_HAND = Way(
         f"here. Call the operation: {_TOOL}.",
         "'list' object has no attribute": f"A list stands where a tool should. Mind the star: {_LIST}.",
         "has no attribute 'schema'": f"The list holds tools, and this is none yet. {_TOOL} makes one.",
-        "unexpected keyword argument 'limit'": "The limit's name is `schedule_to_close_timeout`; the fourth argument will do.",
+        "unexpected keyword argument 'limit'": "The limit's name is `schedule_to_close_timeout`.",
         "can only concatenate list": f"A tool is no list. Write {_LIST}.",
         "Duration": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "'float' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
@@ -209,7 +209,7 @@ async def _too_long(talk: Talk, when: str, answered: bool) -> None:
     what = f"{when}, and your agent waited for longer than three seconds."
     if limit > timedelta(days=1):
         advice = "The call has no limit for all of it: start, attempts and end. `execute_operation` takes one, "
-        raise Wrong(f"{what} It would wait for {spoken(limit)}.", f"{advice}`schedule_to_close_timeout`.")
+        raise Wrong(f"{what} It would wait as long as the conversation lives.", f"{advice}`schedule_to_close_timeout`.")
     if limit > _PATIENCE:
         raise Wrong(
             f"{what} The call may take {spoken(limit)}.", "The user waits all that time. Give it three seconds."

@@ -38,6 +38,7 @@ from workshop_lib.workers import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 _APART = "checks"  # the namespace in which exercises are checked
+_OF_CHECKS = "check-"  # and the queues, where a check needs the namespaces of teams
 _KINDS = {
     "workflow": ("workflows", TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
     "activity": ("activities", TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
@@ -188,7 +189,7 @@ async def look(ws: Workshop) -> Found:
     found: dict[str, list[Queue]] = {}
     for (namespace, _), queue in sorted(queues.items(), key=lambda each: each[0]):
         queue.calls &= endpoints.keys()  # those that are still there
-        if queue.known:
+        if queue.known and not queue.name.startswith(_OF_CHECKS):
             found.setdefault(namespace, []).append(queue)
     return Found(found, dict(sorted(endpoints.items())))
 
