@@ -6,6 +6,7 @@ go on.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,19 +17,28 @@ from typing import Any
 import temporalio.worker as tw
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio.api.history.v1 import NexusOperationScheduledEventAttributes
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from workshop_lib.checks.talks import Talk, together
+from workshop_lib.checks.calling import Calling
+from workshop_lib.checks.handled import Watch
+from workshop_lib.checks.talks import Talk
+from workshop_lib.checks.trial import end
+from workshop_lib.failures import describe
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.it import worker as team_it
-from workshop_lib.teams.offering import offered
+from workshop_lib.teams.offering import SETTINGS
 from workshop_lib.workers import InProcessWorker
 from workshop_lib.workshop import Workshop
 
+_CALL_SECONDS = 3.0  # with less than two, the server does not even send a call
+_REACHED_SECONDS = 10.0
 
-class Refusals(tw.Interceptor):
-    """Lets a team refuse all calls, for a reason.
+
+class Refusals(Watch):
+    """Lets a team refuse all calls, for a reason; and sees which workflows it starts.
 
     Attributes:
         reason: Why; empty while it refuses none.
@@ -60,30 +70,67 @@ class _Refusing(tw.NexusOperationInboundInterceptor):
 class Team:
     """A team's Worker on a task queue of the check's own.
 
+    Args:
+        ws: The workshop.
+        code: The module of its Worker.
+        sample: A call that it takes: service, operation, input.
+        queue: The task queue.
+
     Attributes:
         refusals: What it refuses.
     """
 
     ws: Workshop
     code: ModuleType
+    sample: tuple[str, str, dict[str, Any]]
     queue: str
     refusals: Refusals = field(default_factory=Refusals)
-    running: InProcessWorker | None = None
+    client: Client | None = None
+    _running: InProcessWorker | None = None
 
     async def start(self) -> None:
-        """Let it answer."""
-        own = {**self.code.WORKER, "task_queue": self.queue}
-        client, settings = await offered(self.ws, self.code.ENDPOINT, self.code.NAMESPACE, own)
-        settings["interceptors"] = [*settings["interceptors"], self.refusals]
-        # A check is short: a few threads do.
+        """Let it answer, and wait until calls reach it."""
+        namespace, refusals = self.code.NAMESPACE, self.refusals
+        connection = await self.ws.connection(
+            namespace, interceptors=[refusals], data_converter=pydantic_data_converter
+        )
+        client = self.client = await Client.connect(**connection)
+        await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=self.queue)
+        settings = {**self.code.WORKER, **SETTINGS, "task_queue": self.queue}
+        settings["workflows"] = [*settings["workflows"], Calling]
+        settings["interceptors"] = [*settings["interceptors"], refusals]
         settings["activity_executor"] = ThreadPoolExecutor(4)
-        self.running = self.ws.run(Worker, client, **settings)
+        self._running = self.ws.run(Worker, client, **settings)
+        await self._reached(client)
+
+    async def _reached(self, client: Client) -> None:
+        """Wait until its endpoint leads here: the server takes a moment to follow a change."""
+        self.refusals.reason = "This is only a test."
+        endpoint = self.ws.namespace(self.code.ENDPOINT)
+        async with asyncio.timeout(_REACHED_SECONDS):
+            while True:
+                id = self.ws.id("check-call")
+                arguments = [endpoint, *self.sample, _CALL_SECONDS]
+                handle = await client.start_workflow(Calling.run, args=arguments, id=id, task_queue=self.queue)
+                try:
+                    await asyncio.wait_for(handle.result(), 2 * _CALL_SECONDS)
+                except WorkflowFailureError as error:
+                    if any(self.refusals.reason in line for line in describe(error)):
+                        break
+        self.refusals.reason = ""
 
     async def stop(self) -> None:
         """Let nobody answer for it."""
-        if self.running is not None:
-            await self.ws.stop(self.running)
-        self.running = None
+        if self._running is not None:
+            await self.ws.stop(self._running)
+            self._running = None
+
+    async def end(self) -> None:
+        """Stop it, and end what it has begun and not finished."""
+        await self.stop()
+        if self.client is not None:
+            ids = {id for _, id in self.refusals.started}
+            await asyncio.gather(*(end(self.client.get_workflow_handle(id)) for id in ids))
 
 
 @contextlib.asynccontextmanager
@@ -93,13 +140,16 @@ async def other_teams(ws: Workshop) -> AsyncIterator[Team]:
     Args:
         ws: The workshop.
     """
-    teams = [Team(ws, code, ws.id("check")) for code in (team_finance, team_it)]
+    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), ws.id("check"))
+    teams = [finance, Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}), ws.id("check"))]
     before = await ws.endpoints()
     try:
-        await together(*(team.start() for team in teams))
-        yield teams[0]
+        async with contextlib.AsyncExitStack() as started:
+            for team in teams:
+                started.push_async_callback(team.end)
+                await team.start()
+            yield finance
     finally:
-        await together(*(team.stop() for team in teams))
         for team in teams:
             name = team.code.ENDPOINT
             namespace, queue = before.get(name, (team.code.NAMESPACE, team.code.TASK_QUEUE))

@@ -16,7 +16,7 @@ from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.workshop import Workshop
 
 _MOST = timedelta(minutes=1)
-_LEAST = timedelta(seconds=1)  # Nexus calls again after one
+_LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 _CLOSED = "The exchange is closed until nine"
 _OTHERS = [tool.name for tool in litellm_temporal.tools(Chat())]  # both demos have the same ones
 
@@ -142,7 +142,7 @@ async def _limited(talk: Talk) -> None:
             what = f"The operation may take {spoken(limit)}, with all attempts. Nobody waits that long for an answer."
             raise Wrong(what, f"The chat says how long one use of a tool may take: {code}.")
         if limit < _LEAST:
-            what = f"The operation may take {spoken(limit)}. When Nexus has to call again, that is over."
+            what = f"The operation may take {spoken(limit)}. With so little time, the server does not even send it."
             raise Wrong(what, f"The chat says how long one use of a tool may take, in seconds: {code}.")
 
 

@@ -1,0 +1,126 @@
+"""The exercises of notebooks 07 and 08: every right answer passes, every wrong one gets advice of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import answers_demo_by_hand as by_hand
+import pytest
+from exercises import cases, is_told, passes
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "7.1": {
+        "as in the solution": by_hand.solution,
+        "appended": by_hand.appended,
+        "a tool of its own": by_hand.own_tool,
+        "by names": by_hand.by_names,
+        "catches, and says why": by_hand.tells_itself,
+        "a loop of its own": by_hand.own_loop,
+    },
+    "7.2": {
+        "as in the solution": by_hand.told,
+        "unless cancelled": by_hand.told_unless_cancelled,
+        "the innermost cause": by_hand.told_of_causes,
+        "starts and waits": by_hand.started_first,
+        "a timer, and gives up": by_hand.waits_no_longer,
+    },
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "7.1": {
+        "only convert": (by_hand.only_convert, "What it could call before is gone"),
+        "only before": (by_hand.only_before, "shown no tool that converts"),
+        "no tools": (by_hand.no_tools, "may call nothing"),
+        "some gone": (by_hand.some_gone, "gone: calculator, weather"),
+        "no limit": (by_hand.no_limit, "You gave the operation no limit"),
+        "a limit for the start": (by_hand.start_limit, "You gave the operation no limit"),
+        "minutes": (by_hand.minutes, "may take 4 min"),
+        "milliseconds": (by_hand.milliseconds, "may take 400 ms"),
+        "no timedelta": (by_hand.no_timedelta, "A limit is a `timedelta`"),
+        "IT's endpoint": (by_hand.endpoint_of_it, "That leads to another team"),
+        "no endpoint": (by_hand.endpoint_unknown, "There is no such endpoint"),
+        "another service": (by_hand.other_service, "belong together: `Exchange`"),
+        "arithmetic": (by_hand.arithmetic, "answers by itself"),
+        "Finance's code": (by_hand.the_handler, "answers by itself"),
+        "the calculator": (by_hand.by_calculator, "answers by itself"),
+        "an activity": (by_hand.an_activity, "an activity of your own"),
+        "not understood": (by_hand.not_understood, "The model did not use exchange_money"),
+        "not noted": (by_hand.not_noted, "the transcript does not say"),
+        "only the newest": (by_hand.forgets, "not only the newest"),
+        "another chat": (by_hand.other_chat, "your agent named no model"),
+        "another model": (by_hand.other_model, "your agent asked gpt-5"),
+        "swallows": (by_hand.swallows, "What goes wrong is for the model"),
+        "zero": (by_hand.returns_zero, "What goes wrong is for the model"),
+        "returns nothing": (by_hand.returns_nothing, "has to be what the tool returns"),
+        "always euros": (by_hand.always_euros, "40 dollars in yen"),
+        "no await of the call": (by_hand.no_await_of_call, "is an `await` missing?"),
+        "append": (by_hand.append_returns_none, "`append` changes a list"),
+        "a list in the list": (by_hand.list_in_list, "Mind the star"),
+        "the bare operation": (by_hand.bare_operation, "this is none yet"),
+        "only the text": (by_hand.text_only, "not its text"),
+        "no return": (by_hand.no_return, "Something returns nothing"),
+        "no await": (by_hand.no_await, "is an `await` missing?"),
+        "no agent": ("MyAgent", "inherits `Conversation`"),
+    },
+    "7.2": {
+        "catches nothing": (by_hand.catches_nothing, "Your code does not catch that"),
+        "no limit": (by_hand.no_limit_72, "The call has no limit for all of it"),
+        "a limit for the start": (by_hand.start_limit_72, "The call has no limit for all of it"),
+        "a timer": (by_hand.waits_itself, "The call has no limit for all of it"),
+        "five seconds": (by_hand.five_seconds, "The call may take 5 s"),
+        "four seconds": (by_hand.four_seconds, "The call may take 4 s"),
+        "three minutes": (by_hand.three_minutes, "The call may take 3 min"),
+        "the chat's limit": (by_hand.chat_limit, "The call may take 4 s"),
+        "hasty": (by_hand.hasty, "The call may take 800 ms"),
+        "no timedelta": (by_hand.plain_number, "A limit is a `timedelta`"),
+        "the outermost": (by_hand.says_error, "the innermost has Finance's words"),
+        "always the same": (by_hand.says_same, "the innermost has Finance's words"),
+        "raises its own": (by_hand.raises_own, "do not raise it"),
+        "tries again": (by_hand.tries_again, "called Finance 3 times"),
+        "tries for ever": (by_hand.tries_for_ever, "Nexus tries again by itself"),
+        "tries timeouts again": (by_hand.tries_timeouts_again, "called Finance 2 times"),
+        "only timeouts": (by_hand.catches_timeouts, "Your code does not catch that"),
+        "only ApplicationError": (by_hand.catches_application_errors, "Your code does not catch that"),
+        "only the start": (by_hand.catches_the_start, "has to stand in the `try`"),
+        "only refusals": (by_hand.catches_refusals, "Your code does not catch that"),
+        "None": (by_hand.nothing_on_failure, "a way on which it returns nothing"),
+        "empty": (by_hand.empty_on_failure, "Say in words that there was no answer"),
+        "the object": (by_hand.the_price_itself, "Make a sentence of what comes back"),
+        "a number": (by_hand.a_number, "Make a sentence of what comes back"),
+        "a dict": (by_hand.a_dict, "Make a sentence of what comes back"),
+        "no return": (by_hand.never_returns, "a way on which it returns nothing"),
+        "without the price": (by_hand.forgets_price, "The sentence lacks the price"),
+        "made up": (by_hand.last_known, "a price that Finance has not told"),
+        "by heart": (by_hand.by_heart, "Finance was not asked"),
+        "IT": (by_hand.asks_it, "Ask Finance, with the client that is there"),
+        "nobody": (by_hand.asks_nobody, "There is no such endpoint"),
+        "no await": (by_hand.no_await_72, "is an `await` missing?"),
+        "a handle": (by_hand.handle_only, "A handle is no price yet"),
+        "misspelt": (by_hand.misspelt, "'NexusOperationError' object has no attribute 'reason'"),
+        "gives up for good": (by_hand.gives_up_for_good, "For the price of GLOBX Finance was not asked"),
+        "no agent": (None, "inherits `Conversation`"),
+    },
+}
+STUBS: dict[str, dict[str, Any]] = {
+    "7.1": {"the stub": by_hand.stub},
+    "7.2": {"the stub": by_hand.stub_72},
+}
+
+
+@pytest.mark.parametrize(("number", "answer"), cases(RIGHT))
+async def test_every_right_answer_passes(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    await passes(number, answer, capsys)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(("number", "case"), cases(WRONG))
+async def test_every_wrong_answer_gets_its_own_advice(
+    number: str, case: tuple[Any, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    await is_told(number, case[0], [case[1], "is not right yet"], capsys)
+
+
+@pytest.mark.parametrize(("number", "answer"), cases(STUBS))
+async def test_a_stub_is_not_solved_yet(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    await is_told(number, answer, ["is not solved yet"], capsys)
