@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import answers_demo_agents_sdk as sdk
 import answers_demo_by_hand as by_hand
 import pytest
 from exercises import cases, is_told, passes
@@ -25,6 +26,17 @@ RIGHT: dict[str, dict[str, Any]] = {
         "the innermost cause": by_hand.told_of_causes,
         "starts and waits": by_hand.started_first,
         "a timer, and gives up": by_hand.waits_no_longer,
+    },
+    "8.1": {
+        "as in the solution": sdk.solution,
+        "described": sdk.described,
+        "a tool of its own": sdk.own_tool,
+    },
+    "8.2": {
+        "as in the solution": sdk.guarded,
+        "an object": sdk.guarded_by_object,
+        "looks everywhere": sdk.guarded_everywhere,
+        "cleans first": sdk.guarded_by_cleaning,
     },
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
@@ -101,10 +113,62 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "gives up for good": (by_hand.gives_up_for_good, "For the price of GLOBX Finance was not asked"),
         "no agent": (None, "inherits `Conversation`"),
     },
+    "8.1": {
+        "only convert": (sdk.only_convert, "What it could call before is gone"),
+        "only before": (sdk.only_before, "shown no tool that converts"),
+        "no tools": (sdk.no_tools, "may call nothing"),
+        "no limit": (sdk.no_limit, "You gave the operation no limit"),
+        "minutes": (sdk.minutes, "may take 4 min"),
+        "no timedelta": (sdk.no_timedelta, "A limit is a `timedelta`"),
+        "IT's endpoint": (sdk.endpoint_of_it, "That leads to another team"),
+        "no endpoint": (sdk.endpoint_unknown, "There is no such endpoint"),
+        "another service": (sdk.other_service, "belong together: `Exchange`"),
+        "no model": (sdk.no_model, "your agent named no model"),
+        "another model": (sdk.other_model, "your agent asked gpt-5"),
+        "arithmetic": (sdk.arithmetic, "answers by itself"),
+        "swallows": (sdk.swallows, "What goes wrong is for the model"),
+        "the bare operation": (sdk.bare_operation, "an operation is none yet"),
+        "a list in the list": (sdk.list_in_list, "Mind the star"),
+        "append": (sdk.append_returns_none, "`append` changes a list"),
+        "no return": (sdk.no_return, "Does it say `return`?"),
+        "no agent of the SDK": (by_hand.solution, "inherits `AgentConversation`"),
+    },
+    "8.2": {
+        "in parallel": (sdk.in_parallel, "the model had been shown it all the same"),
+        "tells nobody": (sdk.tells_nobody, "Security was not told"),
+        "no await": (sdk.no_await, "Security was not told"),
+        "tells of all": (sdk.tells_of_all, "Tell it of what you refuse"),
+        "refuses all": (sdk.refuses_all, "That holds no number at all"),
+        "refuses digits": (sdk.refuses_digits, "12 digits are no card number"),
+        "refuses twelve digits": (sdk.refuses_long, "12 digits are no card number"),
+        "refuses twenty digits": (sdk.refuses_longer, "20 digits are no card number"),
+        "refuses scattered digits": (sdk.refuses_scattered, "Digits that stand far apart"),
+        "only in a row": (sdk.only_in_a_row, "with spaces between"),
+        "only spaces": (sdk.only_spaces, "with dashes between"),
+        "only the first message": (sdk.only_the_first, "`input` has the whole conversation"),
+        "never": (sdk.never, "was not refused"),
+        "only a text": (sdk.a_text_only, "`input` has the whole conversation"),
+        "the list": (sdk.the_list, "`input` is a list of messages"),
+        "the list as a dict": (sdk.the_list_as_dict, "`input` is a list of messages"),
+        "no sentence": (sdk.no_sentence, "She has to know why"),
+        "a flag": (sdk.a_flag, "She has to know why"),
+        "a dict": (sdk.a_dict, "She has to know why"),
+        "echoes": (sdk.echoes, "Leave the number out"),
+        "raises": (sdk.raises, "what fails is remembered"),
+        "a function": (sdk.a_function, "something that is no guardrail"),
+        "of the output": (sdk.of_the_output, "something that is no guardrail"),
+        "a bool": (sdk.returns_a_bool, "A guardrail returns a `GuardrailFunctionOutput`"),
+        "returns nothing": (sdk.returns_nothing, "A guardrail returns a `GuardrailFunctionOutput`"),
+        "not returned": (sdk.not_returned, "something that is no guardrail"),
+        "one argument": (sdk.one_argument, "with three arguments"),
+        "no agent": (sdk.REFUSAL, "inherits `AgentConversation`"),
+    },
 }
 STUBS: dict[str, dict[str, Any]] = {
     "7.1": {"the stub": by_hand.stub},
     "7.2": {"the stub": by_hand.stub_72},
+    "8.1": {"the stub": sdk.stub},
+    "8.2": {"the stub": sdk.stub_82},
 }
 
 
