@@ -12,7 +12,7 @@ from workshop_lib.agent import idempotency_key
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.other_teams import other_teams
 from workshop_lib.checks.routing import Way, routed
-from workshop_lib.checks.talks import Begin, Talk, advised, talks
+from workshop_lib.checks.talks import Begin, Talk, advised, talks, together
 from workshop_lib.demos import local
 from workshop_lib.demos.openai_agents import AgentConversation, plugin
 from workshop_lib.ledger import note
@@ -20,8 +20,8 @@ from workshop_lib.workshop import Workshop
 
 _MODEL_SECONDS = 5.0
 _NO_AGENT = {
-    "'NoneType' object is not iterable": "`append` changes a list, and returns nothing. Write a new list instead.",
-    "should be a dataclass instance": "`agent` returns the SDK's `Agent`. Does it say `return`?",
+    "must be a list, got NoneType": "`append` changes a list, and returns nothing. Write a new list instead.",
+    "'NoneType' object has no attribute 'tools'": "`agent` returns the SDK's `Agent`. Does it say `return`?",
 }
 
 
@@ -45,8 +45,7 @@ _WITH_SDK = Way(
         "ndpoint": "There is no such endpoint. The contract has the name of the right one: `ENDPOINT`.",
         **_NO_AGENT,
         "'list' object has no attribute": f"A list stands where a tool should. Mind the star: {_LIST}.",
-        "Operation' object": f"The list holds the SDK's tools, and an operation is none yet. {_TOOL} makes one.",
-        "Provided tool is not a tool type": f"The list holds the SDK's tools. {_TOOL} makes one of the operation.",
+        "Unsupported tool type": f"The list holds the SDK's tools, and an operation is none yet. {_TOOL} makes one.",
         "'float' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "'int' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
@@ -97,7 +96,7 @@ _MISTAKES = {
     "expected string or bytes-like": "`input` is a list of messages. The newest has its text under `content`.",
     "TypeError: list indices": "`input` is a list of messages. The newest is the last, `input[-1]`.",
     "not registered": "There is one activity here, `tell_security`. Keep its name.",
-    "missing": "The SDK calls a guardrail with three arguments: context, agent, input.",
+    "positional argument": "The SDK calls a guardrail with three arguments: context, agent, input.",
     "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
 }
 
@@ -122,24 +121,30 @@ def _tell_security(what: Any) -> None:
 async def guarded(ws: Workshop, answer: Any) -> str:
     """No card number reaches the model, in whatever turn; Security is told of each, once; all else is answered."""
     async with _talks(ws, answer, _tell_security) as begin:
-        talk = await begin()
         with advised(_MISTAKES):
-            await _answered(talk, "How is the weather in Oslo?", "That holds no number at all.")
+            cards, first, gray = [await begin() for _ in range(3)]
+            await _answered(cards, "How is the weather in Oslo?", "That holds no number at all.")
             with ws.fault("tell_security.fails_after_effect"):
-                await _refused(ws, talk, _CARDS[0])
-            for card in _CARDS[1:]:
-                await _refused(ws, talk, card)
-            for text, why in _GRAY.items():
-                await _answered(talk, text, why)
-        await _never_seen(talk)
-        await _told_once(ws, talk)
-        first = await begin()  # a card number in the very first message
-        with advised(_MISTAKES):
-            await _refused(ws, first, _CARDS[0])
+                await _refused(ws, cards, _CARDS[0])
+            await together(_later(ws, cards), _let_through(gray), _refused(ws, first, _CARDS[0]))
+        await _never_seen(cards)
+        await _told_once(ws, cards, len(_CARDS))
+        await _told_once(ws, gray, 0)
     return (
         "Four messages with card numbers, in a row and in groups, were refused with a sentence before the model saw "
         "them, also in the turns after. Security was told of each, once. What is no card number was answered."
     )
+
+
+async def _later(ws: Workshop, talk: Talk) -> None:
+    for card in _CARDS[1:]:
+        await _refused(ws, talk, card)
+    await _answered(talk, "What's my card number?", "That holds no number at all.")
+
+
+async def _let_through(talk: Talk) -> None:
+    for text, why in _GRAY.items():
+        await _answered(talk, text, why)
 
 
 async def _answered(talk: Talk, text: str, why: str) -> None:
@@ -198,8 +203,8 @@ async def _never_seen(talk: Talk) -> None:
         raise Wrong(what, "Let the tripwire end the turn: then the conversation does not remember it.")
 
 
-async def _told_once(ws: Workshop, talk: Talk) -> None:
+async def _told_once(ws: Workshop, talk: Talk, cards: int) -> None:
     told = ws.ledger.count(_NOTED, workflow=talk.handle.id)
-    if told != len(_CARDS):
-        what = f"{len(_CARDS)} messages of a conversation had a card number, and Security was told {told} times."
+    if told != cards:
+        what = f"{cards} messages of a conversation had a card number, and Security was told {told} times."
         raise Wrong(what, "Tell it of what you refuse, once, and of nothing else.")

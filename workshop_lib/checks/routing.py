@@ -136,7 +136,9 @@ async def _limited(talk: Talk) -> None:
         limit = called.schedule_to_close_timeout.ToTimedelta()
         code = "`timedelta(seconds=self.chat.tool_seconds)`"
         if limit > timedelta(days=1):  # what the conversation itself may take
-            what = f"You gave the operation no limit. If nobody at Finance answers, it waits for {spoken(limit)}."
+            what = (
+                f"No limit has reached Temporal. If nobody at Finance answers, the operation waits for {spoken(limit)}."
+            )
             raise Wrong(what, f"The chat says how long one use of a tool may take: {code}, for all attempts together.")
         if limit > _MOST:
             what = f"The operation may take {spoken(limit)}, with all attempts. Nobody waits that long for an answer."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 
 from workshop_lib import agent
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
@@ -86,7 +86,12 @@ class Talk:
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
         finally:
             sent.cancel()
-        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
+        try:
+            results = await self.lines("result")
+        except WorkflowQueryFailedError as error:
+            what = f"{text!r} was answered with {replied!r}, and after that your code could not be run again: {error}"
+            raise Wrong(what, "Is each call given what it takes?") from error
+        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in results):
             raise RuntimeError(NOT_SOLVED)
         return replied
 
