@@ -403,7 +403,7 @@ async def told(self: Base72, query: StockQuery) -> str:
 @pricing
 async def told_unless_cancelled(self: Base72, query: StockQuery) -> str:
     try:
-        price = await asked(query, timedelta(seconds=2))
+        price = await asked(query)
         return f"{price.ticker}: ${price.price:.2f}"
     except NexusOperationError as error:
         if cancelled(error):
@@ -452,6 +452,27 @@ async def waits_no_longer(self: Base72, query: StockQuery) -> str:
         price = await asyncio.wait_for(asked(query, None, cancellation_type=given_up), 3)
     except TimeoutError:
         return "Error: Finance did not answer within 3 seconds."
+    except NexusOperationError as error:
+        return f"Error: {reason(error)}"
+    return f"{price.ticker} costs {price.price} dollars."
+
+
+@pricing
+async def waits_beside(self: Base72, query: StockQuery) -> str:
+    asking = asyncio.create_task(asked(query, None))
+    await asyncio.wait([asking], timeout=3)
+    if not asking.done():
+        return "Error: Finance did not answer within 3 seconds."
+    try:
+        return f"{query.ticker} costs {asking.result().price} dollars."
+    except NexusOperationError as error:
+        return f"Error: {reason(error)}"
+
+
+@pricing
+async def two_seconds(self: Base72, query: StockQuery) -> str:
+    try:
+        price = await asked(query, timedelta(seconds=2))
     except NexusOperationError as error:
         return f"Error: {reason(error)}"
     return f"{price.ticker} costs {price.price} dollars."

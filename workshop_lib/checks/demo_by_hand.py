@@ -7,6 +7,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from temporalio.client import Client
+
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.other_teams import operations, other_teams
 from workshop_lib.checks.routing import Way, routed
@@ -34,6 +36,8 @@ _BY_HAND = Way(
         "'NoneType' object has no attribute": "Something returns nothing. `answer` returns what `agent.answer` gives, "
         "and `append` changes a list and returns nothing.",
         "'str' object has no attribute": "`answer` returns the whole of what `agent.answer` gives, not its text.",
+        "not registered on this worker": "Finance's rates are Finance's to know, and nobody runs an activity of yours "
+        f"here. Call the operation: {_TOOL}.",
         "'list' object has no attribute": f"A list stands where a tool should. Mind the star: {_LIST}.",
         "has no attribute 'schema'": f"The list holds tools, and this is none yet. {_TOOL} makes one.",
         "Duration": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
@@ -67,7 +71,7 @@ async def routed_by_hand(ws: Workshop, answer: Any) -> str:
 # 7.2
 
 _PATIENCE = timedelta(seconds=3)
-_LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
+_LEAST = timedelta(seconds=2.5)  # the server does not send a call that has less than 1.6 s left
 _ANSWER_SECONDS = 4.5  # for a question that nobody at Finance answers: the limit, and what a slow computer adds
 _CALL = "`await finance.execute_operation(Finance.stock_price, query, schedule_to_close_timeout=…)`"
 _CATCH = "`except NexusOperationError as error:`"
@@ -78,7 +82,9 @@ _PRICE = re.compile(
 )  # and not: within 3 s
 _MISTAKES = {
     "NoneType": "The method has a way on which it returns nothing. Return a sentence on each.",
-    "ndpoint": "There is no such endpoint. Keep the first line of the method as it was.",
+    "ndpoint not registered": "There is no such endpoint. Keep the first line of the method as it was.",
+    "find nexus operation handle": "A timer of your own gives up a call that Temporal still knows. Let Temporal limit "
+    "the call itself: `execute_operation` takes a limit for all of it.",
     "has no len()": "The model is told a text. Make a sentence of what comes back, an f-string.",
     "expected string": "The model is told a text. Make a sentence of what comes back, an f-string.",
     "coroutine": f"A coroutine came back instead of a price: is an `await` missing? {_CALL}.",
@@ -136,8 +142,8 @@ async def _priced(talk: Talk, ticker: str) -> None:
         )
     limit = called[-1].schedule_to_close_timeout.ToTimedelta()
     if limit < _LEAST:
-        what = f"The call may take {spoken(limit)}. With so little time, the server does not even send it."
-        raise Wrong(what, "Three seconds are fine, with all attempts. Look at the unit that you gave `timedelta`.")
+        what = f"The call may take {spoken(limit)}. The server does not send one that has less than 1.6 s left."
+        raise Wrong(what, "On a busy day your user gets no answer at all. Three seconds are asked for.")
     if not any(abs(float(number) - price) < 0.005 for number in re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))):
         what = f"Finance says that {ticker} costs {price} dollars, and the model was told {text!r}."
         raise Wrong(what, "The sentence lacks the price: what comes back has `ticker` and `price`.")
@@ -163,7 +169,10 @@ async def _unknown(talk: Talk) -> None:
 async def _nobody_answers(talk: Talk, ticker: str, when: str) -> None:
     """Ask while Finance does not answer, and look what the model is told, and when."""
     before = len(await operations(talk))
-    sent = talk.send(_QUESTION.format(ticker))
+    # By a client without the workshop's interceptors: they would explain what is meant to be so.
+    loud = talk.handle._client  # the handle keeps it to itself
+    client = Client(loud.service_client, namespace=loud.namespace)
+    sent = Talk(client.get_workflow_handle(talk.handle.id)).send(_QUESTION.format(ticker))
     try:
         await asyncio.wait([sent], timeout=_ANSWER_SECONDS)
         told = await history(talk.handle)
