@@ -19,7 +19,7 @@ def agents_of(base: type) -> Callable[[Callable[..., Any]], Any]:
 
     def make(function: Callable[..., Any]) -> Any:
         async def run(self, chat: Chat) -> int:  # type: ignore[no-untyped-def]
-            return await self.converse()
+            return await self.converse()  # type: ignore[no-any-return]
 
         # As they were if the class were written out: the SDK looks.
         run.__qualname__, run.__module__ = f"{function.__name__}.run", function.__module__

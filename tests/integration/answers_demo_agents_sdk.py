@@ -436,7 +436,7 @@ def not_returned(self: Base82) -> Any:
 
 @guarding
 def one_argument(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)  # type: ignore[call-overload]
+    @input_guardrail(run_in_parallel=False)  # type: ignore[arg-type]
     async def no_card_numbers(input: Any) -> GuardrailFunctionOutput:
         return GuardrailFunctionOutput(REFUSAL, re.search(CARD, newest(input)) is not None)
 

@@ -82,7 +82,7 @@ _PRICE = re.compile(
 )  # and not: within 3 s
 _MISTAKES = {
     "NoneType": "The method has a way on which it returns nothing. Return a sentence on each.",
-    "ndpoint not registered": "There is no such endpoint. Keep the first line of the method as it was.",
+    "BadScheduleNexusOperationAttributes": "There is no such endpoint. Keep the first line of the method as it was.",
     "find nexus operation handle": "A timer of your own gives up a call that Temporal still knows. Let Temporal limit "
     "the call itself: `execute_operation` takes a limit for all of it.",
     "has no len()": "The model is told a text. Make a sentence of what comes back, an f-string.",
