@@ -27,7 +27,6 @@ from agents import (
     Tool,
     ToolErrorFormatterArgs,
 )
-from agents.extensions.models.litellm_model import LitellmModel
 from agents.tool_context import ToolContext
 from pydantic import ValidationError
 from temporalio.exceptions import FailureError
@@ -37,6 +36,10 @@ from workshop_lib.agent import LONGEST_RESULT, MOST_ROUNDS, idempotency_key
 from workshop_lib.conversation import Answer, Conversation, Message, cancelled, kind, reason
 from workshop_lib.llm import settings
 from workshop_lib.llm.calls import explained, limits
+from workshop_lib.quiet import quieten_litellm
+
+quieten_litellm()
+from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
 
 
 class LiteLlm(ModelProvider):
