@@ -83,7 +83,7 @@ def test_a_call_without_a_name_is_an_error_of_the_models() -> None:
 def test_retry_after_may_be_anything(header: str, seconds: float | None) -> None:
     error = litellm.exceptions.RateLimitError("too many", "openai", "offline")
     vars(error)["litellm_response_headers"] = {"retry-after": header}
-    wait = calls._explained(error).next_retry_delay
+    wait = calls.explained(error).next_retry_delay
     assert (None if wait is None else wait.total_seconds()) == seconds
 
 
