@@ -47,6 +47,8 @@ _WITH_SDK = Way(
         "'list' object has no attribute": f"A list stands where a tool should. Mind the star: {_LIST}.",
         "Unsupported tool type": f"The list holds the SDK's tools, and an operation is none yet. {_TOOL} makes one.",
         "'float' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
+        "find nexus operation handle": "The call was not made in full. Is its limit a `timedelta`, not a number? "
+        "`timedelta(seconds=…)` makes one.",
         "'int' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
     },
@@ -125,8 +127,7 @@ async def guarded(ws: Workshop, answer: Any) -> str:
             cards, first, gray = [await begin() for _ in range(3)]
             await _answered(cards, "How is the weather in Oslo?", "That holds no number at all.")
             with ws.fault("tell_security.fails_after_effect"):
-                await _refused(ws, cards, _CARDS[0])
-            await together(_later(ws, cards), _let_through(gray), _refused(ws, first, _CARDS[0]))
+                await together(_all_refused(ws, cards), _let_through(gray), _refused(ws, first, _CARDS[0]))
         await _never_seen(cards)
         await _told_once(ws, cards, len(_CARDS))
         await _told_once(ws, gray, 0)
@@ -136,8 +137,8 @@ async def guarded(ws: Workshop, answer: Any) -> str:
     )
 
 
-async def _later(ws: Workshop, talk: Talk) -> None:
-    for card in _CARDS[1:]:
+async def _all_refused(ws: Workshop, talk: Talk) -> None:
+    for card in _CARDS:
         await _refused(ws, talk, card)
     await _answered(talk, "What's my card number?", "That holds no number at all.")
 

@@ -42,6 +42,8 @@ _BY_HAND = Way(
         "has no attribute 'schema'": f"The list holds tools, and this is none yet. {_TOOL} makes one.",
         "Duration": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "'float' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
+        "find nexus operation handle": "The call was not made in full. Is its limit a `timedelta`, not a number? "
+        "`timedelta(seconds=…)` makes one.",
         "'int' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
         "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
     },

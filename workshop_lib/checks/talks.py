@@ -26,6 +26,7 @@ from workshop_lib.workshop import Workshop
 
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 SECONDS = 6.0  # for one answer; an undisturbed one takes a tenth of a second
+_QUERY_SECONDS = 4.0  # one takes hundredths of a second; while the code fails, it would wait for it to be mended
 T = TypeVar("T")
 
 
@@ -86,12 +87,7 @@ class Talk:
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
         finally:
             sent.cancel()
-        try:
-            results = await self.lines("result")
-        except WorkflowQueryFailedError as error:
-            what = f"{text!r} was answered with {replied!r}, and after that your code could not be run again: {error}"
-            raise Wrong(what, "Is each call given what it takes?") from error
-        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in results):
+        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
             raise RuntimeError(NOT_SOLVED)
         return replied
 
@@ -113,8 +109,20 @@ class Talk:
                 raise Wrong(f"{text!r} was not answered in {SECONDS:.0f} s.", "What does your agent wait for?")
 
     async def lines(self, kind: str) -> list[Entry]:
-        """The lines of the transcript of a kind."""
-        entries = await self.handle.query("transcript", result_type=list[Entry])
+        """The lines of the transcript of a kind.
+
+        Raises:
+            Wrong: The code, which has run, cannot be run again.
+        """
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                entries = await self.handle.query("transcript", result_type=list[Entry])
+        except (WorkflowQueryFailedError, TimeoutError) as error:
+            failed = (await history(self.handle)).failed_tasks
+            what = f"It answered, and after that your code could not be run again: {failed[-1] if failed else error}"
+            raise Wrong(
+                what, "A replay has to do the same as the first run. Is each call given what it takes?"
+            ) from error
         return [entry for entry in entries if entry.kind == kind]
 
     async def asked(self) -> list[Asked]:
