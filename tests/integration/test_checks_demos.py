@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import answers_demo_agents_sdk as sdk
 import answers_demo_by_hand as by_hand
 import pytest
+from agents.run import get_default_agent_runner
 from exercises import cases, is_told, passes
+from temporalio.worker import Worker
+
+from workshop_lib.demos import openai_temporal
+from workshop_lib.teams.finance import worker as team_finance
+from workshop_lib.teams.finance.contract import ENDPOINT
+from workshop_lib.teams.offering import offered
+from workshop_lib.workshop import Workshop
+
+THREADS = ThreadPoolExecutor(4)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
 
@@ -190,3 +201,31 @@ async def test_every_wrong_answer_gets_its_own_advice(
 @pytest.mark.parametrize(("number", "answer"), cases(STUBS))
 async def test_a_stub_is_not_solved_yet(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
     await is_told(number, answer, ["is not solved yet"], capsys)
+
+
+@pytest.mark.parametrize("spawned", [True, False])
+async def test_the_notebooks_own_worker_of_finance_goes_on(
+    ws: Workshop, spawned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if spawned:
+        own: Any = await ws.spawn("workshop_lib.teams.finance.worker")
+    else:
+        client, settings = await offered(ws, ENDPOINT, team_finance.NAMESPACE, team_finance.WORKER)
+        own = ws.run(Worker, client, **settings)
+    try:
+        await passes("7.2", by_hand.told, capsys)
+        assert own.running
+        assert (await ws.endpoints())[ENDPOINT] == (team_finance.NAMESPACE, team_finance.TASK_QUEUE)
+    finally:
+        await ws.stop(own)
+
+
+async def test_the_notebooks_own_agents_sdk_goes_on(ws: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    own = ws.run(Worker, await openai_temporal.connect(ws), **openai_temporal.WORKER, activity_executor=THREADS)
+    try:
+        before = get_default_agent_runner()
+        await passes("8.1", sdk.solution, capsys)
+        assert own.running
+        assert get_default_agent_runner() is before
+    finally:
+        await ws.stop(own)
