@@ -44,6 +44,8 @@ def quieten_litellm() -> None:
     os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")  # else traces go to OpenAI
     for name in ("LiteLLM Router", "LiteLLM Proxy", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # OpenAI's types, which pydantic meets when the plugin converts the first of them.
+    warnings.filterwarnings("ignore", message=".*is using the `ReadOnly` qualifier.*")
     # What fails it raises. What it logs besides is trouble of its own bookkeeping, which takes a process for one loop;
     # each in-process Worker has a loop of its own.
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
