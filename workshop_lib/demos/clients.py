@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.messages import WorkshopError
@@ -124,7 +124,7 @@ async def inspect(
     arguments: dict[str, Any] | None = None,
     *,
     service: str = "gateway",
-    over: str = "http",
+    over: Literal["http", "stdio"] = "http",
 ) -> Any:
     """Ask an MCP server through the MCP Inspector's command line, a client that shares no code with the server.
 
