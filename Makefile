@@ -4,7 +4,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
-JS := workshop_lib/teams/finance
+JS := workshop_lib/teams/finance workshop_lib/demos/inspector
+NPM := npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
 .PHONY: lab test js notebooks chaos bench size doctor reset pins clean
@@ -21,13 +22,15 @@ test: $(VENV)/.dev js
 	$(BIN)/python solutions/make_notebooks.py --check
 	WORKSHOP_SAMPLE=0.25 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-# What the worker in JavaScript needs (260 MB), once, where Node.js is there. npm writes the file with a dot last.
+# What the JavaScript parts need, once, where Node.js is there: a Worker (260 MB), and the MCP Inspector (41 MB).
 js:
-	@cd $(JS); if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; \
-	then echo "Node.js 20 or newer, with npm, is not there. $(WITHOUT_JS)"; \
-	elif ! [ node_modules/.package-lock.json -nt package.json ]; \
-	then npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier >/dev/null \
-		&& touch node_modules/.package-lock.json || echo "npm failed. $(WITHOUT_JS)"; fi
+	@if node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null; \
+	then $(MAKE) --silent $(JS:%=%/node_modules/.package-lock.json); \
+	else echo "Node.js 20 or newer, with npm, is not there. $(WITHOUT_JS)"; fi
+
+# npm writes the file with a dot last.
+%/node_modules/.package-lock.json: %/package.json
+	@cd $* && { $(NPM) >/dev/null && touch node_modules/.package-lock.json || echo "npm failed. $(WITHOUT_JS)"; }
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab
@@ -58,7 +61,7 @@ pins: $(VENV)/.dev
 		--extra governance --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .workshop $(JS)/node_modules
+	rm -rf $(VENV) .workshop $(JS:%=%/node_modules)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 15) else \

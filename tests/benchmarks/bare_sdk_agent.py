@@ -1,4 +1,4 @@
-"""The yardstick for a turn of demo 2: the OpenAI Agents SDK and Temporal's plugin doing the same, and nothing besides.
+"""The yardsticks for a turn of demos 2 to 4: the OpenAI Agents SDK and Temporal's plugin doing the same, and no more.
 
 A module of its own: the sandbox imports it again.
 """
@@ -14,10 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from agents import Agent, FunctionTool, Model, ModelProvider, Runner, Tool
     from agents.extensions.models.litellm_model import LitellmModel
     from nexusrpc import Operation
-    from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool
+    from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool, temporal_mcp_server
 
     from workshop_lib.agent import summary
     from workshop_lib.demos import local
+    from workshop_lib.nexus_mcp.contract import Directory
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import IT
 
@@ -43,31 +44,77 @@ def operation(operation: Operation[Any, Any], service: type, endpoint: str) -> T
     return replace(made, description=summary(operation.input_type))
 
 
-@workflow.defn
-class BareSdkAgent:
+class _Bare:
     """A conversation without limits, memory rules, transcript, or words for what goes wrong."""
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.turn = asyncio.Lock()
-        tools = [
+        self.own: list[Tool] = [activity_as_tool(each, start_to_close_timeout=_LIMIT) for each in local.TOOLS]
+        self.operations = [
             operation(Finance.stock_price, Finance, "finance"),
             operation(Finance.calculate_roi, Finance, "finance"),
             operation(IT.jira_metrics, IT, "it"),
             operation(IT.get_ip, IT, "it"),
-            *(activity_as_tool(each, start_to_close_timeout=_LIMIT) for each in local.TOOLS),
         ]
-        self.agent = Agent[None]("assistant", instructions=local.INSTRUCTIONS, tools=tools, model="offline")
+
+    async def agent(self) -> Agent[None]:
+        """The agent of this turn."""
+        return made(tools=[*self.operations, *self.own])
+
+    @workflow.update
+    async def send_message(self, text: str) -> str:
+        """One turn."""
+        async with self.turn:
+            result = await Runner.run(await self.agent(), [*self.messages, {"role": "user", "content": text}])
+            self.messages = result.to_input_list()
+            return str(result.final_output)
+
+
+def made(**tools: Any) -> Agent[None]:
+    """An agent with the instructions and the model of ours."""
+    return Agent("assistant", instructions=local.INSTRUCTIONS, model="offline", **tools)
+
+
+@workflow.defn
+class BareSdkAgent(_Bare):
+    """As demo 2."""
 
     @workflow.run
     async def run(self) -> None:
         """Wait."""
         await workflow.wait_condition(lambda: False)
 
-    @workflow.update
-    async def send_message(self, text: str) -> str:
-        """One turn."""
-        async with self.turn:
-            result = await Runner.run(self.agent, [*self.messages, {"role": "user", "content": text}])
-            self.messages = result.to_input_list()
-            return str(result.final_output)
+
+@workflow.defn
+class BareMcpAgent(_Bare):
+    """As demo 3: the two MCP servers are asked for their tools once a turn. Here the SDK does that, one by one."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
+
+    async def agent(self) -> Agent[None]:
+        """See base class."""
+        # New ones in each turn: each remembers what its server offered.
+        return made(tools=self.own, mcp_servers=[temporal_mcp_server(name) for name in ("finance", "it")])
+
+
+@workflow.defn
+class BareDiscoveringAgent(_Bare):
+    """As demo 4: the two directories are asked in each turn, at once. The tools are known all the same."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
+
+    async def agent(self) -> Agent[None]:
+        """See base class."""
+        directories = [workflow.create_nexus_client(service=Directory, endpoint=name) for name in ("finance", "it")]
+        asked = [
+            each.execute_operation(Directory.tools, None, schedule_to_close_timeout=_LIMIT) for each in directories
+        ]
+        await asyncio.gather(*asked)
+        return made(tools=[*self.operations, *self.own])

@@ -1,13 +1,13 @@
 """Conversations with agents, ours and those of the bare SDKs beside them, for the benchmark of a turn.
 
-Each of the three makes both sides' Workers, on the same server, and yields two calls: one turn of ours, and one of the
-yardstick's. The yardsticks reach the offline model past the proxy in which faults can happen, and ours through it.
+Each makes both sides' Workers, on the same server, and yields two calls: one turn of ours, and one of the yardstick's.
+The yardsticks reach the offline model past the proxy in which faults can happen, and ours through it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -114,21 +114,84 @@ async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
 @asynccontextmanager
 async def openai_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
     """Demo 2, which uses Finance's operation. Finance's Worker is the same for both sides."""
+    async with _sdk_turns(ws, 2, "BareSdkAgent") as both:
+        yield both
+
+
+@asynccontextmanager
+async def openai_mcp_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
+    """Demo 3, which uses Finance's MCP server, as the yardstick does, past the proxy in which faults can happen.
+
+    The yardstick keeps its connections to the servers, as the plugin does where it is not told otherwise. Ours makes
+    one for each call, so that no slow call holds up another one.
+    """
+    async with _sdk_turns(ws, 3, "BareMcpAgent", mcp_servers=("finance", "it")) as both:
+        yield both
+
+
+@asynccontextmanager
+async def nexus_mcp_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
+    """Demo 4, which finds and uses Finance's operation. The yardstick knows the operation, and asks all the same."""
+    async with _sdk_turns(ws, 4, "BareDiscoveringAgent") as both:
+        yield both
+
+
+@asynccontextmanager
+async def _sdk_turns(
+    ws: Workshop, number: int, name: str, mcp_servers: Sequence[str] = ()
+) -> AsyncIterator[tuple[Turn, Turn]]:
     import bare_sdk_agent
+    from agents.mcp import MCPServerStreamableHttp
     from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-    from workshop_lib.demos import computers, local, openai_temporal
+    from workshop_lib.demos import computers, local
     from workshop_lib.llm.calls import limits
 
-    await computers.start(ws, openai_temporal)
+    demo, yardstick = computers.demo(number), getattr(bare_sdk_agent, name)
+    started = await computers.start(ws, demo)
+
+    def over_http(server: str) -> Callable[[], MCPServerStreamableHttp]:
+        return lambda: MCPServerStreamableHttp({"url": f"{started.servers[f'{server}-mcp'].url}/mcp"}, name=server)
+
     # The parameters of the Worker that starts last count for all Workers of a process, so both sides have the same.
     known = {name: value for name, value in offline(ws).items() if name in ("model", "api_base", "api_key")}
     provider = bare_sdk_agent.OneModel(**known)
     parameters = ModelActivityParameters(**limits(Chat().model_seconds))
-    plugin = OpenAIAgentsPlugin(parameters, provider, add_temporal_spans=False)
-    client, bare = await openai_temporal.connect(ws), await Client.connect(ws.server.address, plugins=[plugin])
-    async with Worker(bare, task_queue="bare-2", workflows=[bare_sdk_agent.BareSdkAgent]):
+    servers = {server: over_http(server) for server in mcp_servers}
+    plugin = OpenAIAgentsPlugin(parameters, provider, mcp_servers=servers, add_temporal_spans=False)
+    client, bare = await demo.connect(ws), await Client.connect(ws.server.address, plugins=[plugin])
+    threads = ThreadPoolExecutor(20)
+    settings: dict[str, Any] = {"workflows": [yardstick], "activities": local.TOOLS, "activity_executor": threads}
+    async with Worker(bare, task_queue=f"bare-{number}", **settings):
         yield (
-            talk(client, openai_temporal.OpenaiAgent.run, local.TASK_QUEUE, price, Chat(model="offline")),
-            talk(bare, bare_sdk_agent.BareSdkAgent.run, "bare-2", price),
+            talk(client, demo.AGENT.run, local.TASK_QUEUE, price, Chat(model="offline")),
+            talk(bare, yardstick.run, f"bare-{number}", price),
         )
+
+
+@asynccontextmanager
+async def gateway(ws: Workshop) -> AsyncIterator[dict[str, tuple[Turn, Turn]]]:
+    """Requests to demo 4's gateway, and the same to Finance's MCP server, which is a plain one of the MCP SDK.
+
+    A call comes to the same workflow of Finance: from the gateway by a Nexus operation, whose result is kept for a call
+    that is made again; from the plain server directly. To list the tools, the gateway asks the directories of two teams
+    by Nexus operations; the plain server knows its own. Each side has one client, with one open connection.
+    """
+    from mcp import Client as McpClient
+
+    from workshop_lib.demos.clients import SERVERS
+
+    team = [await ws.spawn(f"workshop_lib.teams.{name}.worker") for name in ("finance", "it")]
+    served = [await ws.serve(name, SERVERS[name]) for name in ("gateway", "finance-mcp")]
+
+    def caller(client: McpClient) -> Turn:
+        async def call() -> object:
+            result = await client.call_tool("stock_price", {"ticker": "ACME"})
+            assert result.structured_content == {"ticker": "ACME", "price": 120.6}, result
+            return result
+
+        return call
+
+    async with McpClient(f"{served[0].url}/mcp") as ours, McpClient(f"{served[1].url}/mcp") as bare:
+        yield {"call_tool": (caller(ours), caller(bare)), "list_tools": (ours.list_tools, bare.list_tools)}
+    await ws.stop(*team)

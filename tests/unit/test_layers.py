@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the library with its import rules."""
     folder = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(ROOT / "workshop_lib", folder / "workshop_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    left_out = shutil.ignore_patterns("__pycache__", "node_modules")
+    shutil.copytree(ROOT / "workshop_lib", folder / "workshop_lib", ignore=left_out)
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 

@@ -79,8 +79,10 @@ def test_the_python_versions_are_the_same_everywhere() -> None:
     assert f"({least.replace('.', ', ')}) <= v < ({beyond.replace('.', ', ')})" in makefile
 
 
-def test_the_packages_for_javascript_are_pinned_and_nothing_says_from_where() -> None:
-    text = (ROOT / "workshop_lib" / "teams" / "finance" / "package.json").read_text()
+@pytest.mark.parametrize("folder", ["teams/finance", "demos/inspector"])
+def test_the_packages_for_javascript_are_pinned_and_nothing_says_from_where(folder: str) -> None:
+    text = (ROOT / "workshop_lib" / folder / "package.json").read_text()
+    assert re.search(rf"^JS := .*\bworkshop_lib/{folder}\b", (ROOT / "Makefile").read_text(), re.M)
     for name, version in json.loads(text)["dependencies"].items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
     assert not re.search(r"https?:|registry|file:", text)
