@@ -57,7 +57,8 @@ async def repeats_failed(client: Client, ticker: str, key: str) -> StockPrice:
         return await run(client, ticker, key, id_reuse_policy=only_failed)
     except WorkflowAlreadyStartedError as error:
         handle = client.get_workflow_handle(key, run_id=error.run_id, result_type=StockPrice)
-        return await handle.result()
+        result: StockPrice = await handle.result()
+        return result
 
 
 async def hashed(client: Client, ticker: str, key: str) -> StockPrice:

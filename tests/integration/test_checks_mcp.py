@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import answers_demo_mcp as mcp
+import answers_demo_nexus_mcp as nexus
 import pytest
 from exercises import cases, is_told, passes
 
@@ -21,6 +22,19 @@ RIGHT: dict[str, dict[str, Any]] = {
         "as in the solution": mcp.CarefulAgent,
         "changed": mcp.changed,
         "removed": mcp.removed,
+    },
+    "10.1": {
+        "as in the solution": nexus.directory,
+        "the directory": nexus.MADE,
+        "tuples": nexus.tuples,
+        "by handlers": nexus.by_handlers,
+        "in another order": nexus.other_order,
+        "a handler of its own": nexus.own_handler,
+    },
+    "10.2": {
+        "as in the solution": nexus.guarded,
+        "by name": nexus.by_name,
+        "this computer": nexus.this_computer,
     },
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
@@ -72,10 +86,63 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "by words": (mcp.by_words, "current_project_metrics, ip_history, which ALLOWED does not name"),
         "no agent": (mcp.price, "inherits `McpConversation`"),
     },
+    "10.1": {
+        "as before": (nexus.as_before, "leave it out"),
+        "roi too": (nexus.roi_too, "leave it out"),
+        "no convert": (nexus.no_convert, "which comes besides"),
+        "only convert": (nexus.only_convert, "What was offered before"),
+        "nothing": (nexus.nothing, "It lists nothing"),
+        "wrong contract": (nexus.wrong_contract, "each operation stands with its own"),
+        "names": (nexus.names, "List the operations themselves, not their names"),
+        "names of contracts": (nexus.names_of_contracts, "The contracts are classes"),
+        "no lists": (nexus.no_lists, "stand in a list"),
+        "a list": (nexus.a_list, "has a list for each contract"),
+        "two dicts": (nexus.two_dicts, "takes one dict"),
+        "contracts": (nexus.contracts, "List the operations themselves"),
+        "twice": (nexus.twice, "Name each operation once"),
+        "renamed": (nexus.renamed, "which comes besides"),
+        "a dict": (nexus.a_dict, "`DirectoryHandler` makes one of a dict"),
+        "a class": (nexus.a_class, "Make an object of it"),
+        "another handler": (nexus.a_handler, "no handler of a directory"),
+        "no return": (nexus.no_return, "Does it say `return`?"),
+        "asynchronous": (nexus.asynchronous, "without `async`"),
+        "a text": ("directory", "which is no function"),
+    },
+    "10.2": {
+        "no token": (nexus.no_token, "Whoever reaches the port may call"),
+        "an empty token": (nexus.empty_token, "Whoever reaches the port may call"),
+        "another token": (nexus.other_token, "The token that counts is TOKEN"),
+        "the name of the token": (nexus.its_name, "The token that counts is TOKEN"),
+        "both": (nexus.both, "more than Finance's"),
+        "only IT": (nexus.only_it, "not Finance's tools"),
+        "nobody": (nexus.nobody, "finds no tool"),
+        "no such endpoint": (nexus.no_such, "Whose tools are to be served?"),
+        "a text": (nexus.a_text, "Whose tools are to be served?"),
+        "no limit": (nexus.no_limit, "that is told nothing"),
+        "minutes": (nexus.minutes, "may take 5 min"),
+        "days": (nexus.days, "may take 5 d"),
+        "milliseconds": (nexus.milliseconds, "may take 5 ms"),
+        "two seconds": (nexus.two_seconds, "may take 2 s"),
+        "ten seconds": (nexus.ten_seconds, "may take 10 s"),
+        "a number": (nexus.a_number, "A limit is a `timedelta`"),
+        "the token as limit": (nexus.token_as_limit, "Whoever reaches the port may call"),
+        "other hosts": (nexus.other_hosts, "Leave `security` out"),
+        "other hosts without a token": (nexus.other_hosts_without, "Leave `security` out"),
+        "connects": (nexus.connects, "without a call"),
+        "no endpoints": (nexus.no_endpoints, "whose tools it serves"),
+        "the gateway": (nexus.the_gateway, "Its `app` makes one"),
+        "the method": (nexus.the_method, "which is no application"),
+        "no return": (nexus.no_return_102, "Does it say `return`?"),
+        "asynchronous": (nexus.asynchronous_102, "without `async`"),
+        "takes nothing": (nexus.takes_nothing, "takes `connect`"),
+        "a text itself": ("guarded", "which is no function"),
+    },
 }
 STUBS: dict[str, dict[str, Any]] = {
     "9.1": {"the stub": mcp.stub},
     "9.2": {"the stub": mcp.stub_92},
+    "10.1": {"the stub": nexus.stub},
+    "10.2": {"the stub": nexus.stub_102},
 }
 
 

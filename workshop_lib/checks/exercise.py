@@ -33,6 +33,7 @@ _MODULES = {
     "7": "demo_by_hand",
     "8": "demo_agents_sdk",
     "9": "demo_mcp",
+    "10": "demo_nexus_mcp",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -30,6 +31,10 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
         uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False, timeout_graceful_shutdown=1)
     )
     begun = asyncio.Event()
+    # What is refused, or fails, is for the check to tell.
+    logger = logging.getLogger("mcp")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind((HOST, 0))
         listening.listen()  # who comes before the server has started waits for it
@@ -49,3 +54,16 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
             waiting.cancel()
             server.should_exit = True
             await asyncio.wait([running])
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def bare() -> Iterator[None]:
+    """Raise what a client's task group wraps as it was raised within."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__
