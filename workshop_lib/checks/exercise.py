@@ -32,6 +32,8 @@ _MODULES = {
     "6": "governing",
     "7": "demo_by_hand",
     "8": "demo_agents_sdk",
+    "9": "demo_mcp",
+    "10": "demo_nexus_mcp",
 }
 
 

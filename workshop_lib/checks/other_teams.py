@@ -75,6 +75,7 @@ class Team:
         code: The module of its Worker.
         sample: A call that it takes: service, operation, input.
         queue: The task queue.
+        changes: What its Worker has other than the team's own.
 
     Attributes:
         refusals: What it refuses.
@@ -84,6 +85,7 @@ class Team:
     code: ModuleType
     sample: tuple[str, str, dict[str, Any]]
     queue: str
+    changes: dict[str, Any] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     client: Client | None = None
     _running: InProcessWorker | None = None
@@ -96,7 +98,7 @@ class Team:
         )
         client = self.client = await Client.connect(**connection)
         await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=self.queue)
-        settings = {**self.code.WORKER, **SETTINGS, "task_queue": self.queue}
+        settings = {**self.code.WORKER, **SETTINGS, **self.changes, "task_queue": self.queue}
         settings["workflows"] = [*settings["workflows"], Calling]
         settings["interceptors"] = [*settings["interceptors"], refusals]
         settings["activity_executor"] = ThreadPoolExecutor(4)
@@ -134,13 +136,14 @@ class Team:
 
 
 @contextlib.asynccontextmanager
-async def other_teams(ws: Workshop) -> AsyncIterator[Team]:
+async def other_teams(ws: Workshop, **changes: Any) -> AsyncIterator[Team]:
     """Finance and IT behind their endpoints, while the block runs: Finance.
 
     Args:
         ws: The workshop.
+        changes: What Finance's Worker has other than the team's own.
     """
-    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), ws.id("check"))
+    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), ws.id("check"), changes)
     teams = [finance, Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}), ws.id("check"))]
     before = await ws.endpoints()
     try:

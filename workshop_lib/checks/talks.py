@@ -39,11 +39,13 @@ class Asked:
         model: As in ``Chat``; None if none was named.
         tools: What it may call: name, description, parameters.
         messages: What it was shown.
+        instructions: What it was told besides, where they come apart from the messages.
     """
 
     model: str | None
     tools: list[dict[str, Any]]
     messages: list[dict[str, Any]]
+    instructions: str
 
 
 class Talk:
@@ -135,7 +137,8 @@ class Talk:
                 given = json.loads(scheduled.input.payloads[0].data)
                 tools = [tool.get("function", tool) for tool in given.get("tools", [])]
                 messages = given.get("messages", given.get("input"))
-                found.append(Asked(given.get("model", given.get("model_name")), tools, messages))
+                instructions = given.get("system_instructions") or ""
+                found.append(Asked(given.get("model", given.get("model_name")), tools, messages, instructions))
         return found
 
 

@@ -165,7 +165,7 @@ class McpAgent(McpConversation):
         )
 
 
-def over_http(service: str) -> Callable[[float], MCPServer]:
+def over_http(service: str, address: Callable[[str], str] = service_address) -> Callable[[float], MCPServer]:
     """How a Worker reaches an MCP server over HTTP: a function of the ``factory_argument``.
 
     Each call has a connection of its own. One that is shared lets one call through at a time, so that a slow tool
@@ -173,11 +173,12 @@ def over_http(service: str) -> Callable[[float], MCPServer]:
 
     Args:
         service: Its name, as ``ws.serve`` has it.
+        address: Where a service of a name listens.
     """
 
     def connect(seconds: float) -> MCPServer:
         patience = seconds + 1  # a little more than the activity's limit, which is the one that counts
-        url = f"{service_address(service)}/mcp"
+        url = f"{address(service)}/mcp"
         return MCPServerStreamableHttp(
             {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client},
             name=service,
