@@ -9,10 +9,14 @@ from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, Nexu
 
 
 class LosesAnswer(Interceptor):
-    """Fails an operation's first start after it was done, and counts them all."""
+    """Fails an operation's first start after it was done, and counts them all.
 
-    def __init__(self) -> None:
-        self.starts = 0
+    Args:
+        operation: Its name. Others pass.
+    """
+
+    def __init__(self, operation: str) -> None:
+        self.operation, self.starts = operation, 0
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
         """See base class."""
@@ -26,6 +30,8 @@ class _Losing(NexusOperationInboundInterceptor):
 
     async def execute_nexus_operation_start(self, input: ExecuteNexusOperationStartInput) -> Any:
         result = await super().execute_nexus_operation_start(input)
+        if input.ctx.operation != self._losses.operation:
+            return result
         self._losses.starts += 1
         if self._losses.starts == 1:
             raise HandlerError("the answer got lost", type=HandlerErrorType.UNAVAILABLE)

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
 from itertools import pairwise
@@ -20,6 +20,7 @@ from guarded import REFUSED, Guarded
 from runs import lengths
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
@@ -34,18 +35,26 @@ from workshop_lib.demos import computers, local
 from workshop_lib.demos.openai_agents import AgentConversation, plugin
 from workshop_lib.faults import Fault
 from workshop_lib.history import History, Step, history
+from workshop_lib.nexus_mcp.contract import Directory
+from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.spawned import Service
+from workshop_lib.teams.finance.contract import Exchange, Finance
+from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.teams.offering import offered
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
 
-NUMBERS = [1, 2]
+NUMBERS = [1, 2, 3, 4]
 SECONDS = 4.0  # for one answer of the model
 AT_ONCE = 2.0  # seconds: an answer that waited for nothing takes a tenth of it
 ALWAYS = 1000
 ACCEPTED = WorkflowUpdateStage.ACCEPTED
 STOCK = "What's the stock price of ACME?"
 PRICE = "120.6"  # what the exchange asks, and Finance's fee
+DOWN = ("did not answer in time", "Failed to connect to MCP server 'finance-mcp'", "There was no answer in time")
+WRONG = ("Invalid arguments for", "Unknown tool", "Error executing tool stock_price: 1 validation error")
+SAMPLED = pytest.mark.sampled
 WEATHER = "What's the weather in Oslo?"
 
 Handle = WorkflowHandle[Conversation, int]
@@ -58,6 +67,17 @@ class Demo:
     ws: Workshop
     module: ModuleType
     client: Client
+    servers: dict[str, Service] = field(default_factory=dict)
+
+    @property
+    def over_mcp(self) -> bool:
+        """Whether other teams' tools are MCP servers', so that no history leads to a team's."""
+        return hasattr(self.module, "SERVERS")
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it learns in each turn which tools other teams have."""
+        return self.over_mcp or hasattr(self.module, "NexusTools")
 
     @property
     def by_sdk(self) -> bool:
@@ -84,7 +104,8 @@ async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[De
     settings: dict[str, Any] = {**module.WORKER, "activity_executor": ThreadPoolExecutor(20)}
     options: dict[str, Any] = {}
     if issubclass(module.AGENT, AgentConversation):  # the limit of an answer stands in the plugin, for all of them
-        options = {"plugins": [plugin(SECONDS)]}
+        reached = {name: module.over_http(f"{name}-mcp") for name in ("it", "finance") if hasattr(module, "over_http")}
+        options = {"plugins": [plugin(SECONDS, reached)]}
         settings["workflows"] = [*settings["workflows"], Guarded]
     client = await Client.connect(**await ws.connection(local.NAMESPACE, **options))
     ws.run(Worker, client, **settings)
@@ -96,6 +117,7 @@ async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[De
     await first.terminate()
     yield made
     await ws.stop(*ws.workers)
+    await asyncio.gather(*(server.stop() for server in made.servers.values()))
 
 
 @pytest.fixture
@@ -107,17 +129,24 @@ async def handle(demo: Demo) -> AsyncIterator[Handle]:
         await made.terminate()
 
 
-async def run_team(demo: Demo, name: str, *interceptors: Interceptor) -> None:
+async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:
+    """Start a team's computer, or what is gone of it. It replaces what runs of its Worker."""
     team = import_module(demo.module.COMPUTERS[name])
-    client, settings = await offered(demo.ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
-    demo.ws.run(Worker, client, **{**settings, "interceptors": [*settings["interceptors"], *interceptors]})
+    client, usual = await offered(demo.ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
+    demo.ws.run(Worker, client, **{**usual, "interceptors": [*usual["interceptors"], *interceptors], **settings})
+    server = f"{name}-mcp"
+    if demo.over_mcp and not (server in demo.servers and demo.servers[server].running):
+        demo.servers[server] = await demo.ws.serve(server, demo.module.SERVERS[server])
 
 
 @asynccontextmanager
-async def without_finance(demo: Demo) -> AsyncIterator[None]:
-    """Finance's computer is off while this lasts."""
+async def without_finance(demo: Demo, gone: str = "computer") -> AsyncIterator[None]:
+    """Finance's computer is off while this lasts, or one of the two that it runs: its Worker and its MCP server."""
     place = (demo.ws.namespace("finance"), "finance")
-    await demo.ws.stop(*(each for each in demo.ws.workers if place in {polled[:2] for polled in each.polls}))
+    if gone != "server":
+        await demo.ws.stop(*(each for each in demo.ws.workers if place in {polled[:2] for polled in each.polls}))
+    if gone != "Worker" and demo.over_mcp:
+        demo.servers["finance-mcp"].kill()
     try:
         yield
     finally:
@@ -152,12 +181,16 @@ async def happened(fault: Fault) -> None:
             await asyncio.sleep(0.02)
 
 
-async def operations(handle: Handle, wanted: Callable[[list[Step]], bool] = bool) -> list[Step]:
-    """The Nexus operations of a conversation, once they are as wanted."""
+async def team_calls(handle: Handle, wanted: Callable[[list[Step]], bool] = bool) -> list[Step]:
+    """The steps of a conversation that use another team's tool, once they are as wanted."""
     async with asyncio.timeout(10):
         while True:
             told = await history(handle, follow=True)
-            steps = [step for step in told.steps if step.kind == "nexus operation"]
+            steps = [
+                step
+                for step in told.steps
+                if "call-tool" in step.name or (step.kind == "nexus operation" and step.name != Directory.tools.name)
+            ]
             if wanted(steps):
                 return steps
             await asyncio.sleep(0.02)
@@ -166,6 +199,22 @@ async def operations(handle: Handle, wanted: Callable[[list[Step]], bool] = bool
 def called(step: Step) -> History:
     (workflow,) = step.calls
     return workflow
+
+
+async def priced(demo: Demo, handle: Handle) -> list[WorkflowExecution]:
+    """What Finance ran since a conversation began, once it did, for it alone."""
+    finance = await Client.connect(**await demo.ws.connection("finance"))
+    since = (await handle.describe()).start_time.isoformat()
+    async with asyncio.timeout(10):  # the list follows a moment later
+        while True:
+            wanted = f'WorkflowType = "PriceStock" AND StartTime >= "{since}"'
+            if found := [each async for each in finance.list_workflows(wanted)]:
+                break
+            await asyncio.sleep(0.05)
+    if not demo.over_mcp:  # each history leads to the other
+        linked = {call.workflow_id for step in await team_calls(handle) for call in step.calls}
+        assert {each.id for each in found} == linked
+    return found
 
 
 async def test_messages_at_once_have_their_own_answers_in_order(handle: Handle) -> None:
@@ -214,7 +263,7 @@ async def test_the_models_mistakes_are_its_own_to_repair(demo: Demo, handle: Han
         right = PRICE if mistake != "mistypes_field" else "-4"
         assert (reply.problem, fault.fired, right in reply.text) == ("", 1, True), (mistake, reply)
         wrong, mended = (await said(handle, "result"))[-2:]
-        assert wrong.text.startswith(("Invalid arguments for", "Unknown tool")), mistake
+        assert wrong.text.startswith(WRONG), mistake
         assert right in mended.text
     calls, results = await said(handle, "call"), await said(handle, "result")
     assert [result.of for result in results] == [call.number for call in calls]
@@ -225,12 +274,14 @@ async def test_the_models_mistakes_are_its_own_to_repair(demo: Demo, handle: Han
 @pytest.mark.parametrize("question", [STOCK, WEATHER])
 @pytest.mark.parametrize("mistake", MISTAKES)
 async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, mistake: str, question: str) -> None:
+    quotes = demo.ws.ledger.count("quote")
     with demo.ws.fault(f"model.{mistake}", times=ALWAYS) as fault:
         reply = await ask(handle, question)
     assert reply.problem == ""
     assert 1 < fault.fired <= 10
-    assert "Unknown tool" in reply.text or "Invalid arguments for" in reply.text
-    assert await operations(handle, lambda _: True) == [], "nobody is asked what was not meant"
+    assert any(words in reply.text for words in WRONG)
+    assert demo.over_mcp or await team_calls(handle, lambda _: True) == [], "nobody is asked what was not meant"
+    assert demo.ws.ledger.count("quote") == quotes
     await goes_on(handle)
 
 
@@ -301,15 +352,18 @@ async def test_what_a_tool_said_before_the_model_failed_is_told(demo: Demo, hand
     ("question", "reason"),
     [
         ("What's the stock price of NOPE?", "No stock NOPE is traded."),
-        ("What's the stock price of TOOLONGTICKER?", "ticker: String should match pattern"),
-        ("What's the ROI on an investment of 0 dollars that returned 120 dollars?", "should be greater than 0"),
+        ("What's the stock price of TOOLONGTICKER?", "should match pattern|does not match '^"),
+        (
+            "What's the ROI on an investment of 0 dollars that returned 120 dollars?",
+            "should be greater than 0|less than or equal to the minimum of 0",
+        ),
         ("What's the weather in Atlantis?", "There is weather for Oslo"),
     ],
 )
 async def test_why_a_tool_fails_reaches_the_user(handle: Handle, question: str, reason: str) -> None:
     reply = await ask(handle, question)
     assert reply.problem == ""
-    assert reason in reply.text
+    assert any(words in reply.text for words in reason.split("|"))
     await goes_on(handle)
 
 
@@ -325,36 +379,52 @@ async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Ha
         reply = await asked
     assert (reply.problem, "311.75" in reply.text, fault.fired) == ("", True, 1)
     assert time.monotonic() - began > 15
-    (step,) = await operations(handle)
-    priced = called(step)
-    assert (priced.workflow_type, priced.namespace) == ("PriceStock", demo.ws.namespace("finance"))
-    assert [inner.attempts for inner in priced.steps] == [1]
+    (step,) = await team_calls(handle)
+    (workflow,) = await priced(demo, handle)
+    finance = await Client.connect(**await demo.ws.connection("finance"))
+    inner = (await history(finance.get_workflow_handle(workflow.id))).steps
+    assert [each.attempts for each in (step, *inner)] == [1, 1]
     assert demo.ws.ledger.count("quote", ticker="HOOLI") == quotes + 1
     await other.terminate()
 
 
-async def test_while_finance_is_down_only_finance_is(demo: Demo) -> None:
+@pytest.mark.parametrize("gone", ["computer", *(pytest.param(part, marks=SAMPLED) for part in ("Worker", "server"))])
+async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> None:
+    if gone != "computer" and not demo.over_mcp:
+        pytest.skip("Finance has one program")
     impatient, patient, other = await demo.begin(tool_seconds=2), await demo.begin(), await demo.begin()
-    async with without_finance(demo):
+    await asyncio.gather(answers_at_once(impatient), answers_at_once(patient))
+    async with without_finance(demo, gone):
+        for _ in range(2):  # its first turn, and a later one
+            await answers_at_once(other)
         waits = asyncio.create_task(ask(patient, STOCK))
-        await operations(patient)
+        await team_calls(patient)
         began = time.monotonic()
         failed = await ask(impatient, STOCK)
         assert time.monotonic() - began < 2 + AT_ONCE
-        assert (failed.problem, "did not answer in time" in failed.text) == ("", True), failed
+        assert (failed.problem, any(words in failed.text for words in DOWN)) == ("", True), failed
         await answers_at_once(impatient)
-        await answers_at_once(other)
         assert "192.0.2.11" in (await ask(other, "What's the IP address of web-1?")).text
+        if demo.discovers and gone == "computer":  # what Finance has, this conversation has not heard yet
+            began = time.monotonic()
+            assert (await ask(other, STOCK)).text.startswith("None of my tools fits that.")
+            assert time.monotonic() - began < AT_ONCE
         assert not waits.done()
     assert PRICE in (await waits).text
-    assert len(await operations(patient)) == 1
+    assert len(await team_calls(patient)) == 1
     assert PRICE in (await ask(other, STOCK)).text
     await asyncio.gather(*(each.terminate() for each in (impatient, patient, other)))
 
 
 @pytest.mark.sampled
 async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
-    quotes, forgetful, began = demo.ws.ledger.count("quote", ticker="PIED"), LosesAnswer(), time.monotonic()
+    if demo.over_mcp:
+        pytest.skip("it is done twice: test_demo_mcp.py shows it")
+    quotes, forgetful, began = (
+        demo.ws.ledger.count("quote", ticker="PIED"),
+        LosesAnswer("stock_price"),
+        time.monotonic(),
+    )
     await run_team(demo, "finance", forgetful)
     try:
         with demo.ws.fault("read_quote.is_slow", seconds=4):  # still under way when the second call comes
@@ -384,11 +454,14 @@ async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> Non
     asked = "What's the stock price of ACME, the IP address of web-2, and the Jira metrics of SHOP?"
     reply = await ask(handle, asked)
     assert [part in reply.text for part in (PRICE, "192.0.2.12", "open 12")] == [True] * 3
-    steps = await operations(handle)
+    steps = await team_calls(handle)
+    assert max(step.scheduled for step in steps) < min(step.closed for step in steps if step.closed), "at once"
+    if demo.over_mcp:
+        assert len(steps) == 3
+        return
     places = {step.name: called(step).namespace for step in steps}
     finance, it = demo.ws.namespace("finance"), demo.ws.namespace("it")
     assert places == {"stock_price": finance, "get_ip": it, "jira_metrics": it}
-    assert max(step.scheduled for step in steps) < min(step.closed for step in steps if step.closed), "at once"
     callers = {link.workflow_id for step in steps for link in called(step).links}
     assert callers == {handle.id}, "and back"
 
@@ -407,7 +480,7 @@ async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Ha
     assert isinstance(failed.value.cause, CancelledError)
     assert is_cancelled_exception(unanswered.value.cause)
     assert await said(handle, "agent") == [], "nobody is answered"
-    behind = [called(step).status for step in await operations(handle, lambda _: True)]
+    behind = [called(step).status for step in await team_calls(handle, lambda _: True) if step.calls]
     if not demo.by_sdk:  # which does not wait for the tools that it cancels, so Finance may never hear of it
         assert behind == (["canceled"] if slow.startswith("read_quote") else []), "nor does a team work for nobody"
 
@@ -417,12 +490,13 @@ async def test_an_operation_that_its_own_team_cancels_is_told_of(demo: Demo, han
     with demo.ws.fault("read_quote.is_slow", seconds=10) as fault:
         asked = asyncio.create_task(ask(handle, STOCK))
         await happened(fault)
-        priced = called((await operations(handle, lambda steps: any(step.calls for step in steps)))[0])
+        await team_calls(handle, lambda steps: demo.over_mcp or any(step.calls for step in steps))
+        (workflow,) = await priced(demo, handle)
         finance = await Client.connect(**await demo.ws.connection("finance"))
-        await finance.get_workflow_handle(priced.workflow_id).cancel()
+        await finance.get_workflow_handle(workflow.id).cancel()
         reply = await asked
     assert reply.problem == ""
-    assert "operation cancel" in reply.text
+    assert "cancel" in reply.text.lower() or "called it off" in reply.text
     await goes_on(handle)
 
 
@@ -449,3 +523,19 @@ async def test_what_a_guardrail_refuses_is_not_remembered(demo: Demo) -> None:
     assert "Ann" not in (await ask(handle, "What's my name?")).text
     assert [entry.text for entry in await said(handle, "user")] == ["My secret name is Ann.", "What's my name?"]
     await handle.terminate()
+
+
+async def test_a_new_operation_is_used_in_the_next_turn(demo: Demo, handle: Handle) -> None:
+    if not demo.discovers or demo.over_mcp:
+        pytest.skip("its tools stand in its code, or test_demo_mcp.py shows it")
+    question = "Convert 100 dollars to EUR."
+    assert "90" not in (await ask(handle, question)).text
+    offers = DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})
+    await run_team(demo, "finance", nexus_service_handlers=[FinanceHandler(), ExchangeHandler(), offers])
+    try:
+        assert "90" in (await ask(handle, question)).text
+    finally:
+        await run_team(demo, "finance")
+    assert [step.name for step in await team_calls(handle)] == ["convert"]
+    assert "90" not in (await ask(handle, "Convert 200 dollars to GBP.")).text, "it is no longer offered"
+    assert len(await team_calls(handle)) == 1

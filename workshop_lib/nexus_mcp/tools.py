@@ -38,7 +38,8 @@ class NexusTools:
     def __init__(self, endpoints: Sequence[str], limit: timedelta) -> None:
         self._limit = limit
         self._known: dict[str, list[Tool]] = {endpoint: [] for endpoint in endpoints}
-        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._times = 0  # that they were asked
+        self._as_of = dict.fromkeys(endpoints, 0)  # which of these times the answer is from
 
     async def listed(self) -> list[FunctionTool]:
         """Ask the directories, and give the agent what they offer now: ``Agent(…, tools=await nexus.listed())``.
@@ -49,24 +50,25 @@ class NexusTools:
         Returns:
             Tools that never raise for what a model or a team does wrong: their text tells the model.
         """
-        for endpoint in self._known:
-            if endpoint not in self._asked or self._asked[endpoint].done():
-                self._asked[endpoint] = asyncio.create_task(self._ask(endpoint))
-        await workflow.wait(self._asked.values(), timeout=PATIENCE.total_seconds())
+        # Each time anew: a question from before may have got lost with a team that is back now.
+        self._times += 1
+        asked = [asyncio.create_task(self._ask(endpoint, self._times)) for endpoint in self._known]
+        await workflow.wait(asked, timeout=PATIENCE.total_seconds())
         tools: dict[str, FunctionTool] = {}
         for endpoint, known in self._known.items():
             tools |= {tool.name: self._made(endpoint, tool) for tool in known if tool.name not in tools}
         return list(tools.values())
 
-    async def _ask(self, endpoint: str) -> None:
+    async def _ask(self, endpoint: str, time: int) -> None:
         nexus = workflow.create_nexus_client(service=Directory, endpoint=endpoint)
         try:
-            self._known[endpoint] = await nexus.execute_operation(
-                Directory.tools, None, schedule_to_close_timeout=DISCOVERY_LIMIT
-            )
+            offered = await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=DISCOVERY_LIMIT)
         except NexusOperationError as error:
-            if why(error).kind in OFFERS_NOTHING:
-                self._known[endpoint] = []
+            if why(error).kind not in OFFERS_NOTHING:
+                return
+            offered = []
+        if time > self._as_of[endpoint]:
+            self._as_of[endpoint], self._known[endpoint] = time, offered
 
     def _made(self, endpoint: str, tool: Tool) -> FunctionTool:
         async def invoke(context: RunContextWrapper[Any], text: str) -> str:
