@@ -20,7 +20,7 @@ test: $(VENV)/.dev js
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	WORKSHOP_SAMPLE=0.25 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	WORKSHOP_SAMPLE=0.12 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # What the JavaScript parts need, once, where Node.js is there: a Worker (260 MB), and the MCP Inspector (41 MB).
 js:
@@ -38,7 +38,8 @@ notebooks: $(VENV)/.lab
 
 # Long sweeps; CI runs a seeded sample of them.
 chaos: $(VENV)/.dev
-	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks/test_restart.py tests/integration/test_checks_*.py $(ARGS)
+	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks tests/integration/test_checks_*.py \
+		tests/integration/test_demos.py tests/integration/test_demo_mcp.py tests/integration/test_nexus_mcp.py $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

@@ -11,7 +11,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parent.parent / "workshop_lib"
 # Counted, but outside the limit. nexus_mcp and governance can be lifted out: they are no part of the workshop's engine.
 APART = {"teams", "demos", "nexus_mcp", "governance", "checks", "views"}
-LIMIT = 4000  # the offline model, the conversation and the agent loop are 1,100 of them
+LIMIT = 4050  # the offline model, the conversation and the agent loop are 1,100 of them
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 

@@ -46,6 +46,7 @@ def test_a_solution_passes_every_check(tmp_path: Path, path: Path) -> None:
     assert {number for number, record in progress.items() if record["passed"]} == checked(path)
 
 
+@pytest.mark.sampled  # each stub is checked in tests/integration/test_checks_*, too
 @pytest.mark.parametrize("path", LEARNERS, ids=lambda path: path.stem)
 def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path, path: Path) -> None:
     progress = nbmake(path, tmp_path)
