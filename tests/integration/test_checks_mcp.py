@@ -101,6 +101,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "two dicts": (nexus.two_dicts, "takes one dict"),
         "contracts": (nexus.contracts, "List the operations themselves"),
         "twice": (nexus.twice, "Name each operation once"),
+        "an operation of IT": (nexus.of_it, "Two operations were asked for"),
         "renamed": (nexus.renamed, "which comes besides"),
         "a dict": (nexus.a_dict, "`DirectoryHandler` makes one of a dict"),
         "a class": (nexus.a_class, "Make an object of it"),
