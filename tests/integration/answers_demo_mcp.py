@@ -375,3 +375,11 @@ async def by_words(self: McpAgent) -> Agent[None]:
     agent = await McpAgent.ready(self)
     words = ("price", "metrics", "ip", "calculator", "weather")
     return replace(agent, tools=[tool for tool in agent.tools if any(word in tool.name for word in words)])
+
+
+@filtering
+async def remembers_tools(self: Any) -> Agent[None]:
+    agent = await McpAgent.ready(self)
+    if not hasattr(self, "kept"):
+        self.kept = [tool for tool in agent.tools if tool.name in ALLOWED]
+    return replace(agent, tools=self.kept)

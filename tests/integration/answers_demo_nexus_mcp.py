@@ -9,6 +9,7 @@ from typing import Any
 from mcp.server.transport_security import TransportSecuritySettings
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
@@ -193,6 +194,25 @@ def other_token(connect: Connect) -> Starlette:
 
 def its_name(connect: Connect) -> Starlette:
     return Gateway(connect, [ENDPOINT], FIVE).app("TOKEN")
+
+
+class AnyToken:
+    """Looks whether there is a token, and not which one."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and b"authorization" not in dict(scope["headers"]):
+            await PlainTextResponse("no token", 401)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def any_token(connect: Connect) -> Starlette:
+    app = Gateway(connect, [ENDPOINT], FIVE).app()
+    app.add_middleware(AnyToken)
+    return app
 
 
 def both(connect: Connect) -> Starlette:

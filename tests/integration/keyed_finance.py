@@ -44,7 +44,8 @@ async def stock_price(
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
         except WorkflowAlreadyStartedError:  # whether it still runs or has ended
-            return await client.get_workflow_handle_for(PriceStock.run, id).result()
+            handle = client.get_workflow_handle_for(PriceStock.run, id)
+            return await handle.result()
 
 
 async def worker(ws: Connections) -> Worker:

@@ -77,8 +77,8 @@ class _Changing:
 @exercise(
     "10.1",
     hints=(
-        "A directory lists operations by their contract. Finance's Worker has one: see `DIRECTORY` there. `convert` "
-        "belongs to another contract than `stock_price`.",
+        "A directory lists operations by their contract. Finance's Worker has one: look at `DIRECTORY` there. "
+        "`convert` belongs to another contract than `stock_price`.",
         "`DirectoryHandler` takes a dict: each contract, such as `Finance`, with a list of its operations, such as "
         "`Finance.stock_price`. What is not listed is not found.",
         f"{_SOLVED}.",
