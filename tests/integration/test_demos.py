@@ -411,6 +411,8 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> N
             began = time.monotonic()
             assert (await ask(other, STOCK)).text.startswith("None of my tools fits that.")
             assert time.monotonic() - began < AT_ONCE
+            later = await ask(impatient, "What's the stock price of PIED?")  # and this one has not forgotten it
+            assert any(words in later.text for words in DOWN), later
         assert not waits.done()
     assert PRICE in (await waits).text
     assert len(await team_calls(patient)) == 1
