@@ -24,6 +24,11 @@ with workflow.unsafe.imports_passed_through():
 
 # 9.1
 
+
+def found(client: Client, id: str) -> WorkflowHandle[Any, StockPrice]:
+    return client.get_workflow_handle(id, result_type=StockPrice)
+
+
 REFUSE = WorkflowIDReusePolicy.REJECT_DUPLICATE
 
 
@@ -40,7 +45,7 @@ async def price(client: Client, ticker: str, key: str) -> StockPrice:
             PriceStock.run, StockQuery(ticker), id=id, task_queue="finance", id_reuse_policy=REFUSE
         )
     except WorkflowAlreadyStartedError:
-        return await client.get_workflow_handle_for(PriceStock.run, id).result()
+        return await found(client, id).result()
 
 
 async def joins(client: Client, ticker: str, key: str) -> StockPrice:
@@ -48,7 +53,7 @@ async def joins(client: Client, ticker: str, key: str) -> StockPrice:
         joining = WorkflowIDConflictPolicy.USE_EXISTING
         return await run(client, ticker, f"{key}/{ticker}", id_reuse_policy=REFUSE, id_conflict_policy=joining)
     except WorkflowAlreadyStartedError:
-        return await client.get_workflow_handle_for(PriceStock.run, f"{key}/{ticker}").result()
+        return await found(client, f"{key}/{ticker}").result()
 
 
 async def repeats_failed(client: Client, ticker: str, key: str) -> StockPrice:
@@ -68,7 +73,7 @@ async def hashed(client: Client, ticker: str, key: str) -> StockPrice:
             PriceStock.run, StockQuery(ticker), id=id, task_queue="finance", id_reuse_policy=REFUSE
         )
     except WorkflowAlreadyStartedError:
-        handle = client.get_workflow_handle_for(PriceStock.run, id)
+        handle = found(client, id)
     return await handle.result()
 
 
@@ -89,7 +94,7 @@ async def ticker_id(client: Client, ticker: str, key: str) -> StockPrice:
     try:
         return await run(client, ticker, id, id_reuse_policy=REFUSE)
     except WorkflowAlreadyStartedError:
-        return await client.get_workflow_handle_for(PriceStock.run, id).result()
+        return await found(client, id).result()
 
 
 async def fixed_id(client: Client, ticker: str, key: str) -> StockPrice:
@@ -97,7 +102,7 @@ async def fixed_id(client: Client, ticker: str, key: str) -> StockPrice:
     try:
         return await run(client, ticker, id, id_reuse_policy=REFUSE)
     except WorkflowAlreadyStartedError:
-        return await client.get_workflow_handle_for(PriceStock.run, id).result()
+        return await found(client, id).result()
 
 
 async def only_the_key(client: Client, ticker: str, key: str) -> StockPrice:
@@ -121,7 +126,7 @@ async def only_catches(client: Client, ticker: str, key: str) -> StockPrice:
     try:
         return await run(client, ticker, key)
     except WorkflowAlreadyStartedError:
-        return await client.get_workflow_handle_for(PriceStock.run, key).result()
+        return await found(client, key).result()
 
 
 async def terminates(client: Client, ticker: str, key: str) -> StockPrice:
@@ -132,7 +137,7 @@ async def ends_on_leaving(client: Client, ticker: str, key: str) -> StockPrice:
     try:
         return await run(client, ticker, key, id_reuse_policy=REFUSE)
     except WorkflowAlreadyStartedError:
-        return await client.get_workflow_handle_for(PriceStock.run, key).result()
+        return await found(client, key).result()
     except asyncio.CancelledError:
         await client.get_workflow_handle(key).terminate()
         raise
@@ -146,7 +151,7 @@ async def no_await_of_result(client: Client, ticker: str, key: str) -> Any:
     try:
         return await run(client, ticker, key, id_reuse_policy=REFUSE)
     except WorkflowAlreadyStartedError:
-        return client.get_workflow_handle_for(PriceStock.run, key).result()
+        return found(client, key).result()
 
 
 async def handle_only(client: Client, ticker: str, key: str) -> WorkflowHandle[Any, StockPrice]:

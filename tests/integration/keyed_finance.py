@@ -2,12 +2,12 @@
 
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 from mcp.server.mcpserver import Context
 from pydantic import Field
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import Worker
@@ -44,8 +44,8 @@ async def stock_price(
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
         except WorkflowAlreadyStartedError:  # whether it still runs or has ended
-            handle = client.get_workflow_handle_for(PriceStock.run, id)
-            return await handle.result()
+            found: WorkflowHandle[Any, StockPrice] = client.get_workflow_handle(id, result_type=StockPrice)
+            return await found.result()
 
 
 async def worker(ws: Connections) -> Worker:
