@@ -255,7 +255,7 @@ def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # on Send
     approve = page.get_by_role("button", name="Approve")
-    expect(page.locator(".jp-OutputArea .widget-html", has_text="Pay $30?")).to_be_visible()
+    expect(page.locator(".jp-OutputArea .widget-html", has_text="Pay $30?")).to_be_visible(timeout=20_000)
     approve.click()
     expect(log).to_contain_text("Approval: Pay $30? → approved")
     expect(log).to_contain_text("Agent: Paid.")

@@ -27,6 +27,7 @@ from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.messages import WorkshopError
 from workshop_lib.service import CHOICE
 from workshop_lib.spawned import INSTALLED, Service
+from workshop_lib.state import SERVICES, update_json
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -225,5 +226,6 @@ async def test_where_the_inspector_is_not_installed_it_says_what_to_do(monkeypat
 @needs_inspector
 @pytest.mark.usefixtures("teams")
 async def test_what_is_not_served_is_named(ws: Workshop) -> None:
+    update_json(ws._folder.path / SERVICES, lambda served: served.pop("it-mcp", None))  # another test may have done so
     with pytest.raises(WorkshopError, match=r"'it-mcp' does not run.*\n.*ws\.serve"):
         await inspect("tools/list", service="it-mcp")

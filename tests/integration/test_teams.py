@@ -118,7 +118,7 @@ async def test_callers_worker_handlers_worker_and_server_killed_one_after_anothe
         teams.append(handlers[-1])
     before = {execution.id async for execution in finance.list_workflows('WorkflowType = "PriceStock"')}
     try:
-        slow, death = ws.fault("read_quote.is_slow", times=2, seconds=1), ws.fault("read_quote.dies_after_effect")
+        slow, death = ws.fault("read_quote.is_slow", times=2, seconds=2), ws.fault("read_quote.dies_after_effect")
         with slow, death:
             handle = await ask(ws, client, "HOOLI")
             async with asyncio.timeout(40):

@@ -189,7 +189,7 @@ async def look(ws: Workshop) -> Found:
     found: dict[str, list[Queue]] = {}
     for (namespace, _), queue in sorted(queues.items(), key=lambda each: each[0]):
         queue.calls &= endpoints.keys()  # those that are still there
-        if queue.known and not queue.name.startswith(_OF_CHECKS):
+        if queue.known and (queue.endpoints or not queue.name.startswith(_OF_CHECKS)):
             found.setdefault(namespace, []).append(queue)
     return Found(found, dict(sorted(endpoints.items())))
 
