@@ -411,6 +411,7 @@ async def test_an_answer_that_was_lost_on_its_way_is_a_second_workflow(
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 @pytest.mark.usefixtures("beside")
 async def test_a_tool_that_takes_15_seconds_is_called_once_and_holds_nobody_up(ws: Workshop, client: Client) -> None:
     patient, other = await begin(ws, client), await begin(ws, client)
