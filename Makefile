@@ -20,7 +20,7 @@ test: $(VENV)/.dev js
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	WORKSHOP_SAMPLE=0.08 $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	WORKSHOP_SAMPLE=0.05 $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # What the JavaScript parts need, once, where Node.js is there: a Worker (260 MB), and the MCP Inspector (41 MB).
 js:

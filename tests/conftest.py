@@ -95,6 +95,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """`make test` takes a sample of some; those of notebooks come first, because they are long."""
     sampled = [i for i in items if i.get_closest_marker("sampled") and not i.get_closest_marker("always")]
     left_out = set(_left_out(sampled))
+    if "WORKSHOP_SAMPLE" in os.environ:
+        left_out |= {item for item in items if item.get_closest_marker("in_full")}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: not item.nodeid.startswith(_NOTEBOOKS))

@@ -70,6 +70,7 @@ STUBS = {
 }
 
 
+@pytest.mark.in_full  # the notebooks themselves are run with the first of each
 @pytest.mark.parametrize(("number", "answer"), cases(RIGHT))
 async def test_every_right_answer_passes(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
     await passes(number, answer, capsys)
