@@ -148,7 +148,7 @@ def ours(folder: Path) -> list[psutil.Process]:
             about = command + process.environ().get("WORKSHOP_HOME", "")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        kind = any(part in command for part in ("start-dev", "warden.py", "worker_process", "ipykernel", ".mjs"))
+        kind = any(part in command for part in ("start-dev", "warden.py", "workshop_lib.programs", "ipykernel", ".mjs"))
         if kind and str(folder) in about:
             found.append(process)
     return found

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workshop_lib.checks.exercise import check, hint
-    from workshop_lib.history import history
+    from workshop_lib.evidence.history import history
     from workshop_lib.views.chart import lines
-    from workshop_lib.views.chat import chat
+    from workshop_lib.views.chat.chat import chat
     from workshop_lib.views.hops import hops
     from workshop_lib.views.lanes import lanes
     from workshop_lib.views.overview import overview
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
     from workshop_lib.views.topology import topology
-    from workshop_lib.workers import run
+    from workshop_lib.workers.in_process import run
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
@@ -34,17 +34,17 @@ __all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline
 
 _HOME = {
     "Workshop": "workshop_lib.workshop",
-    "chat": "workshop_lib.views.chat",
+    "chat": "workshop_lib.views.chat.chat",
     "check": "workshop_lib.checks.exercise",
     "hint": "workshop_lib.checks.exercise",
-    "history": "workshop_lib.history",
+    "history": "workshop_lib.evidence.history",
     "hops": "workshop_lib.views.hops",
     "lanes": "workshop_lib.views.lanes",
     "lines": "workshop_lib.views.chart",
     "overview": "workshop_lib.views.overview",
     "panel": "workshop_lib.views.panel",
     "plumbing": "workshop_lib.views.plumbing",
-    "run": "workshop_lib.workers",
+    "run": "workshop_lib.workers.in_process",
     "source": "workshop_lib.views.source",
     "table": "workshop_lib.views.table",
     "timeline": "workshop_lib.views.timeline",

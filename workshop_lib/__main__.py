@@ -7,17 +7,17 @@ import shutil
 import sys
 
 from workshop_lib.demos import NAMES
-from workshop_lib.messages import WorkshopError
+from workshop_lib.evidence.messages import WorkshopError
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from workshop_lib import doctor
+    from workshop_lib.programs import doctor
 
     return doctor.main()
 
 
 def _reset(arguments: argparse.Namespace) -> int:
-    from workshop_lib.state import Lock, home
+    from workshop_lib.evidence.state import Lock, home
 
     kept = 0
     for folder in sorted((home() / "notebooks").glob("*")):
@@ -65,6 +65,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from workshop_lib.processes import leave
+    from workshop_lib.workers.process import leave
 
     leave(main())

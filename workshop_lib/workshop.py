@@ -15,21 +15,26 @@ from typing import Any, ClassVar
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib import devserver, faults, service
-from workshop_lib.cells import CellError, Cells, workflow_types
-from workshop_lib.connections import Connections
-from workshop_lib.devserver import DevServer
-from workshop_lib.failures import render_in_notebooks
-from workshop_lib.imports import without_collector
-from workshop_lib.ledger import Ledger
-from workshop_lib.llm import settings as llm
-from workshop_lib.messages import WorkshopError, in_notebook, say
-from workshop_lib.processes import Process
-from workshop_lib.quiet import quieten
-from workshop_lib.spawned import Service, SpawnedWorker, describe_worker, environment, javascript
-from workshop_lib.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key
-from workshop_lib.waiting import Polled
-from workshop_lib.workers import BackgroundLoop, InProcessWorker
+from workshop_lib.agents.model import settings as llm
+from workshop_lib.cells.imports import without_collector
+from workshop_lib.cells.quiet import quieten
+from workshop_lib.cells.workflow_cells import CellError, Cells, workflow_types
+from workshop_lib.evidence.failures import render_in_notebooks
+from workshop_lib.evidence.ledger import Ledger
+from workshop_lib.evidence.messages import WorkshopError, in_notebook, say
+from workshop_lib.evidence.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key
+from workshop_lib.faults import surroundings
+from workshop_lib.faults.fault import Fault
+from workshop_lib.faults.interceptor import Faults
+from workshop_lib.faults.kinds import HTTP, MODEL, cannot_die, parse
+from workshop_lib.server import devserver
+from workshop_lib.server import outside as outside_service
+from workshop_lib.server.connections import Connections
+from workshop_lib.server.devserver import DevServer
+from workshop_lib.workers.in_process import BackgroundLoop, InProcessWorker
+from workshop_lib.workers.process import Process
+from workshop_lib.workers.spawned import Service, SpawnedWorker, describe_worker, environment, javascript
+from workshop_lib.workers.waiting import Polled
 
 _WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
 _EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
@@ -46,8 +51,8 @@ class Workshop(Connections):
     current: ClassVar[Workshop | None] = None
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
-    def __init__(self, folder: StateFolder, server: DevServer, outside: service.OutsideService | None) -> None:
-        self._faults = faults.Faults(folder.path, may_die=False)
+    def __init__(self, folder: StateFolder, server: DevServer, outside: outside_service.OutsideService | None) -> None:
+        self._faults = Faults(folder.path, may_die=False)
         super().__init__(server, outside, self._polled, self._faults)
         self._folder = folder
         self._background = BackgroundLoop()
@@ -85,7 +90,7 @@ class Workshop(Connections):
             folder.forget(SERVICES)  # they ended with the kernel before
             ws: Workshop | None = None
             try:
-                ws = cls(folder, server, service.chosen(folder.path.name))
+                ws = cls(folder, server, outside_service.chosen(folder.path.name))
                 await _all(ws._greet(), ws._serve_model(model))
             except BaseException:  # an interrupted cell, too: the next try must find everything free
                 if ws is not None:
@@ -105,7 +110,7 @@ class Workshop(Connections):
         running = llm.SERVICE in self._services and self._services[llm.SERVICE].running
         if not wanted or running:
             return
-        serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.llm.server"))
+        serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:
             if "litellm" not in sys.modules:
                 # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
@@ -155,7 +160,7 @@ class Workshop(Connections):
         if self._outside is not None:
             raise WorkshopError(
                 f"This notebook uses {self._outside.origin}, and has no server of its own to kill.",
-                then=f"Unset {service.CHOICE} and restart the kernel to do this part.",
+                then=f"Unset {outside_service.CHOICE} and restart the kernel to do this part.",
             )
         return self._server
 
@@ -229,13 +234,13 @@ class Workshop(Connections):
                 place = {"TEMPORAL_NAMESPACE": client.namespace, "TASK_QUEUE": str(settings["task_queue"])}
                 return self._command(javascript(worker), worker.removesuffix(".mjs"), piped=True, **connect, **place)
             if isinstance(worker, str):
-                return self._process("workshop_lib.worker_process", "module", worker, piped=True)
+                return self._process("workshop_lib.programs.worker", "module", worker, piped=True)
             assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
             described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
             file = self._folder.path / f"{self.id('worker')}.pickle"
             describe_worker(described, file)
             namespace = client.namespace.removeprefix(self._prefix)
-            return self._process("workshop_lib.worker_process", "described", namespace, str(file), piped=True)
+            return self._process("workshop_lib.programs.worker", "described", namespace, str(file), piped=True)
 
         name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
         spawned = SpawnedWorker(launch, name, lambda: self._uses(settings))
@@ -258,7 +263,7 @@ class Workshop(Connections):
         """
         if name in self._services:
             await self._services.pop(name).stop()
-        service = Service(lambda: self._process("workshop_lib.http_process", module, piped=True), name)
+        service = Service(lambda: self._process("workshop_lib.programs.http", module, piped=True), name)
         await service.start()
         self._services[name] = service
         address = await self.proxy(name, service.url)
@@ -295,13 +300,13 @@ class Workshop(Connections):
             worker.discard()
         self._running = [worker for worker in self._running if worker not in workers]
 
-    def fault(self, name: str, *, times: int = 1, seconds: float = 3.0, skip: int = 0) -> faults.Fault:
+    def fault(self, name: str, *, times: int = 1, seconds: float = 3.0, skip: int = 0) -> Fault:
         """Let something fail while a with-block runs: ``with ws.fault("charge_customer.fails", times=2) as fault:``.
 
         Workers made with ``ws.connection`` have their part in it without a restart, in whichever process they run.
 
         Args:
-            name: What fails and how, as in ``faults.KINDS``; an unknown name lists them.
+            name: What fails and how, as in ``faults.kinds.KINDS``; an unknown name lists them.
             times: How often at most, in all processes together. What befalls the server, a file or a task queue
                 befalls it once.
             seconds: How long it lasts, if it is of those that last: ``is_slow``, ``delays``, ``locked``, ``flooded``,
@@ -314,25 +319,25 @@ class Workshop(Connections):
         Raises:
             WorkshopError: There is no such fault, or it would have to kill the kernel.
         """
-        target, kind = faults.parse(name)
+        target, kind = parse(name)
         around = None
         if kind == "dies":
-            around = faults.server_down(self.server)
+            around = surroundings.server_down(self.server)
         elif kind == "locked":
             path = self._folder.path / target
             if not path.exists():  # connecting to it would make one
                 raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
-            around = faults.locked(path)
+            around = surroundings.locked(path)
         elif kind == "flooded":
-            around = faults.flooded(self, target)
-        elif kind in faults.HTTP + faults.MODEL:
+            around = surroundings.flooded(self, target)
+        elif kind in HTTP + MODEL:
             if target not in self._proxies:
                 raise WorkshopError(
                     f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first."
                 )
         else:
             self._check_activity(name, target, kind)
-        return faults.Fault(name, times, seconds, skip, self._faults.file, self._background, around)
+        return Fault(name, times, seconds, skip, self._faults.file, self._background, around)
 
     def _check_activity(self, name: str, activity: str, kind: str) -> None:
         running = [worker for worker in self._running if worker.running]
@@ -344,7 +349,7 @@ class Workshop(Connections):
                 "warn",
             )
         elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
-            raise faults.cannot_die(name)
+            raise cannot_die(name)
 
     async def proxy(self, name: str, url: str) -> str:
         """Stand before an HTTP service on loopback, so that ``NAME.drops``, ``NAME.answers_503`` and others can happen.
@@ -356,7 +361,7 @@ class Workshop(Connections):
         Returns:
             The address to use instead.
         """
-        made = await self._background.acall(faults.proxy(self._faults, name, url), _WAIT_SECONDS)
+        made = await self._background.acall(surroundings.proxy(self._faults, name, url), _WAIT_SECONDS)
         if name in self._proxies:
             _close(self._proxies[name])
         self._proxies[name] = made
@@ -426,7 +431,7 @@ class Workshop(Connections):
         await self._server.start()
         place = "notebook" if in_notebook() else "program"
         text = f"Temporal Server {await self.version()} runs beside this {place}. Web UI: {self._server.ui_url}"
-        unused = service.ignored()
+        unused = outside_service.ignored()
         say(f"{text}\n{unused}" if unused else text)
 
     async def _list_open(self) -> None:

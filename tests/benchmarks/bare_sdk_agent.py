@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from nexusrpc import Operation
     from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool, temporal_mcp_server
 
-    from workshop_lib.agent import summary
+    from workshop_lib.agents.loop import summary
     from workshop_lib.demos import local
     from workshop_lib.nexus_mcp.contract import Directory
     from workshop_lib.teams.finance.contract import Finance

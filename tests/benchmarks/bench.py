@@ -29,8 +29,8 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.devserver import HOST, cli, free_ports
-from workshop_lib.processes import Process, leave
+from workshop_lib.server.devserver import HOST, cli, free_ports
+from workshop_lib.workers.process import Process, leave
 from workshop_lib.workshop import Workshop
 
 ROUNDS = 25

@@ -15,7 +15,7 @@ from workshop_lib import Workshop
 
 async def support(ws: Workshop) -> None:
     """Ask the support team's agent once."""
-    from workshop_lib.conversation import Chat
+    from workshop_lib.agents.conversation import Chat
     from workshop_lib.teams.support.worker import WORKER
     from workshop_lib.teams.support.workflows import Dispatcher
 
@@ -28,7 +28,7 @@ async def support(ws: Workshop) -> None:
 
 async def demo(ws: Workshop, number: int) -> None:
     """Ask a demo's agent once: an operation of another team is its tool."""
-    from workshop_lib.conversation import Chat
+    from workshop_lib.agents.conversation import Chat
     from workshop_lib.demos import computers, local
 
     module = computers.demo(number)

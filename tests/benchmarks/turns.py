@@ -16,8 +16,8 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.conversation import Chat
-from workshop_lib.llm.settings import SERVICE, model
+from workshop_lib.agents.conversation import Chat
+from workshop_lib.agents.model.settings import SERVICE, model
 from workshop_lib.workshop import Workshop
 
 Turn = Callable[[], Awaitable[object]]
@@ -70,7 +70,7 @@ async def support(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
     """The support team's agent, which uses its calculator."""
     import bare_agent
 
-    from workshop_lib.agent import Tool, activity_tool
+    from workshop_lib.agents.loop import Tool, activity_tool
     from workshop_lib.teams.support import activities
     from workshop_lib.teams.support.worker import WORKER
     from workshop_lib.teams.support.workflows import DISPATCHER, PURPOSE, Dispatcher, ToSpecialist
@@ -144,8 +144,8 @@ async def _sdk_turns(
     from agents.mcp import MCPServerStreamableHttp
     from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
+    from workshop_lib.agents.model.calls import limits
     from workshop_lib.demos import computers, local
-    from workshop_lib.llm.calls import limits
 
     demo, yardstick = computers.demo(number), getattr(bare_sdk_agent, name)
     started = await computers.start(ws, demo)
@@ -179,7 +179,7 @@ async def gateway(ws: Workshop) -> AsyncIterator[dict[str, tuple[Turn, Turn]]]:
     """
     from mcp import Client as McpClient
 
-    from workshop_lib.demos.clients import SERVERS
+    from workshop_lib.demos.mcp_clients import SERVERS
 
     team = [await ws.spawn(f"workshop_lib.teams.{name}.worker") for name in ("finance", "it")]
     served = [await ws.serve(name, SERVERS[name]) for name in ("gateway", "finance-mcp")]

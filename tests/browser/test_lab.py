@@ -19,8 +19,8 @@ import pytest
 from kernels import wait_until_gone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from workshop_lib.devserver import free_ports
-from workshop_lib.state import read_json
+from workshop_lib.evidence.state import read_json
+from workshop_lib.server.devserver import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -189,7 +189,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import Worker
 from workshop_lib import Workshop, chat
-from workshop_lib.conversation import Chat
+from workshop_lib.agents.conversation import Chat
 from clerks import Clerk
 
 ws = await Workshop.start()

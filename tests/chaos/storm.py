@@ -14,11 +14,11 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from workshop_lib.spawned import SpawnedWorker
 from workshop_lib.teams.orders import activities as steps
 from workshop_lib.teams.orders import cards
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.safe_order import SafeOrder
+from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 STEPS = ("check_fraud", "prepare_shipment", "charge_once", "ship_order", "refund_customer", "release_shipment")

@@ -16,10 +16,10 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
-from workshop_lib.conversation import Chat
-from workshop_lib.history import history
-from workshop_lib.spawned import SpawnedWorker
+from workshop_lib.agents.conversation import Chat
+from workshop_lib.evidence.history import history
 from workshop_lib.teams.support.workflows import Dispatcher
+from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio

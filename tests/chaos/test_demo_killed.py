@@ -21,12 +21,12 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
-from workshop_lib.conversation import Chat, Conversation
+from workshop_lib.agents.conversation import Chat, Conversation
+from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.demos import computers, local
-from workshop_lib.demos.openai_agents import AgentConversation
-from workshop_lib.history import History, Step, history
+from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.nexus_mcp.contract import Directory
-from workshop_lib.spawned import SpawnedWorker
+from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workshop_lib.failures import describe
-from workshop_lib.messages import WorkshopError, say
-from workshop_lib.progress import Record, remember
+from workshop_lib.evidence.failures import describe
+from workshop_lib.evidence.messages import WorkshopError, say
+from workshop_lib.evidence.progress import Record, remember
 from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 30.0

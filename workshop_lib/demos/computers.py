@@ -10,12 +10,12 @@ from types import ModuleType
 
 from temporalio.worker import Worker
 
+from workshop_lib.cells.imports import without_collector
 from workshop_lib.demos import NAMES as NAMES
 from workshop_lib.demos import local
-from workshop_lib.imports import without_collector
-from workshop_lib.spawned import Service, SpawnedWorker
 from workshop_lib.teams.offering import offered
-from workshop_lib.workers import InProcessWorker
+from workshop_lib.workers.in_process import InProcessWorker
+from workshop_lib.workers.spawned import Service, SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 

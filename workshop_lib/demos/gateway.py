@@ -11,13 +11,13 @@ import os
 
 from temporalio.client import Client
 
+from workshop_lib.cells.quiet import quieten
 from workshop_lib.demos import local
 from workshop_lib.nexus_mcp.gateway import Gateway
-from workshop_lib.processes import leave
-from workshop_lib.quiet import quieten
+from workshop_lib.programs.worker import attach
 from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
 from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
-from workshop_lib.worker_process import attach
+from workshop_lib.workers.process import leave
 
 TOKEN = "WORKSHOP_GATEWAY_TOKEN"  # the variable that holds it; without one, whoever reaches the port may call
 

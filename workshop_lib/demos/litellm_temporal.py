@@ -1,6 +1,6 @@
 """Demo 1: an agent in pure Python. Its tools are Nexus operations of two teams, and activities of its own.
 
-The loop is the team's own (``agent.answer``): an activity asks the model through LiteLLM, and the workflow does what
+The loop is the team's own (``loop.answer``): an activity asks the model through LiteLLM, and the workflow does what
 the model asks for. No MCP server, no agent framework.
 """
 
@@ -16,16 +16,17 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from workshop_lib import agent
-    from workshop_lib.connections import Connections
-    from workshop_lib.conversation import Answer, Chat, Conversation, Message
+    from workshop_lib.agents import loop
+    from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
+    from workshop_lib.agents.model.calls import ask_model, call_model
+    from workshop_lib.agents.operations import operation_tool
     from workshop_lib.demos import local
-    from workshop_lib.llm.calls import ask_model, call_model
-    from workshop_lib.operations import operation_tool
+    from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
+    from workshop_lib.workers import takeover
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.litellm_temporal",
@@ -35,7 +36,7 @@ COMPUTERS = {
 """Which module runs on which computer: each has ``worker(ws)``."""
 
 
-def tools(chat: Chat) -> list[agent.Tool]:
+def tools(chat: Chat) -> list[loop.Tool]:
     """What the model may call: operations of other teams, through their contracts, and activities of our own.
 
     Args:
@@ -47,7 +48,7 @@ def tools(chat: Chat) -> list[agent.Tool]:
         operation_tool(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
         operation_tool(IT.jira_metrics, IT, IT_ENDPOINT, limit),
         operation_tool(IT.get_ip, IT, IT_ENDPOINT, limit),
-        *(agent.activity_tool(each, **local.limits(limit)) for each in local.TOOLS),
+        *(loop.activity_tool(each, **local.limits(limit)) for each in local.TOOLS),
     ]
 
 
@@ -70,7 +71,7 @@ class LitellmAgent(Conversation):
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
         ask = partial(ask_model, self.chat)
-        return await agent.answer(local.INSTRUCTIONS, messages, tools(self.chat), ask, self.note)
+        return await loop.answer(local.INSTRUCTIONS, messages, tools(self.chat), ask, self.note)
 
 
 AGENT = LitellmAgent
@@ -78,7 +79,7 @@ WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [LitellmAgent],
     "activities": [call_model, *local.TOOLS],
-    **agent.QUICK_TAKEOVER,
+    **takeover.QUICK_TAKEOVER,
 }
 
 

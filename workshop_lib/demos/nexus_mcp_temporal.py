@@ -19,14 +19,14 @@ with workflow.unsafe.imports_passed_through():
     from agents import Agent
     from temporalio.openai_agents.workflow import activity_as_tool
 
-    from workshop_lib.agent import QUICK_TAKEOVER
-    from workshop_lib.connections import Connections
-    from workshop_lib.conversation import Chat
+    from workshop_lib.agents.conversation import Chat
+    from workshop_lib.agents.openai_agents import AgentConversation, plugin
     from workshop_lib.demos import local
-    from workshop_lib.demos.openai_agents import AgentConversation, plugin
     from workshop_lib.nexus_mcp.tools import NexusTools
+    from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
+    from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.nexus_mcp_temporal",

@@ -19,15 +19,16 @@ with workflow.unsafe.imports_passed_through():
     from nexusrpc import Operation
     from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool
 
-    from workshop_lib.agent import QUICK_TAKEOVER, summary
-    from workshop_lib.connections import Connections
-    from workshop_lib.conversation import Chat
+    from workshop_lib.agents.conversation import Chat
+    from workshop_lib.agents.loop import summary
+    from workshop_lib.agents.openai_agents import AgentConversation, plugin
     from workshop_lib.demos import local
-    from workshop_lib.demos.openai_agents import AgentConversation, plugin
+    from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
+    from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.openai_temporal",

@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 
-from workshop_lib.conversation import Chat, Conversation, reason
+from workshop_lib.agents.conversation import Chat, Conversation, reason
 from workshop_lib.demos import computers, local
 from workshop_lib.workshop import Workshop
 

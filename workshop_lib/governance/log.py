@@ -15,7 +15,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.history import History, Link, Step, history, spoken
+from workshop_lib.evidence.history import History, Link, Step, history, spoken
 
 NO_RIGHT = "no right to read"
 _UNREAD = {RPCStatusCode.PERMISSION_DENIED: NO_RIGHT, RPCStatusCode.NOT_FOUND: "its record is gone"}

@@ -23,10 +23,10 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from workshop_lib.conversation import reason
-from workshop_lib.devserver import HOST
-from workshop_lib.state import SERVICES, Lock, StateFolder
-from workshop_lib.worker_process import attach
+from workshop_lib.agents.conversation import reason
+from workshop_lib.evidence.state import SERVICES, Lock, StateFolder
+from workshop_lib.programs.worker import attach
+from workshop_lib.server.devserver import HOST
 
 _LOOK_EVERY = 0.1  # seconds
 _kept: list[object] = []  # what would end with the last reference to it

@@ -9,9 +9,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from workshop_lib.agent import QUICK_TAKEOVER
-from workshop_lib.connections import Connections
-from workshop_lib.operations import BUGS, KeepsReasons
+from workshop_lib.server.connections import Connections
+from workshop_lib.workers.takeover import BUGS, QUICK_TAKEOVER, KeepsReasons
 
 SETTINGS: dict[str, Any] = {
     **QUICK_TAKEOVER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from workshop_lib.messages import Display
+from workshop_lib.evidence.messages import Display
 from workshop_lib.views import svg
 
 _LEFT, _RIGHT, _TOP, _HEIGHT = 48, 560, 40, 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workshop_lib.messages import Display
+from workshop_lib.evidence.messages import Display
 from workshop_lib.views import svg
 
 _BOX = 118

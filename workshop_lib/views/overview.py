@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from workshop_lib.messages import Display, WorkshopError
-from workshop_lib.progress import progress
+from workshop_lib.evidence.messages import Display, WorkshopError
+from workshop_lib.evidence.progress import progress
 from workshop_lib.views import svg
 
 _FOLDER = Path(__file__).resolve().parents[2] / "notebooks"

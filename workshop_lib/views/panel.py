@@ -12,9 +12,9 @@ from typing import Any
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
-from workshop_lib.faults import Fault
-from workshop_lib.history import history
-from workshop_lib.messages import Display, WorkshopError, in_notebook
+from workshop_lib.evidence.history import history
+from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
+from workshop_lib.faults.fault import Fault
 from workshop_lib.views.timeline import draw
 from workshop_lib.workshop import Workshop
 

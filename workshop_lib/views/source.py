@@ -13,7 +13,7 @@ from typing import Any
 from pygments.lexers import PythonLexer
 from pygments.token import Token
 
-from workshop_lib.messages import Display
+from workshop_lib.evidence.messages import Display
 
 _COLOURS = [  # of JupyterLab's editor, which follow its theme
     (Token.Comment, "comment"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from workshop_lib.messages import Display
+from workshop_lib.evidence.messages import Display
 from workshop_lib.views import svg
 
 _COLUMN = 40  # characters of a column in plain text

@@ -12,8 +12,8 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.history import History, Step, history, spoken
-from workshop_lib.messages import Display
+from workshop_lib.evidence.history import History, Step, history, spoken
+from workshop_lib.evidence.messages import Display
 from workshop_lib.views import svg
 
 _LOOK_EVERY = 0.25  # seconds; retries leave no event to wait for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from workshop_lib.ledger import note
+from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.finance.data import quote
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from temporalio.worker import Worker
 
-from workshop_lib.connections import Connections
+from workshop_lib.server.connections import Connections
 from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.teams.finance.mcp_server import SERVICE, server
 from workshop_lib.teams.finance.worker import NAMESPACE, WORKER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from temporalio.worker import Worker
 
-from workshop_lib.connections import Connections
+from workshop_lib.server.connections import Connections
 from workshop_lib.teams.it.contract import ENDPOINT
 from workshop_lib.teams.it.mcp_server import SERVICE, server
 from workshop_lib.teams.it.worker import NAMESPACE, WORKER

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from workshop_lib.state import notebook_folder
+from workshop_lib.evidence.state import notebook_folder
 
 _BUSY_SECONDS = 1.0
 HOSTS = {"web-1": "192.0.2.11", "web-2": "192.0.2.12", "db-1": "192.0.2.21", "mail": "192.0.2.31"}

@@ -6,8 +6,8 @@ from typing import Any
 
 from temporalio.worker import Worker
 
-from workshop_lib.connections import Connections
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.server.connections import Connections
 from workshop_lib.teams.it import activities
 from workshop_lib.teams.it.contract import ENDPOINT, IT
 from workshop_lib.teams.it.handler import ITHandler

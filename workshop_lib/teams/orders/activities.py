@@ -9,7 +9,7 @@ from __future__ import annotations
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from workshop_lib.ledger import note
+from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.orders.data import Order, store
 
 _RELEASED = "released"  # stands in the place of a parcel's number

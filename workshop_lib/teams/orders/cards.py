@@ -8,7 +8,7 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from workshop_lib.state import service_address
+from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.orders.data import Order
 
 _ANSWER_SECONDS = 1.0

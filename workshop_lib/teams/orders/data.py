@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from workshop_lib.state import notebook_folder
+from workshop_lib.evidence.state import notebook_folder
 
 _BUSY_SECONDS = 1.0  # how long a statement waits for a database that another connection holds
 _TABLES = """

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from workshop_lib.ledger import note
-from workshop_lib.state import notebook_folder
+from workshop_lib.evidence.ledger import note
+from workshop_lib.evidence.state import notebook_folder
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS charges (id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount INTEGER);

@@ -10,10 +10,10 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from workshop_lib.agent import idempotency_key
-from workshop_lib.ledger import note
-from workshop_lib.state import service_address
+from workshop_lib.evidence.ledger import note
+from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.data import WEATHER, search
+from workshop_lib.workers.takeover import idempotency_key
 
 _ANSWER_SECONDS = 2.0
 _LARGEST = 1e15

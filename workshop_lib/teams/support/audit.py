@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from workshop_lib.ledger import note
+from workshop_lib.evidence.ledger import note
 
 
 async def _entry(request: Request) -> JSONResponse:

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from workshop_lib.state import notebook_folder
+from workshop_lib.evidence.state import notebook_folder
 
 _BUSY_SECONDS = 1.0
 HANDBOOK = {

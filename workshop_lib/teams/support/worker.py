@@ -8,11 +8,11 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.agent import QUICK_TAKEOVER
-from workshop_lib.connections import Connections
-from workshop_lib.llm.calls import call_model
+from workshop_lib.agents.model.calls import call_model
+from workshop_lib.server.connections import Connections
 from workshop_lib.teams.support import activities
 from workshop_lib.teams.support.workflows import Cashier, Dispatcher, Specialist
+from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 TASK_QUEUE = "support"
 WORKER: dict[str, Any] = {

@@ -14,15 +14,15 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict
 
-    from workshop_lib import agent
-    from workshop_lib.conversation import Answer, Chat, Conversation, Message
-    from workshop_lib.llm.calls import ask_model
+    from workshop_lib.agents import loop
+    from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
+    from workshop_lib.agents.model.calls import ask_model
     from workshop_lib.teams.support import activities
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 
 
-def tool(function: Callable[..., Any], chat: Chat) -> agent.Tool:
+def tool(function: Callable[..., Any], chat: Chat) -> loop.Tool:
     """One of the team's activities as a tool, with the limits that they have in common.
 
     Args:
@@ -30,7 +30,7 @@ def tool(function: Callable[..., Any], chat: Chat) -> agent.Tool:
         chat: Says how long a tool may take.
     """
     limit = timedelta(seconds=chat.tool_seconds)
-    return agent.activity_tool(
+    return loop.activity_tool(
         function,
         start_to_close_timeout=limit,
         schedule_to_close_timeout=limit,
@@ -73,7 +73,7 @@ class Specialist:
         """
         tools = [tool(activities.search_documents, asked.chat), tool(activities.refund, asked.chat)]
         messages: list[Message] = [{"role": "user", "content": asked.question}]
-        answer = await agent.answer(SPECIALIST, messages, tools, partial(ask_model, asked.chat))
+        answer = await loop.answer(SPECIALIST, messages, tools, partial(ask_model, asked.chat))
         return answer.text
 
 
@@ -113,9 +113,9 @@ class Dispatcher(Conversation):
         tools = [
             tool(activities.calculator, self.chat),
             tool(activities.weather, self.chat),
-            agent.Tool("ask_specialist", purpose, ToSpecialist, self._ask_specialist),
+            loop.Tool("ask_specialist", purpose, ToSpecialist, self._ask_specialist),
         ]
-        return await agent.answer(DISPATCHER, messages, tools, partial(ask_model, self.chat), self.note)
+        return await loop.answer(DISPATCHER, messages, tools, partial(ask_model, self.chat), self.note)
 
     async def _ask_specialist(self, call: ToSpecialist) -> str:
         settings = replace(self.chat, turns=[], entries=[], replies={})
@@ -153,6 +153,6 @@ class Cashier(Conversation):
                 return "Error: refused. A person decided against it."
             return await paying.call(call)
 
-        return await agent.answer(
+        return await loop.answer(
             CASHIER, messages, [replace(paying, call=pay)], partial(ask_model, self.chat), self.note
         )

@@ -1,0 +1,219 @@
+"""The support team's agent: what is peculiar to it, and what a conversation promises besides test_demos.py."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from runs import lengths
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Entry, Reply, tokens
+from workshop_lib.teams.support.worker import WORKER
+from workshop_lib.teams.support.workflows import Dispatcher
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+Handle = WorkflowHandle[Dispatcher, int]
+ACCEPTED = WorkflowUpdateStage.ACCEPTED
+ALWAYS = 1000
+WEATHER = "What's the weather in Oslo?"
+REFUND = "Please refund $30 for {}, it was broken."
+
+
+@pytest.fixture(scope="module")
+async def support(ws: Workshop) -> AsyncIterator[Client]:
+    """The support team's Worker beside the tests, and its services."""
+    await Workshop.start(model=True)
+    await ws.serve("audit", "workshop_lib.teams.support.audit")
+    await ws.serve("refunds", "workshop_lib.teams.support.refunds")
+    client = await Client.connect(**await ws.connection("default"))
+    worker = ws.run(Worker, client, **WORKER, activity_executor=ThreadPoolExecutor(20))
+    first = await begin(ws, client)
+    await ask(first, "What is 1 + 1?")  # LiteLLM imports the rest of itself with its first call
+    await first.terminate()
+    yield client
+    await ws.stop(worker)
+
+
+async def begin(ws: Workshop, client: Client, chat: Chat | None = None, queue: str = "support") -> Handle:
+    return await client.start_workflow(
+        Dispatcher.run,
+        chat or Chat(model="offline"),
+        id=ws.id("chat"),
+        task_queue=queue,
+        execution_timeout=timedelta(minutes=5),
+    )
+
+
+@pytest.fixture
+async def handle(ws: Workshop, support: Client) -> AsyncIterator[Handle]:
+    """One conversation with short limits."""
+    made = await begin(ws, support, Chat(model="offline", model_seconds=3, tool_seconds=3))
+    yield made
+    await made.terminate()
+
+
+async def ask(handle: Handle, text: str) -> Reply:
+    return await handle.execute_update(Dispatcher.send_message, text)
+
+
+async def transcript(handle: Handle, kind: str) -> list[Entry]:
+    return [entry for entry in await handle.query(Dispatcher.transcript) if entry.kind == kind]
+
+
+async def still_answers(handle: Handle) -> None:
+    began = time.monotonic()
+    assert "-4" in (await ask(handle, WEATHER)).text
+    assert time.monotonic() - began < 3
+
+
+async def refused(handle: Handle, text: str) -> str:
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await ask(handle, text)
+    assert isinstance(failed.value.cause, ApplicationError)
+    return str(failed.value.cause.type)
+
+
+async def test_a_tool_that_is_down_fails_alone(ws: Workshop, handle: Handle, support: Client) -> None:
+    order = ws.id("order")
+    with ws.fault("refunds.answers_503", times=ALWAYS) as fault:
+        asked = asyncio.create_task(ask(handle, REFUND.format(order)))
+        while not fault.fired:
+            await asyncio.sleep(0.05)
+        other = await begin(ws, support)
+        await still_answers(other)
+        reply = await asked
+    assert "fail" in reply.text
+    assert "503" in reply.text
+    assert ws.ledger.count("refund", order=order) == 0
+    assert order in (await ask(handle, REFUND.format(order))).text
+    assert ws.ledger.count("refund", order=order) == 1
+    await other.terminate()
+
+
+async def test_an_audit_that_is_down_for_a_moment_costs_no_second_refund(ws: Workshop, support: Client) -> None:
+    handle, order = await begin(ws, support), ws.id("order")
+    with ws.fault("audit.answers_503", times=2):
+        await ask(handle, REFUND.format(order))
+    with ws.fault("refunds.drops_answer", times=2):
+        await ask(handle, REFUND.format(f"{order}0001"))
+    for each in (order, f"{order}0001"):
+        assert ws.ledger.count("refund", order=each) == 1
+        assert sum(each in entry.details["what"].split() for entry in ws.ledger.entries("audit")) == 1
+    await handle.terminate()
+
+
+async def test_what_was_done_before_the_model_failed_is_told(ws: Workshop, handle: Handle) -> None:
+    order = ws.id("order")
+    with ws.fault("model.answers_503", times=ALWAYS, skip=3):  # the dispatcher's second call
+        reply = await ask(handle, REFUND.format(order))
+    assert reply.problem == "ServiceUnavailableError"
+    assert f"paid back for {order}" in reply.text
+    assert ws.ledger.count("refund", order=order) == 1
+    await still_answers(handle)
+
+
+async def test_a_specialist_that_is_cancelled_is_told_of(ws: Workshop, handle: Handle, support: Client) -> None:
+    with ws.fault("search_documents.is_slow", seconds=20) as fault:
+        asked = asyncio.create_task(ask(handle, "What does the handbook say about the warranty?"))
+        while not fault.fired:
+            await asyncio.sleep(0.02)
+        (started,) = [e for e in await ws.open_executions(["Specialist"]) if e.id.startswith(f"{handle.id}-")]
+        await support.get_workflow_handle(started.id).cancel()
+        reply = await asked
+    assert "ask specialist" in reply.text
+    assert "ancelled" in reply.text
+    await still_answers(handle)
+
+
+async def test_long_messages_in_any_script_do_not_fill_the_transcript(ws: Workshop, handle: Handle) -> None:
+    for _ in range(30):
+        await ask(handle, "щ" * LONGEST_MESSAGE)
+    said = await handle.query(Dispatcher.transcript)
+    assert sum(len(entry.text) for entry in said) <= 80_000
+    assert said[-1].kind == "agent"
+    await still_answers(handle)
+
+
+async def test_a_message_that_is_sent_again_after_a_continue_as_new_is_answered_once(
+    ws: Workshop, support: Client
+) -> None:
+    handle = await begin(ws, support, Chat(model="offline", most_events=10))
+    first = await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?", id="message-1")
+    await ask(handle, "hello")
+    assert len(await lengths(support, handle.id)) >= 2
+    assert await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?", id="message-1") == first
+    assert len(await transcript(handle, "user")) == 2
+    await handle.terminate()
+
+
+async def test_bad_messages_are_refused(handle: Handle) -> None:
+    assert await refused(handle, "  ") == "BadMessage"
+    assert await refused(handle, "x" * (LONGEST_MESSAGE + 1)) == "BadMessage"
+    assert await transcript(handle, "user") == []
+
+
+async def test_a_conversation_without_a_quiet_moment_asks_for_one(ws: Workshop, support: Client) -> None:
+    handle = await begin(ws, support, Chat(model="offline", most_events=25))
+    answered, busy = 0, 0
+
+    async def insist(number: int) -> None:
+        nonlocal answered, busy
+        for turn in range(10):
+            try:
+                await handle.execute_update(Dispatcher.send_message, "hello", id=f"{number}-{turn}")
+                answered += 1
+            except WorkflowUpdateFailedError as error:
+                busy += getattr(error.cause, "type", None) == "Busy"
+
+    await asyncio.gather(*(insist(number) for number in range(8)))
+    assert answered + busy == 80
+    runs = await lengths(support, handle.id)
+    assert busy
+    assert max(runs) < 4 * 25 + 10 * 15  # what was accepted before is still answered
+    await handle.signal(Dispatcher.end_chat)
+    assert await handle.result() == answered
+
+
+async def test_what_was_sent_before_the_end_is_answered(ws: Workshop, support: Client) -> None:
+    handle = await begin(ws, support)
+    started = [await handle.start_update(Dispatcher.send_message, WEATHER, wait_for_stage=ACCEPTED) for _ in range(3)]
+    await handle.signal(Dispatcher.end_chat)
+    assert await refused(handle, "hello") == "Ended"
+    assert ["-4" in (await update.result()).text for update in started] == [True] * 3
+    assert await handle.result() == 3
+
+
+def test_the_memory_keeps_the_first_turn_and_the_newest() -> None:
+    chat = Chat(memory_tokens=100)
+    for number in range(50):
+        chat.remember([{"role": "user", "content": f"message {number}"}, {"role": "assistant", "content": "x" * 50}])
+    told = [turn[0]["content"] for turn in chat.turns]
+    assert told[0] == "message 0"
+    assert told[1:] == [f"message {number}" for number in range(51 - len(told), 50)]
+    assert tokens(chat.turns[1:]) <= 100 < tokens(chat.turns[1:]) + tokens([chat.turns[1]])
+
+
+def test_a_turn_that_alone_fills_the_memory_is_remembered_all_the_same() -> None:
+    chat = Chat(memory_tokens=100)
+    chat.remember([{"role": "user", "content": "first"}])
+    chat.remember([{"role": "user", "content": "x" * 10_000}])
+    assert len(chat.turns) == 2
+
+
+def test_a_long_line_of_the_transcript_is_cut() -> None:
+    agent = Dispatcher(Chat())
+    agent.note("result", "x" * 2 * LONGEST_MESSAGE, "weather")
+    assert len(agent.transcript()[0].text) < LONGEST_MESSAGE + 10
+
+
+def test_tokens_are_counted_by_the_rule_of_thumb() -> None:
+    assert tokens([{"a": "b" * 391}]) == 100

@@ -1,0 +1,186 @@
+"""The language model: the offline one over HTTP, the switch to a real one, and no way out of loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import litellm
+import pytest
+import real_model
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.agents.conversation import Chat
+from workshop_lib.agents.model import settings
+from workshop_lib.agents.model.settings import model
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import service_address
+from workshop_lib.teams.support.worker import WORKER
+from workshop_lib.teams.support.workflows import Dispatcher
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+ASKED = [{"role": "user", "content": "hello"}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "water_plants",
+        "description": "Water the plants in a room.",
+        "parameters": {"type": "object", "properties": {"room": {"type": "string"}}, "required": ["room"]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+async def address(ws: Workshop) -> str:
+    """The offline model's."""
+    await Workshop.start(model=True)
+    return service_address(settings.SERVICE)
+
+
+@pytest.fixture
+async def provider(ws: Workshop, address: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[pytest.MonkeyPatch]:
+    """A second server in the place of a real provider, with the right name and key."""
+    service = await ws.serve("provider", "real_model")
+    monkeypatch.setenv("WORKSHOP_MODEL", f"openai/{real_model.NAME}")
+    monkeypatch.setenv("OPENAI_API_BASE", service.url + "/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", real_model.KEY)
+    yield monkeypatch
+    await service.stop()
+
+
+async def test_the_models_endpoint_names_the_offline_model(address: str) -> None:
+    listed = httpx.get(address + "/v1/models").json()
+    assert [each["id"] for each in listed["data"]] == ["offline"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"not json", b'{"messages": 3}'])
+async def test_a_bad_request_is_refused_in_openais_form(address: str, body: bytes) -> None:
+    answer = httpx.post(address + "/v1/chat/completions", content=body)
+    assert answer.status_code == 400
+    assert "message" in answer.json()["error"]
+
+
+async def test_streamed_and_whole_answers_are_the_same(address: str) -> None:
+    for text in ("hello", "Please water the plants in the kitchen."):
+        messages = [{"role": "user", "content": text}]
+        whole = await litellm.acompletion(**model("offline"), messages=messages, tools=[TOOL])
+        chunks = [
+            chunk
+            async for chunk in await litellm.acompletion(
+                **model("offline"), messages=messages, tools=[TOOL], stream=True
+            )
+        ]
+        built: Any = litellm.stream_chunk_builder(chunks)
+        said, streamed = whole.choices[0].message, built.choices[0].message
+        assert (streamed.content or "").strip() == (said.content or "").strip()
+        for one, other in zip(said.tool_calls or [], streamed.tool_calls or [], strict=True):
+            assert (one.id, one.function) == (other.id, other.function)
+    assert json.loads(said.tool_calls[0].function.arguments) == {"room": "kitchen"}
+
+
+async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, address: str) -> None:
+    with ws.fault("model.answers_500", times=1000) as fault, pytest.raises(litellm.exceptions.InternalServerError):
+        await litellm.acompletion(**model("offline"), messages=ASKED)
+    assert fault.fired == 1
+
+
+async def test_the_offline_model_is_used_unless_another_is_named(ws: Workshop, address: str) -> None:
+    assert model()["model"] == "openai/offline"
+    await settings.probe()  # asks nobody
+
+
+async def test_a_real_model_is_used_when_it_is_named(
+    ws: Workshop, provider: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await Workshop.start(model=True)
+    assert f"openai/{real_model.NAME}, from WORKSHOP_MODEL" in capsys.readouterr().out
+    client = await Client.connect(**await ws.connection("default"))
+    queue = ws.id("real")
+    worker = ws.run(Worker, client, **{**WORKER, "task_queue": queue, "activities": WORKER["activities"][:1]})
+    for chat, expected in ((Chat(), "gpt-test heard: hello"), (Chat(model="offline"), "Hello")):
+        handle = await client.start_workflow(
+            Dispatcher.run, chat, id=ws.id("chat"), task_queue=queue, execution_timeout=timedelta(minutes=1)
+        )
+        assert (await handle.execute_update(Dispatcher.send_message, "hello")).text.startswith(expected)
+        await handle.terminate()
+    await ws.stop(worker)
+
+
+async def test_a_missing_key_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
+    provider.delenv("OPENAI_API_KEY")
+    with pytest.raises(WorkshopError, match=r"needs OPENAI_API_KEY(?s:.*)offline model needs no key"):
+        await Workshop.start(model=True)
+
+
+async def test_a_wrong_key_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
+    provider.setenv("OPENAI_API_KEY", "another")
+    with pytest.raises(WorkshopError, match="the provider refuses the key"):
+        await Workshop.start(model=True)
+
+
+async def test_a_wrong_name_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
+    provider.setenv("WORKSHOP_MODEL", "openai/gpt-other")
+    with pytest.raises(WorkshopError, match="knows no such model"):
+        await Workshop.start(model=True)
+
+
+async def test_a_name_without_a_provider_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
+    provider.setenv("WORKSHOP_MODEL", "gibberish")
+    with pytest.raises(WorkshopError, match="gibberish"):
+        await Workshop.start(model=True)
+
+
+async def test_a_provider_that_is_away_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
+    provider.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    with pytest.raises(WorkshopError, match="does not answer"):
+        await Workshop.start(model=True)
+
+
+OFFLINE = """
+import sys
+outside = []
+
+def watch(event, args):
+    if event == "socket.connect":
+        host = args[1][0] if isinstance(args[1], tuple) else "127.0.0.1"  # else a Unix socket
+    elif event == "socket.getaddrinfo":
+        host = args[0]
+    else:
+        return
+    if host not in (None, "127.0.0.1", b"127.0.0.1", "localhost", "::1"):
+        outside.append((event, host))
+
+sys.addaudithook(watch)
+if sys.argv[1] == "control":
+    import socket
+    try:
+        socket.getaddrinfo("provider.invalid", 443)
+    except OSError:
+        pass
+else:
+    import asyncio
+    from one_question import one_question
+    asyncio.run(one_question())
+print("OUTSIDE", outside, flush=True)
+import os
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("what", ["control", "agent"])
+def test_nothing_outside_loopback_is_tried(tmp_path: Path, what: str) -> None:
+    here = Path(__file__).resolve().parent
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WORKSHOP_HOME": str(tmp_path / "home")}
+    env["PYTHONPATH"] = f"{here}:{here.parent}:{here.parents[1]}"
+    done = subprocess.run([sys.executable, "-c", OFFLINE, what], env=env, capture_output=True, text=True, timeout=60)
+    assert ("provider.invalid" in done.stdout) == (what == "control"), done.stdout + done.stderr
+    assert ("OUTSIDE []" in done.stdout) == (what == "agent"), done.stdout + done.stderr

@@ -1,0 +1,546 @@
+"""What the four demos promise, whichever way their agent is made and gets its tools: one suite for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib import import_module
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import pytest
+from forgetful import LosesAnswer
+from guarded import REFUSED, Guarded
+from runs import lengths
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+)
+from temporalio.exceptions import CancelledError, is_cancelled_exception
+from temporalio.worker import Interceptor, Worker
+
+from workshop_lib.agents.conversation import Chat, Conversation, Entry, Reply
+from workshop_lib.agents.openai_agents import AgentConversation, plugin
+from workshop_lib.demos import computers, local
+from workshop_lib.evidence.history import History, Step, history
+from workshop_lib.faults.fault import Fault
+from workshop_lib.nexus_mcp.contract import Directory
+from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.teams.finance.contract import Exchange, Finance
+from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
+from workshop_lib.teams.offering import offered
+from workshop_lib.workers.spawned import Service
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = [1, 2, *(pytest.param(number, marks=pytest.mark.sampled) for number in (3, 4))]  # but see `always`
+SECONDS = 4.0  # for one answer of the model
+AT_ONCE = 2.0  # seconds: an answer that waited for nothing takes a tenth of it
+LONG = 6.0 if "WORKSHOP_SAMPLE" in os.environ else 15.0  # seconds for a tool: beyond the limits that HTTP clients have
+ALWAYS = 1000
+ACCEPTED = WorkflowUpdateStage.ACCEPTED
+STOCK = "What's the stock price of ACME?"
+PRICE = "120.6"  # what the exchange asks, and Finance's fee
+DOWN = ("did not answer in time", "Failed to connect to MCP server 'finance-mcp'", "There was no answer in time")
+WRONG = ("Invalid arguments for", "Unknown tool", "Error executing tool stock_price: 1 validation error")
+PARTS = [pytest.param(part, marks=pytest.mark.sampled) for part in ("Worker", "server")]  # of demo 3's computer
+WEATHER = "What's the weather in Oslo?"
+
+Handle = WorkflowHandle[Conversation, int]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo whose Workers run beside the tests."""
+
+    ws: Workshop
+    module: ModuleType
+    client: Client
+    servers: dict[str, Service] = field(default_factory=dict)
+
+    @property
+    def over_mcp(self) -> bool:
+        """Whether other teams' tools are MCP servers', so that no history leads to a team's."""
+        return hasattr(self.module, "SERVERS")
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it learns in each turn which tools other teams have."""
+        return self.over_mcp or hasattr(self.module, "NexusTools")
+
+    @property
+    def by_sdk(self) -> bool:
+        """Whether the OpenAI Agents SDK runs its loop."""
+        return issubclass(self.module.AGENT, AgentConversation)
+
+    async def begin(self, agent: Any = None, **limits: Any) -> Handle:
+        """Start a conversation, which waits for a tool as long as ``limits`` say."""
+        made: Handle = await self.client.start_workflow(
+            (agent or self.module.AGENT).run,
+            Chat(**{"model": "offline", "model_seconds": SECONDS, **limits}),
+            id=self.ws.id("chat"),
+            task_queue=local.TASK_QUEUE,
+            execution_timeout=timedelta(minutes=3),
+        )
+        return made
+
+
+@pytest.fixture(scope="module", params=NUMBERS)
+async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
+    """Each demo in turn: a process can have one Worker with the OpenAI Agents SDK's plugin at a time."""
+    await Workshop.start(model=True)
+    module = computers.demo(request.param)
+    settings: dict[str, Any] = {**module.WORKER, "activity_executor": ThreadPoolExecutor(20)}
+    options: dict[str, Any] = {}
+    if issubclass(module.AGENT, AgentConversation):  # the limit of an answer stands in the plugin, for all of them
+        reached = {name: module.over_http(f"{name}-mcp") for name in ("it", "finance") if hasattr(module, "over_http")}
+        options = {"plugins": [plugin(SECONDS, reached)]}
+        settings["workflows"] = [*settings["workflows"], Guarded]
+    client = await Client.connect(**await ws.connection(local.NAMESPACE, **options))
+    ws.run(Worker, client, **settings)
+    made = Demo(ws, module, client)
+    for name in ("it", "finance"):
+        await run_team(made, name)
+    first = await made.begin()
+    await ask(first, "What is 1 + 1?")  # LiteLLM imports the rest of itself with its first call
+    await first.terminate()
+    yield made
+    await ws.stop(*ws.workers)
+    await asyncio.gather(*(server.stop() for server in made.servers.values()))
+
+
+@pytest.fixture
+async def handle(demo: Demo) -> AsyncIterator[Handle]:
+    """One conversation."""
+    made = await demo.begin()
+    yield made
+    if (await made.describe()).status == WorkflowExecutionStatus.RUNNING:
+        await made.terminate()
+
+
+async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:
+    """Start a team's computer, or what is gone of it. It replaces what runs of its Worker."""
+    team = import_module(demo.module.COMPUTERS[name])
+    client, usual = await offered(demo.ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
+    demo.ws.run(Worker, client, **{**usual, "interceptors": [*usual["interceptors"], *interceptors], **settings})
+    server = f"{name}-mcp"
+    if demo.over_mcp and not (server in demo.servers and demo.servers[server].running):
+        demo.servers[server] = await demo.ws.serve(server, demo.module.SERVERS[server])
+
+
+@asynccontextmanager
+async def without_finance(demo: Demo, gone: str = "computer") -> AsyncIterator[None]:
+    """Finance's computer is off while this lasts, or one of the two that it runs: its Worker and its MCP server."""
+    place = (demo.ws.namespace("finance"), "finance")
+    if gone != "server":
+        await demo.ws.stop(*(each for each in demo.ws.workers if place in {polled[:2] for polled in each.polls}))
+    if gone != "Worker" and demo.over_mcp:
+        demo.servers["finance-mcp"].kill()
+    try:
+        yield
+    finally:
+        await run_team(demo, "finance")
+
+
+async def ask(handle: Handle, text: str) -> Reply:
+    return await handle.execute_update(Conversation.send_message, text)
+
+
+async def said(handle: Handle, *kinds: str) -> list[Entry]:
+    return [entry for entry in await handle.query(Conversation.transcript) if entry.kind in kinds]
+
+
+async def answers_at_once(handle: Handle) -> None:
+    began = time.monotonic()
+    assert (await ask(handle, "hello")).text.startswith("Hello!")
+    assert time.monotonic() - began < AT_ONCE
+
+
+async def goes_on(handle: Handle) -> None:
+    """The conversation does, with a tool."""
+    began = time.monotonic()
+    reply = await ask(handle, "What is 6 * 7?")
+    assert (reply.problem, "42" in reply.text) == ("", True), reply
+    assert time.monotonic() - began < AT_ONCE
+
+
+async def happened(fault: Fault) -> None:
+    async with asyncio.timeout(10):
+        while not fault.fired:
+            await asyncio.sleep(0.02)
+
+
+async def team_calls(handle: Handle, wanted: Callable[[list[Step]], bool] = bool) -> list[Step]:
+    """The steps of a conversation that use another team's tool, once they are as wanted."""
+    async with asyncio.timeout(10):
+        while True:
+            told = await history(handle, follow=True)
+            steps = [
+                step
+                for step in told.steps
+                if "call-tool" in step.name or (step.kind == "nexus operation" and step.name != Directory.tools.name)
+            ]
+            if wanted(steps):
+                return steps
+            await asyncio.sleep(0.02)
+
+
+def called(step: Step) -> History:
+    (workflow,) = step.calls
+    return workflow
+
+
+async def priced(demo: Demo, handle: Handle) -> list[WorkflowExecution]:
+    """What Finance ran since a conversation began, once it did, for it alone."""
+    finance = await Client.connect(**await demo.ws.connection("finance"))
+    since = (await handle.describe()).start_time.isoformat()
+    async with asyncio.timeout(10):  # the list follows a moment later
+        while True:
+            wanted = f'WorkflowType = "PriceStock" AND StartTime >= "{since}"'
+            if found := [each async for each in finance.list_workflows(wanted)]:
+                break
+            await asyncio.sleep(0.05)
+    if not demo.over_mcp:  # each history leads to the other
+        linked = {call.workflow_id for step in await team_calls(handle) for call in step.calls}
+        assert {each.id for each in found} == linked
+    return found
+
+
+async def test_messages_at_once_have_their_own_answers_in_order(handle: Handle) -> None:
+    sums = [f"What is {number} * 11?" for number in range(2, 10)]
+    started = [await handle.start_update(Conversation.send_message, text, wait_for_stage=ACCEPTED) for text in sums]
+    replies = await asyncio.gather(*(update.result() for update in started))
+    assert [str(number * 11) in reply.text for number, reply in enumerate(replies, 2)] == [True] * 8
+    told = await handle.query(Conversation.transcript)
+    assert [entry.text for entry in told if entry.kind == "user"] == sums
+    assert [entry.kind for entry in told] == ["user", "call", "result", "agent"] * 8, "one after another"
+
+
+async def test_the_conversation_is_remembered_and_stays_small(demo: Demo) -> None:
+    handle = await demo.begin(memory_tokens=300, most_events=80)
+    bills = demo.ws.ledger.count("model call")
+    texts = ["My name is Ann, and I live in Oslo.", STOCK, *(f"What is {number} * 2?" for number in range(16))]
+    for text in texts:
+        assert (await ask(handle, text)).problem == ""
+    assert "Ann" in (await ask(handle, "What's my name?")).text
+    used = [entry.details["tokens"] for entry in demo.ws.ledger.entries("model call")[bills:]]
+    assert max(used) < used[0] + 300 + 300, "the memory, and the first turn with what this turn has"
+    runs = await lengths(demo.client, handle.id)
+    assert len(runs) >= 3
+    assert max(runs) < 80 + 40
+    assert [entry.text for entry in await said(handle, "user")] == [*texts, "What's my name?"]
+    await handle.signal(Conversation.end_chat)
+    assert await demo.client.get_workflow_handle(handle.id).result() == len(texts) + 1
+
+
+async def test_what_a_tool_said_is_remembered_also_by_the_next_execution(demo: Demo) -> None:
+    handle = await demo.begin(most_events=10)
+    assert PRICE in (await ask(handle, STOCK)).text
+    assert PRICE in (await ask(handle, "What was the stock price of ACME again?")).text
+    assert len(await said(handle, "call")) == 1, "it is not asked for again"
+    assert len(await lengths(demo.client, handle.id)) >= 2
+    await demo.client.get_workflow_handle(handle.id).terminate()
+
+
+MISTAKES = ["invents_tool", "garbles_arguments", "forgets_arguments", "invents_field", "mistypes_field"]
+
+
+async def test_the_models_mistakes_are_its_own_to_repair(demo: Demo, handle: Handle) -> None:
+    for mistake in MISTAKES:
+        with demo.ws.fault(f"model.{mistake}") as fault:
+            reply = await ask(handle, STOCK if mistake != "mistypes_field" else WEATHER)
+        right = PRICE if mistake != "mistypes_field" else "-4"
+        assert (reply.problem, fault.fired, right in reply.text) == ("", 1, True), (mistake, reply)
+        wrong, mended = (await said(handle, "result"))[-2:]
+        assert wrong.text.startswith(WRONG), mistake
+        assert right in mended.text
+    calls, results = await said(handle, "call"), await said(handle, "result")
+    assert [result.of for result in results] == [call.number for call in calls]
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("question", [STOCK, WEATHER])
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, mistake: str, question: str) -> None:
+    quotes = demo.ws.ledger.count("quote")
+    with demo.ws.fault(f"model.{mistake}", times=ALWAYS) as fault:
+        reply = await ask(handle, question)
+    assert reply.problem == ""
+    assert 1 < fault.fired <= 10
+    assert any(words in reply.text for words in WRONG)
+    assert demo.over_mcp or await team_calls(handle, lambda _: True) == [], "nobody is asked what was not meant"
+    assert demo.ws.ledger.count("quote") == quotes
+    await goes_on(handle)
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [("401", "AuthenticationError"), pytest.param("404", "NotFoundError", marks=pytest.mark.sampled)],
+)
+async def test_a_permanent_error_of_the_provider_is_told_at_once(
+    demo: Demo, handle: Handle, status: str, problem: str
+) -> None:
+    with demo.ws.fault(f"model.answers_{status}", times=ALWAYS) as fault:
+        reply = await ask(handle, STOCK)
+    assert (reply.problem, fault.fired) == (problem, 1)
+    assert reply.text.startswith("I could not answer that. ")
+    assert status in reply.text
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+async def test_a_rate_limit_is_waited_for_as_long_as_the_provider_asks(demo: Demo, handle: Handle) -> None:
+    with demo.ws.fault("model.answers_429", times=2, seconds=1) as fault:
+        reply = await ask(handle, STOCK)
+    over = time.time()
+    assert (reply.problem, fault.fired, PRICE in reply.text) == ("", 2, True)
+    assert min(later - earlier for earlier, later in pairwise([*fault.at, over])) >= 0.95
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("fault", "seconds", "problem"),
+    [
+        ("answers_500", 1.0, "InternalServerError"),
+        ("answers_503", 1.0, "ServiceUnavailableError"),
+        ("answers_429", 1.0, "RateLimitError"),
+        ("answers_429", 3600.0, "RateLimitError"),
+        ("answers_nonsense", 1.0, "InternalServerError"),
+        ("delays", 60.0, "TimeoutError"),
+    ],
+)
+async def test_a_model_that_is_down_for_good_ends_in_a_sentence(
+    demo: Demo, handle: Handle, fault: str, seconds: float, problem: str
+) -> None:
+    began = time.monotonic()
+    with demo.ws.fault(f"model.{fault}", times=ALWAYS, seconds=seconds) as failing:
+        reply = await ask(handle, STOCK)
+    assert reply.problem == problem
+    assert reply.text.startswith("I could not answer that. ")
+    assert time.monotonic() - began < SECONDS + AT_ONCE
+    # A hang fills the time, and one who asks for an hour is not asked again.
+    assert (failing.fired > 1) == (seconds == 1.0)
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("status", ["401", "503"])
+async def test_what_a_tool_said_before_the_model_failed_is_told(demo: Demo, handle: Handle, status: str) -> None:
+    with demo.ws.fault(f"model.answers_{status}", times=ALWAYS, skip=1):
+        reply = await ask(handle, STOCK)
+    assert reply.problem in ("AuthenticationError", "ServiceUnavailableError")
+    assert reply.text.startswith("I could not finish that. ")
+    assert PRICE in reply.text
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("What's the stock price of NOPE?", "No stock NOPE is traded."),
+        ("What's the stock price of TOOLONGTICKER?", "should match pattern|does not match '^"),
+        (
+            "What's the ROI on an investment of 0 dollars that returned 120 dollars?",
+            "should be greater than 0|less than or equal to the minimum of 0",
+        ),
+        ("What's the weather in Atlantis?", "There is weather for Oslo"),
+    ],
+)
+async def test_why_a_tool_fails_reaches_the_user(handle: Handle, question: str, reason: str) -> None:
+    reply = await ask(handle, question)
+    assert reply.problem == ""
+    assert any(words in reply.text for words in reason.split("|"))
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Handle) -> None:
+    quotes, began = demo.ws.ledger.count("quote", ticker="HOOLI"), time.monotonic()
+    with demo.ws.fault("read_quote.is_slow", seconds=LONG) as fault:
+        asked = asyncio.create_task(ask(handle, "What's the stock price of HOOLI?"))
+        await happened(fault)
+        other = await demo.begin()
+        await answers_at_once(other)  # meanwhile
+        assert not asked.done()
+        reply = await asked
+    assert (reply.problem, "311.75" in reply.text, fault.fired) == ("", True, 1)
+    assert time.monotonic() - began > LONG
+    (step,) = await team_calls(handle)
+    (workflow,) = await priced(demo, handle)
+    finance = await Client.connect(**await demo.ws.connection("finance"))
+    inner = (await history(finance.get_workflow_handle(workflow.id))).steps
+    assert [each.attempts for each in (step, *inner)] == [1, 1]
+    assert demo.ws.ledger.count("quote", ticker="HOOLI") == quotes + 1
+    await other.terminate()
+
+
+@pytest.mark.parametrize("gone", [pytest.param("computer", marks=pytest.mark.always), *PARTS])
+async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> None:
+    if gone != "computer" and not demo.over_mcp:
+        pytest.skip("Finance has one program")
+    impatient, patient, other = await demo.begin(tool_seconds=2), await demo.begin(), await demo.begin()
+    await asyncio.gather(answers_at_once(impatient), answers_at_once(patient))
+    async with without_finance(demo, gone):
+        for _ in range(2):  # its first turn, and a later one
+            await answers_at_once(other)
+        waits = asyncio.create_task(ask(patient, STOCK))
+        await team_calls(patient)
+        began = time.monotonic()
+        failed = await ask(impatient, STOCK)
+        assert time.monotonic() - began < 2 + AT_ONCE
+        assert (failed.problem, any(words in failed.text for words in DOWN)) == ("", True), failed
+        await answers_at_once(impatient)
+        assert "192.0.2.11" in (await ask(other, "What's the IP address of web-1?")).text
+        if demo.discovers and gone == "computer":  # what Finance has, this conversation has not heard yet
+            began = time.monotonic()
+            assert (await ask(other, STOCK)).text.startswith("None of my tools fits that.")
+            assert time.monotonic() - began < AT_ONCE
+            later = await ask(impatient, "What's the stock price of PIED?")  # and this one has not forgotten it
+            assert any(words in later.text for words in DOWN), later
+        assert not waits.done()
+    assert PRICE in (await waits).text
+    assert len(await team_calls(patient)) == 1
+    assert PRICE in (await ask(other, STOCK)).text
+    await asyncio.gather(*(each.terminate() for each in (impatient, patient, other)))
+
+
+@pytest.mark.sampled
+async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
+    if demo.over_mcp:
+        pytest.skip("it is done twice: test_demo_mcp.py shows it")
+    quotes, forgetful, began = (
+        demo.ws.ledger.count("quote", ticker="PIED"),
+        LosesAnswer("stock_price"),
+        time.monotonic(),
+    )
+    await run_team(demo, "finance", forgetful)
+    try:
+        with demo.ws.fault("read_quote.is_slow", seconds=4):  # still under way when the second call comes
+            reply = await ask(handle, "What's the stock price of PIED?")
+    finally:
+        await run_team(demo, "finance")
+    assert (forgetful.starts, reply.problem, "77.38" in reply.text) == (2, "", True), reply
+    assert time.monotonic() - began > 4, "it is the first one's answer: a second workflow would have been quick"
+    assert demo.ws.ledger.count("quote", ticker="PIED") == quotes + 1
+
+
+@pytest.mark.sampled
+async def test_conversations_do_not_wait_for_each_other(demo: Demo) -> None:
+    handles = [await demo.begin() for _ in range(4)]
+    await asyncio.gather(*(ask(handle, "hello") for handle in handles))
+    began = time.monotonic()
+    with demo.ws.fault("model.delays", times=4, seconds=2) as fault:
+        replies = await asyncio.gather(*(ask(handle, "hello") for handle in handles))
+    assert 2 < time.monotonic() - began < 2 + AT_ONCE
+    assert fault.fired == 4
+    assert [reply.problem for reply in replies] == [""] * 4
+    await asyncio.gather(*(handle.terminate() for handle in handles))
+
+
+@pytest.mark.sampled
+async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> None:
+    asked = "What's the stock price of ACME, the IP address of web-2, and the Jira metrics of SHOP?"
+    reply = await ask(handle, asked)
+    assert [part in reply.text for part in (PRICE, "192.0.2.12", "open 12")] == [True] * 3
+    steps = await team_calls(handle)
+    assert max(step.scheduled for step in steps) < min(step.closed for step in steps if step.closed), "at once"
+    if demo.over_mcp:
+        assert len(steps) == 3
+        return
+    places = {step.name: called(step).namespace for step in steps}
+    finance, it = demo.ws.namespace("finance"), demo.ws.namespace("it")
+    assert places == {"stock_price": finance, "get_ip": it, "jira_metrics": it}
+    callers = {link.workflow_id for step in steps for link in called(step).links}
+    assert callers == {handle.id}, "and back"
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("slow", ["model.delays", "read_quote.is_slow", "weather.is_slow"])
+async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Handle, slow: str) -> None:
+    with demo.ws.fault(slow, seconds=3) as fault:
+        asked = asyncio.create_task(ask(handle, WEATHER if slow.startswith("weather") else STOCK))
+        await happened(fault)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+        with pytest.raises(WorkflowUpdateFailedError) as unanswered:
+            await asked
+    assert isinstance(failed.value.cause, CancelledError)
+    assert is_cancelled_exception(unanswered.value.cause)
+    assert await said(handle, "agent") == [], "nobody is answered"
+    behind = [called(step).status for step in await team_calls(handle, lambda _: True) if step.calls]
+    if not demo.by_sdk:  # which does not wait for the tools that it cancels, so Finance may never hear of it
+        assert behind == (["canceled"] if slow.startswith("read_quote") else []), "nor does a team work for nobody"
+
+
+@pytest.mark.sampled
+async def test_an_operation_that_its_own_team_cancels_is_told_of(demo: Demo, handle: Handle) -> None:
+    with demo.ws.fault("read_quote.is_slow", seconds=10) as fault:
+        asked = asyncio.create_task(ask(handle, STOCK))
+        await happened(fault)
+        await team_calls(handle, lambda steps: demo.over_mcp or any(step.calls for step in steps))
+        (workflow,) = await priced(demo, handle)
+        finance = await Client.connect(**await demo.ws.connection("finance"))
+        await finance.get_workflow_handle(workflow.id).cancel()
+        reply = await asked
+    assert reply.problem == ""
+    assert "cancel" in reply.text.lower() or "called it off" in reply.text
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+async def test_a_turn_without_an_end_is_ended(demo: Demo, handle: Handle) -> None:
+    steps = [f"what is {number} * 3?" for number in range(1, 13)]
+    bills = demo.ws.ledger.count("model call")
+    reply = await ask(handle, " Then ".join(steps))
+    assert demo.ws.ledger.count("model call") == bills + 10
+    assert reply.text.startswith("I stopped after 10 rounds without an answer.")
+    if demo.by_sdk:
+        assert "27" in reply.text, "what was done is told"
+    await goes_on(handle)
+
+
+@pytest.mark.sampled
+async def test_what_a_guardrail_refuses_is_not_remembered(demo: Demo) -> None:
+    if not demo.by_sdk:
+        pytest.skip("guardrails are the OpenAI Agents SDK's")
+    handle, bills = await demo.begin(Guarded), demo.ws.ledger.count("model call")
+    reply = await ask(handle, "My secret name is Ann.")
+    assert (reply.text, reply.problem) == (REFUSED, "Refused")
+    assert demo.ws.ledger.count("model call") == bills, "the model has not seen it"
+    assert "Ann" not in (await ask(handle, "What's my name?")).text
+    assert [entry.text for entry in await said(handle, "user")] == ["My secret name is Ann.", "What's my name?"]
+    await handle.terminate()
+
+
+@pytest.mark.always
+async def test_a_new_operation_is_used_in_the_next_turn(demo: Demo, handle: Handle) -> None:
+    if not demo.discovers or demo.over_mcp:
+        pytest.skip("its tools stand in its code, or test_demo_mcp.py shows it")
+    question = "Convert 100 dollars to EUR."
+    assert "90" not in (await ask(handle, question)).text
+    offers = DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})
+    await run_team(demo, "finance", nexus_service_handlers=[FinanceHandler(), ExchangeHandler(), offers])
+    try:
+        assert "90" in (await ask(handle, question)).text
+    finally:
+        await run_team(demo, "finance")
+    assert [step.name for step in await team_calls(handle)] == ["convert"]
+    assert "90" not in (await ask(handle, "Convert 200 dollars to GBP.")).text, "it is no longer offered"
+    assert len(await team_calls(handle)) == 1

@@ -1,0 +1,434 @@
+"""Failures by name: each happens for real, as often as it was asked for, and is over with its with-block."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import orders
+import pytest
+from kernels import kernel
+from temporalio.api.enums.v1 import TimeoutType
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.faults.interceptor import Faults
+from workshop_lib.faults.kinds import JUNK, KINDS
+from workshop_lib.teams.orders.data import Order, store
+from workshop_lib.workers.spawned import SpawnedWorker
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+QUICKLY = timedelta(milliseconds=200)
+
+
+def settings(queue: str) -> dict[str, Any]:
+    return {
+        "task_queue": queue,
+        "workflows": [orders.ProcessOrder, orders.Pack],
+        "activities": [*orders.STEPS, orders.pack],
+        "activity_executor": ThreadPoolExecutor(20),
+        "sticky_queue_schedule_to_start_timeout": QUICKLY,
+    }
+
+
+async def spawn(ws: Workshop, client: Client, queue: str) -> SpawnedWorker:
+    return await ws.spawn(Worker, client, **settings(queue))
+
+
+@pytest.fixture(scope="module")
+async def apart(ws: Workshop) -> AsyncIterator[str]:
+    """The task queue of a worker in a process of its own, for tests that let it live."""
+    queue = ws.id("apart")
+    worker = await spawn(ws, await Client.connect(**await ws.connection("default")), queue)
+    yield queue
+    await ws.stop(worker)
+
+
+@pytest.fixture(scope="module")
+async def within(ws: Workshop) -> AsyncIterator[str]:
+    """The task queue of a worker in this process."""
+    queue = ws.id("within")
+    worker = ws.run(Worker, await Client.connect(**await ws.connection("default")), **settings(queue))
+    yield queue
+    await ws.stop(worker)
+
+
+async def place(
+    ws: Workshop, client: Client, queue: str, patience: float = 1.5
+) -> tuple[str, WorkflowHandle[Any, Any]]:
+    order = Order(id=ws.id("order"))
+    # A worker that dies with a workflow task in its hands is missed after the task's timeout, 10 s by default.
+    limit = timedelta(seconds=1)
+    handle = await client.start_workflow(
+        orders.ProcessOrder.run, args=[order, patience], id=order.id, task_queue=queue, task_timeout=limit
+    )
+    return order.id, handle
+
+
+async def effects(ws: Workshop, order: str, handle: WorkflowHandle[Any, Any]) -> list[int]:
+    """How often an order that has come to its end was checked, prepared, charged and shipped."""
+    async with asyncio.timeout(20):
+        await handle.result()
+    return [ws.ledger.count(effect, order=order) for effect in ("check", "prepare", "charge", "ship")]
+
+
+async def attempts_made(handle: WorkflowHandle[Any, Any]) -> int:
+    """How often the step was tried that was tried most."""
+    return max(event.activity_task_started_event_attributes.attempt for event in (await handle.fetch_history()).events)
+
+
+@pytest.mark.parametrize("where", ["apart", "within"])
+@pytest.mark.parametrize(
+    ("kind", "times", "charged"),
+    [
+        ("fails", 2, 1),
+        ("fails_before_effect", 1, 1),
+        ("fails_after_effect", 2, 3),
+        ("times_out", 1, 2),
+        ("hangs", 1, 1),
+        ("is_slow", 1, 1),
+    ],
+)
+async def test_an_activity_fails_as_it_is_told(
+    ws: Workshop,
+    client: Client,
+    apart: str,
+    within: str,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    kind: str,
+    times: int,
+    charged: int,
+) -> None:
+    queue = {"apart": apart, "within": within}[where]
+    began = time.time()
+    with ws.fault(f"charge_customer.{kind}", times=times, seconds=0.5) as fault:
+        order, handle = await place(ws, client, queue)
+        assert await effects(ws, order, handle) == [1, 1, charged, 1]
+    assert fault.fired == times
+    assert began < fault.at[0] <= fault.at[-1] < time.time()
+    lasts = {"times_out": 1.5, "hangs": 1.5, "is_slow": 0.5}.get(kind, 0)
+    assert time.time() - fault.at[0] > lasts
+    assert f"Fault: charge_customer.{kind}\n" in capsys.readouterr().out
+    order, handle = await place(ws, client, queue)
+    assert await effects(ws, order, handle) == [1, 1, 1, 1], "it is over"
+
+
+async def test_it_happens_exactly_so_often_in_all_processes_together(
+    ws: Workshop, client: Client, apart: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = await spawn(ws, client, apart)
+    with ws.fault("charge_customer.fails_after_effect", times=7) as fault:
+        placed = [await place(ws, client, apart) for _ in range(12)]
+        charged = [(await effects(ws, *each))[2] for each in placed]
+    assert (fault.fired, sum(charged)) == (7, 12 + 7)
+    assert "Fault charge_customer.fails_after_effect: happened 7 times.\n" in capsys.readouterr().out
+    await ws.stop(other)
+    with ws.fault("crowded.fails", times=20) as fault:
+        takers = [Faults(fault.file.parent, may_die=False) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(lambda n: takers[n % 8].take("crowded", "fails"), range(80)))
+    assert (fault.fired, sum(map(bool, taken))) == (20, 20)
+
+
+@pytest.mark.parametrize("where", ["apart", "within"])
+async def test_an_attempt_that_hangs_is_missed_by_its_heartbeat_and_stops_with_its_worker(
+    ws: Workshop, client: Client, where: str
+) -> None:
+    queue = ws.id("queue")
+    worker = await spawn(ws, client, queue) if where == "apart" else ws.run(Worker, client, **settings(queue))
+    order = Order(id=ws.id("order"))
+    with ws.fault("pack.hangs") as fault:
+        began = time.monotonic()
+        await client.execute_workflow(orders.Pack.run, order, id=order.id, task_queue=queue)
+        assert fault.fired == 1
+        assert 1 < time.monotonic() - began < 10, "neither at once nor after its start-to-close timeout"
+    with ws.fault("check_fraud.hangs") as fault:  # a `def` activity
+        _, handle = await place(ws, client, queue)
+        async with asyncio.timeout(5):
+            while not fault.fired:
+                await asyncio.sleep(0.01)
+        began = time.monotonic()
+        await ws.stop(worker)
+        assert time.monotonic() - began < 1.4
+    await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("kind", "charged", "attempts"),
+    [("dies_before_effect", 1, 2), ("dies_after_effect", 2, 2), ("dies_after_report", 1, 1)],
+)
+async def test_a_worker_process_really_dies_and_another_completes_the_order(
+    ws: Workshop, client: Client, kind: str, charged: int, attempts: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = ws.id("queue")
+    workers = [await spawn(ws, client, queue), await spawn(ws, client, queue)]
+    with ws.fault(f"charge_customer.{kind}") as fault:
+        order, handle = await place(ws, client, queue)
+        assert await effects(ws, order, handle) == [1, 1, charged, 1]
+        took = time.time() - fault.at[0]
+    with capsys.disabled():
+        print(f"\n{kind}: killed → done in {took:.2f} s")
+    assert [worker.running for worker in workers].count(True) == 1
+    assert await attempts_made(handle) == attempts
+    missed = [event.workflow_task_timed_out_event_attributes for event in (await handle.fetch_history()).events]
+    in_hand = [each for each in missed if each.timeout_type == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE]
+    assert len(in_hand) == (kind == "dies_after_report")
+    text = ""
+    async with asyncio.timeout(5):
+        while f"ended by itself: killed by the fault charge_customer.{kind}" not in text:
+            text += capsys.readouterr().out
+            await asyncio.sleep(0.01)
+    assert "No running Worker" not in text
+    await ws.stop(*workers)
+
+
+async def test_killed_in_mid_activity(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    queue = ws.id("queue")
+    first = await spawn(ws, client, queue)
+    with ws.fault("charge_customer.is_slow", seconds=30) as fault:
+        order, handle = await place(ws, client, queue)
+        async with asyncio.timeout(5):
+            while not fault.fired:
+                await asyncio.sleep(0.01)
+        second = await spawn(ws, client, queue)
+        first.kill()
+        killed = time.monotonic()
+        assert await effects(ws, order, handle) == [1, 1, 1, 1]
+    with capsys.disabled():
+        print(f"\nin mid-activity: killed → done in {time.monotonic() - killed:.2f} s")
+    await ws.stop(first, second)
+
+
+def running(ws: Workshop) -> bool:
+    return ws.server.pid is not None
+
+
+@pytest.mark.parametrize("step", ["check_fraud", "charge_customer"])
+async def test_the_server_dies_in_the_middle_of_an_order(
+    ws: Workshop, client: Client, apart: str, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pid = ws.server.pid
+    with ws.fault(f"{step}.is_slow", seconds=0.5) as slow:
+        order, handle = await place(ws, client, apart)
+        async with asyncio.timeout(5):
+            while not slow.fired:
+                await asyncio.sleep(0.01)
+        with ws.fault("server.dies", seconds=0.5) as fault:
+            assert not running(ws), "it is gone when the block begins"
+            async with asyncio.timeout(5):
+                while not running(ws):
+                    await asyncio.sleep(0.01)
+            assert time.time() - fault.at[0] > 0.5
+        counts = await effects(ws, order, handle)
+    with capsys.disabled():
+        print(f"\nserver killed during {step} → done in {time.time() - fault.at[0]:.2f} s")
+    assert ws.server.pid not in (None, pid)
+    assert fault.fired == 1
+    # The report of a step can have met the dead server; then it is tried again.
+    assert all(1 <= count <= 2 for count in counts), counts
+    assert counts[3] == 1
+
+
+async def test_the_end_of_the_block_brings_the_server_back_at_once(ws: Workshop) -> None:
+    began = time.monotonic()
+    with ws.fault("server.dies", seconds=60):
+        pass
+    assert ws.server.pid is not None
+    assert await ws.version()
+    assert time.monotonic() - began < 10
+
+
+async def test_a_database_is_really_locked(ws: Workshop, client: Client, apart: str) -> None:
+    with store() as database:
+        path = database.execute("PRAGMA database_list").fetchone()[2]
+    with ws.fault("orders.db.locked", seconds=30) as fault:
+        other = sqlite3.connect(path, timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            other.execute("BEGIN IMMEDIATE")
+        order, handle = await place(ws, client, apart, patience=10)
+        async with asyncio.timeout(10):  # a step waits two seconds for the database, fails, and is tried again
+            while not any(step.attempt > 1 for step in await pending(handle)):
+                await asyncio.sleep(0.02)
+        assert "database is locked" in (await pending(handle))[0].last_failure.message
+    assert fault.fired == 1
+    assert await effects(ws, order, handle) == [1, 1, 1, 1]
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+async def pending(handle: WorkflowHandle[Any, Any]) -> Sequence[PendingActivityInfo]:
+    return (await handle.describe()).raw_description.pending_activities
+
+
+async def until_open(ws: Workshop, count: int) -> None:
+    async with asyncio.timeout(5):  # the server's list follows what happens by a moment
+        while len(await ws.open_executions(["Junk"])) != count:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_flooded_queue_is_emptied_again(ws: Workshop, client: Client, within: str) -> None:
+    with ws.fault(f"{within}.flooded", seconds=60) as fault:
+        await until_open(ws, JUNK)
+        order, handle = await place(ws, client, within)
+        assert await effects(ws, order, handle) == [1, 1, 1, 1]
+    assert fault.fired == 1
+    await until_open(ws, 0)
+
+
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+class Caller:
+    """A client that would keep its connection open from one request to the next."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+
+    async def ask(self) -> str:
+        return await asyncio.to_thread(self._ask)
+
+    def _ask(self) -> str:
+        body = os.urandom(8_000_000)  # more than a loopback connection holds
+        try:
+            self._connection.request("POST", "/pay", body)
+            answer = self._connection.getresponse()
+            return ("fine" if answer.read() == body else "spoilt") if answer.status == 200 else str(answer.status)
+        except OSError:
+            self._connection.close()
+            return "cut"
+
+
+async def test_an_http_service_fails_as_it_is_told(ws: Workshop, service: str) -> None:
+    url = await ws.proxy("payments", service)
+    caller = Caller(url)
+    assert await caller.ask() == "fine"
+    for kind, answer in {"answers_500": "500", "answers_503": "503", "drops": "cut", "delays": "fine"}.items():
+        with ws.fault(f"payments.{kind}", times=3, seconds=0.2) as fault:
+            began = time.monotonic()
+            assert [await caller.ask() for _ in range(3)] == [answer] * 3, kind
+            took = time.monotonic() - began
+            assert await caller.ask() == "fine"
+        assert fault.fired == 3
+        assert (took > 0.6) == (kind == "delays")
+    assert await ws.proxy("payments", service) != url
+    assert await caller.ask() == "cut", "the former one is gone"
+
+
+@pytest.mark.parametrize("name", ["charge_customer.burns", "charge_customer", "server.fails", "orders.dies", ".fails"])
+async def test_an_unknown_name_lists_the_known_ones(ws: Workshop, name: str) -> None:
+    with pytest.raises(WorkshopError) as raised:
+        ws.fault(name)
+    for line in KINDS.values():
+        assert line in str(raised.value)
+
+
+async def test_a_target_that_is_not_there_is_named(
+    ws: Workshop, within: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ws.fault("chrge_customer.fails"):
+        text = capsys.readouterr().out
+        assert "No running Worker has an activity 'chrge_customer'" in text
+        assert "charge_customer, check_fraud" in text
+    assert "Fault chrge_customer.fails: happened 0 times." in capsys.readouterr().out
+    with pytest.raises(WorkshopError, match=r"no database .*none\.db"):
+        ws.fault("none.db.locked")
+    assert not (ws._folder.path / "none.db").exists()
+    with pytest.raises(WorkshopError, match="No service is called 'billing'"):
+        ws.fault("billing.drops")
+
+
+async def test_a_fault_that_was_left_on_is_cleared_by_the_next_start(ws: Workshop, client: Client, within: str) -> None:
+    left = ws.fault("charge_customer.fails", times=100)
+    left.__enter__()
+    assert "charge_customer.fails" in left.file.read_text()
+    await Workshop.start()
+    assert json.loads(left.file.read_text()) == {}
+    order, handle = await place(ws, client, within)
+    assert await effects(ws, order, handle) == [1, 1, 1, 1]
+    with contextlib.suppress(WorkshopError):
+        left.__exit__()
+
+
+async def test_it_is_cleared_when_the_block_fails(ws: Workshop) -> None:
+    with pytest.raises(KeyboardInterrupt), ws.fault("charge_customer.fails") as fault:
+        raise KeyboardInterrupt
+    assert json.loads(fault.file.read_text()) == {}
+
+
+SET_UP = """
+from concurrent.futures import ThreadPoolExecutor
+from temporalio.client import Client
+from temporalio.worker import Worker
+from workshop_lib import Workshop
+import asyncio, orders
+ws = await Workshop.start()
+client = await Client.connect(**await ws.connection("default"))
+worker = ws.run(Worker, client, task_queue="q", workflows=[orders.ProcessOrder], activities=orders.STEPS,
+                activity_executor=ThreadPoolExecutor(5))
+async def place():
+    order = orders.Order(id=ws.id("order"))
+    return await client.execute_workflow(orders.ProcessOrder.run, args=[order, 1.5], id=order.id, task_queue="q")
+"""
+
+
+def test_in_a_notebook(tmp_path: Path) -> None:
+    with kernel(tmp_path, PYTHONPATH=str(Path(__file__).parent)) as k:
+        k.ok(SET_UP)
+        for kind in ("dies_before_effect", "dies_after_effect", "dies_after_report"):
+            output = k.run(f"with ws.fault('charge_customer.{kind}'):\n    await place()")
+            assert output.error == "WorkshopError"
+            assert "await ws.spawn(" in output.text
+        # It cannot be known beforehand where the Worker of an activity that is not there yet will run.
+        again = SET_UP[SET_UP.index("worker =") : SET_UP.index("async def")]
+        for kind in ("dies_before_effect", "dies_after_report"):
+            k.ok("await ws.stop(worker)")
+            text = k.ok(f"with ws.fault('charge_customer.{kind}') as fault:\n    {again.strip()}\n    await place()")
+            assert f"charge_customer.{kind} does not happen." in text
+            assert f"Fault charge_customer.{kind}: happened 0 times." in text
+        sent = k.start("with ws.fault('charge_customer.is_slow', seconds=60), ws.fault('server.dies', seconds=60):\n"
+                       "    print('now')\n    await asyncio.sleep(60)")  # fmt: skip
+        while "now" not in k.wait_for_output(sent):
+            pass
+        k.interrupt()
+        output = k.finish(sent, 15)
+        assert output.error in ("KeyboardInterrupt", "CancelledError")
+        assert "parcel-order" in k.ok("print(await place())")

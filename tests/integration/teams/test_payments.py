@@ -1,0 +1,139 @@
+"""An HTTP service in a process of its own: the payment service, its faults and its death."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from kernels import kernel
+from temporalio.exceptions import ApplicationError
+
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import service_address
+from workshop_lib.teams.orders.cards import charge, charge_card, charge_once, refund_customer
+from workshop_lib.teams.orders.data import Order
+from workshop_lib.workers.spawned import Service
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+CUT = (httpx.NetworkError, httpx.ProtocolError)  # as the timing has it
+MODULE = "workshop_lib.teams.orders.payments"
+
+
+@pytest.fixture
+async def payments(ws: Workshop) -> AsyncIterator[Service]:
+    service = await ws.serve("payments", MODULE)
+    yield service
+    await service.stop()
+
+
+@pytest.fixture
+def order(ws: Workshop) -> Order:
+    return Order(ws.id("order"))
+
+
+def counts(ws: Workshop, order: Order) -> tuple[int, int]:
+    return ws.ledger.count("charge", order=order.id), ws.ledger.count("refund", order=order.id)
+
+
+@pytest.mark.usefixtures("payments")
+async def test_only_a_key_makes_two_charges_one(ws: Workshop, order: Order) -> None:
+    other = Order(ws.id("order"))
+    charges = [await asyncio.to_thread(charge_card, order) for _ in range(2)]
+    keyed = [await asyncio.to_thread(charge_once, other) for _ in range(2)]
+    assert len({*charges, *keyed}) == 3
+    assert (counts(ws, order), counts(ws, other)) == ((2, 0), (1, 0))
+
+
+@pytest.mark.usefixtures("payments")
+async def test_charges_with_one_key_at_once_are_one(ws: Workshop, order: Order) -> None:
+    made = await asyncio.gather(*(asyncio.to_thread(charge, order, "key") for _ in range(8)))
+    assert len(set(made)) == 1
+    assert counts(ws, order) == (1, 0)
+
+
+@pytest.mark.usefixtures("payments")
+async def test_a_refund_is_whole_single_and_final(ws: Workshop, order: Order) -> None:
+    for _ in range(2):
+        await asyncio.to_thread(charge_card, order)
+    given = [await asyncio.to_thread(refund_customer, order) for _ in range(2)]
+    assert given == [6000, 6000]
+    assert counts(ws, order) == (2, 1)
+    with pytest.raises(ApplicationError, match="was refunded") as raised:  # an attempt that comes late
+        await asyncio.to_thread(charge_once, order)
+    assert raised.value.type == "Refunded"
+    assert counts(ws, order) == (2, 1)
+
+
+@pytest.mark.usefixtures("payments")
+async def test_what_was_never_charged_is_not_refunded(ws: Workshop, order: Order) -> None:
+    assert await asyncio.to_thread(refund_customer, order) == 0
+    assert counts(ws, order) == (0, 0)
+
+
+@pytest.mark.usefixtures("payments")
+async def test_a_declined_card_says_so(ws: Workshop) -> None:
+    order = Order(ws.id("order"), customer="Declan")
+    with pytest.raises(ApplicationError, match="declined") as raised:
+        await asyncio.to_thread(charge_once, order)
+    assert (raised.value.type, counts(ws, order)) == ("CardDeclined", (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "charged"),
+    [
+        ("answers_500", httpx.HTTPStatusError, 0),
+        ("answers_503", httpx.HTTPStatusError, 0),
+        ("drops", CUT, 0),
+        ("drops_answer", CUT, 1),
+        ("delays", httpx.ReadTimeout, 1),
+    ],
+)
+@pytest.mark.usefixtures("payments")
+async def test_each_fault_is_an_error_but_not_each_leaves_no_charge(
+    ws: Workshop, order: Order, fault: str, error: Any, charged: int
+) -> None:
+    with ws.fault(f"payments.{fault}") as made, pytest.raises(error):
+        await asyncio.to_thread(charge_card, order)
+    assert (made.fired, counts(ws, order)) == (1, (charged, 0))
+    await asyncio.to_thread(charge_card, order)
+
+
+async def test_killed_it_is_unreachable_and_served_again_it_remembers(
+    ws: Workshop, order: Order, payments: Service
+) -> None:
+    first = await asyncio.to_thread(charge_once, order)
+    payments.kill()
+    with pytest.raises(httpx.TransportError):
+        await asyncio.to_thread(charge_once, order)
+    again = await ws.serve("payments", MODULE)
+    assert await asyncio.to_thread(charge_once, order) == first
+    await again.stop()
+
+
+async def test_a_service_that_was_not_started_is_named(ws: Workshop) -> None:
+    with pytest.raises(WorkshopError, match=r"(?s)'billing' does not run.*ws.serve\(\"billing\""):
+        service_address("billing")
+    with pytest.raises(WorkshopError, match=r"(?s)billing ended before it was ready.*no_such_module"):
+        await ws.serve("billing", "no_such_module")
+
+
+async def test_a_launched_program_ends_and_can_be_killed(ws: Workshop) -> None:
+    done = ws.launch("timeit", "-n", "1", "pass")
+    assert await done.wait(20)
+    slow = ws.launch("timeit", "-n", "1", "import time; time.sleep(60)")
+    slow.kill()
+    assert await slow.wait(5)
+
+
+def test_after_a_restart_of_the_kernel_a_service_is_not_taken_to_run(tmp_path: Path) -> None:
+    start = "from workshop_lib import Workshop\nws = await Workshop.start()"
+    with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
+        k.ok(f'{start}\nawait ws.serve("payments", "{MODULE}")')
+        k.restart()
+        output = k.run(f'{start}\nfrom workshop_lib.evidence.state import service_address\nservice_address("payments")')
+    assert "The service 'payments' does not run." in output.text

@@ -1,0 +1,168 @@
+"""The teams behind Nexus: right answers, errors that keep their reason, and whatever is killed, done once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tellers import Teller
+from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError
+from temporalio.worker import Worker
+
+from workshop_lib.evidence.failures import describe
+from workshop_lib.evidence.history import history
+from workshop_lib.teams.finance.contract import Finance, Roi, RoiQuery, StockPrice, StockQuery
+from workshop_lib.teams.it.contract import IT, HostAddress, HostQuery, JiraMetrics, ProjectQuery
+from workshop_lib.workers.spawned import SpawnedWorker
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+FINANCE, TEAM_IT = "workshop_lib.teams.finance.worker", "workshop_lib.teams.it.worker"
+
+
+@pytest.fixture(scope="module")
+async def teams(ws: Workshop) -> AsyncIterator[list[SpawnedWorker]]:
+    """Two Workers of Finance, for one to be killed, and one of IT."""
+    made = list(await asyncio.gather(ws.spawn(FINANCE), ws.spawn(FINANCE), ws.spawn(TEAM_IT)))
+    yield made
+    await ws.stop(*made)
+
+
+async def call(ws: Workshop, client: Client, operation: Any, given: Any) -> Any:
+    service, endpoint = (Finance, "finance") if hasattr(Finance, operation.name) else (IT, "it")
+    nexus: Any = client.create_nexus_client(service, endpoint)
+    return await nexus.execute_operation(
+        operation, given, id=ws.id("operation"), schedule_to_close_timeout=timedelta(seconds=20)
+    )
+
+
+@pytest.mark.usefixtures("teams")
+@pytest.mark.parametrize(
+    ("operation", "given", "answer"),
+    [
+        (Finance.stock_price, StockQuery("acme"), StockPrice("ACME", 120.6)),
+        (Finance.calculate_roi, RoiQuery(1000, 1250), Roi(25.0, 250.0)),
+        (Finance.calculate_roi, RoiQuery(200, 150), Roi(-25.0, -50.0)),
+        (IT.jira_metrics, ProjectQuery("PAY"), JiraMetrics("PAY", 4, 3, 1.0)),
+        (IT.get_ip, HostQuery("DB-1"), HostAddress("db-1", "192.0.2.21")),
+    ],
+)
+async def test_each_operation_answers(ws: Workshop, client: Client, operation: Any, given: Any, answer: Any) -> None:
+    assert await call(ws, client, operation, given) == answer
+
+
+@pytest.mark.usefixtures("teams")
+@pytest.mark.parametrize(
+    ("operation", "given", "reason"),
+    [
+        (Finance.stock_price, StockQuery("NOPE"), "UnknownTicker: No stock NOPE is traded."),
+        (Finance.stock_price, StockQuery("not a ticker"), "String should match pattern"),
+        (Finance.calculate_roi, RoiQuery(0, 10), "Input should be greater than 0"),
+        (IT.jira_metrics, ProjectQuery("NOPE"), "UnknownProject: There is no project NOPE in Jira."),
+        (IT.get_ip, HostQuery("nope"), "UnknownHost: IT knows no host nope."),
+        (IT.get_ip, HostQuery(""), "String should match pattern"),
+    ],
+)
+async def test_an_error_is_told_at_once(ws: Workshop, client: Client, operation: Any, given: Any, reason: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(NexusOperationFailureError) as caught:
+        await call(ws, client, operation, given)
+    told = "\n".join(describe(caught.value))
+    assert reason in told
+    assert "https://" not in told
+    assert time.monotonic() - began < 10, "it was tried again until its time was up"
+
+
+async def ask(ws: Workshop, client: Client, ticker: str) -> Any:
+    """Start a caller's workflow that asks Finance for a price."""
+    return await client.start_workflow(
+        Teller.run,
+        ticker,
+        id=ws.id("teller"),
+        task_queue="tellers",
+        task_timeout=timedelta(seconds=2),
+    )
+
+
+@pytest.mark.parametrize("bug", ["stock_price", "calculate_roi"])
+async def test_a_bug_is_told_at_once(ws: Workshop, client: Client, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the workflow behind an operation, and in a handler that answers itself. See ``buggy.py``."""
+    worker = await ws.spawn("buggy")
+    try:
+        given = StockQuery("ACME") if bug == "stock_price" else RoiQuery(1, 2)
+        nexus: Any = client.create_nexus_client(Finance, "buggy")
+        limit = timedelta(seconds=20)
+        with pytest.raises(NexusOperationFailureError) as caught:
+            await nexus.execute_operation(bug, given, id=ws.id("operation"), schedule_to_close_timeout=limit)
+    finally:
+        await ws.stop(worker)
+    told = describe(caught.value)
+    assert any("ZeroDivisionError" in line for line in told), told
+    assert not any("timed out" in line for line in told)
+
+
+async def test_callers_worker_handlers_worker_and_server_killed_one_after_another(
+    ws: Workshop, client: Client, teams: list[SpawnedWorker]
+) -> None:
+    """One operation: done once, and answered right."""
+    finance = await Client.connect(**await ws.connection("finance"))
+    callers = list(await asyncio.gather(ws.spawn("tellers"), ws.spawn("tellers")))
+    handlers = [worker for worker in teams if worker.name == FINANCE]
+    while sum(worker.running for worker in handlers) < 2:
+        handlers.append(await ws.spawn(FINANCE))
+        teams.append(handlers[-1])
+    before = {execution.id async for execution in finance.list_workflows('WorkflowType = "PriceStock"')}
+    try:
+        slow, death = ws.fault("read_quote.is_slow", times=2, seconds=2), ws.fault("read_quote.dies_after_effect")
+        with slow, death:
+            handle = await ask(ws, client, "HOOLI")
+            async with asyncio.timeout(40):
+                await until_tried(handle, 2)  # the handler's Worker has died in the first attempt
+                callers[0].kill()
+                await ws.server.kill()
+                await ws.server.restart()
+                price = await handle.result()
+        assert death.fired == 1
+        assert price == 311.75
+    finally:
+        await ws.stop(*callers)
+    told = await history(handle, follow=True)
+    (step,) = [step for step in told.steps if step.kind == "nexus operation"]
+    assert [called.workflow_type for called in step.calls] == ["PriceStock"]
+    async with asyncio.timeout(10):  # the list follows a moment later
+        while len(new := await started(finance, before)) == 0:
+            await asyncio.sleep(0.05)
+    assert new == {step.calls[0].workflow_id}
+    assert sum(worker.running for worker in handlers) == 1
+
+
+async def started(finance: Client, before: set[str]) -> set[str]:
+    found = finance.list_workflows('WorkflowType = "PriceStock"')
+    return {execution.id async for execution in found} - before
+
+
+async def until_tried(handle: Any, attempts: int) -> None:
+    """Wait until the workflow behind the operation tries its activity so often, and that attempt runs."""
+    while True:
+        told = await history(handle, follow=True)
+        steps = [inner for step in told.steps for called in step.calls for inner in called.steps]
+        if any(step.status == "running" and step.attempts == attempts for step in steps):
+            return
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.usefixtures("teams")
+async def test_a_caller_without_the_teams_code_sees_the_reason(ws: Workshop, client: Client) -> None:
+    worker = ws.run(Worker, client, task_queue="tellers", workflows=[Teller])
+    try:
+        handle = await ask(ws, client, "NOPE")
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    finally:
+        await ws.stop(worker)
+    assert describe(caught.value)[-1].strip() == "↳ UnknownTicker: No stock NOPE is traded."

@@ -1,0 +1,190 @@
+"""Workers in this process and in their own: replaced, bounded, really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import blocking
+import flows
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
+
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.workers import in_process
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_worker_that_is_stuck_in_a_blocking_activity_is_named_within_a_bound(
+    ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_process, "STOP_SECONDS", 0.3)
+    queue = ws.id("queue")
+    executor = ThreadPoolExecutor(1)
+    worker = ws.run(
+        Worker,
+        client,
+        task_queue=queue,
+        workflows=[flows.OneActivity],
+        activities=[blocking.blocks],
+        activity_executor=executor,
+    )
+    blocking.release.clear()
+    await client.start_workflow(flows.OneActivity.run, args=["blocks", None, None], id=ws.id("b"), task_queue=queue)
+    assert await asyncio.to_thread(blocking.entered.wait, 10)
+    began = time.monotonic()
+    with pytest.raises(WorkshopError, match="blocks and cannot be cancelled"):
+        await ws.stop(worker)
+    assert time.monotonic() - began < 5
+    blocking.release.set()
+    await ws.stop(worker)
+    assert not worker.running
+    executor.shutdown()
+
+
+async def test_a_worker_may_be_stopped_twice(ws: Workshop, client: Client) -> None:
+    """As when a cell that stops it is run again."""
+    workflows = [flows.OneActivity]
+    before = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
+    replaced = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
+    after = ws.run(Worker, client, task_queue=replaced.place[1], workflows=workflows)
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            await ws.stop(before, replaced, after)
+        await ws.stop(*ws.workers)
+    assert not before.running
+
+
+async def test_an_activity_that_blocks_its_loop_stalls_nobody_else(ws: Workshop, client: Client) -> None:
+    queue = ws.id("queue")
+    stalled = ws.run(
+        Worker, client, task_queue=queue, workflows=[flows.OneActivity], activities=[blocking.blocks_its_loop]
+    )
+    blocking.release.clear()
+    blocking.entered.clear()
+    start = flows.OneActivity.run
+    await client.start_workflow(start, args=["blocks_its_loop", None, None], id=ws.id("b"), task_queue=queue)
+    assert await asyncio.to_thread(blocking.entered.wait, 10)
+    other = ws.run(Worker, client, task_queue="other", workflows=[flows.Echo])
+    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="other") == "x"
+    blocking.release.set()
+    await ws.stop(stalled, other)
+
+
+async def test_a_worker_without_a_server_can_be_started_later(ws: Workshop, client: Client) -> None:
+    queue = ws.id("queue")
+    await ws.server.kill()
+    try:
+        with pytest.raises(WorkshopError, match="the Temporal Server does not answer"):
+            ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo])
+    finally:
+        await ws.server.restart()
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo])
+    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
+    await ws.stop(worker)
+
+
+async def test_a_worker_in_a_missing_namespace_can_be_started_later(ws: Workshop) -> None:
+    client = await Client.connect(ws.server.address, namespace="later")
+    with pytest.raises(WorkshopError, match="Namespace later was not found"):
+        ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
+    await ws.connection("later")
+    async with asyncio.timeout(20):  # the server remembers for a while that it was not there
+        while True:
+            with contextlib.suppress(WorkshopError):
+                worker = ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
+                break
+            await asyncio.sleep(0.2)
+    await ws.stop(worker)
+
+
+async def test_two_namespaces_may_use_the_same_queue(ws: Workshop, client: Client) -> None:
+    other = await Client.connect(**await ws.connection("it"))
+    first = ws.run(Worker, client, task_queue="same", workflows=[flows.Echo])
+    second = ws.run(Worker, other, task_queue="same", workflows=[flows.Echo])
+    for each in (client, other):
+        assert await each.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="same") == "x"
+    await ws.stop(first, second)
+
+
+async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, client: Client) -> None:
+    queue = ws.id("queue")
+    process = await ws.spawn(Worker, client, task_queue=queue, workflows=[flows.Echo])
+    assert process.polls == [("default", queue, "workflow")]
+    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
+    process.kill()
+    async with asyncio.timeout(2):
+        while process.running:
+            await asyncio.sleep(0.01)
+    await ws.stop(process)
+    assert not any(polled[1] == queue for polled in ws._polled())
+
+
+async def test_a_spawned_worker_that_ends_by_itself_is_told(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
+    text = ""
+    async with asyncio.timeout(5):
+        while "ended by itself" not in text:
+            text += capsys.readouterr().out
+            await asyncio.sleep(0.01)
+    await ws.stop(process)
+
+
+async def test_a_spawned_worker_speaks_as_its_client_does(ws: Workshop) -> None:
+    """The data converter travels; synchronous activities get threads."""
+    settings = await ws.connection("default", data_converter=pydantic_data_converter)
+    client = await Client.connect(**settings)
+    queue = ws.id("queue")
+    process = await ws.spawn(
+        Worker,
+        client,
+        task_queue=queue,
+        workflows=[blocking.Checked],
+        activities=[blocking.double],
+        activity_executor=ThreadPoolExecutor(2),
+    )
+    answer = await client.execute_workflow(
+        blocking.Checked.run, blocking.Amount(value=2), id=ws.id("m"), task_queue=queue
+    )
+    assert answer == blocking.Amount(value=4)
+    await ws.stop(process)
+
+
+async def test_a_module_can_be_spawned_by_name(ws: Workshop, client: Client) -> None:
+    process = await ws.spawn("module_worker")
+    assert process.polls == [("default", "module", "workflow")]
+    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="module") == "x"
+    await ws.stop(process)
+    with pytest.raises(WorkshopError, match="No module named 'missing_module'"):
+        await ws.spawn("missing_module")
+
+
+async def test_what_cannot_travel_is_named(ws: Workshop, client: Client) -> None:
+    with pytest.raises(WorkshopError, match="cannot be handed to another process"):
+        await ws.spawn(Worker, client, task_queue="q", workflows=[flows.Echo], on_fatal_error=lambda error: error)
+
+
+def test_run_is_bounded_without_a_loop() -> None:
+    async def soon() -> int:
+        return 1
+
+    assert in_process.run(soon()) == 1
+    with pytest.raises(TimeoutError):
+        in_process.run(asyncio.sleep(10), seconds=0.05)
+
+
+def test_the_log_of_a_worker_that_ended_is_kept(home: Path, ws: Workshop) -> None:
+    assert any("missing_module" in log.read_text() for log in home.rglob("logs/worker_process-*.log"))

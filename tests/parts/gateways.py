@@ -1,0 +1,57 @@
+"""A gateway in a process of its own, over HTTP (``ws.serve``) or standard input and output (``python -m gateways``).
+
+``GATEWAY_DIES`` kills it for real, as soon as it comes to that point of a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from temporalio.client import Client
+
+from workshop_lib.evidence.state import StateFolder
+from workshop_lib.nexus_mcp import gateway, standalone
+from workshop_lib.server.connections import Connections
+from workshop_lib.server.devserver import DevServer
+from workshop_lib.workers.process import leave
+
+POINTS = ("before the start", "after the start", "before the answer")
+_start = standalone.start
+
+
+def _die_at(point: str) -> None:
+    if os.environ.get("GATEWAY_DIES") == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _dying_start(*arguments: Any) -> Any:
+    _die_at(POINTS[0])
+    handle = await _start(*arguments)
+    _die_at(POINTS[1])
+    result = handle.result
+
+    async def dying_result() -> Any:
+        value = await result()
+        _die_at(POINTS[2])
+        return value
+
+    handle.result = dying_result  # type: ignore[assignment]
+    return handle
+
+
+async def connect() -> Client:
+    folder = StateFolder.of_parent()
+    assert folder is not None
+    return await Client.connect(**await Connections(DevServer(folder), None, list).connection("default"))
+
+
+setattr(gateway, "start", _dying_start)  # noqa: B010  # it is not exported
+served = gateway.Gateway(connect, ["finance", "parts"])
+app = served.app(os.environ.get("GATEWAY_TOKEN", ""))
+
+if __name__ == "__main__":
+    asyncio.run(served.serve_stdio())
+    leave(0)

@@ -1,0 +1,79 @@
+"""The ledger counts what every process did."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.evidence import ledger
+from workshop_lib.evidence.ledger import Ledger
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import STATE_VARIABLE
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.db")
+
+
+def test_counts_by_effect_and_details(book: Ledger) -> None:
+    book.note("charge", order="order-1", amount=30)
+    book.note("charge", order="order-2", amount=30, tags=["a", "b"])
+    book.note("refund", order="order-1")
+    assert book.count() == 3
+    assert book.count("charge") == 2
+    assert book.count(order="order-1") == 2
+    assert book.count("charge", order="order-1") == 1
+    assert book.count("charge", order="order-3") == 0
+    assert book.count("charge", tags=("a", "b")) == 1
+    assert book.count("charge", missing=None) == 0
+    assert [entry.effect for entry in book.entries()] == ["charge", "charge", "refund"]
+
+
+def test_clearing_keeps_the_ids(book: Ledger) -> None:
+    assert [book.next_id("order"), book.next_id("order"), book.next_id("check")] == [1, 2, 1]
+    book.note("charge")
+    book.clear()
+    assert book.count() == 0
+    assert book.next_id("order") == 3
+
+
+def _work(path: Path) -> None:
+    book = Ledger(path)
+    for _ in range(50):
+        book.note("charge", order=f"order-{book.next_id('order')}")
+
+
+def test_several_processes_lose_nothing_and_share_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_work, args=(path,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    entries = Ledger(path).entries("charge")
+    assert len(entries) == 200
+    assert len({entry.details["order"] for entry in entries}) == 200
+    assert len({entry.process for entry in entries}) == 4
+
+
+def test_noting_needs_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(STATE_VARIABLE, raising=False)
+    with pytest.raises(WorkshopError, match="There is no ledger here"):
+        ledger.note("charge")
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path))
+    ledger.note("charge", order="x")
+    assert Ledger(tmp_path / "ledger.db").count("charge", order="x") == 1
+
+
+def test_an_effect_that_is_noted_again_under_its_name_is_one(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    for once in ("charge-1", "charge-1", "charge-2", None, None):
+        ledger.note("charge", once=once, order="a")
+    assert ledger.count("charge", order="a") == 4
+    first = ledger.entries()[0]
+    ledger.note("charge", once="charge-1", order="b")
+    assert ledger.entries()[0] == first, "the first note stays"

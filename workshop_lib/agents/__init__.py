@@ -1,0 +1,1 @@
+"""Conversations and what they are made of: the loop, tools, the model."""

@@ -1,0 +1,194 @@
+"""The agent loop by hand: ask the model, use the tools that it asks for, ask again, until it answers.
+
+It runs inside a workflow. How the model is reached and what a tool does is handed in; each is an activity, a child
+workflow or a Nexus operation, so that what is in the history is not done a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from workshop_lib.agents.conversation import Answer, Message, cancelled, kind, reason
+
+MOST_ROUNDS = 10  # model calls for one message
+MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
+LONGEST_RESULT = 4_000  # characters
+
+Ask = Callable[[list[Message], list[dict[str, Any]]], Awaitable[Message]]
+"""Asks the model: messages and tool schemas in, its next message out."""
+Note = Callable[[str, str, str, int], int]
+"""Notes a line of the transcript: its kind, text, tool, and the number that it belongs to."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What a model may call.
+
+    Attributes:
+        name: Its name for the model.
+        description: What it is for, in words that the model chooses by.
+        arguments: A pydantic model or a dataclass of its arguments.
+        call: Takes an instance of that, and returns what the model is told: a text, or anything that JSON can hold.
+    """
+
+    name: str
+    description: str
+    arguments: type
+    call: Callable[[Any], Awaitable[Any]]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The tool as OpenAI's chat completions describe it, and LiteLLM for every provider."""
+        function = {"name": self.name, "description": self.description, "parameters": _schema(self.arguments)}
+        return {"type": "function", "function": function}
+
+
+def activity_tool(function: Callable[..., Any], **options: Any) -> Tool:
+    """A tool that runs an activity. Its schema comes from the function's signature and docstring.
+
+    Args:
+        function: The activity. Its docstring tells the model what it is for, and has an ``Args`` section.
+        options: Of ``workflow.execute_activity``, such as ``start_to_close_timeout``.
+    """
+    arguments = arguments_of(function)
+
+    async def call(given: BaseModel) -> Any:
+        values = [getattr(given, name) for name in arguments.model_fields]
+        return await workflow.execute_activity(function, args=values, **options)
+
+    return Tool(function.__name__, summary(function), arguments, call)
+
+
+@cache
+def arguments_of(function: Callable[..., Any]) -> type[BaseModel]:
+    """The arguments of a function as a pydantic model that refuses any other field.
+
+    Args:
+        function: With type hints; the ``Args`` section of its docstring describes the fields.
+    """
+    described = dict(re.findall(r"(?m)^ {4}(\w+): (.+)$", (inspect.getdoc(function) or "").partition("Args:")[2]))
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[name] = (parameter.annotation, Field(default, description=described.get(name)))
+    return create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first paragraph of a function's docstring.
+
+    Args:
+        function: Any.
+    """
+    return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
+
+
+async def answer(
+    instructions: str, messages: list[Message], tools: Sequence[Tool], ask: Ask, note: Note | None = None
+) -> Answer:
+    """Answer the last message, with the tools' help.
+
+    Args:
+        instructions: The system prompt.
+        messages: The conversation so far; the last is the user's.
+        tools: What the model may call.
+        ask: Asks the model.
+        note: Told of each tool call and of its result: ``Conversation.note``.
+
+    Raises:
+        FailureError: The model could not be asked.
+    """
+    schemas = [tool.schema for tool in tools]
+    new: list[Message] = []
+    mistakes = 0
+    for _ in range(MOST_ROUNDS):
+        try:
+            message = await ask([{"role": "system", "content": instructions}, *messages, *new], schemas)
+        except FailureError as error:
+            if not new or cancelled(error):
+                raise
+            # What was done must not be forgotten: the user would ask for it again.
+            done = " ".join(each["content"] for each in new if each["role"] == "tool")
+            text = f"I could not finish that. {reason(error)} Before that, my tools said: {done}"
+            return _give_up(new, text, kind(error))
+        new.append(message)
+        calls = message.get("tool_calls") or []
+        if not calls:
+            text = message.get("content") or "I have no answer to that."
+            return Answer(text, [*new[:-1], {**message, "content": text}])
+        used = await asyncio.gather(*(_use(note or _nobody, tools, call["function"]) for call in calls))
+        new += [
+            {"role": "tool", "tool_call_id": call["id"], "content": text}
+            for call, (text, _) in zip(calls, used, strict=True)
+        ]
+        mistakes += all(mistaken for _, mistaken in used)
+        if mistakes == MOST_MISTAKES:
+            return _give_up(new, f"I could not use my tools properly. The last try: {used[0][0]}")
+    return _give_up(new, f"I stopped after {MOST_ROUNDS} rounds without an answer. Please ask for less at once.")
+
+
+def _give_up(messages: list[Message], text: str, problem: str = "") -> Answer:
+    return Answer(text, [*messages, {"role": "assistant", "content": text}], problem)
+
+
+async def _use(note: Note, tools: Sequence[Tool], function: dict[str, str]) -> tuple[str, bool]:
+    number = note("call", function["arguments"], function["name"], 0)
+    text, mistaken = await use(tools, function["name"], function["arguments"])
+    note("result", text, function["name"], number)
+    return text, mistaken
+
+
+def _nobody(kind: str, text: str, tool: str, of: int) -> int:
+    return 0
+
+
+async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bool]:
+    """Do what the model asks for. What goes wrong becomes the result: it is the model's to repair, or to tell of.
+
+    Args:
+        tools: Those that there are.
+        name: The one it asks for.
+        arguments: JSON, as the model wrote it.
+
+    Returns:
+        What the model is told, and whether the call itself was a mistake.
+    """
+    tool = next((tool for tool in tools if tool.name == name), None)
+    if tool is None:
+        return _cut(f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}."), True
+    try:
+        given: Any = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in error.errors()]
+        return _cut(f"Invalid arguments for {name}. " + "; ".join(wrong)), True
+    try:
+        result = await tool.call(given)
+    except FailureError as error:
+        if cancelled(error):
+            raise
+        return _cut(f"Error: {name} failed. {reason(error)}"), False
+    return _cut(result if isinstance(result, str) else json.dumps(result, default=_plain)), False
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
+
+
+@cache
+def _schema(arguments: type) -> dict[str, Any]:
+    return TypeAdapter(arguments).json_schema()
+
+
+def _plain(value: Any) -> Any:
+    return TypeAdapter(type(value)).dump_python(value, mode="json")

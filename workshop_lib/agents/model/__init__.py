@@ -1,0 +1,1 @@
+"""The language model: the offline one, and how any is reached."""

@@ -1,0 +1,111 @@
+"""The offline model's HTTP face: OpenAI's chat completions, on loopback, in a process of its own.
+
+``await Workshop.start(model=True)`` starts it. What it is asked, and what that costs, is noted in the ledger, as on a
+provider's bill. ``ws.fault("model.invents_tool")`` and others let it make a model's mistakes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from workshop_lib.agents.conversation import tokens
+from workshop_lib.agents.model.planner import plan
+from workshop_lib.agents.model.settings import OFFLINE, SERVICE
+from workshop_lib.evidence.ledger import note
+from workshop_lib.evidence.state import notebook_folder
+from workshop_lib.faults.interceptor import Faults
+from workshop_lib.faults.kinds import MODEL, parse
+
+_faults = Faults(notebook_folder(), may_die=False)
+_TOOL = {"type": "function", "function": {"name": "warm_up", "parameters": {"properties": {"text": {}}}}}
+plan([{"role": "user", "content": "What is 1 + 1?"}], [_TOOL])  # its patterns are compiled now, not with the first
+
+
+async def _complete(request: Request) -> Response:
+    try:
+        asked = json.loads(await request.body())
+        messages, tools = [dict(message) for message in asked["messages"]], asked.get("tools") or []
+    except (ValueError, KeyError, TypeError):
+        error = {"message": "a JSON object with `messages` is wanted", "type": "invalid_request_error"}
+        return JSONResponse({"error": error}, 400)
+    if asked.get("tool_choice") == "none":
+        tools = []
+    said = plan(messages, tools)
+    kinds = [kind for kind in MODEL if said.get("tool_calls") or kind == "answers_nonsense"]
+    fault = _faults.take(SERVICE, *kinds)
+    usage = {"prompt_tokens": tokens([*messages, *tools]), "completion_tokens": tokens([said])}
+    usage["total_tokens"] = sum(usage.values())
+    digest = hashlib.sha256(json.dumps([messages, tools]).encode()).hexdigest()[:16]
+    note("model call", call=request.headers.get("x-client-request-id", ""), tokens=usage["total_tokens"])
+    if fault:
+        kind = parse(fault["name"])[1]
+        if kind == "answers_nonsense":
+            return PlainTextResponse("<html>Bad gateway</html>")
+        _spoil(said["tool_calls"][0]["function"], kind)
+    return _answered(said, usage, digest, bool(asked.get("stream")))
+
+
+def _spoil(function: dict[str, str], kind: str) -> None:
+    """Make a model's mistake of a tool call."""
+    arguments = json.loads(function["arguments"])
+    if kind == "invents_tool":
+        function["name"] += "_2"
+    elif kind == "garbles_arguments":
+        function["arguments"] = function["arguments"][:-1] + ","
+    elif kind == "forgets_arguments":
+        function["arguments"] = "null"
+    elif kind == "invents_field":
+        function["arguments"] = json.dumps({**arguments, "colour": "blue"})
+    elif kind == "mistypes_field":
+        function["arguments"] = json.dumps({name: ["?"] for name in arguments} or {"colour": "blue"})
+
+
+def _answered(said: dict[str, Any], usage: dict[str, int], digest: str, stream: bool) -> Response:
+    finish = "tool_calls" if said.get("tool_calls") else "stop"
+    body = {"id": f"chatcmpl-{digest}", "created": 0, "model": OFFLINE}
+    if not stream:
+        choice = {"index": 0, "message": said, "finish_reason": finish}
+        return JSONResponse({**body, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+    def chunks() -> Iterator[str]:
+        body["object"] = "chat.completion.chunk"
+        for delta in _deltas(said):
+            yield _event({**body, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        yield _event({**body, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+        yield _event({**body, "choices": [], "usage": usage})
+        yield "data: [DONE]\n\n"
+
+    return StreamingResponse(chunks(), media_type="text/event-stream")
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content)}\n\n"
+
+
+def _deltas(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"role": "assistant", "content": ""}
+    for word in (said.get("content") or "").split(" "):
+        if word:
+            yield {"content": word + " "}
+    for index, call in enumerate(said.get("tool_calls") or []):
+        yield {"tool_calls": [{"index": index, **call}]}
+
+
+async def _models(request: Request) -> Response:
+    return JSONResponse({"object": "list", "data": [{"id": OFFLINE, "object": "model", "owned_by": "the workshop"}]})
+
+
+app = Starlette(
+    routes=[
+        Route("/v1/chat/completions", _complete, methods=["POST"]),
+        Route("/v1/models", _models),
+    ]
+)

@@ -1,0 +1,34 @@
+"""Nexus operations as tools of an agent.
+
+A caller needs the contract and the endpoint's name, and nothing else of the team that handles the operation.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from nexusrpc import Operation
+from temporalio import workflow
+
+from workshop_lib.agents.loop import Tool, summary
+
+
+def operation_tool(
+    operation: Operation[Any, Any], service: type, endpoint: str, schedule_to_close_timeout: timedelta
+) -> Tool:
+    """A tool that runs a Nexus operation. Its schema comes from the contract.
+
+    Args:
+        operation: Of the contract. The docstring of its input's type tells the model what it is for.
+        service: The contract.
+        endpoint: The endpoint's name.
+        schedule_to_close_timeout: How long it may take, with all attempts.
+    """
+    assert operation.input_type is not None, f"{operation.name} has no input"
+
+    async def call(given: Any) -> Any:
+        client: workflow.NexusClient[Any] = workflow.create_nexus_client(service=service, endpoint=endpoint)
+        return await client.execute_operation(operation, given, schedule_to_close_timeout=schedule_to_close_timeout)
+
+    return Tool(operation.name, summary(operation.input_type), operation.input_type, call)

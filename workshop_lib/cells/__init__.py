@@ -1,0 +1,1 @@
+"""``%%workflow`` cells and what a kernel needs for them."""

@@ -1,0 +1,250 @@
+"""``%%workflow NAME``: a cell becomes the module NAME.
+
+The SDK's sandbox imports a workflow's module a second time, and a spawned worker imports it in another process.
+A class from an ordinary cell lives in ``__main__``, where neither can find it. So the cell is written to a file,
+imported from there, and its names are put into the notebook.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib
+import importlib.util
+import keyword
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pyflakes.checker import Checker
+from pyflakes.messages import UndefinedName
+
+from workshop_lib.evidence.failures import describe, line_of_cell
+from workshop_lib.evidence.messages import WorkshopError
+
+
+class CellError(WorkshopError):
+    """A ``%%workflow`` cell that cannot become a module. Nothing has changed: the cell as it was is still in use."""
+
+
+_FIX = "Fix that line, and run the cell again."
+
+
+class Cells:
+    """The ``%%workflow`` cells of one notebook.
+
+    Args:
+        folder: Where their modules stand.
+        names: The notebook's names; a cell's public names are put there.
+        changed: Told of the modules that an edit replaced, in the order of their import, and whether their open
+            executions are to be kept.
+    """
+
+    def __init__(self, folder: Path, names: dict[str, Any], changed: Callable[[list[str], bool], None]) -> None:
+        self._folder, self._names, self._changed = folder, names, changed
+        self.red: set[str] = set()  # cells whose last run failed, while their code from before is in use
+        self._imported: list[str] = []
+        self._untold: list[str] = []  # replaced, and not yet taken up by everything that uses them
+        self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+    def run(self, line: str, cell: str) -> None:
+        """Run a ``%%workflow`` cell.
+
+        Args:
+            line: ``NAME``, or ``NAME --keep-open`` to leave the open executions of an edited workflow alone.
+            cell: The cell's text.
+
+        Raises:
+            CellError: The name is taken or the text does not run; the line is named.
+        """
+        name, *options = line.split() or [""]
+        plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)  # it becomes a file's name
+        if options not in ([], ["--keep-open"]) or not plain:
+            raise CellError(
+                f"%%workflow {line} is not understood.",
+                then="Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores.",
+            )
+        self._refuse_if_taken(name)
+        # The first line stands for the magic, so that line numbers are those of the cell.
+        source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
+        before = self._read(name)
+        edited = before is not None and before != source
+        try:
+            self._refuse_if_wrong(name, source)
+            replaced = self._replace(name, source, before) if edited or name not in self._imported else [name]
+        except CellError as error:
+            if name in self._imported:
+                self.red.add(name)
+                error.then += "\nUntil then, the code from before stays in use."
+            raise
+        self.red.discard(name)
+        for module in replaced:
+            self._publish(sys.modules[module])
+        if edited:
+            self._untold = [module for module in self._untold if module not in replaced] + replaced
+        if self._untold:
+            self._changed(self._untold, bool(options))
+            self._untold = []
+
+    def latest(self, thing: Any) -> Any:
+        """A class, function, bound method or instance of a cell, as the cell defines it now; others unchanged.
+
+        Args:
+            thing: What a Worker was given.
+
+        Raises:
+            CellError: The cell does not define it any more.
+        """
+        owner = getattr(thing, "__self__", None)
+        if owner is not None and not isinstance(owner, type | ModuleType):
+            return getattr(self.latest(owner), thing.__name__)
+        if not isinstance(thing, type) and id(type(thing)) in self._former:
+            # An instance, such as a Nexus handler, keeps its state and gets the new methods.
+            object.__setattr__(thing, "__class__", self.latest(type(thing)))
+        if id(thing) not in self._former:
+            return thing
+        _, module, name = self._former[id(thing)]
+        if not hasattr(sys.modules[module], name):
+            raise CellError(
+                f"{name} is gone from the cell {module!r}.",
+                then=f"Define it there under this name. If it has another name now, use that one instead of {name}.",
+            )
+        return getattr(sys.modules[module], name)
+
+    def _refuse_if_taken(self, name: str) -> None:
+        path = self._folder / f"{name}.py"
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            spec = None
+        origin = spec.origin if spec else None
+        foreign = spec is not None and origin != str(path)
+        if foreign or (spec is None and name in sys.modules) or name in sys.builtin_module_names:
+            raise CellError(
+                f"%%workflow {name}: the name is taken.",
+                f"`import {name}` already gives {origin or 'a package'}.",
+                f"Choose another name, such as %%workflow my_{name}.",
+            )
+
+    def _refuse_if_wrong(self, name: str, source: str) -> None:
+        lines = source.splitlines()
+        try:
+            tree = ast.parse(source)
+        except SyntaxError as error:
+            number = error.lineno or 1
+            text = lines[number - 1] if number <= len(lines) else ""
+            raise CellError(f"SyntaxError: {error.msg} ({line_of_cell(name, number, text)})", then=_FIX) from None
+        for message in Checker(tree).messages:
+            if isinstance(message, UndefinedName):
+                unknown = str(message.message_args[0])
+                raise CellError(
+                    f"NameError: name {unknown!r} is not defined "
+                    f"({line_of_cell(name, message.lineno, lines[message.lineno - 1])})",
+                    "A %%workflow cell is a module of its own: it knows what it defines and imports, and nothing else.",
+                    self._how_to_import(unknown),
+                )
+
+    def _how_to_import(self, unknown: str) -> str:
+        value = self._names.get(unknown)
+        if value is None:
+            return f"Is {unknown!r} a typing error? If not, define or import it in this cell."
+        if isinstance(value, ModuleType):
+            parent, _, last = value.__name__.rpartition(".")
+            line = f"from {parent} import {last}" if parent else f"import {value.__name__}"
+            return f"Add to this cell: {line}" + ("" if last == unknown else f" as {unknown}")
+        module = getattr(value, "__module__", None)
+        if module in (None, "__main__") or not hasattr(value, "__qualname__"):
+            return f"{unknown!r} stands in an ordinary cell. Move its definition to a %%workflow cell."
+        return f"Add to this cell: from {_public(module, value)} import {value.__qualname__}"
+
+    def _replace(self, name: str, source: str, before: str | None) -> list[str]:
+        self._write(name, source)
+        modules = [name]
+        kept: dict[str, ModuleType] = {}
+        try:
+            modules += self._dependents(name)
+            for module in modules:
+                if module in sys.modules:
+                    kept[module] = sys.modules.pop(module)
+                importlib.import_module(module)
+        except BaseException as error:
+            reason = describe(error)[-1].strip()  # while the line it names is still in the file
+            # The sandbox reads the file for each run of a workflow, so it has to fit what the workers hold.
+            self._write(name, before)
+            for module in modules:
+                sys.modules.pop(module, None)
+            sys.modules.update(kept)
+            if not isinstance(error, Exception):
+                raise
+            raise CellError(reason, then=_FIX) from error
+        for module, former in kept.items():
+            for title, value in vars(former).items():
+                if getattr(value, "__module__", None) == module:  # what it only imports is not its own to replace
+                    self._former.setdefault(id(value), (value, module, title))
+        if name not in self._imported:
+            self._imported.append(name)
+        return modules
+
+    def _read(self, name: str) -> str | None:
+        path = self._folder / f"{name}.py"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def _write(self, name: str, source: str | None) -> None:
+        """Write a module, or remove it, so that Python's cache of compiled modules never passes for it."""
+        path = self._folder / f"{name}.py"
+        for stale in (self._folder / "__pycache__").glob(f"{name}.*.pyc"):
+            stale.unlink(missing_ok=True)
+        if source is None:
+            path.unlink()
+        else:
+            # That cache compares size and time in whole seconds, and a sandbox may be writing to it right now.
+            later = int(path.stat().st_mtime) + 1 if path.exists() else 0
+            path.write_text(source, encoding="utf-8")
+            os.utime(path, (time := max(later, int(path.stat().st_mtime)), time))
+        importlib.invalidate_caches()
+        linecache.checkcache(str(path))
+
+    def _dependents(self, name: str) -> list[str]:
+        """The cells that import this one, directly or not, each after those that it imports itself."""
+        imports = {module: _imports(self._read(module) or "") & {*self._imported, name} for module in self._imported}
+        try:
+            order = list(graphlib.TopologicalSorter(imports).static_order())
+        except graphlib.CycleError as error:
+            raise ImportError(f"cells import each other: {' → '.join(reversed(error.args[1]))}") from None
+        found = {name}
+        for module in order:
+            if imports.get(module, set()) & found:
+                found.add(module)
+        return [module for module in order if module in found - {name}]
+
+    def _publish(self, module: ModuleType) -> None:
+        self._names.update({name: value for name, value in vars(module).items() if not name.startswith("_")})
+
+
+def _public(module: str, value: Any) -> str:
+    """The shortest package that has the same thing: ``temporalio.worker``, not ``temporalio.worker._worker``."""
+    parts = module.split(".")
+    packages = [".".join(parts[: length + 1]) for length in range(len(parts))]
+    same = (name for name in packages if getattr(sys.modules.get(name), value.__name__, None) is value)
+    return next(same, module)
+
+
+def _imports(source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source)))
+    plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def workflow_types(module: str) -> list[str]:
+    """The names under which the workflows of an imported cell are registered."""
+    # The SDK's decorator leaves its definition in this attribute.
+    values = vars(sys.modules[module]).values()
+    own = (value for value in values if isinstance(value, type) and value.__module__ == module)
+    definitions = (vars(value).get("__temporal_workflow_definition") for value in own)
+    return [definition.name for definition in definitions if definition is not None and definition.name]

@@ -1,0 +1,244 @@
+"""Talk to a learner's agent, with a Worker that forgets all after each step, and tell what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+
+from workshop_lib.agents.conversation import Chat, Conversation, Entry, Reply
+from workshop_lib.agents.model.calls import call_model
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
+from workshop_lib.checks.harness.trial import end, worker, wrong_code
+from workshop_lib.evidence.failures import describe
+from workshop_lib.evidence.history import history
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import service_address
+from workshop_lib.workers import takeover
+from workshop_lib.workshop import Workshop
+
+MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
+SECONDS = 6.0  # for one answer; an undisturbed one takes a tenth of a second
+_QUERY_SECONDS = 4.0  # one takes hundredths of a second; while the code fails, it would wait for it to be mended
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of the model.
+
+    Attributes:
+        model: As in ``Chat``; None if none was named.
+        tools: What it may call: name, description, parameters.
+        messages: What it was shown.
+        instructions: What it was told besides, where they come apart from the messages.
+    """
+
+    model: str | None
+    tools: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    instructions: str
+
+
+class Talk:
+    """One conversation with an agent that is checked.
+
+    Args:
+        handle: Of its workflow.
+
+    Attributes:
+        problem: Of the latest reply.
+    """
+
+    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+        self.handle = handle
+        self.problem = ""
+
+    def send(self, text: str) -> asyncio.Task[Reply]:
+        """Send a message, and do not wait for its reply."""
+        sent = asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
+        return sent
+
+    async def say(self, text: str) -> str:
+        """Send a message and wait for its reply."""
+        return await self.reply(self.send(text), text)
+
+    async def reply(self, sent: asyncio.Task[Reply], text: str) -> str:
+        """Wait for a reply. What went wrong with it, if it tells of that, is in ``problem``.
+
+        Args:
+            sent: From ``send``.
+            text: The message.
+
+        Raises:
+            Wrong: None comes, or the message fails.
+        """
+        try:
+            await self._until_answered(sent, text)
+            replied, self.problem = sent.result().text, sent.result().problem
+        except WorkflowUpdateFailedError as error:
+            why = describe(error)[-1].strip().removeprefix("↳ ")
+            raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
+        finally:
+            sent.cancel()
+        if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
+            raise RuntimeError(NOT_SOLVED)
+        return replied
+
+    async def _until_answered(self, sent: asyncio.Task[Reply], text: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not sent.done():
+            await asyncio.wait([sent], timeout=0.25)
+            if sent.done():
+                return
+            told = await history(self.handle, follow=True)
+            every = [told, *(call for step in told.steps for call in step.calls)]
+            if failed := [task for each in every if not each.closed for task in each.failed_tasks]:
+                raise wrong_code(failed[-1])  # it would fail again and again
+            if time.monotonic() > deadline:
+                failing = [step for each in every for step in each.steps if step.failure and not step.closed]
+                if failing:
+                    advice = "What was it given, and is that what it takes?"
+                    raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
+                raise Wrong(f"{text!r} was not answered in {SECONDS:.0f} s.", "What does your agent wait for?")
+
+    async def lines(self, kind: str) -> list[Entry]:
+        """The lines of the transcript of a kind.
+
+        Raises:
+            Wrong: The code, which has run, cannot be run again.
+        """
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                entries = await self.handle.query("transcript", result_type=list[Entry])
+        except (WorkflowQueryFailedError, TimeoutError) as error:
+            failed = (await history(self.handle)).failed_tasks
+            what = f"It answered, and after that your code could not be run again: {failed[-1] if failed else error}"
+            raise Wrong(
+                what, "A replay has to do the same as the first run. Is each call given what it takes?"
+            ) from error
+        return [entry for entry in entries if entry.kind == kind]
+
+    async def asked(self) -> list[Asked]:
+        """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
+        found = []
+        async for event in self.handle.fetch_history_events():
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name in MODELS:
+                given = json.loads(scheduled.input.payloads[0].data)
+                tools = [tool.get("function", tool) for tool in given.get("tools", [])]
+                messages = given.get("messages", given.get("input"))
+                instructions = given.get("system_instructions") or ""
+                found.append(Asked(given.get("model", given.get("model_name")), tools, messages, instructions))
+        return found
+
+
+Begin = Callable[[], Awaitable[Talk]]
+"""Begins a conversation."""
+
+
+@contextlib.asynccontextmanager
+async def talks(
+    ws: Workshop,
+    answer: Any,
+    *activities: Any,
+    workflows: Sequence[Any] = (),
+    queue: str = "",
+    most_events: int = 1_000,
+    base: type = Conversation,
+    plugins: Sequence[Plugin] = (),
+) -> AsyncIterator[Begin]:
+    """A Worker for an agent, while the block runs, and a function that begins a conversation with it.
+
+    Args:
+        ws: The workshop.
+        answer: What the learner handed in.
+        activities: What the agent and its tools may call, besides the model.
+        workflows: What the agent may call.
+        queue: The task queue; a new one if it does not matter.
+        most_events: As in ``Chat``.
+        base: What the agent inherits.
+        plugins: Of the Worker's client.
+
+    Raises:
+        Wrong: The answer is no agent.
+    """
+    if not (isinstance(answer, type) and issubclass(answer, base)):
+        inherits = f"Hand in the class, which inherits `{base.__name__}`."
+        raise Wrong(f"You handed in {answer!r}, which is no agent.", inherits)
+    try:
+        service_address("model")
+    except WorkshopError as error:
+        what = "The offline model does not run."
+        raise WorkshopError(what, then="Run the set-up cell: `await Workshop.start(model=True)`.") from error
+    begun: list[Talk] = []
+    queue = queue or ws.id("check")
+    settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
+    settings["plugins"] = plugins
+    # It forgets all after each step, as if it had crashed.
+    async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
+
+        async def begin() -> Talk:
+            handle = await client.start_workflow(
+                answer.run,  # type: ignore[attr-defined]
+                Chat(model="offline", model_seconds=5, tool_seconds=4, most_events=most_events),
+                id=ws.id("check-chat"),
+                task_queue=queue,
+                task_timeout=timedelta(seconds=2),
+                execution_timeout=timedelta(days=9),
+            )
+            begun.append(Talk(handle))
+            return begun[-1]
+
+        try:
+            yield begin
+        finally:
+            await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+
+
+@contextlib.contextmanager
+def advised(advice: Mapping[str, str]) -> Iterator[None]:
+    """Give mistakes their own advice.
+
+    Args:
+        advice: By a part of what is seen.
+    """
+    try:
+        yield
+    except Wrong as wrong:
+        said = re.sub(r" \(cell \".*?`\)", "", wrong.saw, flags=re.DOTALL)  # without the line that it quotes
+        for part, better in advice.items():
+            if part in said:
+                raise Wrong(wrong.saw, better) from wrong
+        raise
+
+
+async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+    """Do several things at once. When one of them fails, the others are not waited for.
+
+    Args:
+        work: Coroutines.
+    """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _end(client: Client, conversation: WorkflowHandle[Any, Any]) -> None:
+    """End a conversation, and what it may have left behind."""
+    await end(conversation)
+    for step in (await history(conversation)).steps:
+        if step.kind == "child workflow" and step.links:
+            await end(client.get_workflow_handle(step.id))

@@ -1,0 +1,1 @@
+"""What happened: histories, the ledger, failures, progress, and how it is said."""

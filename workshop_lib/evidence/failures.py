@@ -1,0 +1,177 @@
+"""Put a failure into words: what failed, at which line of which cell, and what to use instead."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+from temporalio.api.failure.v1 import Failure
+from temporalio.exceptions import FailureError, TemporalError
+
+from workshop_lib.evidence.messages import wrapped
+
+# What a workflow must not call, and what the SDK offers in its place. For all else there are activities.
+_INSTEAD = (
+    (r"datetime\.(now|utcnow|today)|date\.today", "workflow.now()"),
+    (r"\btime\.(time|monotonic|perf_counter)", "workflow.time()"),
+    (r"\btime\.sleep", "await workflow.sleep(seconds)"),
+    (r"\brandom\.|\bsecrets\.", "workflow.random()"),
+    (r"\buuid\.|\bos\.urandom", "workflow.uuid4()"),
+)
+
+# A worker cannot fix these by trying again: the code or the registration is wrong.
+BUGS = frozenset(
+    {
+        "AttributeError",
+        "ImportError",
+        "ModuleNotFoundError",
+        "NameError",
+        "NotFoundError",
+        "NotImplementedError",
+        "SyntaxError",
+        "TypeError",
+        "UnboundLocalError",
+    }
+)
+
+_CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
+
+
+_REPLAY = "a replay would not do the same."
+
+
+def explain_sandbox(message: str) -> str:
+    """The sandbox's message, with the reason and with what to use instead.
+
+    Args:
+        message: Of a ``RestrictedWorkflowAccessError``.
+    """
+    first = message.split(" If this is code from a module", 1)[0].replace(".__call__", "()")
+    called = first.removeprefix("Cannot access ")
+    instead = next((use for pattern, use in _INSTEAD if re.search(pattern, called)), "an activity")
+    return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
+
+
+# What a learner meets and cannot read from the message: a part of it, and what to do.
+_ADVICE = (
+    ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("cannot pickle 'coroutine'", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("'coroutine' object has no attribute", "A coroutine came back instead of a value: is an `await` missing?"),
+    ("for <class 'coroutine'>", "A coroutine came back instead of a value: is an `await` missing?"),
+    (
+        "Not in activity context",
+        "Ask for it: `await workflow.execute_activity(…)`, not a plain call.",
+    ),
+    ("unhandled errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
+    ("has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
+    ("'int' object has no attribute", "Is a number given where something else is expected, such as a `timedelta`?"),
+    ("required positional argument", "The arguments of a call do not fit the function that it names."),
+    ("positional arguments but", "The arguments of a call do not fit the function that it names."),
+    ("Expected value to be", "An argument or a result does not have the type that the function declares."),
+    ("Cannot convert to dataclass", "An argument or a result does not have the type that the function declares."),
+)
+
+
+def line_of_cell(name: str, number: int, source: str) -> str:
+    """The line of a cell, as everything that is said about it names it."""
+    open_ended = source.rstrip().endswith(("(", "[", "{", ","))
+    return f'cell "{name}", line {number}' + (f": `{source.strip()}{'…' if open_ended else ''}`" if source else "")
+
+
+def cell_line(stack_trace: str, at: datetime | None = None) -> str:
+    """Where in a ``%%workflow`` cell a stack trace ends, with its text; empty if nowhere.
+
+    Args:
+        stack_trace: As Python or the SDK writes it.
+        at: When it was written. The text is left out if the cell has changed since then.
+    """
+    found = list(_CELL.finditer(stack_trace))
+    if not found:
+        return ""
+    file, name, number = found[-1]["file"], found[-1]["name"], int(found[-1]["line"])
+    try:
+        changed = at is not None and Path(file).stat().st_mtime > at.timestamp() + 1
+        source = "" if changed else Path(file).read_text(encoding="utf-8").splitlines()[number - 1]
+    except (OSError, IndexError):
+        source = ""
+    return line_of_cell(name, number, source)
+
+
+def sentence(failure: Failure, at: datetime | None = None) -> str:
+    """A failure from a history in one sentence, with the line of the cell where it has one.
+
+    Args:
+        failure: The API's message. The innermost cause is what is told.
+        at: When it happened, where that may be before the cell's last edit.
+    """
+    while failure.HasField("cause"):
+        failure = failure.cause
+    kind = failure.application_failure_info.type if failure.HasField("application_failure_info") else ""
+    message = _without_address(failure.message)
+    text = f"{kind}: {message}" if kind else message
+    if kind == "RestrictedWorkflowAccessError" and _REPLAY not in failure.message:
+        text = explain_sandbox(failure.message)
+    where = cell_line(failure.stack_trace, at)
+    return f"{text} ({where})" if where else text
+
+
+def _without_address(message: str) -> str:
+    # pydantic ends each of its errors with one, and nothing here needs the network; or with advice for its own users.
+    return re.sub(r"(?s)\s*For further information visit \S+| Set `arbitrary_types_allowed=True`.*", "", message)
+
+
+def advice(text: str) -> str:
+    """What to do about a failure whose message does not say it; empty if nothing is known."""
+    return next((what for part, what in _ADVICE if part in text), "")
+
+
+def _own_line(error: BaseException) -> str:
+    formatted = "".join(traceback.format_tb(error.__traceback__))
+    remote = error.failure.stack_trace if isinstance(error, FailureError) and error.failure else ""
+    return cell_line(remote) or cell_line(formatted)
+
+
+def describe(error: BaseException) -> list[str]:
+    """An exception and its causes, one line each, the innermost last, with the lines of cells where they have one."""
+    lines: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(lines) < 20:
+        kind = getattr(current, "type", None)  # an ApplicationError's; a TimeoutError has a number there
+        name = kind if isinstance(kind, str) and kind else type(current).__name__
+        text = f"{name}: {_without_address(getattr(current, 'message', None) or str(current))}"
+        where = _own_line(current)
+        lines.append(f"{'  ' * len(lines)}{'↳ ' if lines else ''}{text}{f' ({where})' if where else ''}")
+        current = getattr(current, "cause", None) or current.__cause__
+    return lines
+
+
+def render_in_notebooks() -> None:
+    """Make IPython show failures of the SDK as their chain of causes, and an interrupt as one line.
+
+    Without it, each is pages of the SDK's own frames.
+    """
+
+    def failed(error: BaseException) -> list[str]:
+        if isinstance(getattr(error, "cause", None) or error.__cause__, asyncio.CancelledError):
+            return interrupted(error)
+        lines = describe(error)
+        what = advice(lines[-1])
+        return _notebook_line(error) + wrapped("\n".join([*lines, f"→ {what}"] if what else lines))
+
+    def interrupted(error: BaseException) -> list[str]:
+        return [*_notebook_line(error), "Interrupted. What runs beside the notebook goes on, workflows included."]
+
+    # The hook that IPython offers to exception classes; nothing but the display changes.
+    TemporalError._render_traceback_ = failed  # type: ignore[attr-defined]
+    asyncio.CancelledError._render_traceback_ = interrupted  # type: ignore[attr-defined]
+
+
+def _notebook_line(error: BaseException) -> list[str]:
+    # ipykernel gives each cell a file of its own under .../ipykernel_PID/; the first such frame is the learner's line.
+    for frame in traceback.extract_tb(error.__traceback__):
+        if "ipykernel_" in frame.filename:
+            return [f"In this cell, line {frame.lineno}: {frame.line}"]
+    return []

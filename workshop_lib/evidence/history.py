@@ -1,0 +1,364 @@
+"""What a workflow's history says, as plain objects: steps, attempts, durations, failures, who called whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Callback
+from temporalio.api.enums.v1 import EventType, PendingActivityState, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from workshop_lib.evidence.failures import sentence
+
+# How each kind of step begins: the event type, the kind, and where its name and id stand in the event's attributes.
+_BEGINS = {
+    "ACTIVITY_TASK_SCHEDULED": ("activity", "activity_type.name", "activity_id"),
+    "TIMER_STARTED": ("timer", "timer_id", "timer_id"),
+    "NEXUS_OPERATION_SCHEDULED": ("nexus operation", "operation", ""),
+    "START_CHILD_WORKFLOW_EXECUTION_INITIATED": ("child workflow", "workflow_type.name", "workflow_id"),
+    "WORKFLOW_EXECUTION_UPDATE_ACCEPTED": ("update", "accepted_request.input.name", "protocol_instance_id"),
+    "WORKFLOW_EXECUTION_SIGNALED": ("signal", "signal_name", ""),
+}
+
+# How later events name the one that began their step, and what becomes of it.
+_BEGUN_BY = ("scheduled_event_id", "started_event_id", "initiated_event_id", "accepted_event_id")
+_ENDS = {
+    "COMPLETED": "completed",
+    "FIRED": "completed",
+    "FAILED": "failed",
+    "TIMED_OUT": "timed out",
+    "CANCELED": "cancelled",
+    "TERMINATED": "terminated",
+}
+
+
+# Something came while the task was under way, so the server has it done again. Nobody's code is wrong.
+_NO_FAILURE = (WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One end of a call between workflows.
+
+    Attributes:
+        namespace: Where the other workflow runs.
+        workflow_id: The other workflow.
+        run_id: Its run.
+        standalone: Whether it is no workflow, but an operation that a client called without one. The ids are that
+            operation's then.
+    """
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    standalone: bool = False
+
+
+@dataclass
+class Step:
+    """One thing that a workflow asked for.
+
+    Attributes:
+        kind: ``activity``, ``timer``, ``nexus operation``, ``child workflow``, ``update`` or ``signal``.
+        name: The activity's type, the operation, and so on.
+        id: What tells it from others of its kind in the same execution.
+        scheduled: When the workflow asked for it.
+        started: When the attempt that counts began; None if no worker has taken it yet.
+        closed: When it ended; None while it is open.
+        status: ``waiting``, ``running``, ``completed``, ``failed``, ``timed out``, ``cancelled``, ``terminated``, or
+            ``abandoned``: the workflow ended before it did.
+        attempts: How often it was tried; 0 if not yet.
+        failure: The last failure, in a sentence; empty if there was none.
+        links: The workflows it leads to.
+        due: When a timer is to fire; None for all else.
+        endpoint: Where a Nexus operation is called; empty for all else.
+        calls: What it started, where ``history`` was told to follow.
+    """
+
+    kind: str
+    name: str
+    id: str
+    scheduled: datetime
+    started: datetime | None = None
+    closed: datetime | None = None
+    status: str = "waiting"
+    attempts: int = 0
+    failure: str = ""
+    links: list[Link] = field(default_factory=list)
+    due: datetime | None = None
+    endpoint: str = ""
+    calls: list[History] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.due is not None:
+            return f"timer of {spoken(self.due - self.scheduled)}"
+        return f"{self.kind} {self.name}"
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From being asked for to its end, waits and all attempts included; None while it is open."""
+        return self.closed - self.scheduled if self.closed else None
+
+
+@dataclass(repr=False)
+class History:
+    """One workflow execution.
+
+    Attributes:
+        workflow_id: Its id.
+        workflow_type: Its type.
+        namespace: Where it runs.
+        task_queue: Where its tasks go.
+        status: ``running``, ``completed``, ``failed``, ``canceled``, ``terminated``, ``timed out``, …
+        steps: What it asked for, in order.
+        failed_tasks: Why workflow tasks failed, in sentences; the workflow's own code, not its steps.
+        failure: Why it failed, in a sentence; empty if it did not.
+        links: The workflows that called it.
+        started: When it started.
+        taken: When a worker first took it; None if none has.
+        closed: When it ended; None while it is open.
+        events: How many events its history has.
+        sdk: The SDK of the worker that ran it, such as ``temporal-python``; empty if none has.
+        run_id: Tells it from other executions of the same id.
+    """
+
+    workflow_id: str
+    workflow_type: str
+    namespace: str
+    task_queue: str
+    status: str
+    started: datetime
+    closed: datetime | None
+    events: int
+    taken: datetime | None = None
+    steps: list[Step] = field(default_factory=list)
+    failed_tasks: list[str] = field(default_factory=list)
+    failure: str = ""
+    links: list[Link] = field(default_factory=list)
+    sdk: str = ""
+    run_id: str = ""
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From start to end; None while it is open."""
+        return self.closed - self.started if self.closed else None
+
+    def attempts(self, name: str) -> int:
+        """How often the steps of this name were tried, all together."""
+        return sum(step.attempts for step in self.steps if step.name == name)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.workflow_type} {self.workflow_id}: {self.status}, {self.events} events"]
+        for number, step in enumerate(self.steps, 1):
+            took = f" in {spoken(step.duration)}" if step.duration is not None else ""
+            tried = f", {step.attempts} attempt{'' if step.attempts == 1 else 's'}"
+            why = f"; last failure: {step.failure}" if step.failure else ""
+            lines.append(f"  {number}. {step.title}: {step.status}{took}{tried if _tried(step) else ''}{why}")
+            for call in step.calls:
+                first, *others = repr(call).splitlines()
+                lines += [f"     └ in namespace {call.namespace}: {first}", *(f"       {line}" for line in others)]
+        lines += [f"  workflow task failed: {failure}" for failure in self.failed_tasks]
+        lines += [f"  failed: {self.failure}"] if self.failure else []
+        return "\n".join(lines)
+
+
+def _tried(step: Step) -> bool:
+    return step.kind in ("activity", "nexus operation")
+
+
+def spoken(duration: timedelta) -> str:
+    """A duration as one says it: ``12 ms``, ``1.25 s``, ``2 min 5 s``, ``3 days``."""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    parts = []
+    rest = round(seconds)
+    for size, unit in ((86400, "day"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
+    return " ".join(parts[:2])
+
+
+async def history(handle: WorkflowHandle[Any, Any], *, follow: bool = False) -> History:
+    """Read what the server has recorded of an execution, finished or not.
+
+    Args:
+        handle: From ``client.start_workflow`` or ``client.get_workflow_handle``.
+        follow: Whether to read the executions that it started, too, in whichever namespace they run: child
+            workflows, and the workflows behind Nexus operations.
+
+    Raises:
+        temporalio.service.RPCError: There is no such execution, or the server does not answer.
+    """
+    return await _told(handle, set() if follow else None)
+
+
+async def _told(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> History:
+    described = await handle.describe()
+    events = [event async for event in handle.fetch_history_events()]
+    result = History(
+        workflow_id=described.id,
+        workflow_type=described.workflow_type,
+        namespace=described.namespace,
+        task_queue=described.task_queue,
+        status=(described.status or WorkflowExecutionStatus.RUNNING).name.lower().replace("_", " "),
+        started=described.start_time,
+        closed=described.close_time,
+        events=len(events),
+        run_id=described.run_id,
+    )
+    _read(events, result)
+    _add_pending(described.raw_description, result)
+    for step in result.steps:
+        if result.closed and step.status in ("waiting", "running"):
+            step.status = "abandoned"
+        if seen is not None:
+            # The handle keeps its client to itself; the same connection reaches every namespace.
+            await _follow_calls(handle._client, step, seen | {described.run_id})
+    return result
+
+
+async def _follow_calls(client: Client, step: Step, seen: set[str]) -> None:
+    if step.kind not in ("child workflow", "nexus operation"):
+        return
+    for link in dict.fromkeys(step.links):
+        if link.run_id in seen:
+            continue
+        there = Client(client.service_client, namespace=link.namespace)
+        try:
+            step.calls.append(await _told(there.get_workflow_handle(link.workflow_id, run_id=link.run_id), seen))
+        except RPCError as error:
+            # Its record may be gone, or not for us to read. The step itself still says how it ended.
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED):
+                raise
+
+
+def _read(events: Iterable[HistoryEvent], result: History) -> None:
+    begun: dict[int, Step] = {}
+    for event in events:
+        name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+        attributes = getattr(event, event.WhichOneof("attributes") or "")
+        if name in _BEGINS:
+            step = _begin(event, name, attributes)
+            begun[event.event_id] = step
+            result.steps.append(step)
+        elif name == "WORKFLOW_TASK_STARTED":
+            result.taken = result.taken or _when(event.event_time)
+        elif name == "WORKFLOW_TASK_COMPLETED":
+            result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # told when it changes
+        elif name == "WORKFLOW_TASK_FAILED" and attributes.cause not in _NO_FAILURE:
+            result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
+        elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
+            if name == "WORKFLOW_EXECUTION_STARTED":
+                result.links += _callers(event, attributes)
+            if name == "WORKFLOW_EXECUTION_FAILED":
+                result.failure = sentence(attributes.failure, _when(event.event_time))
+        else:
+            _follow(event, name, attributes, begun)
+
+
+def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
+    kind, title, identity = _BEGINS[name]
+    step = Step(
+        kind,
+        name=_at(attributes, title),
+        id=_at(attributes, identity) if identity else str(event.event_id),
+        scheduled=_when(event.event_time),
+        links=_links(event),
+        endpoint=getattr(attributes, "endpoint", ""),
+    )
+    if kind == "timer":
+        step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
+    if kind == "signal":
+        step.status, step.closed = "completed", step.scheduled
+    return step
+
+
+def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, Step]) -> None:
+    step = next((begun[i] for key in _BEGUN_BY if (i := getattr(attributes, key, 0)) in begun), None)
+    if step is None or "CANCEL_REQUEST" in name:
+        return
+    step.links += _links(event)
+    if name.endswith("_STARTED"):
+        step.started, step.status = _when(event.event_time), "running"
+        step.attempts = getattr(attributes, "attempt", 1)
+        if isinstance(last := getattr(attributes, "last_failure", None), Failure) and last.message:
+            step.failure = sentence(last, step.started)
+        if name.startswith("CHILD_"):
+            execution = attributes.workflow_execution
+            step.links.append(Link(attributes.namespace, execution.workflow_id, execution.run_id))
+        return
+    end = next((status for suffix, status in _ENDS.items() if name.endswith(suffix)), None)
+    if end is not None:
+        step.closed, step.status = _when(event.event_time), end
+        step.attempts = step.attempts or 1
+        outcome = getattr(attributes, "outcome", attributes)  # of an update
+        failure = getattr(outcome, "failure", None)
+        if isinstance(failure, Failure) and failure.ByteSize():
+            step.failure = sentence(failure, step.closed)
+            step.status = end if end != "completed" else "failed"  # an update that completed with a failure
+
+
+def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> None:
+    # A retry leaves no event until the last attempt: what is open is known to the execution's description only.
+    steps = {(step.kind, step.id): step for step in result.steps}
+    for activity in raw.pending_activities:
+        step = steps.get(("activity", activity.activity_id))
+        if step is None:
+            continue  # asked for after the events were read
+        running = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it counts the next one
+        step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
+        if running:
+            step.started, step.status = _when(activity.last_started_time), "running"
+    for operation in raw.pending_nexus_operations:
+        step = steps.get(("nexus operation", str(operation.scheduled_event_id)))
+        if step is None:
+            continue
+        step.attempts = operation.attempt
+        if operation.last_attempt_failure.ByteSize():
+            step.failure = sentence(operation.last_attempt_failure)
+
+
+def _callers(event: HistoryEvent, started: WorkflowExecutionStartedEventAttributes) -> list[Link]:
+    # A Nexus operation's workflow knows its caller from the callback that is to take its result there.
+    found = _links(event, *started.completion_callbacks)
+    if started.parent_workflow_namespace:
+        parent = started.parent_workflow_execution
+        found.append(Link(started.parent_workflow_namespace, parent.workflow_id, parent.run_id))
+    return list(dict.fromkeys(found))
+
+
+def _links(*holders: HistoryEvent | Callback) -> list[Link]:
+    found = []
+    for link in (link for holder in holders for link in holder.links):
+        if link.HasField("workflow_event"):
+            other = link.workflow_event
+            found.append(Link(other.namespace, other.workflow_id, other.run_id))
+        elif link.HasField("nexus_operation"):
+            called = link.nexus_operation
+            found.append(Link(called.namespace, called.operation_id, called.run_id, standalone=True))
+    return found
+
+
+def _at(attributes: Any, path: str) -> str:
+    for part in path.split("."):
+        attributes = getattr(attributes, part)
+    return str(attributes)
+
+
+def _when(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(UTC)

@@ -1,0 +1,129 @@
+"""What really happened: each side effect, noted by the activity that had it, to be counted.
+
+A workflow's history says what was tried. The ledger says what was done, in whichever process it was done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from workshop_lib.evidence.state import notebook_folder
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One side effect.
+
+    Attributes:
+        effect: Its name, such as ``"charge"``.
+        details: What it was about, such as ``{"order": "order-1"}``.
+        at: When it was noted, in seconds since the epoch.
+        process: The id of the process that noted it.
+    """
+
+    effect: str
+    details: dict[str, Any]
+    at: float
+    process: int
+
+
+class Ledger:
+    """A list of side effects in an SQLite file. Any process may add to it, at once.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._connected() as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            columns = "effect TEXT, details TEXT, at REAL, process INTEGER, once TEXT UNIQUE"
+            database.execute(f"CREATE TABLE IF NOT EXISTS effects ({columns})")
+            database.execute("CREATE TABLE IF NOT EXISTS ids (kind TEXT PRIMARY KEY, last INTEGER)")
+
+    def note(self, effect: str, *, once: str | None = None, **details: Any) -> None:
+        """Add one side effect. It is on disk when this returns.
+
+        Args:
+            effect: Its name.
+            once: Names this very effect, where whoever has it may die before the note and try again: what is noted
+                under the same name is one effect.
+            details: What it was about; anything that JSON can hold.
+        """
+        row = (effect, json.dumps(details), time.time(), os.getpid(), once)
+        with self._connected() as database:
+            database.execute("INSERT OR IGNORE INTO effects VALUES (?, ?, ?, ?, ?)", row)
+
+    def entries(self, effect: str | None = None, **details: Any) -> list[Entry]:
+        """The side effects so far, oldest first.
+
+        Args:
+            effect: Only those of this name.
+            details: Only those that have all of these details.
+        """
+        with self._connected() as database:
+            rows = database.execute("SELECT effect, details, at, process FROM effects ORDER BY rowid").fetchall()
+        found = [Entry(name, json.loads(text), at, process) for name, text, at, process in rows]
+        wanted = json.loads(json.dumps(details))  # as they look after the trip through the file
+        return [
+            entry
+            for entry in found
+            if effect in (None, entry.effect)
+            and all(name in entry.details and entry.details[name] == value for name, value in wanted.items())
+        ]
+
+    def count(self, effect: str | None = None, **details: Any) -> int:
+        """How many ``entries`` there are."""
+        return len(self.entries(effect, **details))
+
+    def clear(self) -> None:
+        """Forget everything but the ids given out, so that none is given twice."""
+        with self._connected() as database:
+            database.execute("DELETE FROM effects")
+
+    def next_id(self, kind: str) -> int:
+        """The next number of a kind: 1, 2, … also after a restart."""
+        with self._connected() as database:
+            (number,) = database.execute(
+                "INSERT INTO ids VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last", (kind,)
+            ).fetchone()
+        return int(number)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        # A connection for each call: threads and processes share nothing but the file.
+        database = sqlite3.connect(self._path, timeout=10)
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+
+
+def note(effect: str, *, once: str | None = None, **details: Any) -> None:
+    """Add one side effect to the ledger of the notebook that this process belongs to. For activities.
+
+    Args:
+        effect: Its name.
+        once: As for ``Ledger.note``.
+        details: What it was about; anything that JSON can hold.
+
+    Raises:
+        WorkshopError: This process belongs to no notebook.
+    """
+    _opened(notebook_folder()).note(effect, once=once, **details)
+
+
+@cache
+def _opened(folder: Path) -> Ledger:
+    return Ledger(folder / "ledger.db")

@@ -1,0 +1,53 @@
+"""What a learner has done so far: kept in one file for all notebooks, over restarts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workshop_lib.evidence.state import home, read_json, update_json
+
+_FILE = "progress.json"
+
+
+@dataclass
+class Record:
+    """One exercise.
+
+    Attributes:
+        passed: Whether a check has ever passed.
+        checks: How often it was checked.
+        hints: How many of its hints were shown.
+        error: Why the last check could not be carried out; empty if it could.
+    """
+
+    passed: bool = False
+    checks: int = 0
+    hints: int = 0
+    error: str = ""
+
+
+def progress() -> dict[str, Record]:
+    """The exercises that were checked or hinted at so far, by their numbers, such as ``"2.1"``."""
+    return {number: Record(**record) for number, record in read_json(home() / _FILE).items()}
+
+
+def remember(exercise: str, **changes: Any) -> Record:
+    """Change the record of one exercise, also beside other notebooks that do the same.
+
+    Args:
+        exercise: Its number.
+        changes: New values of ``Record``'s attributes; an integer is added to the one before.
+    """
+    result = Record()
+
+    def change(content: dict[str, Any]) -> None:
+        nonlocal result
+        result = Record(**content.get(exercise, {}))
+        for name, value in changes.items():
+            counts = isinstance(value, int) and not isinstance(value, bool)
+            setattr(result, name, getattr(result, name) + value if counts else value)
+        content[exercise] = asdict(result)
+
+    update_json(home() / _FILE, change)
+    return result

@@ -1,0 +1,221 @@
+"""Where a notebook keeps what must survive a kernel restart: its server's database, its ledger, its cells.
+
+Each notebook has a folder of its own, held by a lock for as long as its kernel lives. Two kernels never
+share one, and a lock cannot outlive its process, however that ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from workshop_lib.evidence.messages import WorkshopError
+
+STATE_VARIABLE = "WORKSHOP_STATE"  # names the folder to the processes that a notebook spawns
+SERVICES = "services.json"  # the addresses of a notebook's HTTP services, by name
+_FORGOTTEN_AFTER = 24 * 3600  # seconds; a kernel without a notebook's name leaves a folder that nobody finds again
+
+
+def home() -> Path:
+    """The folder that holds everything the workshop keeps: ``$WORKSHOP_HOME``, else ``.workshop`` in the checkout."""
+    configured = os.environ.get("WORKSHOP_HOME")
+    return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[1] / ".workshop"
+
+
+def notebook_key() -> str:
+    """A name for this notebook that is the same after a kernel restart.
+
+    JupyterLab tells a kernel its notebook in ``JPY_SESSION_NAME``. Runners such as nbclient do not; there the
+    kernel's connection file, which a restart keeps, stands in. A plain script gets a name of its own.
+    """
+    session = os.environ.get("JPY_SESSION_NAME")
+    if session:
+        slug = re.sub(r"[^a-z0-9]+", "-", Path(session).stem.lower())[:24].strip("-") or "notebook"
+        return f"{slug}-{hashlib.sha256(session.encode()).hexdigest()[:6]}"
+    try:
+        from ipykernel.connect import get_connection_file
+
+        return "kernel-" + hashlib.sha256(get_connection_file().encode()).hexdigest()[:12]
+    except (ImportError, RuntimeError):
+        return f"process-{os.getpid()}-{time.time_ns():x}"
+
+
+class Lock:
+    """An exclusive lock on a file; the operating system releases it when the last holder is gone.
+
+    Args:
+        path: The file; made if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def take(self) -> bool:
+        """Take the lock if it is free. Returns whether this object now holds it."""
+        file = open(self._path, "ab")  # noqa: SIM115 - held open: closing it releases the lock
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        try:
+            current = os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            current = False
+        if not current:  # somebody removed the file between our opening and locking it
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor, to be handed to a child that is to hold the lock as well."""
+        assert self._file is not None, "the lock is not held"
+        return self._file.fileno()
+
+    def release(self) -> None:
+        """Let go. A child that was handed the descriptor keeps holding the lock."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class StateFolder:
+    """One notebook's folder.
+
+    Args:
+        path: The folder; ``StateFolder.claim`` chooses and locks it, a spawned worker opens its notebook's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cells = path / "cells"
+        self.logs = path / "logs"
+        for folder in (self.path, self.cells, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = Lock(path / "kernel.lock")
+
+    @classmethod
+    def claim(cls, key: str) -> StateFolder:
+        """Take the folder of this notebook, or a numbered one if another living kernel has the same notebook.
+
+        Args:
+            key: From ``notebook_key()``.
+
+        Raises:
+            WorkshopError: The folder cannot be written.
+        """
+        base = home() / "notebooks"
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            for number in range(1, 1000):
+                # Without a dash: no folder's name may be another's and a dash, they become prefixes (service.py).
+                folder = cls(base / (key if number == 1 else f"{key}x{number}"))
+                if folder._lock.take():
+                    _remove_forgotten(base)
+                    return folder
+        except OSError as error:
+            raise WorkshopError(
+                f"The workshop cannot write to {base}.",
+                f"{type(error).__name__}: {error.strerror}",
+                "Set WORKSHOP_HOME to a folder that you can write to, and restart the kernel.",
+            ) from error
+        raise WorkshopError(f"A thousand kernels hold {base / key}.", then="Shut some of them down.")
+
+    @classmethod
+    def of_parent(cls) -> StateFolder | None:
+        """The folder of the notebook that spawned this process, if one did."""
+        path = os.environ.get(STATE_VARIABLE)
+        return cls(Path(path)) if path else None
+
+    def release(self) -> None:
+        """Give the folder up, for a later kernel to claim."""
+        self._lock.release()
+
+    def forget(self, name: str) -> None:
+        """Remove a small JSON file of this folder, if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A small JSON file of this folder; empty where it is missing."""
+        return read_json(self.path / name)
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Replace a small JSON file of this folder."""
+        update_json(self.path / name, lambda before: before.update(content))
+
+
+def notebook_folder() -> Path:
+    """The folder of the notebook that this process belongs to: its kernel, or a process that it spawned.
+
+    Raises:
+        WorkshopError: This process belongs to no notebook.
+    """
+    path = os.environ.get(STATE_VARIABLE)
+    if path is None:
+        raise WorkshopError(
+            "There is no ledger here, and no database.",
+            "This process was not started by a notebook.",
+            "Run `await Workshop.start()`.",
+        )
+    return Path(path)
+
+
+def service_address(name: str) -> str:
+    """Where an HTTP service of this notebook listens, such as ``http://127.0.0.1:12345``.
+
+    Args:
+        name: Its name, such as ``"payments"``.
+
+    Raises:
+        WorkshopError: It was not started.
+    """
+    address = read_json(notebook_folder() / SERVICES).get(name)
+    if address is None:
+        raise WorkshopError(f"The service {name!r} does not run.", then=f'Start it: `await ws.serve("{name}", …)`.')
+    return str(address)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small JSON file; empty where it is missing or holds no JSON."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):  # missing, or spoilt by hand: nothing in it is worth stopping for
+        return {}
+
+
+def update_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a small JSON file in one step: other writers wait, and a reader never sees half of it.
+
+    Args:
+        path: The file; made if it is missing.
+        change: Changes the content in place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(path.name + ".lock"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        content = read_json(path)
+        change(content)
+        temporary = path.with_name(f"{path.name}.new")
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def _remove_forgotten(base: Path) -> None:
+    for path in [*base.glob("kernel-*"), *base.glob("process-*")]:
+        lock = Lock(path / "kernel.lock")
+        try:
+            if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER and lock.take():
+                shutil.rmtree(path, ignore_errors=True)
+                lock.release()
+        except OSError:
+            continue  # another kernel is clearing up, too

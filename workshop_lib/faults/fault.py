@@ -1,0 +1,109 @@
+"""One failure, on while a with-block runs.
+
+``with ws.fault("charge_customer.dies_after_effect", times=1) as fault:`` writes one entry to a file of the notebook's
+state folder. Every Worker reads it where an activity begins and ends, in whichever process it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workshop_lib.evidence.messages import say
+from workshop_lib.evidence.state import read_json, update_json
+from workshop_lib.workers.in_process import BackgroundLoop
+
+_CHANGE_SECONDS = 40.0  # for what begins or ends around the workers; a server takes 0.3, at most 30
+
+
+@dataclass
+class Fault:
+    """One failure, on while its with-block runs. ``Workshop.fault`` makes it.
+
+    Attributes:
+        name: Its name, as in ``KINDS``.
+        times: How often it happens at most, in all processes together.
+        seconds: How long it lasts, if it is of those that last.
+        skip: How many chances it lets pass first.
+        file: Where the Workers look for it.
+        background: The loop for what is broken around the Workers.
+        around: Breaks that and fixes it, for a fault of such a kind.
+    """
+
+    name: str
+    times: int
+    seconds: float
+    skip: int
+    file: Path
+    background: BackgroundLoop
+    around: AbstractAsyncContextManager[None] | None = None
+
+    def __post_init__(self) -> None:
+        self._key = uuid.uuid4().hex
+        self._at: list[float] = []
+        self._over = asyncio.Event()
+        self._held: asyncio.Task[None] | None = None
+
+    @property
+    def fired(self) -> int:
+        """How often it has happened so far."""
+        return len(self.at)
+
+    @property
+    def at(self) -> list[float]:
+        """When it happened, in seconds since the epoch, the first time first."""
+        self._at = read_json(self.file).get(self._key, {"at": self._at})["at"]
+        return self._at
+
+    @property
+    def over(self) -> bool:
+        """Whether it will not happen any more."""
+        return self._held.done() if self._held is not None else self.fired >= self.times
+
+    def __enter__(self) -> Fault:
+        entry = {"name": self.name, "left": self.times, "skip": self.skip, "seconds": self.seconds, "at": []}
+        try:
+            if self.around is not None:
+                self.background.call(self._begin(self.around), _CHANGE_SECONDS)
+            else:
+                update_json(self.file, lambda content: content.update({self._key: entry}))
+        except BaseException:  # an interrupted cell, too: nobody else would end it
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        if self.fired != 1:
+            say(f"Fault {self.name}: happened {self.fired} times.")
+
+    def _end(self) -> None:
+        def clear(content: dict[str, Any]) -> None:
+            self._at = content.pop(self._key, {"at": self._at})["at"]
+
+        update_json(self.file, clear)
+        if self.around is not None:
+            self.background.call(self._finish(), _CHANGE_SECONDS)
+
+    async def _begin(self, around: AbstractAsyncContextManager[None]) -> None:
+        await around.__aenter__()
+        self._held = asyncio.create_task(self._hold(around))
+        self._at.append(time.time())
+        say(f"Fault: {self.name}")
+
+    async def _hold(self, around: AbstractAsyncContextManager[None]) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), self.seconds)
+        await around.__aexit__(None, None, None)
+
+    async def _finish(self) -> None:
+        self._over.set()
+        if self._held is not None:
+            await asyncio.wait([self._held])  # unlike `await`, leaves it alone when the cell is interrupted
+            self._held.result()

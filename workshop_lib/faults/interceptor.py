@@ -1,0 +1,178 @@
+"""Lets faults happen in the Workers of one process, where an activity begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import temporalio.client as tc
+import temporalio.worker as tw
+from temporalio import activity, workflow
+from temporalio.exceptions import ApplicationError, CancelledError
+
+from workshop_lib.evidence.messages import say
+from workshop_lib.evidence.state import read_json, update_json
+from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die, parse
+
+
+class Faults(tc.Interceptor, tw.Interceptor):
+    """Lets the faults of one notebook happen in the Workers of one process.
+
+    Args:
+        folder: The notebook's state folder.
+        may_die: Whether this process may be killed. The kernel may not.
+    """
+
+    def __init__(self, folder: Path, *, may_die: bool) -> None:
+        self.file = folder / FILE
+        self._may_die = may_die
+        self._refused: set[str] = set()
+
+    def intercept_activity(self, next: tw.ActivityInboundInterceptor) -> tw.ActivityInboundInterceptor:
+        """See base class."""
+        return _Activities(next, self)
+
+    def workflow_interceptor_class(
+        self, input: tw.WorkflowInterceptorClassInput
+    ) -> type[tw.WorkflowInboundInterceptor]:
+        """See base class."""
+        faults = self
+
+        class Workflows(tw.WorkflowInboundInterceptor):
+            def init(self, outbound: tw.WorkflowOutboundInterceptor) -> None:
+                super().init(_Steps(outbound, faults))
+
+        return Workflows
+
+    def clear(self) -> None:
+        """End what a with-block left on."""
+        update_json(self.file, lambda content: content.clear())
+
+    def take(self, target: str, *kinds: str) -> dict[str, Any]:
+        """The fault that is to happen here and now, counted as fired; empty if there is none.
+
+        Args:
+            target: Whom it befalls.
+            kinds: What may happen to it here.
+        """
+        names = [f"{target}.{kind}" for kind in kinds]
+        taken: dict[str, Any] = {}
+
+        def due(content: dict[str, Any]) -> list[dict[str, Any]]:
+            found = [fault for fault in content.values() if fault["name"] in names and fault["left"]]
+            return [fault for fault in found if self._may_happen(fault["name"])]
+
+        def fire(content: dict[str, Any]) -> None:
+            for fault in due(content):
+                if fault["skip"]:
+                    fault["skip"] -= 1
+                    continue
+                fault["left"] -= 1
+                fault["at"].append(time.time())
+                taken.update(fault)
+                return
+
+        if due(read_json(self.file)):  # nearly never; and only then a lock
+            update_json(self.file, fire)
+        if taken:
+            _tell(taken)
+        return taken
+
+    def _may_happen(self, name: str) -> bool:
+        if self._may_die or ".dies_" not in name:
+            return True
+        if name not in self._refused:
+            self._refused.add(name)
+            say(str(cannot_die(name)), "warn")
+        return False
+
+
+def _tell(fault: dict[str, Any]) -> None:
+    if ".dies_" in fault["name"]:
+        # The last line of its log, which the notebook shows when a worker ends by itself.
+        print(f"killed by the fault {fault['name']}", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if len(fault["at"]) == 1:  # the end of the with-block tells of the others
+        say(f"Fault: {fault['name']}")
+
+
+class _Activities(tw.ActivityInboundInterceptor):
+    def __init__(self, next: tw.ActivityInboundInterceptor, faults: Faults) -> None:
+        super().__init__(next)
+        self._faults = faults
+
+    async def execute_activity(self, input: tw.ExecuteActivityInput) -> Any:
+        slow = await self._suffer(*BEFORE)
+        if slow:
+            input.fn = _slowed(input.fn, slow)
+        result = await super().execute_activity(input)
+        await self._suffer(*AFTER)
+        return result
+
+    async def _suffer(self, *kinds: str) -> float:
+        """Let a fault happen, if one is due. Returns for how many seconds the activity itself is to be slow."""
+        info = activity.info()
+        fault = self._faults.take(info.activity_type, *kinds)
+        if not fault:
+            return 0.0
+        kind = parse(fault["name"])[1]
+        if kind == "is_slow":
+            return float(fault["seconds"])
+        if kind in ("hangs", "times_out"):
+            limit = info.start_to_close_timeout or info.schedule_to_close_timeout or timedelta(0)
+            await _idle(limit.total_seconds() + 0.1)  # later than the server's own clock
+        raise ApplicationError(f"The fault {fault['name']}", type="Fault")
+
+
+def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    # Slow inside: what other interceptors do around the activity, such as heartbeats, goes on meanwhile.
+    if inspect.iscoroutinefunction(function):
+
+        async def slow(*arguments: Any) -> Any:
+            await asyncio.sleep(seconds)
+            return await function(*arguments)
+
+        return slow
+
+    def slow_thread(*arguments: Any) -> Any:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:  # in steps, between which the SDK can cancel the thread
+            time.sleep(0.02)
+        return function(*arguments)
+
+    return slow_thread
+
+
+async def _idle(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if activity.is_cancelled():  # of a `def` activity, the SDK cancels its thread only, and not this coroutine
+            raise CancelledError("Cancelled")
+        await asyncio.sleep(0.02)
+
+
+class _Steps(tw.WorkflowOutboundInterceptor):
+    """Sees the moment at which a workflow is handed an activity's result: the next workflow task."""
+
+    def __init__(self, next: tw.WorkflowOutboundInterceptor, faults: Faults) -> None:
+        super().__init__(next)
+        self._faults = faults
+
+    def start_activity(self, input: tw.StartActivityInput) -> workflow.ActivityHandle[Any]:
+        handle = super().start_activity(input)
+
+        def reported(done: asyncio.Task[Any]) -> None:
+            if not done.cancelled() and done.exception() is None and not workflow.unsafe.is_replaying():
+                with workflow.unsafe.sandbox_unrestricted():
+                    self._faults.take(input.activity, "dies_after_report")
+
+        handle.add_done_callback(reported)
+        return handle

@@ -1,0 +1,101 @@
+"""The other side of ``Workshop.spawn``: run one Worker in this process until it is told to stop.
+
+``python -m workshop_lib.programs.worker module NAME`` imports a module and runs what its coroutine function
+``worker(ws)`` returns. ``… described NAMESPACE FILE`` builds the Worker that a cell described.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import pickle
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.cells.imports import without_collector
+from workshop_lib.cells.quiet import quieten
+from workshop_lib.evidence.failures import describe
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import StateFolder
+from workshop_lib.faults.interceptor import Faults
+from workshop_lib.server import outside
+from workshop_lib.server.connections import Connections
+from workshop_lib.server.devserver import DevServer
+from workshop_lib.workers.in_process import activities_of, polled_by
+from workshop_lib.workers.process import leave
+from workshop_lib.workers.spawned import READY
+
+
+def attach() -> Connections:
+    """The connections of the notebook that this process belongs to.
+
+    Raises:
+        WorkshopError: It belongs to none.
+    """
+    folder = StateFolder.of_parent()
+    if folder is None:
+        raise WorkshopError(
+            "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
+        )
+    faults = Faults(folder.path, may_die=True)
+    return Connections(DevServer(folder), outside.chosen(folder.path.name), list, faults)
+
+
+def _described(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = pickle.loads(file.read_bytes())
+    file.unlink()
+    return content
+
+
+async def _build(ws: Connections, arguments: list[str]) -> Worker:
+    if arguments[0] == "module":
+        worker = await import_module(arguments[1]).worker(ws)
+        assert isinstance(worker, Worker), f"{arguments[1]}.worker(ws) must return a Worker, not {type(worker)}"
+        return worker
+    described = _described(Path(arguments[2]))
+    kind, data_converter = described.pop("worker"), described.pop("data_converter")
+    client = await Client.connect(**await ws.connection(arguments[1], data_converter=data_converter))
+    if any(not inspect.iscoroutinefunction(activity) for activity in described.get("activities", [])):
+        described["activity_executor"] = ThreadPoolExecutor(described.get("max_concurrent_activities") or 100)
+    worker = kind(client, **described)
+    assert isinstance(worker, Worker)
+    return worker
+
+
+async def main(arguments: list[str]) -> None:
+    """Run the worker that the arguments describe until SIGTERM."""
+    quieten()
+    with without_collector():
+        worker = await _build(attach(), arguments)
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    running = asyncio.create_task(worker.run())
+    while not worker.is_running and not running.done():
+        await asyncio.sleep(0.001)
+    if not running.done():
+        print(READY + json.dumps([polled_by(worker), activities_of(worker)]), flush=True)
+    await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        await worker.shutdown()
+    await running
+
+
+if __name__ == "__main__":
+    status = 0
+    try:
+        asyncio.run(main(sys.argv[1:]))
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        print(describe(error)[-1], file=sys.stderr)
+        status = 1
+    leave(status)

@@ -1,0 +1,1 @@
+"""The Temporal Service: embedded, or yours."""

@@ -1,0 +1,244 @@
+"""The Temporal Service as one notebook uses it: connections, namespaces, Nexus endpoints, open executions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
+from temporalio.api.operatorservice.v1 import (
+    CreateNexusEndpointRequest,
+    ListNexusEndpointsRequest,
+    UpdateNexusEndpointRequest,
+)
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    GetSystemInfoRequest,
+    ListNamespacesRequest,
+    RegisterNamespaceRequest,
+)
+from temporalio.client import Client, Interceptor, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.server.devserver import DevServer
+from workshop_lib.server.outside import CHOICE, OutsideService
+from workshop_lib.workers.waiting import Explainer, Polled
+
+_ANSWER_SECONDS = 8.0
+_RETENTION = Duration(seconds=7 * 24 * 3600)  # how long closed executions can be looked at; the server's least is a day
+
+
+class Connections:
+    """Connections to one Temporal Service.
+
+    Args:
+        server: The embedded server.
+        outside: The outside service to use instead, where one was asked for.
+        polled: Tells what the workers of this notebook poll, to explain waits.
+        interceptors: What else each connection carries.
+    """
+
+    def __init__(
+        self,
+        server: DevServer,
+        outside: OutsideService | None,
+        polled: Callable[[], list[Polled]],
+        *interceptors: Interceptor,
+    ) -> None:
+        self._server, self._outside = server, outside
+        self._prefix = outside.prefix if outside else ""
+        self._interceptors = [Explainer(polled), *interceptors]
+        self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
+
+    @property
+    def _target(self) -> dict[str, Any]:
+        # Asked for anew each time: a restarted server may have had to take another port.
+        return dict(self._outside.connect) if self._outside else {"target_host": self._server.address}
+
+    def namespace(self, name: str) -> str:
+        """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
+        return self._prefix + name
+
+    def own_name(self, real: str) -> str:
+        """What the workshop calls the namespace or endpoint that has this real name."""
+        return real.removeprefix(self._prefix)
+
+    async def connection(self, namespace: str = "default", **settings: Any) -> dict[str, Any]:
+        """Arguments for ``Client.connect``. The namespace is made if it is missing.
+
+        Args:
+            namespace: Its name in the workshop, such as ``"finance"``.
+            settings: Further arguments of ``Client.connect``. ``interceptors`` come after the workshop's own.
+
+        Raises:
+            WorkshopError: The service does not answer, or does not let us make the namespace.
+        """
+        name = self.namespace(namespace)
+        await self._prepare(name)
+        interceptors = [*self._interceptors, *settings.pop("interceptors", [])]
+        return {**self._target, "namespace": name, "interceptors": interceptors, **settings}
+
+    async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:
+        """Make a Nexus endpoint, or point an existing one at this target.
+
+        Args:
+            name: Its name in the workshop.
+            namespace: Of the handler's worker, as in ``connection``.
+            task_queue: Of the handler's worker.
+
+        Returns:
+            The endpoint's real name, as callers use it.
+        """
+        real = self._prefix + name
+        worker = EndpointTarget.Worker(namespace=self.namespace(namespace), task_queue=task_queue)
+        spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
+        await self._prepare(self.namespace(namespace))
+        client = await self._client(self.namespace(namespace))
+        operator = client.operator_service
+        existing = await self._find_endpoint(client, real)
+        if existing is None:
+            await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+        elif existing.spec != spec:
+            await operator.update_nexus_endpoint(
+                UpdateNexusEndpointRequest(id=existing.id, version=existing.version, spec=spec)
+            )
+        return real
+
+    async def namespaces(self) -> list[str]:
+        """The namespaces of this notebook, by the workshop's own names.
+
+        Raises:
+            WorkshopError: The service does not answer.
+        """
+        client = await self._client(self.namespace("default"))
+        async with self._answered():
+            answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
+        names = [described.namespace_info.name for described in answer.namespaces]
+        return [self.own_name(name) for name in names if name.startswith(self._prefix) and name != "temporal-system"]
+
+    async def endpoints(self) -> dict[str, tuple[str, str]]:
+        """The Nexus endpoints of this notebook: by name, the namespace and the task queue to which each leads.
+
+        The names are the workshop's own.
+
+        Raises:
+            WorkshopError: The service does not answer.
+        """
+        client = await self._client(self.namespace("default"))
+        async with self._answered():
+            answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(page_size=1000))
+        targets = {each.spec.name: each.spec.target.worker for each in answer.endpoints}
+        return {
+            self.own_name(name): (self.own_name(target.namespace), target.task_queue)
+            for name, target in targets.items()
+            if name.startswith(self._prefix) and target.task_queue
+        }
+
+    async def version(self) -> str:
+        """The Temporal Server's version.
+
+        Raises:
+            WorkshopError: It does not answer.
+        """
+        client = await self._client(self.namespace("default"))
+        async with self._answered():
+            return (await client.workflow_service.get_system_info(GetSystemInfoRequest())).server_version
+
+    async def open_executions(self, types: Iterable[str] | None = None) -> list[WorkflowExecution]:
+        """The open workflow executions of this notebook, in all of its namespaces, oldest first.
+
+        Args:
+            types: Only those of these workflow types.
+        """
+        found: list[WorkflowExecution] = []
+        query = 'ExecutionStatus = "Running"'
+        if types is not None:
+            query += f" AND WorkflowType IN ({', '.join(repr(name) for name in types)})"
+        for namespace in map(self.namespace, await self.namespaces()):
+            client = await self._client(namespace)
+            async with self._answered():
+                found += [execution async for execution in client.list_workflows(query)]
+        return sorted(found, key=lambda execution: execution.start_time)
+
+    async def terminate(self, executions: Iterable[WorkflowExecution], reason: str) -> None:
+        """Terminate executions. One that has ended in the meantime is left as it is.
+
+        Args:
+            executions: From ``open_executions``.
+            reason: What stands in their histories.
+        """
+        clients: dict[str, Client] = {}
+        for execution in executions:
+            if execution.namespace not in clients:
+                clients[execution.namespace] = await self._client(execution.namespace)
+            try:
+                async with self._answered():
+                    client = clients[execution.namespace]
+                    await client.get_workflow_handle(execution.id, run_id=execution.run_id).terminate(reason=reason)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+
+    @contextlib.asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        """Bound what is asked of the service, and say in words that it does not answer."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                yield
+        except (RuntimeError, TimeoutError, RPCError) as error:
+            if isinstance(error, RPCError) and error.status != RPCStatusCode.UNAVAILABLE:
+                raise
+            where = self._target["target_host"]
+            if self._outside is None:
+                raise WorkshopError(
+                    f"The Temporal Server at {where} does not answer.",
+                    then="If you killed it: `await ws.server.restart()`. If not, run the set-up cell again.",
+                ) from error
+            raise WorkshopError(
+                f"The Temporal Service at {where} does not answer.",
+                f"{CHOICE} asks for {self._outside.origin}. {str(error) or 'No answer in time.'}",
+                f"Check the address and the key, or unset {CHOICE} and restart the kernel to use the embedded server.",
+            ) from error
+
+    async def _client(self, namespace: str) -> Client:
+        target = self._target
+        async with self._answered():
+            return await Client.connect(**target, namespace=namespace)
+
+    async def _prepare(self, name: str) -> None:
+        key = (self._target["target_host"], name)
+        if key not in self._prepared:
+            client = await self._client(name)
+            async with self._answered():
+                await self._make_namespace(client, name)
+            self._prepared.add(key)
+
+    async def _make_namespace(self, client: Client, name: str) -> None:
+        request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
+        try:
+            # Not asked for first: the server would remember for seconds that it is not there.
+            await client.workflow_service.register_namespace(request)
+        except RPCError as error:
+            if error.status == RPCStatusCode.UNAVAILABLE:
+                raise
+            if error.status != RPCStatusCode.ALREADY_EXISTS and not await self._exists(client, name):
+                raise WorkshopError(
+                    f"The service does not let us make the namespace {name!r}.",
+                    error.message,
+                    "Make it by hand (on Temporal Cloud: in its console), and run this cell again.",
+                ) from error
+
+    async def _exists(self, client: Client, name: str) -> bool:
+        try:
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        except RPCError:
+            return False
+        return True
+
+    async def _find_endpoint(self, client: Client, name: str) -> Endpoint | None:
+        answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))
+        return next(iter(answer.endpoints), None)

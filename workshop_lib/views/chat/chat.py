@@ -1,0 +1,352 @@
+"""``await chat(handle)``: a conversation with a running agent, for a person who types and for a cell that does."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import QueryRejectCondition
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from workshop_lib.agents.conversation import Entry, Reply
+from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
+from workshop_lib.views.chat.controls import Controls
+from workshop_lib.views.chat.transcript import written
+from workshop_lib.workers.waiting import LONGEST_WAIT
+
+_LOOK_EVERY = 0.2  # seconds
+_LOOK_LATER = 2.0  # when nothing has happened for _LIVELY
+_LIVELY = 20.0
+_PATIENCE = 3600.0  # then nobody looks any more
+_QUERY_TAKES = 2.0  # less than what waiting.py explains: here the line below the transcript does
+_UNHEARD = (
+    "The agent does not answer: none of its Workers runs, or the server is down. Nothing is lost. "
+    "The conversation goes on, and so does this, when they are back."
+)
+_UNREAD = "A Worker would read its transcript, and none answers."
+_ENDED = "This conversation has ended."
+_T = TypeVar("_T")
+_newest: dict[str, Chatter] = {}  # by workflow id
+
+
+async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
+    """Show a conversation with an agent, and a box to type in, which goes on working when the cell has ended.
+
+    Args:
+        handle: Of an agent's workflow: from ``client.start_workflow`` or ``client.get_workflow_handle``.
+        messages: Are sent one after another, as a person would, each after the answer to the one before. An
+            interrupt sends no more of them, and leaves the conversation as it is.
+
+    Returns:
+        The replies to ``messages``. A message that could not be answered has one that says why, with a ``problem``.
+
+    Raises:
+        WorkshopError: There is no such conversation.
+    """
+    view = Chatter(handle)
+    await view.look()
+    if handle.id in _newest:
+        _newest[handle.id].close()
+    _newest[handle.id] = view
+    if in_notebook():
+        view.controls = Controls(view)
+        view.controls.show()
+    view.follow()
+    replies = _Replies()
+    try:
+        for text in messages:
+            sending = view.send(text)
+            try:
+                replies.append(await asyncio.shield(sending))  # an interrupt waits for nothing
+            finally:
+                sending.cancel()
+    finally:
+        if not in_notebook():
+            view.close()  # nobody is there to go on
+    return replies
+
+
+class _Replies(list[Reply]):
+    """The replies. The cell that got them does not show them once more below the chat; any other cell does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cell = _cell()
+
+    def _ipython_display_(self) -> None:
+        if self._cell != _cell():
+            raise NotImplementedError  # IPython then shows it as any list
+
+
+def _cell() -> int:
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython.get_ipython() if ipython else None, "execution_count", 0)
+
+
+@dataclass
+class _Sent:
+    """A message on its way: its update's id, the transcript's last line then, and how far it came."""
+
+    text: str
+    id: str
+    after: int
+    shown: bool = False
+    accepted: bool = False
+
+
+class Chatter:
+    """One chat on the page: what is known of the conversation, and what is on its way.
+
+    Args:
+        handle: Of the agent's workflow.
+    """
+
+    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+        self._handle = handle
+        self._entries: list[Entry] = []
+        self._sent: list[_Sent] = []
+        self._found: set[int] = set()  # the transcript's lines that are messages of this chat
+        self._gate = asyncio.Lock()  # messages reach the agent in the order in which they were sent
+        self._tasks: set[asyncio.Task[Any]] = set()  # asyncio itself keeps no task alive
+        self._follower: asyncio.Task[None] | None = None
+        self._display, self._drawn = Display(), ("", "")
+        self._problem = self._silence = ""
+        self._ending = self._ended = self._closed = False
+        self.controls: Controls | None = None
+
+    # What a person does
+
+    def send(self, text: str) -> asyncio.Task[Reply]:
+        """Send a message, behind those that were sent before.
+
+        Args:
+            text: The message.
+
+        Returns:
+            A task with the reply.
+        """
+        after = _last(self._entries)
+        # The same id for each try, so that the message arrives once. A number would tell as much in the history, but
+        # must be nobody else's: one of another notebook, or one sent before this kernel was restarted, may still
+        # wait, and the agent would answer this message with the reply to that.
+        sent = _Sent(text, f"chat-{after}-{secrets.token_hex(4)}", after)
+        self._sent.append(sent)
+        self._problem = ""
+        self.draw()
+        self.follow()
+        return self.start(self._deliver(sent))
+
+    async def decide(self, number: int, yes: bool) -> None:
+        """Answer a question of the agent's.
+
+        Args:
+            number: Of the transcript's line that asks.
+            yes: Whether it is approved.
+        """
+        # The id makes of two clicks one. It differs between yes and no: nobody is to think that his was the decision.
+        call = partial(self._handle.execute_update, "decide", args=[number, yes], id=f"decide-{number}-{yes}")
+        await self._act(call)
+
+    async def end(self) -> None:
+        """Tell the agent that the conversation is over. What was sent before is still answered."""
+        self._ending = True
+        self.draw()
+        async with self._gate:
+            self._ending = await self._act(partial(self._handle.signal, "end_chat"))
+        self.draw()
+
+    async def _act(self, call: Callable[[], Awaitable[Any]]) -> bool:
+        self._problem = ""
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await _insist(call)
+        except Exception as error:
+            self._problem = _told(error)[0]
+        await self.look()
+        self.follow()
+        return not self._problem
+
+    async def _deliver(self, sent: _Sent) -> Reply:
+        try:
+            return await self._answer(sent)
+        except Exception as error:
+            task = asyncio.current_task()
+            if task and task.cancelling():  # the SDK makes an error of its own of that
+                raise asyncio.CancelledError from error
+            sentence, problem = _told(error)
+            if problem == "Timeout":
+                sentence += " It goes on." if sent.accepted else " Look whether it arrived before you send it again."
+            self._problem = sentence
+            return Reply(sentence, problem)
+        finally:
+            self._sent.remove(sent)
+            await self.look()
+
+    async def _answer(self, sent: _Sent) -> Reply:
+        accepted = WorkflowUpdateStage.ACCEPTED
+        start = partial(self._handle.start_update, "send_message", sent.text, id=sent.id, wait_for_stage=accepted)
+        async with asyncio.timeout(LONGEST_WAIT):
+            async with self._gate:
+                update = await _insist(partial(start, result_type=Reply))
+            sent.accepted = True
+            reply: Reply = await _insist(update.result)
+        return reply
+
+    # What there is to see
+
+    async def look(self) -> None:
+        """Ask for the transcript once, and show it.
+
+        Raises:
+            WorkshopError: There is no such conversation.
+        """
+        try:
+            async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` is for each of the SDK's tries
+                entries = await self._transcript()
+        except (TimeoutError, RPCError, WorkflowQueryFailedError) as error:
+            if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+                raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
+            self._silence = _UNREAD if self._ended else _UNHEARD
+        else:
+            self._silence = ""
+            if _last(entries) >= _last(self._entries):  # an answer may be overtaken by a later one
+                self._entries = entries
+        self._find_sent()
+        self.draw()
+
+    async def _transcript(self) -> list[Entry]:
+        # By its name and with its type: a handle from `get_workflow_handle` knows neither.
+        ask = partial(self._handle.query, "transcript", result_type=list[Entry])
+        entries: list[Entry]
+        try:
+            entries = await ask(reject_condition=QueryRejectCondition.NOT_OPEN)
+        except WorkflowQueryRejectedError:
+            self._ended = True
+            entries = await ask()
+        return entries
+
+    def _find_sent(self) -> None:
+        """Find the messages on their way in the transcript: those are not shown a second time, as waiting."""
+        for sent in self._sent:
+            for entry in self._entries:
+                mine = entry.kind == "user" and entry.text == sent.text and entry.number > sent.after
+                if not sent.shown and mine and entry.number not in self._found:
+                    sent.shown = True
+                    self._found.add(entry.number)
+
+    def follow(self) -> None:
+        """Look again and again, soon and then more rarely, while something is about to happen."""
+        if self._follower:
+            self._follower.cancel()
+        self._follower = self.start(self._follow())
+
+    async def _follow(self) -> None:
+        seen, since = self._entries, time.monotonic()
+        while self._busy and (idle := time.monotonic() - since) < _PATIENCE:
+            await asyncio.sleep(_LOOK_EVERY if idle < _LIVELY else _LOOK_LATER)
+            await self.look()
+            if self._entries != seen:
+                seen, since = self._entries, time.monotonic()
+
+    @property
+    def _busy(self) -> bool:
+        expected = self._ending or self._silence or self._answering or self.questions
+        return not self._closed and bool(self._sent or (expected and not self._ended))
+
+    @property
+    def _answering(self) -> bool:
+        return next(
+            (entry.kind == "user" for entry in reversed(self._entries) if entry.kind in ("user", "agent")), False
+        )
+
+    @property
+    def questions(self) -> list[Entry]:
+        """The agent's questions that nobody has answered."""
+        decided = {entry.of for entry in self._entries if entry.kind == "decision"}
+        return [] if self.over else [e for e in self._entries if e.kind == "approval" and e.number not in decided]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can be sent any more from here."""
+        return self._ended or self._ending or self._closed
+
+    def draw(self) -> None:
+        """Show what is known, if it is not what is shown already."""
+        ended = self._ended or (self._ending and not self._sent)
+        status = [self._problem, _ENDED if ended else "", self._silence]
+        if not any(status) and self._answering:
+            status = ["The agent is at work …" if not self.questions else "The agent waits for a decision."]
+        waiting = [sent.text for sent in self._sent if not sent.shown]
+        line = " ".join(dict.fromkeys(filter(None, status)))
+        if (drawn := written(self._entries, line, waiting=waiting, ended=self._ended)) != self._drawn:
+            self._display.show(*drawn)
+            self._drawn = drawn
+        if self.controls:
+            self.controls.follow()
+
+    def close(self) -> None:
+        """Stop looking, and take no more messages: a newer chat shows this conversation."""
+        self._closed = True
+        if self._follower:
+            self._follower.cancel()
+        if self.controls:
+            self.controls.follow()
+
+    def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Run something beside the cell. What goes wrong in it is told below the transcript.
+
+        Args:
+            work: A coroutine.
+        """
+
+        def done(task: asyncio.Task[Any]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()):
+                self._problem = _told(error)[0]
+                self.draw()
+
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(done)
+        return task
+
+
+async def _insist(call: Callable[[], Awaitable[_T]]) -> _T:
+    """Try again as long as the server cannot be reached. Whoever calls sets the limit."""
+    while True:
+        try:
+            return await call()
+        except RPCError as error:
+            if error.status != RPCStatusCode.UNAVAILABLE:
+                raise
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+def _last(entries: list[Entry]) -> int:
+    return entries[-1].number if entries else 0
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """What went wrong in a sentence, and in a word."""
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
+    if isinstance(cause, ApplicationError):
+        return cause.message, cause.type or "ApplicationError"
+    if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+        return _ENDED, "Ended"
+    if "Timeout" in type(error).__name__:  # ours, or what the SDK makes of it
+        return f"No answer within {LONGEST_WAIT:.0f} seconds.", "Timeout"
+    return " ".join(str(error).split()) or type(error).__name__, type(error).__name__

@@ -1,0 +1,109 @@
+"""Start a process that ends with this one, can be killed for real, and survives an interrupted cell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import Lock
+from workshop_lib.workers import warden
+
+
+def leave(status: int) -> NoReturn:
+    """End this process at once: the SDK's threads can abort an interpreter that is being finalised (exit code 134).
+
+    Args:
+        status: The exit status.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class Process:
+    """One command under a warden (see ``warden.py``).
+
+    Args:
+        command: The program and its arguments.
+        log: Where its standard error goes, and its standard output unless ``piped``.
+        environment: Its whole environment.
+        piped: Whether this process reads its standard output, as ``Process.stdout``.
+        lock: A lock that the command holds for as long as it lives, also when this process is gone.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        piped: bool = False,
+        lock: Lock | None = None,
+    ) -> None:
+        self.log = log
+        descriptors = [lock.fileno()] if lock else []
+        read, write = os.pipe()
+        interpreter = [sys.executable, "-I", "-S", warden.__file__]
+        with open(log, "ab") as output:
+            self._warden = subprocess.Popen(
+                [*interpreter, str(write), ",".join(map(str, descriptors)), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if piped else output,
+                stderr=output,
+                env=dict(environment),
+                start_new_session=True,
+                pass_fds=[write, *descriptors],
+            )
+        os.close(write)
+        with open(read, "rb") as report:
+            answer = report.read()
+        if not answer:
+            self._warden.wait()
+            raise WorkshopError(
+                f"{command[0]} could not be started.", f"See {log}.", "`make doctor` checks the installation."
+            )
+        self.pid = int(answer)
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """The command's standard output, if it was asked for."""
+        return self._warden.stdout
+
+    @property
+    def running(self) -> bool:
+        """Whether the command still runs."""
+        return self._warden.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the command itself."""
+        with contextlib.suppress(ProcessLookupError):  # it may end between the question and the signal
+            if self.running:
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the command with SIGKILL: nothing in it gets a chance to tidy up."""
+        self.signal(signal.SIGKILL)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for the command's end, for at most so many seconds. Returns whether it ended."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self.running:
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(0.005)
+        if self._warden.stdin:
+            self._warden.stdin.close()
+        return True
+
+    def close(self) -> None:
+        """End the command and its children at once, without waiting for them."""
+        if self._warden.stdin and not self._warden.stdin.closed:
+            self._warden.stdin.close()

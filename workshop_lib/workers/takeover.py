@@ -1,0 +1,103 @@
+"""What a team's Worker needs so that nobody waits for a dead one, and a handler's bug is said at once."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from datetime import timedelta
+from typing import Any
+
+from nexusrpc import HandlerError, HandlerErrorType
+from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
+from temporalio import activity
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    ExecuteNexusOperationStartInput,
+    Interceptor,
+    NexusOperationInboundInterceptor,
+)
+
+BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+"""What tells of wrong code, and is the same at the next try. A Worker's ``workflow_failure_exception_types``."""
+
+
+class Heartbeats(Interceptor):
+    """Lets a Worker heartbeat for each activity that has a heartbeat timeout, while it runs.
+
+    So the death of a Worker is noticed within that timeout, and not when the activity's time is up. An activity that
+    hangs in a Worker that lives is ended by its start-to-close timeout.
+    """
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """See base class."""
+        return _Beating(next)
+
+
+class _Beating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        limit = activity.info().heartbeat_timeout
+        if not limit:
+            return await super().execute_activity(input)
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(limit.total_seconds() / 4)  # most activities have ended by then
+                if inspect.iscoroutinefunction(input.fn):
+                    activity.heartbeat()
+                else:  # the SDK expects it from a thread then, and would wait for this loop
+                    await asyncio.to_thread(activity.heartbeat)
+
+        beats = asyncio.create_task(beat())
+        try:
+            return await super().execute_activity(input)
+        finally:
+            beats.cancel()
+
+
+QUICK_TAKEOVER: dict[str, Any] = {
+    "interceptors": [Heartbeats()],
+    "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # how long the SDK holds heartbeats back
+    "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),  # how long a task waits for a dead Worker
+}
+"""Arguments of a Worker whose users wait for it: its death is noticed in seconds, and another one takes over."""
+
+
+def idempotency_key() -> str:
+    """A key for the effect of the activity that runs now: the same in each of its attempts, and in no other one."""
+    info = activity.info()
+    return f"{info.workflow_run_id}/{info.activity_id}"
+
+
+class KeepsReasons(Interceptor):
+    """Lets a handler's bug fail the operation at once, with its reason.
+
+    The SDK takes each exception for a passing one. Temporal tries again then until the operation's time is up, and all
+    that the caller learns is that it timed out. What may pass (a database, a network) is still tried again.
+    """
+
+    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+        """See base class."""
+        return _KeepsReasons(next)
+
+
+class _KeepsReasons(NexusOperationInboundInterceptor):
+    async def execute_nexus_operation_start(
+        self, input: ExecuteNexusOperationStartInput
+    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
+        try:
+            return await super().execute_nexus_operation_start(input)
+        except BUGS as error:
+            what = f"The handler of {input.ctx.operation} has a bug. {type(error).__name__}: {error}"
+            # Without the error itself: its stack trace is the handler's own, and nothing for callers.
+            raise HandlerError(what, type=HandlerErrorType.INTERNAL, retryable_override=False) from None
