@@ -38,8 +38,8 @@ notebooks: $(VENV)/.lab
 
 # Long sweeps; CI runs a seeded sample of them.
 chaos: $(VENV)/.dev
-	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks tests/integration/test_checks_*.py \
-		tests/integration/test_demos.py tests/integration/test_demo_mcp.py tests/integration/test_nexus_mcp.py $(ARGS)
+	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks tests/integration/checks \
+		tests/integration/demos tests/integration/nexus_mcp $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

@@ -1,6 +1,6 @@
 """Makes a workflow class of one method: what tells a learner's answer from another one."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from collections.abc import Callable
 from typing import Any

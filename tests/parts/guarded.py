@@ -1,6 +1,6 @@
 """An agent of the OpenAI Agents SDK with a guardrail at its door."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """A workflow that uses tools as an agent would, and one that is an agent. For the tests of ``nexus_mcp.tools``."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
 from datetime import timedelta

@@ -4,7 +4,7 @@ The SDK runs the loop. Here stands what it leaves to its users: the model's mist
 to the model, a provider's errors become sentences, and the memory goes from turn to turn.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import json
 from abc import abstractmethod

@@ -11,6 +11,7 @@ import importlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workshop_lib.evidence.failures import describe
@@ -20,21 +21,6 @@ from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 30.0
 NOT_SOLVED = "not solved yet"
-
-# Which module proves the exercises of which notebook, by the number before the dot.
-_MODULES = {
-    "0": "start_here",
-    "1": "plain_workflow",
-    "2": "failure_injection",
-    "3": "llm_agent",
-    "4": "single_namespace",
-    "5": "sharing_tools",
-    "6": "governing",
-    "7": "demo_by_hand",
-    "8": "demo_agents_sdk",
-    "9": "demo_mcp",
-    "10": "demo_nexus_mcp",
-}
 
 
 class Wrong(Exception):
@@ -166,9 +152,8 @@ def _remember(number: str, **changes: Any) -> Record:
 def _find(number: Any) -> Exercise:
     if not isinstance(number, str):
         raise WorkshopError(f"{number!r} is not the number of an exercise.", then=f'The number is a text: "{number}".')
-    module = _MODULES.get(number.split(".")[0])
-    if module:
-        importlib.import_module(f"workshop_lib.checks.{module}")
+    for path in sorted(Path(__file__).parent.glob(f"nb{number.partition('.')[0]:0>2}_*.py")):
+        importlib.import_module(f"workshop_lib.checks.{path.stem}")
     if number not in _EXERCISES:
         known = ", ".join(sorted(_EXERCISES)) or "none"
         raise WorkshopError(f"There is no exercise {number}.", then=f"Known in this notebook: {known}.")

@@ -1,6 +1,6 @@
 """The exercises of notebook 03, each in conversations under the failure that it is about."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
 import inspect

@@ -148,7 +148,7 @@ async def _unknown(tried: Trial) -> None:
         raise Wrong(f"{what}, and your workflow failed with another reason: {failure}", _PASS)
 
 
-_TOOL = '`tools.append(agent.Tool("jira_metrics", "what it is for", ProjectQuery, self.jira_metrics))`'
+_TOOL = '`tools.append(loop.Tool("jira_metrics", "what it is for", ProjectQuery, self.jira_metrics))`'
 _CHILD = "`return await workflow.execute_child_workflow(MeasureProject.run, query, id=…)`"
 _ID = 'The conversation and the call belong in the id: `f"{workflow.info().workflow_id}-jira-{self.chat.entry_count}"`.'
 _REPLAY = "A replay must come to the same id: `workflow.uuid4()`, or the conversation's id and `self.chat.entry_count`."
@@ -170,7 +170,7 @@ _QUESTION = "What are the Jira metrics of {}?"
 @exercise(
     "4.2",
     hints=(
-        "`Assistant` above has both parts: a line that makes an `agent.Tool`, and a method that calls a child.",
+        "`Assistant` above has both parts: a line that makes a `loop.Tool`, and a method that calls a child.",
         f"A tool is a name, a description for the model, the type of its arguments and a method: {_TOOL}.",
         f"{_CHILD}. {_ID}",
     ),

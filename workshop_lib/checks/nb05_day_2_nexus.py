@@ -1,6 +1,6 @@
 """The exercises of notebook 05: a contract and its handler, a caller, a contract that grows, a change under way."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
 import contextlib
@@ -605,9 +605,7 @@ def _each_once(ws: Workshop, texts: list[str], told: History, name: str, way: tu
                 f"{text!r} is noted {len(entries)} times.", f"Ask for the activity once for each question: {_NOTE}."
             )
         if entries[0].at > model.scheduled.timestamp():
-            raise Wrong(
-                "The model was asked first, and the question noted afterwards.", "Put it before `loop.answer`."
-            )
+            raise Wrong("The model was asked first, and the question noted afterwards.", "Put it before `loop.answer`.")
 
 
 def _not_noted(first: bool, stuck: str, marks: list[str]) -> Wrong:

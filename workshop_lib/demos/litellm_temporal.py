@@ -4,7 +4,7 @@ The loop is the team's own (``loop.answer``): an activity asks the model through
 the model asks for. No MCP server, no agent framework.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -4,7 +4,7 @@ Each team keeps a directory of its tools behind its endpoint (``workshop_lib.nex
 operations, with Temporal's guarantees. MCP clients elsewhere find the same tools at the gateway.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

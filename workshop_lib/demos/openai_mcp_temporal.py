@@ -4,7 +4,7 @@ The agent asks the servers in each turn what they offer: a tool that a team adds
 an HTTP service that acts as a client of Temporal. What it starts is durable; the call to it is not.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
 import ssl

@@ -3,7 +3,7 @@
 The SDK runs the loop, and Temporal's plugin makes each of its model calls an activity. No MCP server.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

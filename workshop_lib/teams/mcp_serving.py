@@ -103,7 +103,7 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
     Raises:
         WorkshopError: This process belongs to no notebook, or Temporal does not answer.
     """
-    # Named TCP: see workshop_lib/http_process.py.
+    # Named TCP: see workshop_lib/programs/http.py.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind((HOST, 0))
     app = application(server)

@@ -178,9 +178,9 @@ os._exit(0)
 
 @pytest.mark.parametrize("what", ["control", "agent"])
 def test_nothing_outside_loopback_is_tried(tmp_path: Path, what: str) -> None:
-    here = Path(__file__).resolve().parent
+    tests = Path(__file__).resolve().parents[2]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WORKSHOP_HOME": str(tmp_path / "home")}
-    env["PYTHONPATH"] = f"{here}:{here.parent}:{here.parents[1]}"
+    env["PYTHONPATH"] = f"{tests / 'parts'}:{tests}:{tests.parent}"
     done = subprocess.run([sys.executable, "-c", OFFLINE, what], env=env, capture_output=True, text=True, timeout=60)
     assert ("provider.invalid" in done.stdout) == (what == "control"), done.stdout + done.stderr
     assert ("OUTSIDE []" in done.stdout) == (what == "agent"), done.stdout + done.stderr

@@ -1,6 +1,6 @@
 """Answers to the exercises of notebook 04, right and wrong. A plain module: the sandbox imports it."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
 import uuid

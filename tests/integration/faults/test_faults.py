@@ -411,7 +411,7 @@ async def place():
 
 
 def test_in_a_notebook(tmp_path: Path) -> None:
-    with kernel(tmp_path, PYTHONPATH=str(Path(__file__).parent)) as k:
+    with kernel(tmp_path, PYTHONPATH=str(Path(__file__).parents[2] / "parts")) as k:
         k.ok(SET_UP)
         for kind in ("dies_before_effect", "dies_after_effect", "dies_after_report"):
             output = k.run(f"with ws.fault('charge_customer.{kind}'):\n    await place()")

@@ -1,6 +1,6 @@
 """Workflows of the checks of notebooks 05 and 06. A module of its own, because the sandbox imports it again."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from datetime import timedelta
 from functools import partial

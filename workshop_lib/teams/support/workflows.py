@@ -1,6 +1,6 @@
 """The support team's agents: one that talks to customers, and a specialist that it asks. Each is a workflow."""
 
-# No `from __future__ import annotations`: see workshop_lib/conversation.py.
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
