@@ -12,8 +12,9 @@ from typing import Any
 from temporalio import activity
 
 from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.harness.recorded import wrong_code
 from workshop_lib.checks.harness.talks import Talk, advised, talks, together
-from workshop_lib.checks.harness.trial import Trial, ended, trial, wrong_code
+from workshop_lib.checks.harness.trial import Trial, ended, trial
 from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.it.activities import count_issues

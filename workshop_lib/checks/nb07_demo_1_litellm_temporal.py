@@ -12,9 +12,9 @@ from temporalio.client import Client
 from workshop_lib.agents.conversation import Reply
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.other_teams import operations, other_teams
+from workshop_lib.checks.harness.recorded import wrong_code
 from workshop_lib.checks.harness.routing import Way, routed
 from workshop_lib.checks.harness.talks import Talk, advised, talks
-from workshop_lib.checks.harness.trial import wrong_code
 from workshop_lib.demos import local
 from workshop_lib.evidence.history import history, spoken
 from workshop_lib.teams.finance.contract import ENDPOINT

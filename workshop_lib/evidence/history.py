@@ -130,6 +130,7 @@ class History:
         events: How many events its history has.
         sdk: The SDK of the worker that ran it, such as ``temporal-python``; empty if none has.
         run_id: Tells it from other executions of the same id.
+        resting: Whether no workflow task was scheduled or running when this was read, and no event came meanwhile.
     """
 
     workflow_id: str
@@ -147,6 +148,7 @@ class History:
     links: list[Link] = field(default_factory=list)
     sdk: str = ""
     run_id: str = ""
+    resting: bool = False
 
     @property
     def duration(self) -> timedelta | None:
@@ -219,6 +221,8 @@ async def _told(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> Hist
         closed=described.close_time,
         events=len(events),
         run_id=described.run_id,
+        resting=not described.raw_description.HasField("pending_workflow_task")
+        and described.history_length == len(events),
     )
     _read(events, result)
     _add_pending(described.raw_description, result)

@@ -27,7 +27,7 @@ _FORGOTTEN_AFTER = 24 * 3600  # seconds; a kernel without a notebook's name leav
 def home() -> Path:
     """The folder that holds everything the workshop keeps: ``$WORKSHOP_HOME``, else ``.workshop`` in the checkout."""
     configured = os.environ.get("WORKSHOP_HOME")
-    return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[1] / ".workshop"
+    return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[2] / ".workshop"
 
 
 def notebook_key() -> str:

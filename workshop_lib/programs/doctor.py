@@ -15,7 +15,7 @@ from pathlib import Path
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.server import outside as outside_service
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _PYTHONS = ((3, 11), (3, 15))  # from, up to but not including; as in pyproject.toml
 _MEMORY_MB = 600  # JupyterLab, one kernel and one server
 

@@ -187,4 +187,4 @@ def test_run_is_bounded_without_a_loop() -> None:
 
 
 def test_the_log_of_a_worker_that_ended_is_kept(home: Path, ws: Workshop) -> None:
-    assert any("missing_module" in log.read_text() for log in home.rglob("logs/worker_process-*.log"))
+    assert any("missing_module" in log.read_text() for log in home.rglob("logs/worker-*.log"))

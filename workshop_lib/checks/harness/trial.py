@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.evidence.failures import advice, describe
+from workshop_lib.checks.harness.recorded import until
+from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
-_SECONDS = 5.0  # an order takes a tenth of one
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Trial:
             order: What to change in the order.
 
         Raises:
-            Wrong: The workflow has not ended after five seconds.
+            Wrong: It never will.
         """
         return await self.outcome(await self.start(Order(self.ws.id("order"), **order)))
 
@@ -100,7 +99,7 @@ class Trial:
             stuck: What to advise if it does not end.
 
         Raises:
-            Wrong: It has not ended after five seconds.
+            Wrong: It never will.
         """
         result, failure, told = await ended(handle, stuck)
         entries = self.ws.ledger.entries(order=handle.id)
@@ -149,12 +148,12 @@ async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wai
         What it returned, why it failed (empty if it did not), and its history.
 
     Raises:
-        Wrong: It has not ended after five seconds.
+        Wrong: It never will.
     """
     result, failure = None, ""
     ending = asyncio.ensure_future(handle.result())
     try:
-        await _until_ended(handle, ending, stuck)
+        await until(ending, handle, stuck)
         # Now and then the server forgets to tell who waits, for 20 s. Asked anew, it answers at once.
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
@@ -162,24 +161,6 @@ async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wai
     finally:
         ending.cancel()
     return result, failure, await history(handle)
-
-
-async def _until_ended(handle: WorkflowHandle[Any, Any], ending: asyncio.Future[Any], stuck: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not ending.done():
-        await asyncio.wait([ending], timeout=0.25)
-        if ending.done():
-            return
-        told = await history(handle)
-        if told.closed:
-            return
-        if told.failed_tasks:  # it would fail again and again
-            raise wrong_code(told.failed_tasks[-1])
-        if time.monotonic() > deadline:
-            if failing := [step for step in told.steps if step.failure and not step.closed]:
-                advice = "Temporal tries it again and again. What was it given, and is that what it takes?"
-                raise Wrong(f"The {failing[-1].title} fails each time: {failing[-1].failure}", advice)
-            raise Wrong(f"Your workflow had not ended after {_SECONDS:.0f} s.", stuck)
 
 
 @contextlib.asynccontextmanager
@@ -237,17 +218,3 @@ def activity_name(answer: Any) -> str:
     if definition is None:
         raise Wrong(f"You handed in {answer!r}, which is no activity.", "Keep `@activity.defn` above the function.")
     return str(definition.name)
-
-
-def wrong_code(failure: str) -> Wrong:
-    """What to say of workflow code that fails each time it is run.
-
-    Args:
-        failure: From its history.
-    """
-    if "must have start_to_close_timeout" in failure:
-        return Wrong(
-            f"An activity was asked for without a limit: {failure}",
-            "Give each call `start_to_close_timeout=timedelta(seconds=5)`.",
-        )
-    return Wrong(f"Your workflow's code fails each time it is run: {failure}", advice(failure) or "Fix that line.")
