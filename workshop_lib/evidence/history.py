@@ -80,6 +80,7 @@ class Step:
         links: The workflows it leads to.
         due: When a timer is to fire; None for all else.
         endpoint: Where a Nexus operation is called; empty for all else.
+        queue: The task queue of an activity; empty for all else.
         calls: What it started, where ``history`` was told to follow.
     """
 
@@ -95,6 +96,7 @@ class Step:
     links: list[Link] = field(default_factory=list)
     due: datetime | None = None
     endpoint: str = ""
+    queue: str = ""
     calls: list[History] = field(default_factory=list)
 
     @property
@@ -283,6 +285,7 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         scheduled=_when(event.event_time),
         links=_links(event),
         endpoint=getattr(attributes, "endpoint", ""),
+        queue=attributes.task_queue.name if kind == "activity" else "",
     )
     if kind == "timer":
         step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
