@@ -22,10 +22,8 @@ from workshop_lib.workshop import Workshop
 
 _STEPS = [check_fraud, prepare_shipment, charge_customer, ship_order]
 _NAMES = {"check": "check_fraud", "prepare": "prepare_shipment", "charge": "charge_customer", "ship": "ship_order"}
-_REFUSED = {
-    "Mallory is blocked": {"customer": "Mallory"},
-    "The teapot is sold out": {"item": "teapot"},
-}
+_GOOD = [["check", "prepare", "charge", "ship"], ["prepare", "check", "charge", "ship"]]
+_REFUSED = {"Mallory is blocked": {"customer": "Mallory"}, "The teapot is sold out": {"item": "teapot"}}
 _CALL = "`await workflow.execute_activity(check_fraud, order, start_to_close_timeout=timedelta(seconds=5))`"
 
 
@@ -57,10 +55,9 @@ async def _good_order(tried: Trial) -> Outcome:
         raise Wrong(what, f"Your Workflow called the function itself. Ask for the step, and Temporal runs it: {_CALL}.")
     if not seen.activities and not seen.failure:
         raise Wrong("Your workflow completed without any step.", f"Each step needs its `await`: {_CALL}.")
-    expect(seen, "A good order", effects=[{"check", "prepare"}, "charge", "ship"], result=_receipt(seen.order))
+    expect(seen, "A good order", effects=_GOOD, result=_receipt(seen.order))
     if len(seen.activities) != len(_STEPS):
-        what = f"A good order: expected each step once, saw {', '.join(seen.activities)} in the history."
-        raise Wrong(what, "Ask for each step once.")
+        raise Wrong(f"The history shows more than four steps: {', '.join(seen.activities)}.", "Ask for each step once.")
     return seen
 
 
@@ -182,7 +179,7 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
         expect(seen, "A cancelled order", result="cancelled", advice=advice)
         seen = await _updated(tried, "ship_now")
         advice = "An order that nobody cancels goes on as before."
-        expect(seen, "An order with `ship_now`", effects=[{"check", "prepare"}, "charge", "ship"], advice=advice)
+        expect(seen, "An order with `ship_now`", effects=_GOOD, advice=advice)
         if "charge_customer" not in await asked_after_timer(tried.client, await _waiting(tried), answer):
             raise Wrong(
                 "After three days `wait_condition` raises `TimeoutError`, and your workflow does not charge then.",
