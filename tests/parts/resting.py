@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import nexusrpc
+import nexusrpc.handler
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
+from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 
 SOON = RetryPolicy(initial_interval=timedelta(milliseconds=10))
 MINUTE = timedelta(minutes=1)
@@ -30,6 +33,11 @@ async def slow() -> str:
     return "done"
 
 
+@nexusrpc.service
+class Rest:
+    rest: nexusrpc.Operation[str, str]
+
+
 @workflow.defn
 class Resting:
     @workflow.run
@@ -46,6 +54,16 @@ class Resting:
             await workflow.execute_child_workflow(Resting.run, "idle", id=f"{workflow.info().workflow_id}-child")
         if how == "nobody's queue":
             await workflow.execute_activity(slow, task_queue="nobody", start_to_close_timeout=MINUTE)
+        if how.startswith("nexus "):
+            client = workflow.create_nexus_client(service=Rest, endpoint="resting")
+            return await client.execute_operation(Rest.rest, how.removeprefix("nexus "))
         if how in ("fails", "fails_twice", "slow"):
             await workflow.execute_activity(how, start_to_close_timeout=MINUTE, retry_policy=SOON)
         return "done"
+
+
+@nexusrpc.handler.service_handler(service=Rest)
+class RestHandler:
+    @workflow_run_operation
+    async def rest(self, ctx: WorkflowRunOperationContext, how: str) -> WorkflowHandle[str]:
+        return await ctx.start_workflow(Resting.run, how, id=f"resting-{ctx.request_id}")

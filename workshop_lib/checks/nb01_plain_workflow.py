@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable
 from typing import Any
 
 import temporalio.client as tc
@@ -97,7 +98,7 @@ async def place_once(ws: Workshop, answer: Any) -> str:
     async with trial(ws, ProcessOrder, _STEPS, queue="orders") as tried:
 
         async def place(order: Order) -> None:
-            await _placed(tried.client, order, await _answered(answer, theirs, order))
+            await _placed(tried.client, order, answer(theirs, order))
 
         try:
             await place(again)
@@ -133,15 +134,11 @@ class _RefusesToWait(tc.Interceptor):
         return Refusing(next)
 
 
-async def _answered(place: Any, client: Client, order: Order) -> Any:
+async def _placed(client: Client, order: Order, placing: Awaitable[Any]) -> None:
     try:
-        return await place(client, order)
-    except WorkflowAlreadyStartedError:
-        what = "The order was there already, and your function raised WorkflowAlreadyStartedError."
-        raise Wrong(what, _CATCH) from None
-
-
-async def _placed(client: Client, order: Order, handle: Any) -> None:
+        handle = await placing
+    except WorkflowAlreadyStartedError as error:
+        raise Wrong(f"The order was there already, and your function raised an error: {error}", _CATCH) from None
     if not isinstance(handle, WorkflowHandle):
         advice = "Return what `await client.start_workflow(…)` gives you, and the same kind of handle the second time."
         raise Wrong(f"Your function returned {handle!r}, which is not a handle.", advice)

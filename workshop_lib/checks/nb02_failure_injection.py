@@ -132,25 +132,15 @@ def _keys(order: Order) -> list[str | None]:
 
 
 def _right_keys(first: list[str | None], second: list[str | None]) -> None:
-    if len(first) > 1 and None in first:
-        raise Wrong(f"The order was charged {len(first)} times, without a key.", "Send one: `charge(order, key=…)`.")
-    if len(first) > 1:
-        raise Wrong(
-            f"The order was charged {len(first)} times. Each attempt had a key of its own: "
-            f"{str(first[0])[:40]}, {str(first[1])[:40]}, …",
-            "Make the key from what does not change from attempt to attempt: not from a clock, a random number, or the "
-            "attempt. The order has an id.",
-        )
+    saw = f"Expected one charge with a key for each order. Saw the keys {first} for one order, {second} for another."
     if None in first:
-        raise Wrong(
-            "The order was charged once, but without a key: something in this process remembered it.",
-            "What a process remembers dies with it. Let the payment service remember: `charge(order, key=…)`.",
-        )
-    if len(second) != 1 or not first:
-        raise Wrong(
-            "A second order was not charged at all: its key is that of the first one.",
-            "Another order needs another key. The order has an id.",
-        )
+        advice = "Send a key: `charge(order, key=…)`. What a process remembers dies with it; the service remembers."
+    elif len(first) > 1:
+        advice = "Make the key from what each attempt has: not from a clock, a random number or the attempt itself."
+    else:
+        advice = "Another order needs another key. The order has an id."
+    if len(first) != 1 or len(second) != 1 or None in first:
+        raise Wrong(saw, advice)
 
 
 _STEPS = [prepare_shipment, charge_once, ship_order, release_shipment, refund_customer]

@@ -147,12 +147,12 @@ class GoesOn:
         return receipt
 
 
-ONCE = {"task_queue": "orders", "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE}
+ONCE: dict[str, Any] = {"task_queue": "orders", "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE}
 
 
 async def right(client: Client, order: Order) -> Any:
     try:
-        return await client.start_workflow(ProcessOrder.run, order, id=order.id, **ONCE)  # type: ignore[arg-type]
+        return await client.start_workflow(ProcessOrder.run, order, id=order.id, **ONCE)
     except WorkflowAlreadyStartedError:
         return client.get_workflow_handle_for(ProcessOrder.run, order.id)
 
@@ -177,7 +177,7 @@ async def reused(client: Client, order: Order) -> Any:
 
 
 async def uncaught(client: Client, order: Order) -> Any:
-    return await client.start_workflow(ProcessOrder.run, order, id=order.id, **ONCE)  # type: ignore[arg-type]
+    return await client.start_workflow(ProcessOrder.run, order, id=order.id, **ONCE)
 
 
 async def waits(client: Client, order: Order) -> Any:

@@ -257,8 +257,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "a number": (policy(initial_interval=0.1), "A pause is a `timedelta(seconds=…)`"),
     },
     "2.2": {
-        "no key": (charging(lambda order: None), "charged 3 times, without a key"),
-        "uuid4": (charging(random_key), "Each attempt had a key of its own"),
+        "no key": (charging(lambda order: None), "Send a key: `charge(order, key=…)`"),
+        "uuid4": (charging(random_key), "not from a clock, a random number"),
         "not a text": (charging(lambda order: order), "the key is a text"),
         "the activity's id": (charging(activity_key), "Another order needs another key"),
         "a memory": (remembers, "What a process remembers dies with it"),
