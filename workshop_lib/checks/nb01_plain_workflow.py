@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable
 from typing import Any
 
@@ -94,8 +93,8 @@ _CATCH = "Catch `WorkflowAlreadyStartedError`, and return `client.get_workflow_h
 )
 async def place_once(ws: Workshop, answer: Any) -> str:
     """The same order placed again, later, at once and by others is one order."""
-    if not inspect.iscoroutinefunction(answer):
-        raise Wrong(f"{answer!r} is not an `async def` function.", "Hand in the function itself, without a call.")
+    if not callable(answer):
+        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
     again, together, elsewhere, new = orders = [Order(ws.id("order")) for _ in range(4)]
     theirs = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[_RefusesToWait()]))
     async with trial(ws, ProcessOrder, _STEPS, queue="orders") as tried:

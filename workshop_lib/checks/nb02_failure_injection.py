@@ -221,15 +221,20 @@ async def packed(ws: Workshop, answer: Any) -> str:
         workers = [await ws.spawn(Worker, client, **settings)]
         arguments = [name, queue, as_message(RetryPolicy(initial_interval=_SOON)), 2]
         handle = await client.start_workflow(OneActivity.run, args=arguments, id=queue, task_queue=queue)
+        packing = asyncio.ensure_future(_eight(ws, queue))
         try:
-            await until(asyncio.ensure_future(_eight(ws, queue)), handle, "Pack twelve items.")
-            with contextlib.closing(sqlite3.connect(notebook_folder() / "ledger.db", isolation_level=None)) as ledger:
-                ledger.execute("BEGIN EXCLUSIVE")  # until the process is killed, no further item can be packed
-                await _heartbeat(handle, _packed(ws, queue))
-                workers[0].kill()
-            workers.append(await ws.spawn(Worker, client, **settings))
+            await until(packing, handle, "Pack twelve items.")
+            if packing.done():
+                with contextlib.closing(
+                    sqlite3.connect(notebook_folder() / "ledger.db", isolation_level=None)
+                ) as ledger:
+                    ledger.execute("BEGIN EXCLUSIVE")  # until the process is killed, no further item can be packed
+                    await _heartbeat(handle, _packed(ws, queue))
+                    workers[0].kill()
+                workers.append(await ws.spawn(Worker, client, **settings))
             _, failure, seen = await ended(handle, attempts=20)
         finally:
+            packing.cancel()
             await end(handle)
             await ws.stop(*workers)
     if failure:

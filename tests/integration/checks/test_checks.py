@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 from answers_nb00 import RIGHT, WRONG
+from answers_nb01 import right as place_once
 from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 from workshop_lib.checks import exercise
 from workshop_lib.checks.exercise import check, hint
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import progress
+from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +103,13 @@ async def test_an_unknown_exercise_is_named(capsys: pytest.CaptureFixture[str]) 
     assert "There is no exercise 0.7" in capsys.readouterr().out
     await check(0.1, None)  # type: ignore[arg-type]
     assert 'The number is a text: "0.1"' in capsys.readouterr().out
+
+
+async def test_the_notebook_s_own_worker_goes_on(ws: Workshop, client: Client) -> None:
+    own = ws.run(Worker, client, task_queue="orders", workflows=[ProcessOrder])
+    try:
+        await check("1.2", place_once)
+        assert progress()["1.2"].passed
+        assert own.running
+    finally:
+        await ws.stop(own)
