@@ -80,6 +80,8 @@ class Step:
         links: The workflows it leads to.
         due: When a timer is to fire; None for all else.
         endpoint: Where a Nexus operation is called; empty for all else.
+        service: The service of a Nexus operation; empty for all else.
+        limit: How long it may take including retries, as its caller or the server set it; None if nobody did.
         calls: What it started, where ``history`` was told to follow.
     """
 
@@ -95,6 +97,8 @@ class Step:
     links: list[Link] = field(default_factory=list)
     due: datetime | None = None
     endpoint: str = ""
+    service: str = ""
+    limit: timedelta | None = None
     calls: list[History] = field(default_factory=list)
 
     @property
@@ -283,7 +287,10 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         scheduled=_when(event.event_time),
         links=_links(event),
         endpoint=getattr(attributes, "endpoint", ""),
+        service=getattr(attributes, "service", ""),
     )
+    if kind in ("activity", "nexus operation") and attributes.schedule_to_close_timeout.ByteSize():
+        step.limit = attributes.schedule_to_close_timeout.ToTimedelta()
     if kind == "timer":
         step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
     if kind == "signal":
