@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from temporalio.client import Client
-from temporalio.worker import Worker
-
 from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.harness.greeting import Greeting
+from workshop_lib.checks.harness.trial import one_activity
 from workshop_lib.workshop import Workshop
 
 
@@ -24,45 +19,22 @@ from workshop_lib.workshop import Workshop
 )
 async def greet_by_name(ws: Workshop, answer: Any) -> str:
     """Run the learner's activity in a real workflow, for two names."""
-    definition = getattr(answer, "__temporal_activity_definition", None)
-    if definition is None:
-        if callable(answer):
-            raise Wrong("What you handed in is not an activity.", "Keep `@activity.defn` above `async def greet`.")
-        raise Wrong(f"You handed in {answer!r}.", 'Hand in the function itself, without a call: `check("0.1", greet)`.')
-    for name in ("Ann", "Bob"):
-        said = await _greeting(ws, answer, definition.name, name)
-        if said != f"Hello, {name}!":
-            raise _mistake(name, said)
+    async with one_activity(ws, answer) as run:
+        for name in ("Ann", "Bob"):
+            said, failure, _ = await run(name, {"maximum_attempts": 1})
+            if failure or said != f"Hello, {name}!":
+                raise _mistake(name, said, failure)
     return 'A workflow ran your activity twice, and got "Hello, Ann!" and "Hello, Bob!".'
 
 
-async def _greeting(ws: Workshop, greet: Callable[..., Any], activity_type: str, name: str) -> Any:
-    client = await Client.connect(**await ws.connection("default"))
-    queue = ws.id("check")
-    worker = ws.run(
-        Worker,
-        client,
-        task_queue=queue,
-        workflows=[Greeting],
-        activities=[greet],
-        activity_executor=ThreadPoolExecutor(1),  # a plain `def` is a right answer, too
-    )
-    try:
-        return await client.execute_workflow(Greeting.run, args=[activity_type, name], id=queue, task_queue=queue)
-    finally:
-        await ws.stop(worker)
-
-
-def _mistake(name: str, said: Any) -> Wrong:
+def _mistake(name: str, said: Any, failure: str) -> Wrong:
+    if failure:
+        return Wrong(f"greet({name!r}) failed: {failure}", "One line is enough, and it waits for nothing.")
     if said is None:
-        return Wrong(f"greet({name!r}) gave nothing back.", "Does your code say `return`?")
-    if not isinstance(said, str):
-        return Wrong(f"greet({name!r}) gave {said!r}, which is no text.", "Give back a string.")
-    if "{" in said:
-        return Wrong(f"greet({name!r}) gave {said!r}.", "Put an `f` before the quotation mark, to fill in the braces.")
-    if name not in said:
-        return Wrong(f"greet({name!r}) gave {said!r}.", "Use the argument `name` instead of a fixed name.")
-    return Wrong(
-        f"greet({name!r}) gave {said!r}.",
-        f'Compare it with "Hello, {name}!": capitals, comma and exclamation mark count.',
-    )
+        return Wrong(f"greet({name!r}) returned nothing.", "Does your code say `return`?")
+    what = f"greet({name!r}): expected 'Hello, {name}!', saw {said!r}."
+    if "{" in str(said):
+        return Wrong(what, "Put an `f` before the quotation mark, to fill in the braces.")
+    if isinstance(said, str) and name not in said:
+        return Wrong(what, "Use the argument `name` instead of a fixed name.")
+    return Wrong(what, "Return a text; capitals, comma and exclamation mark count.")

@@ -82,6 +82,7 @@ class Step:
         endpoint: Where a Nexus operation is called; empty for all else.
         service: The service of a Nexus operation; empty for all else.
         limit: How long it may take including retries, as its caller or the server set it; None if nobody did.
+        queue: The task queue of an activity; empty for all else.
         calls: What it started, where ``history`` was told to follow.
     """
 
@@ -99,6 +100,7 @@ class Step:
     endpoint: str = ""
     service: str = ""
     limit: timedelta | None = None
+    queue: str = ""
     calls: list[History] = field(default_factory=list)
 
     @property
@@ -288,6 +290,7 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         links=_links(event),
         endpoint=getattr(attributes, "endpoint", ""),
         service=getattr(attributes, "service", ""),
+        queue=attributes.task_queue.name if kind == "activity" else "",
     )
     if kind in ("activity", "nexus operation") and attributes.schedule_to_close_timeout.ByteSize():
         step.limit = attributes.schedule_to_close_timeout.ToTimedelta()

@@ -1,7 +1,7 @@
 """Wait until the server has recorded an end, or that none will come by itself. No clock of the check decides.
 
-What is right ends, however slow the machine is. What is wrong comes to rest: its code fails each time it is run, a step
-of it fails again and again, or it waits for something that nobody is going to send.
+Right code ends, however slow the machine is. Wrong code comes to rest: it fails each time it is run, one of its steps
+fails again and again, or it waits for something that nobody is going to send.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowHandle
 
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.failures import advice
 from workshop_lib.evidence.history import History, Step, history
 
 _PAUSE = 0.25  # seconds between two looks
-_LONG = timedelta(seconds=60)  # a timer of so much is a wait for somebody, and not a pause
+_LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
+_DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
+_QUEUE_TYPES = ("TASK_QUEUE_TYPE_WORKFLOW", "TASK_QUEUE_TYPE_ACTIVITY", "TASK_QUEUE_TYPE_NEXUS")
 
 
 async def until(
@@ -29,26 +34,28 @@ async def until(
     attempts: int = 3,
     update: bool = False,
 ) -> None:
-    """Wait for something that a run is going to do.
+    """Wait for something that a run is going to do, at most until the run has ended.
 
     Args:
-        waited: Done when it has. What it gives or raises is left in it.
+        waited: Done when the run has done it. Its result or exception is left in it.
         handle: The run.
         stuck: What to advise if the run waits for something that does not come.
         attempts: How many failed attempts of a step are too many: more than the check itself lets fail.
-        update: Whether it is the answer to an update, which may still be on its way there.
+        update: Whether it is the answer to an update, which may still be on its way to the run.
 
     Raises:
-        Wrong: It never will.
+        Wrong: The run will never do it.
     """
     while not waited.done():
         await asyncio.wait([waited], timeout=_PAUSE)
-        if not waited.done():
-            told = await history(handle, follow=True)
-            if told.closed:  # now and then the server forgets to tell who waits, for 20 s
-                return
-            if not update or any(step.kind == "update" and not step.closed for step in told.steps):
-                look(told, stuck, attempts=attempts)
+        if waited.done():
+            return
+        seen = await history(handle, follow=True)
+        if seen.closed:  # now and then the server forgets for 20 s to notify whoever waits
+            return
+        if not update or any(step.kind == "update" and not step.closed for step in seen.steps):
+            look(seen, stuck, attempts=attempts)
+        await _look_for_workers(handle, seen)
 
 
 def look(told: History, stuck: str, *, attempts: int = 3) -> None:
@@ -62,16 +69,20 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
     Raises:
         Wrong: It never will.
     """
-    every = [each for each in _all(told) if not each.closed]
-    if failed := [task for each in every for task in each.failed_tasks]:
-        raise wrong_code(failed[-1])  # it would fail again and again
-    for step in (step for each in every for step in each.steps):
-        if step.failure and not step.closed and step.attempts - (step.status == "running") >= attempts:
+    still_open = [run for run in _all(told) if not run.closed]
+    for run in still_open:
+        deadlocks = [failure for failure in run.failed_tasks if _DEADLOCK in failure]
+        others = [failure for failure in run.failed_tasks if _DEADLOCK not in failure]
+        if failed := others or deadlocks[attempts - 1 :]:
+            raise wrong_code(failed[-1])
+    steps = [step for run in still_open for step in run.steps if not step.closed]
+    for step in steps:
+        if step.failure and step.attempts - (step.status == "running") >= attempts:
             why = "Temporal tries it again and again. What was it given, and is that what it takes?"
             raise Wrong(f"The {step.title} fails each time: {step.failure}", why)
     if stays(told):
-        waits = [step.title for each in every for step in each.steps if step.kind == "timer" and not step.closed]
-        raise Wrong(f"Your workflow waits for {waits[-1] if waits else 'something that nobody sends'}.", stuck)
+        timers = [step.title for step in steps if step.kind == "timer"]
+        raise Wrong(f"Your workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
 
 
 def stays(told: History) -> bool:
@@ -95,6 +106,26 @@ def _all(told: History) -> Iterator[History]:
     for step in told.steps:
         for each in step.calls:
             yield from _all(each)
+
+
+async def _look_for_workers(handle: WorkflowHandle[Any, Any], told: History) -> None:
+    client = handle._client  # the handle keeps its client to itself
+    for run in _all(told):
+        for step in run.steps:
+            waits = step.kind == "activity" and not step.closed and not step.attempts and step.queue != run.task_queue
+            if waits and not await _polled(client, run.namespace, step.queue):
+                what = f"The {step.title} waits in task queue {step.queue!r}, where no Worker looks for work."
+                raise Wrong(what, f"Without `task_queue=…` it goes to {run.task_queue!r}, the workflow's own.")
+
+
+async def _polled(client: Client, namespace: str, queue: str) -> bool:
+    for kind in _QUEUE_TYPES:
+        asked = DescribeTaskQueueRequest(
+            namespace=namespace, task_queue=TaskQueue(name=queue), task_queue_type=TaskQueueType.Value(kind)
+        )
+        if (await client.workflow_service.describe_task_queue(asked)).pollers:
+            return True
+    return False
 
 
 def wrong_code(failure: str) -> Wrong:

@@ -1,10 +1,11 @@
-"""Run a learner's workflow where it cannot disturb the notebook's own, and tell what became of it."""
+"""Run a learner's code where it cannot disturb the notebook's own, and compare what happened with what should have."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
+from workshop_lib.checks.harness.one_activity import OneActivity
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
@@ -22,6 +24,7 @@ from workshop_lib.teams.orders.data import Order
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
+_ANYTHING: Any = object()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,62 @@ class Outcome:
     def seen(self) -> str:
         """The effects, as a learner reads them."""
         return ", ".join(self.effects) or "nothing"
+
+    @property
+    def activities(self) -> list[str]:
+        """The activities that the workflow asked for, in order."""
+        return [step.name for step in self.history.steps if step.kind == "activity"]
+
+
+def expect(
+    outcome: Outcome,
+    what: str,
+    *,
+    effects: Sequence[str | set[str]] | None = None,
+    result: Any = _ANYTHING,
+    fails: bool = False,
+    advice: str = "Compare the two: which line of your code makes the difference?",
+) -> None:
+    """Compare what happened to an order with what should have.
+
+    Args:
+        outcome: What happened.
+        what: What kind of order it was, such as ``A good order``.
+        effects: What the ledger should show, in order; what is in a set may come in any order. Not judged if None.
+        result: What the workflow should have returned. Anything is right if it is not given.
+        fails: Whether the workflow should have failed.
+        advice: What to say beside ``expected … saw …``.
+
+    Raises:
+        Wrong: Something else happened.
+    """
+    expected, saw = [], []
+    if effects is not None and not _in_order(outcome.effects, effects):
+        expected.append(", ".join(each if isinstance(each, str) else " and ".join(sorted(each)) for each in effects))
+        saw.append(outcome.seen)
+    if fails != bool(outcome.failure):
+        expected.append("a failed workflow" if fails else "a workflow that completes")
+        saw.append(f"the failure {outcome.failure}" if outcome.failure else f"the result {outcome.result!r}")
+    elif result is not _ANYTHING and _plain(outcome.result) != _plain(result):
+        expected.append(f"the result {result!r}")
+        saw.append(f"the result {outcome.result!r}")
+    if expected:
+        raise Wrong(f"{what}: expected {'; '.join(expected)}. Saw {'; '.join(saw)}.", advice)
+
+
+def _in_order(effects: Sequence[str], wanted: Sequence[str | set[str]]) -> bool:
+    rest = list(effects)
+    for each in wanted:
+        some = {each} if isinstance(each, str) else each
+        if sorted(rest[: len(some)]) != sorted(some):
+            return False
+        del rest[: len(some)]
+    return not rest
+
+
+def _plain(value: Any) -> Any:
+    # Without a type, a client gets a dict where the workflow returned a dataclass.
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 
 class Trial:
@@ -74,7 +133,6 @@ class Trial:
             given,
             id=id or given.id,
             task_queue=self._queue,
-            task_timeout=timedelta(seconds=2),
             execution_timeout=timedelta(days=9),
         )
         self._started.append(handle)
@@ -122,12 +180,12 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
         queue: The task queue; a new one if it does not matter.
 
     Raises:
-        Wrong: The answer is no workflow.
+        Wrong: The answer is not a workflow.
     """
-    if not (isinstance(answer, type) and hasattr(answer, "__temporal_workflow_definition")):
-        if hasattr(answer, "__temporal_workflow_definition"):
-            raise Wrong("You handed in an object.", "Hand in the class itself, without a call.")
-        raise Wrong(f"You handed in {answer!r}, which is no workflow.", "Keep `@workflow.defn` above the class.")
+    if not hasattr(answer, "__temporal_workflow_definition"):
+        raise Wrong(f"{answer!r} is not a Workflow.", "Keep `@workflow.defn` above the class.")
+    if not isinstance(answer, type):
+        raise Wrong("This is an object of your class.", "Hand in the class itself, without a call.")
     queue = queue or ws.id("check")
     async with worker(ws, queue, workflows=[answer], activities=activities, max_cached_workflows=0) as client:
         made = Trial(ws, client, queue, answer)
@@ -137,12 +195,15 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
             await made.end()
 
 
-async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?") -> tuple[Any, str, History]:
+async def ended(
+    handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3
+) -> tuple[Any, str, History]:
     """Wait for the end of a run.
 
     Args:
         handle: Of the run.
         stuck: What to advise if it does not end.
+        attempts: As for ``recorded.until``.
 
     Returns:
         What it returned, why it failed (empty if it did not), and its history.
@@ -153,8 +214,8 @@ async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wai
     result, failure = None, ""
     ending = asyncio.ensure_future(handle.result())
     try:
-        await until(ending, handle, stuck)
-        # Now and then the server forgets to tell who waits, for 20 s. Asked anew, it answers at once.
+        await until(ending, handle, stuck, attempts=attempts)
+        # Now and then the server forgets for 20 s to notify whoever waits. Asked again, it answers at once.
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
         failure = failure_of(error)
@@ -190,6 +251,35 @@ async def worker(
         await ws.stop(running)
 
 
+@contextlib.asynccontextmanager
+async def one_activity(ws: Workshop, answer: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[Any, str, History]]]]:
+    """A Worker for a learner's activity, while the block runs.
+
+    Args:
+        ws: The workshop.
+        answer: What the learner handed in.
+
+    Yields:
+        A function that runs the activity in a workflow to its end. It takes the activity's argument, the fields of a
+        retry policy (intervals in seconds) and ``attempts``, and returns what ``ended`` returns.
+
+    Raises:
+        Wrong: The answer is not an activity.
+    """
+    name, queue = activity_name(answer), ws.id("check")
+    async with worker(ws, queue, workflows=[OneActivity], activities=[answer]) as client:
+
+        async def run(given: Any, retries: dict[str, Any], *, attempts: int = 3) -> tuple[Any, str, History]:
+            arguments = [name, given, {"start_to_close_timeout": 20}, retries]
+            handle = await client.start_workflow(OneActivity.run, args=arguments, id=ws.id("check"), task_queue=queue)
+            try:
+                return await ended(handle, attempts=attempts)
+            finally:
+                await end(handle)
+
+        yield run
+
+
 async def end(handle: WorkflowHandle[Any, Any]) -> None:
     """Terminate a run that has not ended."""
     with contextlib.suppress(RPCError):
@@ -212,9 +302,10 @@ def activity_name(answer: Any) -> str:
     """The name under which an activity is registered.
 
     Raises:
-        Wrong: The answer is no activity.
+        Wrong: The answer is not an activity.
     """
     definition = getattr(answer, "__temporal_activity_definition", None)
     if definition is None:
-        raise Wrong(f"You handed in {answer!r}, which is no activity.", "Keep `@activity.defn` above the function.")
+        advice = "Hand in the function itself, without a call. Keep `@activity.defn` above it."
+        raise Wrong(f"{answer!r} is not an Activity.", advice)
     return str(definition.name)
