@@ -13,7 +13,7 @@ from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import Way, routed
 from workshop_lib.checks.harness.talks import Begin, Talk, talks, together
-from workshop_lib.checks.harness.turns import expected
+from workshop_lib.checks.harness.turns import expected, once, turn
 from workshop_lib.demos import local
 from workshop_lib.evidence.ledger import note
 from workshop_lib.workers.takeover import idempotency_key
@@ -123,7 +123,7 @@ async def _all_answered(talk: Talk) -> None:
 
 
 async def _answered(talk: Talk, text: str) -> None:
-    reply = await talk.say(text)
+    reply = (await turn(talk, text)).reply
     if talk.problem:
         raise expected(f"an answer to {text!r}", f"{reply!r} ({talk.problem})", f"Refuse nothing but {_FORM}")
 
@@ -131,7 +131,7 @@ async def _answered(talk: Talk, text: str) -> None:
 async def _refused(talk: Talk, card: str) -> None:
     """Send a card number, and look what becomes of it."""
     text, before = f"Please pay with my card {card}, thank you.", len(await talk.asked())
-    reply = await talk.say(text)
+    reply = (await once(talk, text)).reply
     if talk.problem != "Refused":
         saw = f"the reply {reply!r} {f'({talk.problem})' if talk.problem else ''}"
         advice = f"A card number has {_FORM} Where there is one, return the output with its tripwire triggered."

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import inspect
 import logging
-import sys
+import runpy
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-import temporalio.client as tc
 from mcp.server.mcpserver import MCPServer
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from workshop_lib.agents.openai_agents import plugin
 from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.harness.handled import Watch
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.checks.harness.talks import Begin, Talk, talks
 from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
@@ -44,40 +44,6 @@ _TICKER = "ACME"
 Price = Callable[[Client, str, str], Any]
 
 
-class _Starts(tc.Interceptor):
-    """Sees which workflows a client starts.
-
-    Attributes:
-        asked: What it asked for, in order.
-        done: How many of these the server has answered, one way or the other.
-        runs: Which workflows there were then: the id of each run, and the workflow's.
-    """
-
-    def __init__(self) -> None:
-        self.asked: list[tc.StartWorkflowInput] = []
-        self.done = 0
-        self.runs: dict[str, str] = {}
-
-    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
-        """See base class."""
-        return _Starting(next, self)
-
-
-class _Starting(tc.OutboundInterceptor):
-    def __init__(self, next: tc.OutboundInterceptor, starts: _Starts) -> None:
-        super().__init__(next)
-        self._starts = starts
-
-    async def start_workflow(self, input: tc.StartWorkflowInput) -> WorkflowHandle[Any, Any]:
-        self._starts.asked.append(input)
-        try:
-            handle = await super().start_workflow(input)
-            self._starts.runs[handle.result_run_id or ""] = input.id
-            return handle
-        finally:
-            self._starts.done += 1
-
-
 @exercise(
     "9.1",
     hints=(
@@ -95,20 +61,30 @@ async def idempotent(ws: Workshop, answer: Any) -> str:
         if inspect.iscoroutine(answer):
             answer.close()
         raise expected("the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
-    starts = _Starts()
-    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[starts]))
-    server = _Server(client, starts, answer)
+    watch = Watch()
+    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[watch]))
+    server = _Server(client, watch, answer)
     finance: dict[str, Any] = {"workflows": [PriceStock], "activities": [read_quote]}
+    left, key = str(uuid.uuid4()), str(uuid.uuid4())
     try:
-        # Nobody at Finance works yet, so the first caller still waits when the others come.
-        twins = await server.called_twice()
-        left = await server.left_alone()
+        # Nobody at Finance works yet, so the first callers still wait when the others come.
+        caller = await server.begun(left)
+        caller.cancel()  # its server dies
+        twins = [await server.begun(key), asyncio.create_task(server.ask(key))]
+        before = await server.runs()
         # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
         async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]):
-            await server.answers(twins, left)
-            await server.unknown_ticker()
+            for call in twins:
+                _look(await call, "Two calls came with one key, at the same time.")
+            _look(await server.ask(key), "A call came again, with its key, when its workflow had ended.")
+            for again in (key, left):
+                result = await server.ask(again, elsewhere=True)
+                _look(result, "A call came again, with its key, to another server, because the first had died.")
+            _one_for_each(before, await server.runs())
+            for _ in range(2):
+                _no_price(await server.ask(key[::-1], "NOPE"))
     finally:
-        await asyncio.gather(*(end(client.get_workflow_handle(id)) for id in starts.runs.values()))
+        await asyncio.gather(*(end(client.get_workflow_handle(id)) for _, id in watch.started))
     return (
         "Two calls with one key, at the same time, later and from another process, were answered by one workflow, also "
         "when the first caller had died. Two keys were two workflows, and what failed kept its reason."
@@ -120,85 +96,79 @@ class _Server:
 
     Args:
         client: Of the namespace of the checks.
-        starts: What that client starts.
+        watch: Sees which workflows that client asks for.
         price: The learner's.
     """
 
-    def __init__(self, client: Client, starts: _Starts, price: Price) -> None:
-        self._client, self._starts, self._price = client, starts, price
-        self._elsewhere = _loaded_again(price)
+    def __init__(self, client: Client, watch: Watch, price: Price) -> None:
+        self._client, self._watch, self._price = client, watch, price
 
-    async def called_twice(self) -> tuple[str, list[asyncio.Task[Any]]]:
-        """Two calls with one key at the same time: the key, and the calls, which still wait."""
-        key = str(uuid.uuid4())
-        return key, [await self._begun(key), asyncio.create_task(self._ask(key))]
-
-    async def left_alone(self) -> str:
-        """A server that dies while its caller waits: the key of the call."""
-        key = str(uuid.uuid4())
-        caller = await self._begun(key)
-        caller.cancel()
-        await asyncio.wait([caller])
-        return key
-
-    async def _begun(self, key: str) -> asyncio.Task[Any]:
-        """A call whose workflow has been asked for."""
-        asked = self._starts.done
-        call = asyncio.create_task(self._ask(key))
-        while self._starts.done == asked and not call.done():
-            await asyncio.sleep(0.01)
-        return call
-
-    async def answers(self, twins: tuple[str, list[asyncio.Task[Any]]], left: str) -> None:
-        """Finance works: each call has its answer, and each key one workflow.
+    async def ask(self, key: str, ticker: str = _TICKER, elsewhere: bool = False) -> Any:
+        """Call the function: what it gives, or what it raises.
 
         Args:
-            twins: From ``called_twice``.
-            left: From ``left_alone``.
-
-        Raises:
-            Wrong: It is not so.
+            key: Names the call.
+            ticker: Of the stock.
+            elsewhere: Whether another process asks.
         """
-        for start in self._starts.asked:
-            if (start.workflow, start.task_queue) != ("PriceStock", "finance"):
-                raise expected("PriceStock on the task queue finance", f"{start.workflow} on {start.task_queue}")
-        key, calls = twins
-        for call in calls:
-            _look(await call, "Two calls came with one key, at the same time.")
-        _look(await self._ask(key), "A call came again, with its key, when its workflow had ended.")
-        again = "A call came again, with its key, to a server that had been restarted."
-        _look(await self._ask(key, price=self._elsewhere), again)
-        died = "A server died while it waited, and the call came again, to another one."
-        _look(await self._ask(left, price=self._elsewhere), died)
-        if (begun := len(self._starts.runs)) == 0:
-            advice = "Finance's workflow finds out what a stock costs: `client.execute_workflow(PriceStock.run, …)`."
-            raise Wrong("`price` gave an answer, and Finance was not asked.", advice)
-        if begun < 2:
-            advice = "Today's and tomorrow's questions about one stock are two calls. The key names the call:"
-            raise Wrong("Two calls with two keys began one workflow.", f"{advice} {_ID}.")
-        if begun > 2:
-            advice = f"Temporal keeps the ids of workflows, and a process forgets. {_ID}, and {_REFUSE}. {_CATCH}"
-            raise Wrong(f"Calls with two keys, made again and again, began {begun} workflows.", advice)
-
-    async def unknown_ticker(self) -> None:
-        """A ticker that is not traded, twice with one key."""
-        key, reason = str(uuid.uuid4()), "No stock NOPE is traded"
-        for _ in range(2):
-            result = await self._ask(key, "NOPE")
-            if not (isinstance(result, BaseException) and any(reason in line for line in describe(result))):
-                advice = "A failure is for the caller, with its reason. Catch only `WorkflowAlreadyStartedError`."
-                raise expected(f"a failure with {reason!r}, also the second time", repr(result), advice)
-
-    async def _ask(self, key: str, ticker: str = _TICKER, price: Price | None = None) -> Any:
-        """What a call gives, or what it raises."""
         try:
-            made = (price or self._price)(self._client, ticker, key)
+            price = _loaded_again(self._price) if elsewhere else self._price
+            made = price(self._client, ticker, key)
             result = await made if inspect.isawaitable(made) else made
         except Exception as error:
             return error
         if inspect.iscoroutine(result):
             result.close()
         return result
+
+    async def begun(self, key: str) -> asyncio.Task[Any]:
+        """A call whose workflow the server knows, or which has ended without one.
+
+        Args:
+            key: Names the call.
+        """
+        before = len(self._watch.started)
+        call = asyncio.create_task(self.ask(key))
+        while not call.done() and not (len(self._watch.started) > before and await self.runs(before)):
+            await asyncio.sleep(0.01)
+        return call
+
+    async def runs(self, since: int = 0) -> dict[str, str]:
+        """The latest run of each workflow, by id.
+
+        Args:
+            since: How many of those that were asked for first do not matter.
+        """
+        runs = {}
+        for _, id in self._watch.started[since:]:
+            with contextlib.suppress(RPCError):  # it has not begun yet
+                runs[id] = (await self._client.get_workflow_handle(id).describe()).run_id
+        return runs
+
+
+def _one_for_each(before: dict[str, str], after: dict[str, str]) -> None:
+    """Look whether two keys were two workflows, and stayed the same.
+
+    Args:
+        before: The runs when each of them had been asked for once.
+        after: The runs when that had happened again and again.
+    """
+    if not after:
+        advice = "Finance's workflow finds out what a stock costs: `client.execute_workflow(PriceStock.run, …)`."
+        raise Wrong("`price` gave an answer, and Finance was not asked.", advice)
+    if len(after) == 1:
+        advice = "Today's and tomorrow's questions about one stock are two calls. The key names the call:"
+        raise Wrong("Two calls with two keys began one workflow.", f"{advice} {_ID}.")
+    if before != after:
+        advice = f"Temporal keeps the ids of workflows, and a process forgets. {_ID}, and {_REFUSE}. {_CATCH}"
+        raise Wrong("A call came again, with its key, and began another workflow.", advice)
+
+
+def _no_price(result: Any) -> None:
+    reason = "No stock NOPE is traded"
+    if not (isinstance(result, BaseException) and any(reason in line for line in describe(result))):
+        advice = "A failure is for the caller, with its reason. Catch only `WorkflowAlreadyStartedError`."
+        raise expected(f"a failure with {reason!r}, each time it is asked", repr(result), advice)
 
 
 def _look(result: Any, when: str) -> None:
@@ -210,7 +180,7 @@ def _look(result: Any, when: str) -> None:
     price = StockPrice(_TICKER, round(QUOTES[_TICKER] * (1 + FEE), 2))
     if isinstance(result, WorkflowAlreadyStartedError):
         raise Wrong(f"{when} It was refused: {result}", _CATCH)
-    if isinstance(result, BaseException) and not isinstance(result, tc.WorkflowFailureError):
+    if isinstance(result, BaseException) and not isinstance(result, WorkflowFailureError):
         raise result
     if result != price:
         saw = describe(result)[-1].strip() if isinstance(result, BaseException) else repr(result)
@@ -219,15 +189,9 @@ def _look(result: Any, when: str) -> None:
 
 
 def _loaded_again(price: Price) -> Price:
-    """The function as another process has it, without what this one keeps in variables; itself where that fails."""
-    module = sys.modules.get(price.__module__)
+    """The function as another process has it, without what this one keeps in variables; itself if it has no file."""
     try:
-        spec = importlib.util.spec_from_file_location(price.__module__, str(module.__file__))  # type: ignore[union-attr]
-        assert spec is not None
-        assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
-        again: Price = getattr(loaded, price.__name__)
+        again: Price = runpy.run_path(inspect.getfile(price), run_name=price.__module__)[price.__name__]
         return again
     except Exception:
         return price
