@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -35,6 +35,8 @@ from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.workshop import Workshop
+
+_MOST_CALLS = 20
 
 # 10.1
 
@@ -72,8 +74,8 @@ async def exposed(ws: Workshop, answer: Any) -> str:
         answered = await turn(talk, "Convert 250 dollars to EUR, and what is the price of ACME?")
         _found({tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS, "An agent")
         _led(answered.reply, "225", "120.6")
-        async with McpClient(Gateway(_connecting(ws), [ENDPOINT]).server) as gateway:
-            names = {tool.name for tool in (await gateway.list_tools()).tools}
+        async with McpClient(Gateway(partial(quiet_client, ws), [ENDPOINT]).server) as gateway:
+            names = await _listed(gateway)
             result = await gateway.call_tool("convert", {"dollars": 40, "currency": "JPY"})
         _found(names, "A client of the gateway")
         _led(_text(result), "6080")
@@ -124,6 +126,21 @@ def _led(reply: str, *parts: str) -> None:
             raise expected(f"a reply with {part!r}", repr(reply), f"What is listed must be Finance's own. {_LISTS}")
 
 
+async def _listed(mcp: McpClient) -> set[str]:
+    """The tools that a client finds. It asks again where Finance's directory was out of time on a slow machine."""
+    for _ in range(_MOST_CALLS):
+        try:
+            return {tool.name for tool in (await mcp.list_tools()).tools}
+        except MCPError as error:
+            if "TimedOut" not in str(error):
+                raise
+    raise _too_slow()
+
+
+def _too_slow() -> WorkshopError:
+    return WorkshopError("This machine is too slow just now.", then="Stop what else runs on it, and check again.")
+
+
 def _text(result: CallToolResult) -> str:
     return "\n".join(str(getattr(content, "text", content)) for content in result.content)
 
@@ -132,7 +149,6 @@ def _text(result: CallToolResult) -> str:
 
 _TOKEN = "only-for-you"
 _LIMIT, _LEAST, _MOST = "`timedelta(seconds=5)`", timedelta(seconds=4), timedelta(seconds=6)
-_MOST_CALLS = 20
 _REFUSED = (401, 403, 421)
 _APP = "`Gateway(connect, [ENDPOINT], timedelta(seconds=5)).app(TOKEN)`"
 
@@ -149,7 +165,9 @@ _APP = "`Gateway(connect, [ENDPOINT], timedelta(seconds=5)).app(TOKEN)`"
 async def guarded(ws: Workshop, answer: Any) -> str:
     """Over HTTP: callers with the token alone, Finance's tools alone, and five seconds for a call."""
     token = getattr(answer, "__globals__", {}).get("TOKEN", _TOKEN)
-    app = _made(answer, f"A gateway takes `connect`, a list of endpoints and a limit: {_APP}.", _connecting(ws))
+    app = _made(
+        answer, f"A gateway takes `connect`, a list of endpoints and a limit: {_APP}.", partial(quiet_client, ws)
+    )
     if not isinstance(app, Starlette):
         raise expected("the application that `app` makes", repr(app), f"Compare: {_APP}.")
     async with other_teams(ws), contextlib.AsyncExitStack() as served:
@@ -164,13 +182,6 @@ async def guarded(ws: Workshop, answer: Any) -> str:
         "Without the token, and with another one, nobody was let in. With it, a client found Finance's tools alone and "
         "got a price. Temporal gives each call five seconds."
     )
-
-
-def _connecting(ws: Workshop) -> Callable[[], Awaitable[Client]]:
-    async def connect() -> Client:
-        return await quiet_client(ws)
-
-    return connect
 
 
 async def _refuses(url: str, token: str) -> None:
@@ -202,7 +213,7 @@ async def _serves(client: Client, url: str, token: str) -> None:
         http = httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=None, trust_env=False)
         async with http, McpClient(streamable_http_client(url, http_client=http)) as mcp:
             try:
-                names = {tool.name for tool in (await mcp.list_tools()).tools}
+                names = await _listed(mcp)
                 saw = _text(await mcp.call_tool("stock_price", {"ticker": "ACME"}, meta=meta))
             except MCPError as error:
                 saw = str(error)
@@ -219,5 +230,4 @@ async def _serves(client: Client, url: str, token: str) -> None:
             raise expected("five seconds for each call", took, f"The third argument is the limit: {_LIMIT}.")
         if call.status != NexusOperationExecutionStatus.TIMED_OUT:
             return _led(saw, "120.6")
-    what = "No call had its answer within five seconds: this machine is too slow just now."
-    raise WorkshopError(what, then="Stop what else runs on it, and check again.")
+    raise _too_slow()

@@ -100,11 +100,6 @@ async def no_limit(self: Base71, messages: list[Message]) -> Answer:
     return await self.with_call(messages, call)
 
 
-@routing
-async def endpoint_of_it(self: Base71, messages: list[Message]) -> Answer:
-    return await self.with_tools(messages, *tools(self.chat), self.convert("it"))
-
-
 RATES = {"EUR": 0.9, "GBP": 0.77, "JPY": 152.0}
 
 
@@ -133,13 +128,6 @@ async def always_euros(self: Base71, messages: list[Message]) -> Answer:
         return await self.convert().call(Amount(amount.dollars, "EUR"))
 
     return await self.with_call(messages, call)
-
-
-@routing
-async def append_returns_none(self: Base71, messages: list[Message]) -> Answer:
-    mine: Any = tools(self.chat).append(self.convert())  # type: ignore[func-returns-value]
-    ask = partial(ask_model, self.chat)
-    return await loop.answer("Use your tools.", messages, mine, ask, self.note)
 
 
 # 7.2
@@ -249,24 +237,6 @@ async def catches_nothing(self: Base72, query: StockQuery) -> str:
 
 
 @pricing
-async def no_limit_72(self: Base72, query: StockQuery) -> str:
-    try:
-        price = await asked(query, None)
-    except NexusOperationError as error:
-        return f"Error: {reason(error)}"
-    return f"{price.ticker} costs {price.price} dollars."
-
-
-@pricing
-async def five_seconds(self: Base72, query: StockQuery) -> str:
-    try:
-        price = await asked(query, timedelta(seconds=5))
-    except NexusOperationError as error:
-        return f"Error: {reason(error)}"
-    return f"{price.ticker} costs {price.price} dollars."
-
-
-@pricing
 async def says_error(self: Base72, query: StockQuery) -> str:
     try:
         price = await asked(query)
@@ -306,17 +276,13 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "only convert": (only_convert, "can no longer call"),
         "no limit": (no_limit, "your call waits for 9 days"),
         "arithmetic": (arithmetic, "Finance was not asked to convert"),
-        "IT's endpoint": (endpoint_of_it, "Finance was not asked to convert"),
         "swallows": (swallows, "the loop gives the reason to the model"),
         "always euros": (always_euros, "Expected a reply with '6080'"),
-        "append": (append_returns_none, "'NoneType' object is not iterable"),
     },
     "7.2": {
         "catches nothing": (catches_nothing, "raised an error, and the model learned nothing"),
-        "no limit": (no_limit_72, "Let Temporal limit the call"),
         "a timer": (waits_itself, "Let Temporal limit the call"),
         "a timer, and gives up": (waits_no_longer, "find nexus operation handle"),
-        "five seconds": (five_seconds, "waits for 5 s; the limit is 3 s"),
         "tries again": (tries_again, "Call once, without a loop"),
         "the outermost": (says_error, "the innermost has Finance's words"),
         "made up": (last_known, "the user acts on it"),

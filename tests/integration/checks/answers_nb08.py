@@ -76,11 +76,6 @@ def stub(self: Base81) -> Agent[None]:
 
 
 @routing
-def only_before(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat))
-
-
-@routing
 def minutes(self: Base81) -> Agent[None]:
     return self.made(*tools(self.chat), self.convert(schedule_to_close_timeout=timedelta(minutes=4)))
 
@@ -206,18 +201,6 @@ def only_in_a_row(self: Base82) -> Any:
 
 
 @guarding
-def echoes(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
-        found = re.search(CARD, newest(input))
-        if found:
-            await tell()
-        return GuardrailFunctionOutput(f"I may not read {found and found[0]}.", found is not None)
-
-    return no_card_numbers
-
-
-@guarding
 def raises(self: Base82) -> Any:
     @input_guardrail(run_in_parallel=False)
     async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
@@ -247,7 +230,6 @@ RIGHT: dict[str, dict[str, Any]] = {
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
     "8.1": {
-        "only before": (only_before, "Finance was not asked to convert"),
         "minutes": (minutes, "your call waits for 4 min"),
         "no model": (no_model, "which the chat names"),
         "swallows": (swallows, "Catch nothing in your tool"),
@@ -258,7 +240,6 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "no await": (no_await, "Security heard of 0"),
         "refuses twenty digits": (refuses_longer, "Refuse nothing but 16 digits"),
         "only in a row": (only_in_a_row, "Expected a refusal"),
-        "echoes": (echoes, "Leave the number out"),
         "raises": (raises, "with its tripwire triggered"),
     },
 }

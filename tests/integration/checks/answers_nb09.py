@@ -81,19 +81,8 @@ async def ticker_id(client: Client, ticker: str, key: str) -> StockPrice:
         return await found(client, id).result()
 
 
-async def only_joins(client: Client, ticker: str, key: str) -> StockPrice:
-    return await run(client, ticker, key, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
-
-
 async def only_refuses(client: Client, ticker: str, key: str) -> StockPrice:
     return await run(client, ticker, key, id_reuse_policy=REFUSE)
-
-
-async def handle_only(client: Client, ticker: str, key: str) -> WorkflowHandle[Any, StockPrice]:
-    joining = WorkflowIDConflictPolicy.USE_EXISTING
-    return await client.start_workflow(
-        PriceStock.run, StockQuery(ticker), id=key, task_queue="finance", id_conflict_policy=joining
-    )
 
 
 async def swallows_failures(client: Client, ticker: str, key: str) -> StockPrice:
@@ -196,10 +185,8 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "a random id": (random_id, "began another workflow"),
         "the ticker": (ticker_id, "The key names the call"),
         "only refuses": (only_refuses, "Catch `WorkflowAlreadyStartedError`"),
-        "only joins": (only_joins, "began another workflow"),
         "remembers results": (remembers_results, "a process forgets"),
         "swallows failures": (swallows_failures, "A failure is for the caller"),
-        "a handle": (handle_only, "saw <temporalio.client"),
     },
     "9.2": {
         "denies": (denies, "What is forbidden can never be named in full"),

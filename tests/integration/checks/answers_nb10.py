@@ -56,17 +56,6 @@ def wrong_contract() -> DirectoryHandler:
     return DirectoryHandler({Finance: [Finance.stock_price, Exchange.convert]})
 
 
-@service_handler(service=Directory)
-class Renaming:
-    @sync_operation
-    async def tools(self, ctx: StartOperationContext, nothing: None) -> list[Tool]:
-        return [Tool(f"{t.name}_2", *list(vars(t).values())[1:]) for t in MADE._tools]
-
-
-def renamed() -> Renaming:
-    return Renaming()
-
-
 def a_dict() -> Any:
     return {Finance: [Finance.stock_price], Exchange: [Exchange.convert]}
 
@@ -141,7 +130,6 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "as before": (as_before, "Leave out calculate_roi"),
         "no convert": (no_convert, "What is not listed is not found: convert"),
         "wrong contract": (wrong_contract, "in its own contract's list"),
-        "renamed": (renamed, "Leave out convert_2"),
         "a dict": (a_dict, "Expected a `DirectoryHandler`"),
     },
     "10.2": {
