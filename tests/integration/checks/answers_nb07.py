@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
+import json
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,7 +13,6 @@ from temporalio.exceptions import ApplicationError, NexusOperationError
 
 with workflow.unsafe.imports_passed_through():
     from agents_of import agents_of
-    from pydantic import TypeAdapter
 
     from workshop_lib.agents import loop
     from workshop_lib.agents.conversation import Answer, Conversation, Message, reason
@@ -27,16 +27,15 @@ with workflow.unsafe.imports_passed_through():
 class Base71(Conversation):
     """All of exercise 7.1 but ``answer``."""
 
-    def convert(self, endpoint: str = ENDPOINT, service: Any = Exchange, seconds: float = 0) -> loop.Tool:
-        limit = timedelta(seconds=seconds or self.chat.tool_seconds)
-        return operation_tool(Exchange.convert, service, endpoint, limit)
+    def convert(self) -> loop.Tool:
+        limit = timedelta(seconds=self.chat.tool_seconds)
+        return operation_tool(Exchange.convert, Exchange, ENDPOINT, limit)
 
-    async def with_tools(self, messages: list[Message], *mine: Any, note: Any = True) -> Answer:
-        ask = partial(ask_model, self.chat)
-        return await loop.answer("Use your tools.", messages, mine, ask, self.note if note else None)
+    async def with_tools(self, messages: list[Message], *mine: Any) -> Answer:
+        return await loop.answer("Use your tools.", messages, mine, partial(ask_model, self.chat), self.note)
 
-    async def with_call(self, messages: list[Message], call: Any, description: str = "") -> Answer:
-        tool = loop.Tool("convert", description or loop.summary(Amount), Amount, call)
+    async def with_call(self, messages: list[Message], call: Any) -> Answer:
+        tool = loop.Tool("convert", loop.summary(Amount), Amount, call)
         return await self.with_tools(messages, *tools(self.chat), tool)
 
 
@@ -62,23 +61,6 @@ async def own_tool(self: Base71, messages: list[Message]) -> Answer:
 
     tool = loop.Tool("exchange_rates", "Convert dollars to euros, pounds or yen.", Amount, call)
     return await self.with_tools(messages, tool, *tools(self.chat))
-
-
-@routing
-async def own_loop(self: Base71, messages: list[Message]) -> Answer:
-    mine = [*tools(self.chat), self.convert()]
-    new: list[Message] = []
-    while True:
-        said = await ask_model(self.chat, messages + new, [tool.schema for tool in mine])
-        new.append(said)
-        if not said.get("tool_calls"):
-            return Answer(said["content"], new)
-        for call in said["tool_calls"]:
-            name, arguments = call["function"]["name"], call["function"]["arguments"]
-            number = self.note("call", arguments, name)
-            text, _ = await loop.use(mine, name, arguments)
-            self.note("result", text, name, number)
-            new.append({"role": "tool", "tool_call_id": call["id"], "content": text})
 
 
 @routing
@@ -139,21 +121,16 @@ class Base72(Conversation):
     answered_by = "stock_price"
 
     async def answer(self, messages: list[Message]) -> Answer:
-        new: list[Message] = []
         tool = loop.Tool("stock_price", loop.summary(StockQuery), StockQuery, self.stock_price)
-        for _ in range(5):
-            said = await ask_model(self.chat, messages + new, [tool.schema])
-            new.append(said)
-            if not said.get("tool_calls"):
-                return Answer(said["content"], new)
-            for call in said["tool_calls"]:
-                arguments = call["function"]["arguments"]
-                number = self.note("call", arguments, tool.name)
-                query = TypeAdapter(StockQuery).validate_json(arguments)
-                text = await self.stock_price(query)
-                self.note("result", text, tool.name, number)
+        new: list[Message] = []
+        while True:
+            new.append(await ask_model(self.chat, messages + new, [tool.schema]))
+            if not new[-1].get("tool_calls"):
+                return Answer(new[-1]["content"], new)
+            for call in new[-1]["tool_calls"]:
+                given = json.loads(call["function"]["arguments"])
+                text = await self.stock_price(StockQuery(**given))
                 new.append({"role": "tool", "tool_call_id": call["id"], "content": text})
-        raise ApplicationError("Five rounds, and no answer.", non_retryable=True)
 
     async def stock_price(self, query: StockQuery) -> Any:
         raise ApplicationError("not solved yet", non_retryable=True)
@@ -268,7 +245,7 @@ async def last_known(self: Base72, query: StockQuery) -> str:
 
 
 RIGHT: dict[str, dict[str, Any]] = {
-    "7.1": {"as in the solution": solution, "a tool of its own": own_tool, "a loop of its own": own_loop},
+    "7.1": {"as in the solution": solution, "a tool of its own": own_tool},
     "7.2": {"as in the solution": told, "starts and waits": started_first, "waits beside it": waits_beside},
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
