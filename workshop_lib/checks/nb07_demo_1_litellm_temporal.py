@@ -146,7 +146,8 @@ def _patient(turn: Turn) -> None:
     beside = [timer for timer in timers if timer not in apart]
     limit = limit_of(call)
     longest = min([limit, *map(_length, beside)]) + sum(map(_length, apart), timedelta(0))
-    gave_up = beside and all(timer.closed for timer in beside) and not call.closed and not turn.answered
+    open_steps = [step for step in turn.steps if not step.closed and step.kind != "update"]
+    gave_up = bool(beside) and open_steps == [call] and not turn.answered  # and waits for the call all the same
     if limit < _LEAST:
         what = f"The call may take {spoken(limit)}. The server does not send one that has less than 1.6 s left."
         raise Wrong(what, "On a busy day your user gets no answer at all. Give it three seconds.")
