@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from temporalio.common import RetryPolicy
+
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.trial import one_activity
 from workshop_lib.workshop import Workshop
@@ -21,7 +23,7 @@ async def greet_by_name(ws: Workshop, answer: Any) -> str:
     """Run the learner's activity in a real workflow, for two names."""
     async with one_activity(ws, answer) as run:
         for name in ("Ann", "Bob"):
-            said, failure, _ = await run(name, {"maximum_attempts": 1})
+            said, failure, _ = await run(name, RetryPolicy(maximum_attempts=1))
             if failure or said != f"Hello, {name}!":
                 raise _mistake(name, said, failure)
     return 'A workflow ran your activity twice, and got "Hello, Ann!" and "Hello, Bob!".'

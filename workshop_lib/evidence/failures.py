@@ -66,6 +66,7 @@ _ADVICE = (
         "Ask for it: `await workflow.execute_activity(…)`, not a plain call.",
     ),
     ("unhandled errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
+    ("must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
     ("has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
     ("'int' object has no attribute", "Is a number given where something else is expected, such as a `timedelta`?"),
     ("required positional argument", "The arguments of a call do not fit the function that it names."),

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.orders.data import Order
 
 REMEMBERED: dict[str, str] = {}
+TENTH, SECOND = timedelta(milliseconds=100), timedelta(seconds=1)
 DEMO: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=1.5),
     "retry_policy": RetryPolicy(
@@ -55,11 +56,6 @@ def remembers(order: Order) -> str:
 
 
 @activity.defn
-def returns_nothing(order: Order) -> None:
-    charge(order, order.id)
-
-
-@activity.defn
 def stub(order: Order) -> str:
     raise ApplicationError("not solved yet", non_retryable=True)
 
@@ -68,73 +64,41 @@ def order_id(order: Order) -> str:
     return order.id
 
 
-def no_key(order: Order) -> None:
-    return None
-
-
 def random_key(order: Order) -> str:
     return str(uuid.uuid4())
-
-
-def clock_key(order: Order) -> str:
-    return str(time.time_ns())
-
-
-def attempt_key(order: Order) -> str:
-    return f"{order.id}-{activity.info().attempt}"
-
-
-def order_key(order: Order) -> Any:
-    return order
-
-
-def fixed_key(order: Order) -> str:
-    return "charge"
 
 
 def activity_key(order: Order) -> str:
     return activity.info().activity_id
 
 
-def customer_key(order: Order) -> str:
-    return order.customer
-
-
 class _Undoing:
-    """What the answers to 2.3 have in common: three steps, and an undo that goes wrong in its own way."""
+    """What the answers to 2.3 have in common: three steps, and an undo that can go wrong."""
 
-    steps: tuple[Any, ...] = (prepare_shipment, charge_once, ship_order)
-    undo: tuple[Any, ...] = (release_shipment, refund_customer)
+    undo: tuple[Any, ...] = (release_shipment, refund_customer, None)
     noted_after = False
     backwards = True
-    raises = True
-    also_when_well = False
     on_these: type[Exception] = Exception
 
-    async def go(self, order: Order) -> Any:
+    async def go(self, order: Order) -> str:
         undo: list[Any] = []
-        result: Any = None
         try:
-            for number, step in enumerate(self.steps):
-                todo = [self.undo[number]] if number < len(self.undo) and self.undo[number] else []
-                undo += [] if self.noted_after else todo
+            for step, its_undo in zip((prepare_shipment, charge_once, ship_order), self.undo, strict=True):
+                undo += [its_undo] if its_undo and not self.noted_after else []
                 result = await do(step, order)
-                undo += todo if self.noted_after else []
+                undo += [its_undo] if its_undo and self.noted_after else []
+            return str(result)
         except self.on_these:
             for step in reversed(undo) if self.backwards else undo:
                 await do(step, order)
-            if self.raises:
-                raise
-        if self.also_when_well:
-            await do(refund_customer, order)
-        return result
+            raise
 
 
 @workflow.defn
 class Right(_Undoing):
     @workflow.run
     async def run(self, order: Order) -> str:
-        return str(await self.go(order))
+        return await self.go(order)
 
 
 @workflow.defn
@@ -156,21 +120,12 @@ class ByHand:
 
 
 @workflow.defn
-class NoUndo(_Undoing):
-    undo = ()
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return str(await self.go(order))
-
-
-@workflow.defn
 class NoRelease(_Undoing):
-    undo = (None, refund_customer)
+    undo = (None, refund_customer, None)
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        return str(await self.go(order))
+        return await self.go(order)
 
 
 @workflow.defn
@@ -179,7 +134,7 @@ class Forwards(_Undoing):
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        return str(await self.go(order))
+        return await self.go(order)
 
 
 @workflow.defn
@@ -188,7 +143,7 @@ class NotedAfter(_Undoing):
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        return str(await self.go(order))
+        return await self.go(order)
 
 
 @workflow.defn
@@ -197,7 +152,7 @@ class CatchesTheWrongOne(_Undoing):
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        return str(await self.go(order))
+        return await self.go(order)
 
 
 @workflow.defn
@@ -213,31 +168,6 @@ class OnePathOnly:
             await do(refund_customer, order)
             await do(release_shipment, order)
             raise
-
-
-@workflow.defn
-class Swallows(_Undoing):
-    raises = False
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return str(await self.go(order))
-
-
-@workflow.defn
-class UndoesAlways(_Undoing):
-    also_when_well = True
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return str(await self.go(order))
-
-
-@workflow.defn
-class ReturnsNothing(_Undoing):
-    @workflow.run
-    async def run(self, order: Order) -> None:
-        await self.go(order)
 
 
 @workflow.defn
@@ -276,13 +206,6 @@ def no_heartbeat(order: str) -> None:
 
 
 @activity.defn
-def no_details(order: str) -> None:
-    for item in range(1, 13):
-        pack_one(order, item)
-        activity.heartbeat()
-
-
-@activity.defn
 def skips_one(order: str) -> None:
     noted = activity.info().heartbeat_details
     for item in range(noted[0] + 2 if noted else 1, 13):
@@ -308,3 +231,51 @@ def not_a_list(order: str) -> None:
 @activity.defn
 def stub_packing(order: str) -> None:
     raise ApplicationError("not solved yet", non_retryable=True)
+
+
+def policy(**change: Any) -> RetryPolicy:
+    settings = {"initial_interval": TENTH, "maximum_interval": SECOND, "non_retryable_error_types": ["CardDeclined"]}
+    return RetryPolicy(**{**settings, **change})
+
+
+RIGHT = {
+    "2.1": {
+        "more that is final": policy(non_retryable_error_types=["CardDeclined", "Refunded"]),
+        "always the same pause": policy(backoff_coefficient=1.0, maximum_interval=None),
+    },
+    "2.2": {"the order": charging(order_id), "the workflow": in_async},
+    "2.3": {"a list": Right, "nested": ByHand},
+    "2.4": {"the last item": goes_on, "all items": goes_on_with_a_list},
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "2.1": {
+        "untouched": (RetryPolicy(), '"CardDeclined"'),
+        "three attempts": (policy(maximum_attempts=3), "gave up after 3 attempts"),
+        "a late first retry": (policy(initial_interval=SECOND), "first retry after 100 ms, saw 1 s"),
+        "no longest pause": (policy(maximum_interval=None), "grow to 10 s"),
+        "a text": (policy(non_retryable_error_types="CardDeclined"), "a list of texts"),
+        "a number": (policy(initial_interval=0.1), "A pause is a `timedelta(seconds=…)`"),
+    },
+    "2.2": {
+        "no key": (charging(lambda order: None), "Send a key: `charge(order, key=…)`"),
+        "uuid4": (charging(random_key), "not from a clock, a random number"),
+        "not a text": (charging(lambda order: order), "the key is a text"),
+        "the activity's id": (charging(activity_key), "Another order needs another key"),
+        "a memory": (remembers, "What a process remembers dies with it"),
+    },
+    "2.3": {
+        "the wrong exception": (CatchesTheWrongOne, "a failed step raises `ActivityError`"),
+        "no release": (NoRelease, "Undo `prepare_shipment`, too"),
+        "forwards": (Forwards, "the last one first"),
+        "noted after": (NotedAfter, "*before* you charge"),
+        "one path only": (OnePathOnly, "Declan, whose card is declined: expected prepare, release"),
+    },
+    "2.4": {
+        "no heartbeat": (no_heartbeat, "Send `activity.heartbeat(item)` after each item"),
+        "one too far": (skips_one, "The next item is that plus one"),
+        "noted too early": (noted_too_early, "when its item is packed, not before"),
+        "not a list": (not_a_list, "fails each time: TypeError"),
+        "not an activity": (pack_one, "Keep `@activity.defn`"),
+    },
+}
+STUBS = {"2.2": stub, "2.3": Stub, "2.4": stub_packing}

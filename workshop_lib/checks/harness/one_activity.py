@@ -6,7 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.api.common.v1 import RetryPolicy as Message
 from temporalio.common import RetryPolicy
+
+
+def as_message(retries: RetryPolicy) -> Message:
+    """A retry policy as it can be sent to a Workflow."""
+    message = Message()
+    retries.apply_to_proto(message)
+    return message
 
 
 @workflow.defn
@@ -14,15 +22,19 @@ class OneActivity:
     """Run one activity."""
 
     @workflow.run
-    async def run(self, name: str, given: Any, limits: dict[str, float], retries: dict[str, Any]) -> Any:
+    async def run(self, name: str, given: Any, retries: Message, heartbeat_seconds: float | None = None) -> Any:
         """Return what the activity returns.
 
         Args:
             name: The activity's registered name.
             given: Its argument.
-            limits: The activity's timeouts in seconds, such as ``{"start_to_close_timeout": 5}``.
-            retries: The fields of a ``RetryPolicy``, its intervals in seconds.
+            retries: Its retry policy.
+            heartbeat_seconds: How long it may be silent.
         """
-        pauses = {key: timedelta(seconds=retries[key]) for key in retries if key.endswith("_interval")}
-        timeouts: dict[str, Any] = {key: timedelta(seconds=limits[key]) for key in limits}
-        return await workflow.execute_activity(name, given, retry_policy=RetryPolicy(**retries | pauses), **timeouts)
+        return await workflow.execute_activity(
+            name,
+            given,
+            start_to_close_timeout=timedelta(seconds=20),
+            heartbeat_timeout=timedelta(seconds=heartbeat_seconds) if heartbeat_seconds else None,
+            retry_policy=RetryPolicy.from_proto(retries),
+        )

@@ -134,9 +134,4 @@ def wrong_code(failure: str) -> Wrong:
     Args:
         failure: From its history.
     """
-    if "must have start_to_close_timeout" in failure:
-        return Wrong(
-            f"An activity was asked for without a limit: {failure}",
-            "Give each call `start_to_close_timeout=timedelta(seconds=5)`.",
-        )
     return Wrong(f"Your workflow's code fails each time it is run: {failure}", advice(failure) or "Fix that line.")

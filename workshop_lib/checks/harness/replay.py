@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import (
     Interceptor,
@@ -27,15 +28,18 @@ async def asked_after_timer(client: Client, handle: WorkflowHandle[Any, Any], wo
     """
     events = list((await handle.fetch_history()).events)
     timer = next(event for event in events if event.HasField("timer_started_event_attributes"))
-    for name in ("TIMER_FIRED", "WORKFLOW_TASK_SCHEDULED", "WORKFLOW_TASK_STARTED"):
-        event = type(timer)(event_id=len(events) + 1, event_type=EventType.Value(f"EVENT_TYPE_{name}"))
-        event.event_time.CopyFrom(events[-1].event_time)
-        events.append(event)
-    fired, scheduled, started = events[-3:]
-    fired.timer_fired_event_attributes.timer_id = timer.timer_started_event_attributes.timer_id
-    fired.timer_fired_event_attributes.started_event_id = timer.event_id
-    scheduled.workflow_task_scheduled_event_attributes.attempt = 1
-    started.workflow_task_started_event_attributes.scheduled_event_id = scheduled.event_id
+    added = {
+        "timer_fired": {
+            "timer_id": timer.timer_started_event_attributes.timer_id,
+            "started_event_id": timer.event_id,
+        },
+        "workflow_task_scheduled": {"attempt": 1},
+        "workflow_task_started": {"scheduled_event_id": len(events) + 2},
+    }
+    for name, attributes in added.items():
+        kind = EventType.Value(f"EVENT_TYPE_{name.upper()}")
+        content: dict[str, Any] = {f"{name}_event_attributes": attributes, "event_time": timer.event_time}
+        events.append(HistoryEvent(event_id=len(events) + 1, event_type=kind, **content))
     noting = _Noting()
     replayer = Replayer(workflows=[workflow], interceptors=[noting], data_converter=client.data_converter)
     await replayer.replay_workflow(WorkflowHistory(handle.id, events), raise_on_replay_failure=False)

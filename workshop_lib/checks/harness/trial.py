@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client, Interceptor, Plugin, WorkflowFailureError, WorkflowHandle
+from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.one_activity import OneActivity
+from workshop_lib.checks.harness.one_activity import OneActivity, as_message
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
@@ -60,7 +61,7 @@ def expect(
     outcome: Outcome,
     what: str,
     *,
-    effects: Sequence[str | set[str]] | None = None,
+    effects: Sequence[list[str]] = (),
     result: Any = _ANYTHING,
     fails: bool = False,
     advice: str = "Compare the two: which line of your code makes the difference?",
@@ -70,7 +71,7 @@ def expect(
     Args:
         outcome: What happened.
         what: What kind of order it was, such as ``A good order``.
-        effects: What the ledger should show, in order; what is in a set may come in any order. Not judged if None.
+        effects: What the ledger may show, each in order. Not judged if there is none.
         result: What the workflow should have returned. Anything is right if it is not given.
         fails: Whether the workflow should have failed.
         advice: What to say beside ``expected … saw …``.
@@ -78,33 +79,19 @@ def expect(
     Raises:
         Wrong: Something else happened.
     """
-    expected, saw = [], []
-    if effects is not None and not _in_order(outcome.effects, effects):
-        expected.append(", ".join(each if isinstance(each, str) else " and ".join(sorted(each)) for each in effects))
-        saw.append(outcome.seen)
-    if fails != bool(outcome.failure):
-        expected.append("a failed workflow" if fails else "a workflow that completes")
-        saw.append(f"the failure {outcome.failure}" if outcome.failure else f"the result {outcome.result!r}")
-    elif result is not _ANYTHING and _plain(outcome.result) != _plain(result):
-        expected.append(f"the result {result!r}")
-        saw.append(f"the result {outcome.result!r}")
-    if expected:
-        raise Wrong(f"{what}: expected {'; '.join(expected)}. Saw {'; '.join(saw)}.", advice)
+    right = result is _ANYTHING or _json(outcome.result) == _json(result)
+    if fails == bool(outcome.failure) and (fails or right) and (not effects or outcome.effects in effects):
+        return
+    ledger = [" or ".join(", ".join(each) or "nothing" for each in effects)] if effects else []
+    wanted = "a failure" if fails else "a result" if result is _ANYTHING else f"the result {result!r}"
+    expected = "; then ".join([*ledger, wanted])
+    end = f"the failure {outcome.failure}" if outcome.failure else f"the result {outcome.result!r}"
+    raise Wrong(f"{what}: expected {expected}. Saw {'; then '.join([outcome.seen, end])}.", advice)
 
 
-def _in_order(effects: Sequence[str], wanted: Sequence[str | set[str]]) -> bool:
-    rest = list(effects)
-    for each in wanted:
-        some = {each} if isinstance(each, str) else each
-        if sorted(rest[: len(some)]) != sorted(some):
-            return False
-        del rest[: len(some)]
-    return not rest
-
-
-def _plain(value: Any) -> Any:
+def _json(value: Any) -> str:
     # Without a type, a client gets a dict where the workflow returned a dataclass.
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    return json.dumps(value, default=vars, sort_keys=True)
 
 
 class Trial:
@@ -260,8 +247,8 @@ async def one_activity(ws: Workshop, answer: Any) -> AsyncIterator[Callable[...,
         answer: What the learner handed in.
 
     Yields:
-        A function that runs the activity in a workflow to its end. It takes the activity's argument, the fields of a
-        retry policy (intervals in seconds) and ``attempts``, and returns what ``ended`` returns.
+        A function that runs the activity in a workflow to its end. It takes the activity's argument and the retry
+        policy, and returns what ``ended`` returns.
 
     Raises:
         Wrong: The answer is not an activity.
@@ -269,11 +256,12 @@ async def one_activity(ws: Workshop, answer: Any) -> AsyncIterator[Callable[...,
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[answer]) as client:
 
-        async def run(given: Any, retries: dict[str, Any], *, attempts: int = 3) -> tuple[Any, str, History]:
-            arguments = [name, given, {"start_to_close_timeout": 20}, retries]
-            handle = await client.start_workflow(OneActivity.run, args=arguments, id=ws.id("check"), task_queue=queue)
+        async def run(given: Any, retries: RetryPolicy) -> tuple[Any, str, History]:
+            handle = await client.start_workflow(
+                OneActivity.run, args=[name, given, as_message(retries)], id=ws.id("check"), task_queue=queue
+            )
             try:
-                return await ended(handle, attempts=attempts)
+                return await ended(handle, attempts=10)
             finally:
                 await end(handle)
 
