@@ -142,7 +142,9 @@ def _patient(turn: Turn) -> None:
     if not turn.calls or not (turn.answered or turn.resting):
         return
     call, timers = turn.calls[0], [step for step in turn.steps if step.kind == "timer"]
-    apart = [timer for timer in timers if call.closed is not None and timer.scheduled >= call.closed]
+    ends = [step.closed for step in (call, *timers) if step.closed]
+    before = [timer for timer in timers if timer.closed and timer.closed <= call.scheduled]
+    apart = before + [timer for timer in timers if any(timer.scheduled >= end for end in ends)]
     beside = [timer for timer in timers if timer not in apart]
     limit = limit_of(call)
     longest = min([limit, *map(_length, beside)]) + sum(map(_length, apart), timedelta(0))
