@@ -148,8 +148,8 @@ def _patient(turn: Turn) -> None:
     beside = [timer for timer in timers if timer not in apart]
     limit = limit_of(call)
     longest = min([limit, *map(_length, beside)]) + sum(map(_length, apart), timedelta(0))
-    open_steps = [step for step in turn.steps if not step.closed and step.kind != "update"]
-    gave_up = bool(beside) and open_steps == [call] and not turn.answered  # and waits for the call all the same
+    waits_for = sorted(step.kind for step in turn.steps if not step.closed)
+    gave_up = bool(beside) and waits_for == ["nexus operation", "update"]  # and waits for the call all the same
     if limit < _LEAST:
         what = f"The call may take {spoken(limit)}. The server does not send one that has less than 1.6 s left."
         raise Wrong(what, "On a busy day your user gets no answer at all. Give it three seconds.")
