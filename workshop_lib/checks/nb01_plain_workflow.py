@@ -8,12 +8,15 @@ from collections.abc import Awaitable
 from typing import Any
 
 import temporalio.client as tc
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+import temporalio.worker as tw
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ActivityHandle
 
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.recorded import look, until
-from workshop_lib.checks.harness.replay import asked_after_timer
 from workshop_lib.checks.harness.trial import NAMESPACE, Outcome, Trial, end, ended, expect, trial
 from workshop_lib.evidence.history import history
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
@@ -177,7 +180,7 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
         seen = await _updated(tried, "ship_now")
         advice = "An order that nobody cancels goes on as before."
         expect(seen, "An order with `ship_now`", effects=_GOOD, advice=advice)
-        if "charge_customer" not in await asked_after_timer(tried.client, await _waiting(tried), answer):
+        if "charge_customer" not in await _asked_after_timer(tried.client, await _waiting(tried), answer):
             raise Wrong(
                 "After three days `wait_condition` raises `TimeoutError`, and your workflow does not charge then.",
                 "Keep the `try` and `except TimeoutError` around the wait: then the order goes on as before.",
@@ -216,6 +219,58 @@ async def _updated(tried: Trial, name: str) -> Outcome:
         call.cancel()
     stuck = f"`{name}` was accepted, and the order goes on waiting: does the condition look at it?"
     return await tried.outcome(handle, stuck)
+
+
+async def _asked_after_timer(client: Client, handle: WorkflowHandle[Any, Any], workflow: type) -> list[str]:
+    """The activities that a run asks for from its beginning until its first timer has fired, and right after that.
+
+    Args:
+        client: Its data converter reads the run's arguments.
+        handle: The run, which waits for its first timer.
+        workflow: Its class.
+    """
+    events = list((await handle.fetch_history()).events)
+    timer = next(event for event in events if event.HasField("timer_started_event_attributes"))
+    added = {
+        "timer_fired": {
+            "timer_id": timer.timer_started_event_attributes.timer_id,
+            "started_event_id": timer.event_id,
+        },
+        "workflow_task_scheduled": {"attempt": 1},
+        "workflow_task_started": {"scheduled_event_id": len(events) + 2},
+    }
+    for name, attributes in added.items():
+        kind = EventType.Value(f"EVENT_TYPE_{name.upper()}")
+        content: dict[str, Any] = {f"{name}_event_attributes": attributes, "event_time": timer.event_time}
+        events.append(HistoryEvent(event_id=len(events) + 1, event_type=kind, **content))
+    noting = _NotesActivities()
+    replayer = tw.Replayer(workflows=[workflow], interceptors=[noting], data_converter=client.data_converter)
+    await replayer.replay_workflow(WorkflowHistory(handle.id, events), raise_on_replay_failure=False)
+    return noting.asked
+
+
+class _NotesActivities(tw.Interceptor):
+    """Notes which activities Workflows ask for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def workflow_interceptor_class(
+        self, input: tw.WorkflowInterceptorClassInput
+    ) -> type[tw.WorkflowInboundInterceptor]:
+        """See base class."""
+        asked = self.asked
+
+        class Outbound(tw.WorkflowOutboundInterceptor):
+            def start_activity(self, input: tw.StartActivityInput) -> ActivityHandle[Any]:
+                asked.append(input.activity)
+                return super().start_activity(input)
+
+        class Inbound(tw.WorkflowInboundInterceptor):
+            def init(self, outbound: tw.WorkflowOutboundInterceptor) -> None:
+                super().init(Outbound(outbound))
+
+        return Inbound
 
 
 @exercise(
