@@ -23,7 +23,7 @@ from temporalio.worker import Worker
 
 from workshop_lib.checks.harness.calling import Calling
 from workshop_lib.checks.harness.handled import Watch
-from workshop_lib.checks.harness.trial import NAMESPACE, end, ended
+from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, stop
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.offering import SETTINGS
@@ -113,7 +113,7 @@ class Team:
     async def stop(self) -> None:
         """Let nobody answer for it."""
         if self._running is not None:
-            await self.ws.stop(self._running)
+            await stop(self.ws, self._running)
             self._running = None
 
     async def give_back(self, before: tuple[str, str] | None) -> None:
