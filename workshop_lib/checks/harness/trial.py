@@ -251,10 +251,13 @@ async def stop(ws: Workshop, running: InProcessWorker) -> None:
     Raises:
         WorkshopError: It has not stopped after a minute.
     """
-    for _ in range(_STOPS - 1):
-        with contextlib.suppress(WorkshopError):  # asked again, it goes on waiting
-            return await ws.stop(running)
-    await ws.stop(running)
+    for left in reversed(range(_STOPS)):
+        try:
+            await ws.stop(running)  # asked again, it goes on waiting
+            return
+        except WorkshopError:
+            if not left:
+                raise
 
 
 @contextlib.asynccontextmanager
