@@ -1,10 +1,11 @@
 """The exercises of notebook 10: what a team's directory tells, and who may use the gateway, for what and how long."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
 import contextlib
 import inspect
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 from nexusrpc import get_service_definition
+from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from starlette.applications import Starlette
 from temporalio.client import Client
 from temporalio.common import NexusOperationExecutionStatus
@@ -30,8 +32,10 @@ from workshop_lib.demos import local
 from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
+from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.workshop import Workshop
@@ -45,6 +49,21 @@ _OFFERED = {"stock_price", "convert"}
 _OTHERS = {"jira_metrics", "get_ip", *(each.__name__ for each in local.TOOLS)}
 _SOLVED = "`return DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})`"
 _LISTS = f"A directory has a list for each contract, and each operation is in its own contract's list: {_SOLVED}."
+
+
+@service_handler(service=Directory)
+class _Changing:
+    """A directory that offers something else from one moment to the next."""
+
+    def __init__(self) -> None:
+        self.now: Any = team_finance.DIRECTORY
+
+    @sync_operation
+    async def tools(self, ctx: StartOperationContext, nothing: None) -> list[Tool]:
+        """What the team offers."""
+        offered = self.now.tools(ctx, nothing)
+        tools: list[Tool] = await offered if inspect.isawaitable(offered) else offered
+        return tools
 
 
 @exercise(
@@ -65,20 +84,19 @@ async def exposed(ws: Workshop, answer: Any) -> str:
         raise expected("a `DirectoryHandler`", repr(made), _LISTS)
     plugins = [plugin(_MODEL_SECONDS)]
     agent = talks(ws, NexusMcpAgent, *local.TOOLS, base=AgentConversation, plugins=plugins)
-    async with other_teams(ws) as finance, agent as begin:
+    directory = _Changing()
+    handlers = [FinanceHandler(), ExchangeHandler(), directory]
+    async with other_teams(ws, nexus_service_handlers=handlers), agent as begin:
         talk = await begin()
         await turn(talk, "What is the ROI if I invest 1000 dollars and get 1250 back?")
-        await finance.stop()
-        finance.changes["nexus_service_handlers"] = [FinanceHandler(), ExchangeHandler(), made]
-        finance.start()
+        directory.now = made
         answered = await turn(talk, "Convert 250 dollars to EUR, and what is the price of ACME?")
         _found({tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS, "An agent")
         _led(answered.reply, "225", "120.6")
-        async with McpClient(Gateway(partial(quiet_client, ws), [ENDPOINT]).server) as gateway:
-            names = await _listed(gateway)
-            result = await gateway.call_tool("convert", {"dollars": 40, "currency": "JPY"})
+        gateway = Gateway(partial(quiet_client, ws), [ENDPOINT])
+        names, saw = await _used(lambda: gateway.server, "convert", {"dollars": 40, "currency": "JPY"})
         _found(names, "A client of the gateway")
-        _led(_text(result), "6080")
+        _led(saw, "6080")
     return (
         "A conversation that had begun before found convert in its next turn and used it, and calculate_roi no longer. "
         "A client of the gateway found the same two tools. Both are called through Nexus."
@@ -126,14 +144,26 @@ def _led(reply: str, *parts: str) -> None:
             raise expected(f"a reply with {part!r}", repr(reply), f"What is listed must be Finance's own. {_LISTS}")
 
 
-async def _listed(mcp: McpClient) -> set[str]:
-    """The tools that a client finds. It asks again where Finance's directory was out of time on a slow machine."""
+async def _used(reach: Callable[[], Any], tool: str, given: dict[str, Any], key: str = "") -> tuple[set[str], str]:
+    """Be an MCP client: the tools that it finds, and what a call gives it.
+
+    Args:
+        reach: Gives what ``mcp.Client`` takes. It is asked again where Finance's directory had no time to answer.
+        tool: The tool to call.
+        given: Its arguments.
+        key: Names the call.
+    """
+    meta: Any = {IDEMPOTENCY_KEY: key or str(uuid.uuid4())}
     for _ in range(_MOST_CALLS):
-        try:
-            return {tool.name for tool in (await mcp.list_tools()).tools}
-        except MCPError as error:
-            if "TimedOut" not in str(error):
-                raise
+        names, saw = set[str](), ""
+        async with McpClient(reach()) as mcp:
+            try:
+                names = {tool.name for tool in (await mcp.list_tools()).tools}
+                saw = _text(await mcp.call_tool(tool, given, meta=meta))
+            except MCPError as error:
+                saw = str(error)
+        if names or "TimedOut" not in saw:
+            return names, saw
     raise _too_slow()
 
 
@@ -206,17 +236,12 @@ async def _refuses(url: str, token: str) -> None:
 async def _serves(client: Client, url: str, token: str) -> None:
     """Be a callers' client with the token; ask for a price again where the machine was too slow for five seconds."""
     own = set(get_service_definition(Finance).operation_definitions)  # type: ignore[union-attr]
-    names, saw = set[str](), ""
+    headers = {"authorization": f"Bearer {token}"}
     for _ in range(_MOST_CALLS):
         key = str(uuid.uuid4())
-        meta: Any = {IDEMPOTENCY_KEY: key}
-        http = httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=None, trust_env=False)
-        async with http, McpClient(streamable_http_client(url, http_client=http)) as mcp:
-            try:
-                names = await _listed(mcp)
-                saw = _text(await mcp.call_tool("stock_price", {"ticker": "ACME"}, meta=meta))
-            except MCPError as error:
-                saw = str(error)
+        async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
+            reach = partial(streamable_http_client, url, http_client=http)
+            names, saw = await _used(reach, "stock_price", {"ticker": "ACME"}, key)
         if names != own:
             saw = f"{', '.join(sorted(names)) or 'none'} ({saw})"
             raise expected("Finance's tools alone", saw, "The endpoints in the list are served: `[ENDPOINT]`.")

@@ -71,9 +71,9 @@ class Team:
         ws: The workshop.
         code: The module of its Worker.
         sample: A call that it takes: service, operation, input.
+        changes: What its Worker has other than the team's own.
 
     Attributes:
-        changes: What its Worker has other than the team's own, from its next start.
         refusals: What it refuses.
     """
 
@@ -131,13 +131,14 @@ class Team:
 
 
 @contextlib.asynccontextmanager
-async def other_teams(ws: Workshop) -> AsyncIterator[Team]:
+async def other_teams(ws: Workshop, **changes: Any) -> AsyncIterator[Team]:
     """Finance and IT behind their endpoints, while the block runs: Finance.
 
     Args:
         ws: The workshop.
+        changes: What Finance's Worker has other than the team's own.
     """
-    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}))
+    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), changes)
     it = Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}))
     before = await ws.endpoints()
     async with contextlib.AsyncExitStack() as taken:
