@@ -12,17 +12,14 @@ from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import Way, routed
-from workshop_lib.checks.harness.talks import Begin, Talk, advised, talks, together
+from workshop_lib.checks.harness.talks import Begin, Talk, talks, together
+from workshop_lib.checks.harness.turns import expected, once, turn
 from workshop_lib.demos import local
 from workshop_lib.evidence.ledger import note
 from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
-_MODEL_SECONDS = 5.0
-_NO_AGENT = {
-    "must be a list, got NoneType": "`append` changes a list, and returns nothing. Write a new list instead.",
-    "'NoneType' object has no attribute 'tools'": "`agent` returns the SDK's `Agent`. Does it say `return`?",
-}
+_MODEL_SECONDS = 60.0  # far more than it takes: a slow machine is nobody's mistake
 
 
 def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextManager[Begin]:
@@ -33,29 +30,11 @@ def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextM
 
 # 8.1
 
-_LIST = "`mine = [*tools(self.chat), convert]`"
+_LIST = "Write a new list: `mine = [*tools(self.chat), convert]`."
 _TOOL = (
     "`nexus_operation_as_tool(Exchange.convert, service=Exchange, endpoint=ENDPOINT, schedule_to_close_timeout=limit)`"
 )
-_WITH_SDK = Way(
-    tool=_TOOL,
-    list=f"Start from what the demo has: {_LIST}.",
-    model="`Agent(…)` takes it: `model=self.chat.model`.",
-    mistakes={
-        "ndpoint": "There is no such endpoint. The contract has the name of the right one: `ENDPOINT`.",
-        **_NO_AGENT,
-        "'list' object has no attribute": f"A list stands where a tool should. Mind the star: {_LIST}.",
-        "Unsupported tool type": f"The list holds the SDK's tools, and an operation is none yet. {_TOOL} makes one.",
-        "Fail to convert to Duration": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
-        "positional argument": "`nexus_operation_as_tool` takes the operation first, and all else by name: `service=`, "
-        "`endpoint=`, `schedule_to_close_timeout=`.",
-        "'float' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
-        "find nexus operation handle": "The call was not made in full. Is its limit a `timedelta`, not a number? "
-        "`timedelta(seconds=…)` makes one.",
-        "'int' object has no attribute": "A limit is a `timedelta`, not a number: `timedelta(seconds=…)`.",
-        "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
-    },
-)
+_WITH_SDK = Way(tool=_TOOL, list=_LIST, model="`Agent(…)` takes it: `model=self.chat.model`.")
 
 
 @exercise(
@@ -64,7 +43,8 @@ _WITH_SDK = Way(
         "The demo's `tools` has operations in its list. What makes one of them stands in the plugin.",
         "`nexus_operation_as_tool` takes the operation, and by name the service, the endpoint and the limit, without "
         "which it waits for ever. The agent takes the list, and the chat's model.",
-        f"`limit = timedelta(seconds=self.chat.tool_seconds)`, `convert = {_TOOL[1:-1]}`, {_LIST}, and "
+        f"`limit = timedelta(seconds=self.chat.tool_seconds)`, `convert = {_TOOL[1:-1]}`, "
+        "`mine = [*tools(self.chat), convert]`, and "
         '`return Agent("assistant", instructions="Use your tools.", tools=mine, model=self.chat.model)`.',
     ),
 )
@@ -74,7 +54,7 @@ async def routed_with_sdk(ws: Workshop, answer: Any) -> str:
         await routed(ws, finance, begin, _WITH_SDK)
     return (
         "Finance converted dollars to euros and yen, through Nexus and in limited time. A lookup of the price failed "
-        "once and was repeated. When Finance refused a call, the customer was told why."
+        "once and was repeated. When Finance refused a call, the customer learned why."
     )
 
 
@@ -85,25 +65,13 @@ _BY_DEFAULT = "I may not answer that."
 _WAIT = "`@input_guardrail(run_in_parallel=False)`"
 _PATTERN = r'`re.compile(r"(?<!\d)\d{4}([ -]?\d{4}){3}(?!\d)")`'
 _TELL = '`await workflow.execute_activity(tell_security, "a card number", **LIMIT)`'
+_FORM = "16 digits in a row, or in groups of four with spaces or dashes between, in the newest message."
 _CARDS = ("4111111111111111", "5500 0000 0000 0004", "4000-0566-5566-5556")
-_GRAY = {  # what is no card number, and why
-    "Please note: my order has the number 123456789012.": "12 digits are no card number, and 16 are.",
-    "Please note: my parcel has the number 12345678901234567890.": "20 digits are no card number: mind what stands "
-    "before the 16 and after them.",
-    "Please note: order 123456789012 is of the year 2026.": "Digits that stand far apart are no card number.",
-}
-_MISTAKES = {
-    **_NO_AGENT,
-    "has no attribute 'run_in_parallel'": "The agent is given something that is no guardrail. The decorator makes one "
-    "of a function, and `card_guardrail` returns that.",
-    "has no attribute 'tripwire_triggered'": "A guardrail returns a `GuardrailFunctionOutput`, whatever it has found.",
-    "has no attribute 'output'": "A guardrail returns a `GuardrailFunctionOutput`, whatever it has found.",
-    "expected string or bytes-like": "`input` is a list of messages. The newest has its text under `content`.",
-    "TypeError: list indices": "`input` is a list of messages. The newest is the last, `input[-1]`.",
-    "not registered": "There is one activity here, `tell_security`. Keep its name.",
-    "positional argument": "The SDK calls a guardrail with three arguments: context, agent, input.",
-    "coroutine": "A coroutine came back instead of a value: is an `await` missing?",
-}
+_ALLOWED = (
+    "Please note: my order has the number 123456789012.",
+    "Please note: my parcel has the number 12345678901234567890.",
+    "Please note: order 123456789012 is of the year 2026.",
+)
 
 
 @activity.defn(name="tell_security")
@@ -124,96 +92,64 @@ def _tell_security(what: Any) -> None:
     ),
 )
 async def guarded(ws: Workshop, answer: Any) -> str:
-    """No card number reaches the model, in whatever turn; Security is told of each, once; all else is answered."""
+    """No card number reaches the model, in whatever turn; Security hears of each, once; all else is answered."""
     async with _talks(ws, answer, _tell_security) as begin:
-        with advised(_MISTAKES):
-            cards, first, gray = [await begin() for _ in range(3)]
-            await _answered(cards, "How is the weather in Oslo?", "That holds no number at all.")
-            with ws.fault("tell_security.fails_after_effect"):
-                await together(_all_refused(ws, cards), _let_through(gray), _refused(ws, first, _CARDS[0]))
-        await _never_seen(cards)
-        await _told_once(ws, cards, len(_CARDS))
-        await _told_once(ws, gray, 0)
+        cards, first, allowed = [await begin() for _ in range(3)]
+        await _answered(cards, "How is the weather in Oslo?")
+        with ws.fault("tell_security.fails_after_effect"):
+            await together(_all_refused(cards), _all_answered(allowed), _refused(first, _CARDS[0]))
+        shown = str([asked.messages for asked in await cards.asked()])
+        if any(card in shown for card in _CARDS):
+            advice = "Let the tripwire end the turn: then the conversation does not remember it."
+            raise Wrong("A later turn showed the model a card number that had been refused.", advice)
+        _noted(ws, cards, len(_CARDS))
+        _noted(ws, first, 1)
+        _noted(ws, allowed, 0)
     return (
         "Four messages with card numbers, in a row and in groups, were refused with a sentence before the model saw "
-        "them, also in the turns after. Security was told of each, once. What is no card number was answered."
+        "them, also in the turns after. Security heard of each, once. What is not a card number was answered."
     )
 
 
-async def _all_refused(ws: Workshop, talk: Talk) -> None:
+async def _all_refused(talk: Talk) -> None:
     for card in _CARDS:
-        await _refused(ws, talk, card)
-    await _answered(talk, "What's my card number?", "That holds no number at all.")
+        await _refused(talk, card)
+    await _answered(talk, "What's my card number?")
 
 
-async def _let_through(talk: Talk) -> None:
-    for text, why in _GRAY.items():
-        await _answered(talk, text, why)
+async def _all_answered(talk: Talk) -> None:
+    for text in _ALLOWED:
+        await _answered(talk, text)
 
 
-async def _answered(talk: Talk, text: str, why: str) -> None:
-    reply = await talk.say(text)
-    if talk.problem == "Refused":
-        raise Wrong(f"{text!r} was refused: {reply!r}", f"{why} Nothing else is to be refused.")
+async def _answered(talk: Talk, text: str) -> None:
+    reply = (await turn(talk, text)).reply
     if talk.problem:
-        raise Wrong(f"{text!r} was not answered: {reply!r}", "A guardrail lets pass what it does not refuse.")
+        raise expected(f"an answer to {text!r}", f"{reply!r} ({talk.problem})", f"Refuse nothing but {_FORM}")
 
 
-async def _refused(ws: Workshop, talk: Talk, card: str) -> None:
+async def _refused(talk: Talk, card: str) -> None:
     """Send a card number, and look what becomes of it."""
     text, before = f"Please pay with my card {card}, thank you.", len(await talk.asked())
-    told = ws.ledger.count(_NOTED, workflow=talk.handle.id)
-    reply = await talk.say(text)
-    calls = len(await talk.asked()) - before
-    if talk.problem not in ("", "Refused"):
-        raise Wrong(
-            f"{text!r} failed with {talk.problem}: {reply!r}",
-            "That is no refusal: what fails is remembered, and the model sees it in the next turn. Return the output "
-            "with its tripwire triggered.",
-        )
-    if not talk.problem:
-        raise _let_pass(card, reply)
-    if calls:
-        what = f"{text!r} was refused, and the model had been shown it all the same: {calls} call on the bill."
-        advice = "By default the SDK asks the model while a guardrail still works. The decorator takes an argument that"
-        raise Wrong(what, f"{advice} lets the model wait.")
-    if ws.ledger.count(_NOTED, workflow=talk.handle.id) == told:
-        raise Wrong(
-            f"{text!r} was refused, and Security was not told.", f"Call the activity before you refuse: {_TELL}."
-        )
-    if reply == _BY_DEFAULT or not re.search(r"[A-Za-z]+ [\w ]*[A-Za-z]", reply) or reply.startswith(("{", "[", "(")):
-        what = f"{text!r} was refused, and the user was told {reply!r}."
-        raise Wrong(what, "She has to know why. The first part of the output, `output_info`, is a sentence for her.")
-    if card in reply:
-        what = f"{text!r} was refused with {reply!r}, which has the number in it."
-        raise Wrong(what, "The transcript keeps that sentence. Leave the number out.")
+    reply = (await once(talk, text)).reply
+    if talk.problem != "Refused":
+        saw = f"the reply {reply!r} {f'({talk.problem})' if talk.problem else ''}"
+        advice = f"A card number has {_FORM} Where there is one, return the output with its tripwire triggered."
+        raise expected(f"a refusal of {text!r}", saw, advice)
+    if len(await talk.asked()) > before:
+        what = f"{text!r} was refused, and the model had seen it all the same."
+        raise Wrong(what, f"By default the SDK asks the model while a guardrail still works. {_WAIT} lets it wait.")
+    sentence = re.search(r"[A-Za-z]+ [\w ]*[A-Za-z]", reply) and not reply.startswith(("{", "[", "("))
+    if reply == _BY_DEFAULT or not sentence or card in reply:
+        advice = "The first part of the output, `output_info`, is a sentence for her. Leave the number out."
+        raise expected("a sentence that tells the user why, without the number", repr(reply), advice)
 
 
-def _let_pass(card: str, reply: str) -> Wrong:
-    what = f"A message with the card number {card} was not refused. The reply was {reply!r}."
-    if card == _CARDS[0]:
-        advice = "Sixteen digits in a row, in the newest message: `input` has the whole conversation, oldest first."
-    elif " " in card:
-        advice = "People write them in groups of four, with spaces between."
-    else:
-        advice = "People write them in groups of four, with dashes between."
-    return Wrong(what, advice)
-
-
-async def _never_seen(talk: Talk) -> None:
-    shown = str([asked.messages for asked in await talk.asked()])
-    if seen := [card for card in _CARDS if card in shown]:
-        what = f"The card number {seen[0]} was refused, and the model was shown it in a later turn."
-        raise Wrong(what, "Let the tripwire end the turn: then the conversation does not remember it.")
-
-
-async def _told_once(ws: Workshop, talk: Talk, cards: int) -> None:
-    told = ws.ledger.count(_NOTED, workflow=talk.handle.id)
-    if told != cards:
-        what = f"{cards} messages of a conversation had a card number, and Security was told {told} times."
-        raise Wrong(what, "Tell it of what you refuse, once, and of nothing else.")
-    for entry in ws.ledger.entries(_NOTED):
-        digits = re.sub(r"\D", "", str(entry.details["what"]))
-        if entry.details["workflow"] == talk.handle.id and any(re.sub(r"\D", "", card) in digits for card in _CARDS):
-            what = f"Security was told {entry.details['what']!r}, which has the number in it."
-            raise Wrong(what, "The history keeps that. Say that there was a card number, not which.")
+def _noted(ws: Workshop, talk: Talk, cards: int) -> None:
+    """Look what Security heard of a conversation."""
+    told = [str(entry.details["what"]) for entry in ws.ledger.entries(_NOTED, workflow=talk.handle.id)]
+    if len(told) != cards:
+        what = f"{cards} messages of a conversation had a card number, and Security heard of {len(told)}."
+        raise Wrong(what, f"Call the activity once for each message that you refuse, and for no other: {_TELL}.")
+    if any(re.sub(r"\D", "", card) in re.sub(r"\D", "", what) for card in _CARDS for what in told):
+        raise expected("words without the number for Security", repr(told), "The history keeps them.")

@@ -80,6 +80,8 @@ class Step:
         links: The workflows it leads to.
         due: When a timer is to fire; None for all else.
         endpoint: Where a Nexus operation is called; empty for all else.
+        service: The service of a Nexus operation; empty for all else.
+        limit: How long it may take including retries, as its caller or the server set it; None if nobody did.
         queue: The task queue of an activity; empty for all else.
         calls: What it started, where ``history`` was told to follow.
     """
@@ -96,6 +98,8 @@ class Step:
     links: list[Link] = field(default_factory=list)
     due: datetime | None = None
     endpoint: str = ""
+    service: str = ""
+    limit: timedelta | None = None
     queue: str = ""
     calls: list[History] = field(default_factory=list)
 
@@ -285,8 +289,11 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         scheduled=_when(event.event_time),
         links=_links(event),
         endpoint=getattr(attributes, "endpoint", ""),
+        service=getattr(attributes, "service", ""),
         queue=attributes.task_queue.name if kind == "activity" else "",
     )
+    if kind in ("activity", "nexus operation") and attributes.schedule_to_close_timeout.ByteSize():
+        step.limit = attributes.schedule_to_close_timeout.ToTimedelta()
     if kind == "timer":
         step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
     if kind == "signal":

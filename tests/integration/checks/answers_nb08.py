@@ -17,14 +17,13 @@ with workflow.unsafe.imports_passed_through():
         InputGuardrail,
         function_tool,
         input_guardrail,
-        output_guardrail,
     )
     from agents_of import agents_of
     from temporalio.openai_agents.workflow import nexus_operation_as_tool
 
     from workshop_lib.agents.openai_agents import AgentConversation
-    from workshop_lib.demos.openai_temporal import operation, tools
-    from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Exchange, Finance
+    from workshop_lib.demos.openai_temporal import tools
+    from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Exchange
 
 # 8.1
 
@@ -58,11 +57,6 @@ def solution(self: Base81) -> Agent[None]:
 
 
 @routing
-def described(self: Base81) -> Agent[None]:
-    return self.made(operation(Exchange.convert, Exchange, ENDPOINT, timedelta(seconds=30)), *tools(self.chat))
-
-
-@routing
 def own_tool(self: Base81) -> Agent[None]:
     @function_tool(failure_error_function=None)
     async def exchange(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> str:
@@ -82,69 +76,13 @@ def stub(self: Base81) -> Agent[None]:
 
 
 @routing
-def only_convert(self: Base81) -> Agent[None]:
-    return self.made(self.convert())
-
-
-@routing
-def only_before(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat))
-
-
-@routing
-def no_tools(self: Base81) -> Agent[None]:
-    self.convert()
-    return self.made()
-
-
-@routing
-def no_limit(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat), self.convert(schedule_to_close_timeout=None))
-
-
-@routing
 def minutes(self: Base81) -> Agent[None]:
     return self.made(*tools(self.chat), self.convert(schedule_to_close_timeout=timedelta(minutes=4)))
 
 
 @routing
-def no_timedelta(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat), self.convert(schedule_to_close_timeout=4.0))
-
-
-@routing
-def endpoint_of_it(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat), self.convert(endpoint="it"))
-
-
-@routing
-def endpoint_unknown(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat), self.convert(endpoint="exchange"))
-
-
-@routing
-def other_service(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat), self.convert(service=Finance))
-
-
-@routing
 def no_model(self: Base81) -> Agent[None]:
     return Agent("assistant", instructions="Use your tools.", tools=[*tools(self.chat), self.convert()])
-
-
-@routing
-def other_model(self: Base81) -> Agent[None]:
-    return self.made(*tools(self.chat), self.convert(), model="gpt-5")
-
-
-@routing
-def arithmetic(self: Base81) -> Agent[None]:
-    @function_tool
-    async def convert(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> float:
-        """Convert dollars to another currency."""
-        return dollars * {"EUR": 0.9, "GBP": 0.77, "JPY": 152.0}[currency]
-
-    return self.made(*tools(self.chat), convert)
 
 
 @routing
@@ -162,22 +100,6 @@ def swallows(self: Base81) -> Agent[None]:
 @routing
 def bare_operation(self: Base81) -> Agent[None]:
     return self.made(*tools(self.chat), Exchange.convert)
-
-
-@routing
-def list_in_list(self: Base81) -> Agent[None]:
-    return self.made(tools(self.chat), self.convert())
-
-
-@routing
-def append_returns_none(self: Base81) -> Agent[None]:
-    mine: Any = tools(self.chat).append(self.convert())  # type: ignore[func-returns-value]
-    return self.made(tools=mine)
-
-
-@routing
-def no_return(self: Base81) -> Any:
-    self.made(*tools(self.chat), self.convert())
 
 
 # 8.2
@@ -259,16 +181,6 @@ def guarded_by_object(self: Base82) -> Any:
 
 
 @guarding
-def guarded_everywhere(self: Base82) -> Any:
-    return finding(lambda input: re.search(CARD, str([message.get("content") for message in input])))
-
-
-@guarding
-def guarded_by_cleaning(self: Base82) -> Any:
-    return finding(lambda input: re.search(r"\b\d{16}\b", re.sub(r"(?<=\d)[ -](?=\d)", "", newest(input))))
-
-
-@guarding
 def stub_82(self: Base82) -> Any:
     raise ApplicationError("not solved yet", non_retryable=True)
 
@@ -279,105 +191,13 @@ def in_parallel(self: Base82) -> Any:
 
 
 @guarding
-def tells_nobody(self: Base82) -> Any:
-    return finding(searching(CARD), telling=False)
-
-
-@guarding
-def tells_of_all(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
-        await tell()
-        return GuardrailFunctionOutput(REFUSAL, re.search(CARD, newest(input)) is not None)
-
-    return no_card_numbers
-
-
-@guarding
-def refuses_all(self: Base82) -> Any:
-    return finding(lambda input: True)
-
-
-@guarding
-def refuses_digits(self: Base82) -> Any:
-    return finding(searching(r"\d{4}"))
-
-
-@guarding
-def refuses_long(self: Base82) -> Any:
-    return finding(searching(r"(\d{4}[ -]?){3}"))
-
-
-@guarding
 def refuses_longer(self: Base82) -> Any:
     return finding(searching(r"(\d{4}[ -]?){4}"))
 
 
 @guarding
-def refuses_scattered(self: Base82) -> Any:
-    return finding(lambda input: re.search(r"(?<!\d)\d{16}(?!\d)", re.sub(r"\D", "", newest(input))))
-
-
-@guarding
 def only_in_a_row(self: Base82) -> Any:
     return finding(searching(r"\b\d{16}\b"))
-
-
-@guarding
-def only_spaces(self: Base82) -> Any:
-    return finding(searching(r"\b\d{4}( ?\d{4}){3}\b"))
-
-
-@guarding
-def only_the_first(self: Base82) -> Any:
-    return finding(lambda input: re.search(CARD, str(input[0]["content"])))
-
-
-@guarding
-def never(self: Base82) -> Any:
-    return finding(lambda input: False)
-
-
-@guarding
-def a_text_only(self: Base82) -> Any:
-    return finding(lambda input: isinstance(input, str) and re.search(CARD, input))
-
-
-@guarding
-def the_list(self: Base82) -> Any:
-    return finding(lambda input: re.search(CARD, input))
-
-
-@guarding
-def the_list_as_dict(self: Base82) -> Any:
-    return finding(lambda input: re.search(CARD, input["content"]))
-
-
-@guarding
-def no_sentence(self: Base82) -> Any:
-    return finding(searching(CARD), said=None)
-
-
-@guarding
-def a_flag(self: Base82) -> Any:
-    return finding(searching(CARD), said=True)
-
-
-@guarding
-def a_dict(self: Base82) -> Any:
-    return finding(searching(CARD), said={"reason": "There is a card number in it."})
-
-
-@guarding
-def echoes(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
-        found = re.search(CARD, newest(input))
-        if found:
-            await tell()
-        return GuardrailFunctionOutput(f"I may not read {found and found[0]}.", found is not None)
-
-    return no_card_numbers
 
 
 @guarding
@@ -393,57 +213,6 @@ def raises(self: Base82) -> Any:
 
 
 @guarding
-def a_function(self: Base82) -> Any:
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
-        return GuardrailFunctionOutput(REFUSAL, False)
-
-    return no_card_numbers
-
-
-@guarding
-def of_the_output(self: Base82) -> Any:
-    @output_guardrail
-    async def no_card_numbers(context: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
-        return GuardrailFunctionOutput(REFUSAL, re.search(CARD, output) is not None)
-
-    return no_card_numbers
-
-
-@guarding
-def returns_a_bool(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> Any:
-        return re.search(CARD, newest(input)) is not None
-
-    return no_card_numbers
-
-
-@guarding
-def returns_nothing(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> Any:
-        if re.search(CARD, newest(input)):
-            return GuardrailFunctionOutput(REFUSAL, True)
-        return None
-
-    return no_card_numbers
-
-
-@guarding
-def not_returned(self: Base82) -> Any:
-    finding(searching(CARD))
-
-
-@guarding
-def one_argument(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)  # type: ignore[arg-type]
-    async def no_card_numbers(input: Any) -> GuardrailFunctionOutput:
-        return GuardrailFunctionOutput(REFUSAL, re.search(CARD, newest(input)) is not None)
-
-    return no_card_numbers
-
-
-@guarding
 def no_await(self: Base82) -> Any:
     @input_guardrail(run_in_parallel=False)
     async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
@@ -453,3 +222,25 @@ def no_await(self: Base82) -> Any:
         return GuardrailFunctionOutput(REFUSAL, found)
 
     return no_card_numbers
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "8.1": {"as in the solution": solution, "a tool of its own": own_tool},
+    "8.2": {"as in the solution": guarded, "an object": guarded_by_object},
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "8.1": {
+        "minutes": (minutes, "your call waits for 4 min"),
+        "no model": (no_model, "which the chat names"),
+        "swallows": (swallows, "Catch nothing in your tool"),
+        "the bare operation": (bare_operation, "Unsupported tool type"),
+    },
+    "8.2": {
+        "in parallel": (in_parallel, "the model had seen it all the same"),
+        "no await": (no_await, "Security heard of 0"),
+        "refuses twenty digits": (refuses_longer, "Refuse nothing but 16 digits"),
+        "only in a row": (only_in_a_row, "Expected a refusal"),
+        "raises": (raises, "with its tripwire triggered"),
+    },
+}
+STUBS: dict[str, Any] = {"8.1": stub, "8.2": stub_82}

@@ -16,17 +16,14 @@ from typing import Any
 
 import temporalio.worker as tw
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
-from temporalio.api.history.v1 import NexusOperationScheduledEventAttributes
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.harness.calling import Calling
 from workshop_lib.checks.harness.handled import Watch
-from workshop_lib.checks.harness.talks import Talk
-from workshop_lib.checks.harness.trial import end
-from workshop_lib.evidence.failures import describe
+from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, stop
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.offering import SETTINGS
@@ -34,7 +31,7 @@ from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 _CALL_SECONDS = 3.0  # with less than two, the server does not even send a call
-_REACHED_SECONDS = 10.0
+_TEST = "This is only a test."
 
 
 class Refusals(Watch):
@@ -74,7 +71,6 @@ class Team:
         ws: The workshop.
         code: The module of its Worker.
         sample: A call that it takes: service, operation, input.
-        queue: The task queue.
         changes: What its Worker has other than the team's own.
 
     Attributes:
@@ -84,55 +80,54 @@ class Team:
     ws: Workshop
     code: ModuleType
     sample: tuple[str, str, dict[str, Any]]
-    queue: str
     changes: dict[str, Any] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
-    client: Client | None = None
+    _client: Client | None = None
     _running: InProcessWorker | None = None
 
-    async def start(self) -> None:
-        """Let it answer, and wait until calls reach it."""
-        namespace, refusals = self.code.NAMESPACE, self.refusals
-        connection = await self.ws.connection(
-            namespace, interceptors=[refusals], data_converter=pydantic_data_converter
-        )
-        client = self.client = await Client.connect(**connection)
-        await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=self.queue)
-        settings = {**self.code.WORKER, **SETTINGS, **self.changes, "task_queue": self.queue}
-        settings["workflows"] = [*settings["workflows"], Calling]
-        settings["interceptors"] = [*settings["interceptors"], refusals]
-        settings["activity_executor"] = ThreadPoolExecutor(4)
-        self._running = self.ws.run(Worker, client, **settings)
-        await self._reached(client)
-
-    async def _reached(self, client: Client) -> None:
-        """Wait until its endpoint leads here: the server takes a moment to follow a change."""
-        self.refusals.reason = "This is only a test."
-        endpoint = self.ws.namespace(self.code.ENDPOINT)
-        async with asyncio.timeout(_REACHED_SECONDS):
-            while True:
-                id = self.ws.id("check-call")
-                arguments = [endpoint, *self.sample, _CALL_SECONDS]
-                handle = await client.start_workflow(Calling.run, args=arguments, id=id, task_queue=self.queue)
-                try:
-                    await asyncio.wait_for(handle.result(), 2 * _CALL_SECONDS)
-                except WorkflowFailureError as error:
-                    if any(self.refusals.reason in line for line in describe(error)):
-                        break
+    async def take_over(self) -> None:
+        """Answer the team's calls, from now on."""
+        namespace, queue = self.code.NAMESPACE, self.ws.id("check")
+        settings = {"interceptors": [self.refusals], "data_converter": pydantic_data_converter}
+        self._client = await Client.connect(**await self.ws.connection(namespace, **settings))
+        self.changes["task_queue"] = queue
+        await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=queue)
+        self.start()
+        self.refusals.reason, seconds, failure = _TEST, _CALL_SECONDS, ""
+        while _TEST not in failure:  # the server takes a moment to follow a change of an endpoint
+            arguments = [self.ws.namespace(self.code.ENDPOINT), *self.sample, seconds]
+            id = self.ws.id("check-call")
+            handle = await self._client.start_workflow(Calling.run, args=arguments, id=id, task_queue=queue)
+            _, failure, _ = await ended(handle)
+            seconds *= 2  # on a slow machine
         self.refusals.reason = ""
+
+    def start(self) -> None:
+        """Run its Worker, which takes the calls that wait."""
+        assert self._client is not None, "it has taken over"
+        settings = {**self.code.WORKER, **SETTINGS, **self.changes}
+        settings["workflows"] = [*settings["workflows"], Calling]
+        settings["interceptors"] = [*settings["interceptors"], self.refusals]
+        self._running = self.ws.run(Worker, self._client, **settings, activity_executor=ThreadPoolExecutor(4))
 
     async def stop(self) -> None:
         """Let nobody answer for it."""
         if self._running is not None:
-            await self.ws.stop(self._running)
+            await stop(self.ws, self._running)
             self._running = None
 
-    async def end(self) -> None:
-        """Stop it, and end what it has begun and not finished."""
+    async def give_back(self, before: tuple[str, str] | None) -> None:
+        """Stop it, end what it has begun and not finished, and let its endpoint lead elsewhere again.
+
+        Args:
+            before: The namespace and the task queue to which its endpoint led.
+        """
         await self.stop()
-        if self.client is not None:
+        if self._client is not None:
             ids = {id for _, id in self.refusals.started}
-            await asyncio.gather(*(end(self.client.get_workflow_handle(id)) for id in ids))
+            await asyncio.gather(*(end(self._client.get_workflow_handle(id)) for id in ids))
+        namespace, queue = before or (self.code.NAMESPACE, self.code.TASK_QUEUE)
+        await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=queue)
 
 
 @contextlib.asynccontextmanager
@@ -143,30 +138,20 @@ async def other_teams(ws: Workshop, **changes: Any) -> AsyncIterator[Team]:
         ws: The workshop.
         changes: What Finance's Worker has other than the team's own.
     """
-    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), ws.id("check"), changes)
-    teams = [finance, Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}), ws.id("check"))]
+    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), changes)
+    it = Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}))
     before = await ws.endpoints()
-    try:
-        async with contextlib.AsyncExitStack() as started:
-            for team in teams:
-                started.push_async_callback(team.end)
-                await team.start()
-            yield finance
-    finally:
-        for team in teams:
-            name = team.code.ENDPOINT
-            namespace, queue = before.get(name, (team.code.NAMESPACE, team.code.TASK_QUEUE))
-            await ws.endpoint(name, namespace=namespace, task_queue=queue)
+    async with contextlib.AsyncExitStack() as taken:
+        for team in (finance, it):
+            taken.push_async_callback(team.give_back, before.get(team.code.ENDPOINT))
+            await team.take_over()
+        yield finance
 
 
-async def operations(talk: Talk) -> list[NexusOperationScheduledEventAttributes]:
-    """The Nexus operations that a conversation called, in order.
+async def quiet_client(ws: Workshop) -> Client:
+    """A client without the workshop's interceptors, which would explain a wait that is meant to be.
 
     Args:
-        talk: The conversation.
+        ws: The workshop.
     """
-    return [
-        event.nexus_operation_scheduled_event_attributes
-        async for event in talk.handle.fetch_history_events()
-        if event.HasField("nexus_operation_scheduled_event_attributes")
-    ]
+    return await Client.connect(**{**await ws.connection(NAMESPACE), "interceptors": []})

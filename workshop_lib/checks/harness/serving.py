@@ -27,43 +27,25 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
     Args:
         app: What is served. What its start raises is raised here.
     """
-    server = _Server(
-        uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False, timeout_graceful_shutdown=1)
-    )
-    begun = asyncio.Event()
-    # What is refused, or fails, is for the check to tell.
-    logger = logging.getLogger("mcp")
+    config = uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False, timeout_graceful_shutdown=1)
+    server, raised = _Server(config), None
+    logger = logging.getLogger("mcp")  # what is refused, or fails, is for the check to say
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind((HOST, 0))
         listening.listen()  # who comes before the server has started waits for it
-
-        async def serve() -> None:  # a task of its own: a task group would wrap what the block raises
-            async with app.router.lifespan_context(app):
-                begun.set()
-                await server.serve([listening])
-
-        running, waiting = asyncio.create_task(serve()), asyncio.create_task(begun.wait())
         try:
-            await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                running.result()
-            yield f"http://{HOST}:{listening.getsockname()[1]}"
+            async with app.router.lifespan_context(app):
+                running = asyncio.create_task(server.serve([listening]))
+                try:
+                    yield f"http://{HOST}:{listening.getsockname()[1]}"
+                except Exception as error:
+                    raised = error  # within the lifespan, a task group would wrap it
+                finally:
+                    server.should_exit = True
+                    await running
         finally:
-            waiting.cancel()
-            server.should_exit = True
-            await asyncio.wait([running])
             logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def bare() -> Iterator[None]:
-    """Raise what a client's task group wraps as it was raised within."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from error.__cause__
+    if raised:
+        raise raised

@@ -21,10 +21,13 @@ from workshop_lib.checks.harness.one_activity import OneActivity, as_message
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.teams.orders.data import Order
+from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
+_STOPS = 6  # of ten seconds each
 _ANYTHING: Any = object()
 
 
@@ -235,7 +238,26 @@ async def worker(
     try:
         yield client
     finally:
-        await ws.stop(running)
+        await stop(ws, running)
+
+
+async def stop(ws: Workshop, running: InProcessWorker) -> None:
+    """Stop a Worker. A slow machine takes its time for that, which says nothing about an answer.
+
+    Args:
+        ws: The workshop.
+        running: From ``ws.run``.
+
+    Raises:
+        WorkshopError: It has not stopped after a minute.
+    """
+    for left in reversed(range(_STOPS)):
+        try:
+            await ws.stop(running)  # asked again, it goes on waiting
+            return
+        except WorkshopError:
+            if not left:
+                raise
 
 
 @contextlib.asynccontextmanager
