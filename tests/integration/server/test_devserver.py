@@ -76,11 +76,8 @@ async def test_namespaces_and_endpoints_outlive_the_server(ws: Workshop) -> None
 
 async def test_an_endpoint_is_moved_when_it_is_made_again(ws: Workshop) -> None:
     for queue in ("here", "there", "there"):
-        name = await ws.endpoint("moving", namespace="default", task_queue=queue)
-        client = await Client.connect(**await ws.connection("default"))
-        found = await ws._find_endpoint(client, name)
-        assert found is not None
-        assert found.spec.target.worker.task_queue == queue
+        await ws.endpoint("moving", namespace="default", task_queue=queue)
+        assert (await ws.endpoints())["moving"] == ("default", queue)
 
 
 async def test_a_taken_port_is_given_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,7 +126,7 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, clie
         while process.running:
             await asyncio.sleep(0.01)
     await ws.stop(process)
-    assert not any(polled[1] == queue for polled in ws._polled())
+    assert not any(polled[1] == queue for polled in ws._pool.polled())
 
 
 async def test_a_spawned_worker_that_ends_by_itself_is_told(
