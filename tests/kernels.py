@@ -49,6 +49,7 @@ class Kernel:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._manager: Any = KernelManager(kernel_name="python3")
+        self._manager.shutdown_wait_time = 120  # a guard: a kernel that ends by itself is not killed
         self._manager.start_kernel(env={**os.environ, **environment}, cwd=str(folder))
         self._client: Any = None
         self._connect()
@@ -56,7 +57,7 @@ class Kernel:
     def _connect(self) -> None:
         self._client = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
+        self._client.wait_for_ready(timeout=180)
 
     @property
     def pid(self) -> int:
@@ -66,7 +67,7 @@ class Kernel:
         """Send a cell without waiting for it."""
         return str(self._client.execute(code))
 
-    def finish(self, sent: str, seconds: float = 60) -> Output:
+    def finish(self, sent: str, seconds: float = 180) -> Output:
         """Wait for a cell that was sent."""
         output, began = Output(), time.monotonic()
         while True:
@@ -81,7 +82,7 @@ class Kernel:
                 output.seconds = time.monotonic() - began
                 return output
 
-    def wait_for_output(self, sent: str, seconds: float = 30) -> str:
+    def wait_for_output(self, sent: str, seconds: float = 180) -> str:
         """Wait until a cell that was sent puts something out. Returns that."""
         output = Output()
         while not output.text:
@@ -90,11 +91,11 @@ class Kernel:
                 self._add(message, output, 0)
         return output.text
 
-    def run(self, code: str, seconds: float = 60) -> Output:
+    def run(self, code: str, seconds: float = 180) -> Output:
         """Run a cell and wait for its end."""
         return self.finish(self.start(code), seconds)
 
-    def ok(self, code: str, seconds: float = 60) -> str:
+    def ok(self, code: str, seconds: float = 180) -> str:
         """Run a cell that must not fail. Returns its text."""
         output = self.run(code, seconds)
         assert not output.error, f"{code}\n\n{output.text}"
@@ -132,11 +133,15 @@ class Kernel:
         os.kill(self.pid, signal.SIGKILL)
         self._manager.provisioner.process.wait()
 
-    def close(self) -> None:
+    def close(self) -> int | None:
+        """Shut it down, unless it has ended. Returns its exit status."""
         self._client.stop_channels()
+        process, status = self._manager.provisioner.process, None
         if self._manager.is_alive():
             self._manager.shutdown_kernel(now=False)
+            status = process.returncode
         self._manager.cleanup_resources()
+        return status
 
 
 def ours(folder: Path) -> list[psutil.Process]:
@@ -154,7 +159,7 @@ def ours(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until_gone(folder: Path, seconds: float = 5) -> list[psutil.Process]:
+def wait_until_gone(folder: Path, seconds: float = 60) -> list[psutil.Process]:
     """Wait until nothing of a folder runs, at most so long. Returns what still does."""
     deadline = time.monotonic() + seconds
     while (left := ours(folder)) and time.monotonic() < deadline:

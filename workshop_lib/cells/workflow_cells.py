@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import keyword
 import linecache
-import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,6 +72,10 @@ class Cells:
         self._imported: list[str] = []
         self._unpublished: list[str] = []  # replaced, and not yet taken up by every subscriber
         self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
+        # Python's cache of compiled modules compares size and time in whole seconds, and would take a quick edit for the
+        # code before. It keeps none here: its folder is a file.
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+        (folder / "__pycache__").touch()
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
 
@@ -240,17 +244,12 @@ class Cells:
         return path.read_text(encoding="utf-8") if path.exists() else None
 
     def _write(self, name: str, source: str | None) -> None:
-        """Write a module, or remove it, so that Python's cache of compiled modules never passes for it."""
+        """Write a module, or remove it."""
         path = self._folder / f"{name}.py"
-        for stale in (self._folder / "__pycache__").glob(f"{name}.*.pyc"):
-            stale.unlink(missing_ok=True)
         if source is None:
             path.unlink()
         else:
-            # That cache compares size and time in whole seconds, and a sandbox may be writing to it right now.
-            later = int(path.stat().st_mtime) + 1 if path.exists() else 0
             path.write_text(source, encoding="utf-8")
-            os.utime(path, (time := max(later, int(path.stat().st_mtime)), time))
         importlib.invalidate_caches()
         linecache.checkcache(str(path))
 
