@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,12 @@ class Output:
         html: The HTML of displays.
         displays: How many displays it made; one that changes counts once.
         error: The name of the error that ended it; empty if none.
-        seconds: How long it took.
     """
 
     text: str = ""
     html: str = ""
     displays: int = 0
     error: str = ""
-    seconds: float = 0.0
-    appeared: list[tuple[float, str]] = field(default_factory=list)
-
-    def at(self, part: str) -> float:
-        """Seconds until a text appeared."""
-        return next(at for at, text in self.appeared if part in text)
 
 
 class Kernel:
@@ -78,8 +71,7 @@ class Kernel:
                 raise AssertionError(f"the cell did not end within {seconds} s; so far:\n{output.text}") from None
             if message["parent_header"].get("msg_id") != sent:
                 continue
-            if self._add(message, output, time.monotonic() - began):
-                output.seconds = time.monotonic() - began
+            if self._add(message, output):
                 return output
 
     def wait_for_output(self, sent: str, seconds: float = 180) -> str:
@@ -88,7 +80,7 @@ class Kernel:
         while not output.text:
             message = self._client.get_iopub_msg(timeout=seconds)
             if message["parent_header"].get("msg_id") == sent:
-                self._add(message, output, 0)
+                self._add(message, output)
         return output.text
 
     def run(self, code: str, seconds: float = 180) -> Output:
@@ -102,7 +94,7 @@ class Kernel:
         return output.text
 
     @staticmethod
-    def _add(message: dict[str, Any], output: Output, at: float) -> bool:
+    def _add(message: dict[str, Any], output: Output) -> bool:
         kind, content, text = message["msg_type"], message["content"], ""
         if kind == "stream":
             text = content["text"]
@@ -115,7 +107,6 @@ class Kernel:
             text = "\n".join(content["traceback"]) + "\n"
         if text:
             output.text += _ANSI.sub("", text)
-            output.appeared.append((at, text))
         return bool(kind == "status" and content["execution_state"] == "idle")
 
     def interrupt(self) -> None:

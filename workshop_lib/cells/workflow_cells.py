@@ -72,8 +72,8 @@ class Cells:
         self._imported: list[str] = []
         self._unpublished: list[str] = []  # replaced, and not yet taken up by every subscriber
         self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
-        # Python's cache of compiled modules compares size and time in whole seconds, and would take a quick edit for the
-        # code before. It keeps none here: its folder is a file.
+        # Python's cache of compiled modules compares size and time in whole seconds, and would take the code before a
+        # quick edit for the code after it. It keeps nothing here: its folder is a file.
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         (folder / "__pycache__").touch()
         if str(folder) not in sys.path:
