@@ -26,7 +26,7 @@ from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.server.connections import Connections, attach
-from workshop_lib.workers.in_process import activities_of, polled_by
+from workshop_lib.workers.in_process import activities_of, begin, polled_by
 from workshop_lib.workers.process import leave
 from workshop_lib.workers.spawned import READY
 
@@ -59,9 +59,7 @@ async def main(arguments: list[str]) -> None:
         worker = await _build(attach(Faults(notebook_folder(), may_die=True)), arguments)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    running = asyncio.create_task(worker.run())
-    while not worker.is_running and not running.done():
-        await asyncio.sleep(0.001)
+    running = await begin(worker)
     if not running.done():
         print(READY + json.dumps([polled_by(worker), activities_of(worker)]), flush=True)
     await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)

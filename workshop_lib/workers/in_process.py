@@ -23,7 +23,16 @@ from workshop_lib.workers.reasons import Polled
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
-_GRACE = 1.0
+_GRACE = 1.0  # seconds
+_SILENT = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+
+
+async def begin(worker: Worker) -> asyncio.Task[None]:
+    """Run a Worker. Returns its run as soon as it polls, or has failed."""
+    running = asyncio.create_task(worker.run())
+    while not (worker.is_running or running.done()):
+        await asyncio.sleep(0.001)
+    return running
 
 
 def polled_by(worker: Worker) -> list[Polled]:
@@ -100,12 +109,10 @@ class InProcessWorker:
     async def _start(self) -> None:
         await self._find_namespace()
         worker = self._worker = self._build()
-        task = self._task = asyncio.create_task(worker.run())
         try:
-            while not worker.is_running:
-                if task.done():
-                    task.result()
-                await asyncio.sleep(0.001)
+            task = self._task = await begin(worker)
+            if task.done():
+                task.result()
         except BaseException:  # an interrupt, too, must leave its task queue to the next Worker
             await worker.shutdown()
             raise
@@ -119,11 +126,7 @@ class InProcessWorker:
         try:
             await self._client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=3))
         except RPCError as error:
-            if error.status not in (
-                RPCStatusCode.UNAVAILABLE,
-                RPCStatusCode.DEADLINE_EXCEEDED,
-                RPCStatusCode.CANCELLED,
-            ):
+            if error.status not in _SILENT:
                 raise
             raise WorkshopError(
                 "The Worker did not start: the Temporal Server does not answer.",
