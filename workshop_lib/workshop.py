@@ -120,13 +120,8 @@ class Workshop(Connections):
             return
         serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:
-            if "litellm" not in sys.modules:
-                # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
-                # LiteLLM would import the other two with its first call.
-                await asyncio.sleep(0.05)
-                with without_collector():
-                    for name in ("litellm", "openai.resources.chat", "mcp"):
-                        importlib.import_module(name)
+            await asyncio.sleep(0.05)  # two processes are starting
+            _import_litellm()
         finally:
             await serving
 
@@ -206,25 +201,7 @@ class Workshop(Connections):
         Raises:
             WorkshopError: There is no such fault, or it would have to kill the kernel.
         """
-        return Fault(name, times, seconds, skip, self._faults.file, self._background, self._around(name))
-
-    def _around(self, fault: str) -> AbstractAsyncContextManager[None] | None:
-        """What a fault breaks around the Workers, unless it happens in them or in a proxy."""
-        target, kind = parse(fault)
-        if kind == "dies":
-            return surroundings.server_down(self.server)
-        if kind == "locked":
-            path = self._folder.path / target
-            if not path.exists():  # connecting to it would make one
-                raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
-            return surroundings.locked(path)
-        if kind == "flooded":
-            return surroundings.flooded(self, target)
-        if kind not in HTTP + MODEL:
-            _refuse_without_activity(fault, self._pool.running)
-        elif target not in self._services:
-            raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first.")
-        return None
+        return Fault(name, times, seconds, skip, self._faults.file, self._background, _around(self, name))
 
     def _end_former_code(self, edit: Edit) -> None:
         if edit.workflow_types and not edit.keep_open:
@@ -258,6 +235,25 @@ class Workshop(Connections):
             )
 
 
+def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | None:
+    """What a fault breaks around the Workers, unless it happens in them or in a proxy."""
+    target, kind = parse(fault)
+    if kind == "dies":
+        return surroundings.server_down(ws.server)
+    if kind == "locked":
+        path = ws._folder.path / target
+        if not path.exists():  # connecting to it would make one
+            raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
+        return surroundings.locked(path)
+    if kind == "flooded":
+        return surroundings.flooded(ws, target)
+    if kind not in HTTP + MODEL:
+        _refuse_without_activity(fault, [worker for worker in ws.workers if worker.running])
+    elif target not in ws._services:
+        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first.")
+    return None
+
+
 def _refuse_without_activity(fault: str, running: list[InProcessWorker | SpawnedWorker]) -> None:
     activity, kind = parse(fault)
     able = [worker for worker in running if activity in worker.activities]
@@ -266,6 +262,14 @@ def _refuse_without_activity(fault: str, running: list[InProcessWorker | Spawned
         say(f"No running Worker has an activity {activity!r} so far. There are: {known}.", "warn")
     elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
         raise cannot_die(fault)
+
+
+def _import_litellm() -> None:
+    """Import what the notebook needs next, in the seconds that processes take to start."""
+    if "litellm" not in sys.modules:
+        with without_collector():
+            for name in ("litellm", "openai.resources.chat", "mcp"):  # LiteLLM imports the others with its first call
+                importlib.import_module(name)
 
 
 async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
