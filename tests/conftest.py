@@ -62,9 +62,9 @@ async def client(ws: Workshop) -> Client:
 async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Workshop) -> AsyncIterator[None]:
     """Each test has its own progress, and leaves nothing open."""
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    running, open_before = list(ws._running), await _open_runs(ws)
+    running, open_before = ws.workers, await _open_runs(ws)
     yield
-    assert not [worker for worker in ws._running if worker not in running]
+    assert not [worker for worker in ws.workers if worker not in running]
     async with asyncio.timeout(15):  # the list follows a moment later
         while await _open_runs(ws) - open_before:
             await asyncio.sleep(0.05)

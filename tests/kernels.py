@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,12 @@ class Output:
         html: The HTML of displays.
         displays: How many displays it made; one that changes counts once.
         error: The name of the error that ended it; empty if none.
-        seconds: How long it took.
     """
 
     text: str = ""
     html: str = ""
     displays: int = 0
     error: str = ""
-    seconds: float = 0.0
-    appeared: list[tuple[float, str]] = field(default_factory=list)
-
-    def at(self, part: str) -> float:
-        """Seconds until a text appeared."""
-        return next(at for at, text in self.appeared if part in text)
 
 
 class Kernel:
@@ -49,6 +42,7 @@ class Kernel:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._manager: Any = KernelManager(kernel_name="python3")
+        self._manager.shutdown_wait_time = 120  # a guard: a kernel that ends by itself is not killed
         self._manager.start_kernel(env={**os.environ, **environment}, cwd=str(folder))
         self._client: Any = None
         self._connect()
@@ -56,7 +50,7 @@ class Kernel:
     def _connect(self) -> None:
         self._client = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
+        self._client.wait_for_ready(timeout=180)
 
     @property
     def pid(self) -> int:
@@ -66,7 +60,7 @@ class Kernel:
         """Send a cell without waiting for it."""
         return str(self._client.execute(code))
 
-    def finish(self, sent: str, seconds: float = 60) -> Output:
+    def finish(self, sent: str, seconds: float = 180) -> Output:
         """Wait for a cell that was sent."""
         output, began = Output(), time.monotonic()
         while True:
@@ -77,31 +71,30 @@ class Kernel:
                 raise AssertionError(f"the cell did not end within {seconds} s; so far:\n{output.text}") from None
             if message["parent_header"].get("msg_id") != sent:
                 continue
-            if self._add(message, output, time.monotonic() - began):
-                output.seconds = time.monotonic() - began
+            if self._add(message, output):
                 return output
 
-    def wait_for_output(self, sent: str, seconds: float = 30) -> str:
+    def wait_for_output(self, sent: str, seconds: float = 180) -> str:
         """Wait until a cell that was sent puts something out. Returns that."""
         output = Output()
         while not output.text:
             message = self._client.get_iopub_msg(timeout=seconds)
             if message["parent_header"].get("msg_id") == sent:
-                self._add(message, output, 0)
+                self._add(message, output)
         return output.text
 
-    def run(self, code: str, seconds: float = 60) -> Output:
+    def run(self, code: str, seconds: float = 180) -> Output:
         """Run a cell and wait for its end."""
         return self.finish(self.start(code), seconds)
 
-    def ok(self, code: str, seconds: float = 60) -> str:
+    def ok(self, code: str, seconds: float = 180) -> str:
         """Run a cell that must not fail. Returns its text."""
         output = self.run(code, seconds)
         assert not output.error, f"{code}\n\n{output.text}"
         return output.text
 
     @staticmethod
-    def _add(message: dict[str, Any], output: Output, at: float) -> bool:
+    def _add(message: dict[str, Any], output: Output) -> bool:
         kind, content, text = message["msg_type"], message["content"], ""
         if kind == "stream":
             text = content["text"]
@@ -114,7 +107,6 @@ class Kernel:
             text = "\n".join(content["traceback"]) + "\n"
         if text:
             output.text += _ANSI.sub("", text)
-            output.appeared.append((at, text))
         return bool(kind == "status" and content["execution_state"] == "idle")
 
     def interrupt(self) -> None:
@@ -132,11 +124,15 @@ class Kernel:
         os.kill(self.pid, signal.SIGKILL)
         self._manager.provisioner.process.wait()
 
-    def close(self) -> None:
+    def close(self) -> int | None:
+        """Shut it down, unless it has ended. Returns its exit status."""
         self._client.stop_channels()
+        process, status = self._manager.provisioner.process, None
         if self._manager.is_alive():
             self._manager.shutdown_kernel(now=False)
+            status = process.returncode
         self._manager.cleanup_resources()
+        return status
 
 
 def ours(folder: Path) -> list[psutil.Process]:
@@ -154,7 +150,7 @@ def ours(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until_gone(folder: Path, seconds: float = 5) -> list[psutil.Process]:
+def wait_until_gone(folder: Path, seconds: float = 60) -> list[psutil.Process]:
     """Wait until nothing of a folder runs, at most so long. Returns what still does."""
     deadline = time.monotonic() + seconds
     while (left := ours(folder)) and time.monotonic() < deadline:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
     from workshop_lib.views.topology import topology
-    from workshop_lib.workers.in_process import run
+    from workshop_lib.workers.background import run
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
@@ -44,7 +44,7 @@ _HOME = {
     "overview": "workshop_lib.views.overview",
     "panel": "workshop_lib.views.panel",
     "plumbing": "workshop_lib.views.plumbing",
-    "run": "workshop_lib.workers.in_process",
+    "run": "workshop_lib.workers.background",
     "source": "workshop_lib.views.source",
     "table": "workshop_lib.views.table",
     "timeline": "workshop_lib.views.timeline",

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
-from temporalio.client import Client
-from temporalio.worker import Worker
-
 from workshop_lib.agents.model import settings as llm
+from workshop_lib.cells import magic
 from workshop_lib.cells.imports import without_collector
 from workshop_lib.cells.quiet import quieten
-from workshop_lib.cells.workflow_cells import CellError, Cells, workflow_types
-from workshop_lib.evidence.failures import render_in_notebooks
+from workshop_lib.cells.workflow_cells import CellError, Cells, Edit
 from workshop_lib.evidence.ledger import Ledger
 from workshop_lib.evidence.messages import WorkshopError, in_notebook, say
-from workshop_lib.evidence.state import SERVICES, STATE_VARIABLE, StateFolder, notebook_key
+from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder, notebook_key
 from workshop_lib.faults import surroundings
 from workshop_lib.faults.fault import Fault
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.faults.kinds import HTTP, MODEL, cannot_die, parse
-from workshop_lib.server import devserver
+from workshop_lib.programs.http_services import HttpServices
 from workshop_lib.server import outside as outside_service
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.workers.in_process import BackgroundLoop, InProcessWorker
+from workshop_lib.workers.background import BackgroundLoop
+from workshop_lib.workers.in_process import InProcessWorker
+from workshop_lib.workers.pool import WorkerPool
 from workshop_lib.workers.process import Process
-from workshop_lib.workers.spawned import Service, SpawnedWorker, describe_worker, environment, javascript
-from workshop_lib.workers.waiting import Polled
+from workshop_lib.workers.spawned import Launcher, SpawnedWorker
 
 _WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
-_EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
 
 
 class Workshop(Connections):
@@ -45,6 +41,8 @@ class Workshop(Connections):
 
     Attributes:
         ledger: The side effects that really happened.
+        run: See ``WorkerPool.run``; as are ``spawn`` and ``stop``.
+        serve: See ``HttpServices.serve``; as is ``proxy``.
         current: The workshop of this kernel, once started.
     """
 
@@ -52,15 +50,19 @@ class Workshop(Connections):
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
     def __init__(self, folder: StateFolder, server: DevServer, outside: outside_service.OutsideService | None) -> None:
-        self._faults = Faults(folder.path, may_die=False)
-        super().__init__(server, outside, self._polled, self._faults)
         self._folder = folder
-        self._background = BackgroundLoop()
-        self._running: list[InProcessWorker | SpawnedWorker] = []
-        self._proxies: dict[str, asyncio.Server] = {}
-        self._services: dict[str, Service] = {}
-        self._cells = Cells(folder.cells, _notebook_names(), self._cell_changed)
         self.ledger = Ledger(folder.path / "ledger.db")
+        self._background = BackgroundLoop()
+        self._launcher = Launcher(folder, self.id)
+        self._faults = Faults(folder.path, may_die=False)
+        self._cells = Cells(folder.cells, magic.notebook_names())
+        self._cells.subscribe(self._end_former_code)  # before its Workers get the new code
+        self._pool = WorkerPool(self._cells, self._background, self._launcher)
+        self._services = HttpServices(self._launcher, self._background, self._faults)
+        super().__init__(server, outside, self._pool.polled, self._faults)
+        self.run, self.spawn, self.stop = self._pool.run, self._pool.spawn, self._pool.stop
+        self.serve, self.proxy = self._services.serve, self._services.proxy
+        self.refuse_if_red = self._cells.refuse_if_red
 
     @classmethod
     async def start(cls, *, model: bool = False) -> Workshop:
@@ -77,71 +79,62 @@ class Workshop(Connections):
             WorkshopError: The server does not start, or what was asked for from outside does not answer.
         """
         async with cls._starting:
-            if cls.current is not None:
-                await cls.current._greet()
-                await cls.current._serve_model(model)
-                await cls.current._introduce_model(model)
-                return cls.current
-            quieten()
-            if in_notebook():
-                _let_interrupts_wake_the_loop()
-            folder = StateFolder.claim(notebook_key())
-            server = DevServer(folder)
-            folder.forget(SERVICES)  # they ended with the kernel before
-            ws: Workshop | None = None
-            try:
-                ws = cls(folder, server, outside_service.chosen(folder.path.name))
-                await _all(ws._greet(), ws._serve_model(model))
-            except BaseException:  # an interrupted cell, too: the next try must find everything free
-                if ws is not None:
-                    await ws._end_services()
-                    ws._background.end()
-                folder.release()
-                await server.close()
-                raise
-            os.environ[STATE_VARIABLE] = str(folder.path)
-            cls.current = ws
-            atexit.register(ws._at_exit)
-            await ws._introduce_model(model)
-            await ws._list_open()
+            first = cls.current is None
+            if first:
+                cls.current = await cls._first_start(model)
+            ws = cls.current
+            assert ws is not None
+            if not first:
+                await ws._greet()
+                await ws._serve_model(model)
+            if model:
+                say(f"Language model: {llm.described()}")
+                await llm.probe()
+            if first:
+                await ws._list_open()
             return ws
 
+    @classmethod
+    async def _first_start(cls, model: bool) -> Workshop:
+        quieten()
+        magic.let_interrupts_wake_the_loop()
+        folder = StateFolder.claim(notebook_key())
+        server = DevServer(folder)
+        ws: Workshop | None = None
+        try:
+            ws = cls(folder, server, outside_service.chosen(folder.path.name))
+            await _all(ws._greet(), ws._serve_model(model))
+        except BaseException:  # an interrupted cell, too: the next try must find everything free
+            if ws is not None:
+                await ws._services.end()
+                ws._background.end()
+            folder.release()
+            await server.close()
+            raise
+        os.environ[STATE_VARIABLE] = str(folder.path)
+        atexit.register(ws._pool.stop_at_exit)
+        return ws
+
     async def _serve_model(self, wanted: bool) -> None:
-        running = llm.SERVICE in self._services and self._services[llm.SERVICE].running
-        if not wanted or running:
+        if not wanted or self._services.running(llm.SERVICE):
             return
         serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:
-            if "litellm" not in sys.modules:
-                # It takes two seconds, and the notebook needs it next. Two processes are starting; they take one.
-                # LiteLLM would import the other two with its first call.
-                await asyncio.sleep(0.05)
-                with without_collector():
-                    for name in ("litellm", "openai.resources.chat", "mcp"):
-                        importlib.import_module(name)
+            await asyncio.sleep(0.05)  # two processes are starting
+            _import_litellm()
         finally:
             await serving
 
-    async def _introduce_model(self, wanted: bool) -> None:
-        if wanted:
-            say(f"Language model: {llm.described()}")
-            await llm.probe()
-
     async def close(self) -> None:
         """Stop the workers and the server. What the notebook did stays on disk."""
-        atexit.unregister(self._at_exit)
-        await self.stop(*self._running)
-        await self._end_services()
+        atexit.unregister(self._pool.stop_at_exit)
+        await self.stop(*self.workers)
+        await self._services.end()
         await self._server.close()
         self._background.end()
         self._folder.release()
         os.environ.pop(STATE_VARIABLE, None)
         Workshop.current = None
-
-    async def _end_services(self) -> None:
-        for proxy in self._proxies.values():
-            _close(proxy)
-        await asyncio.gather(*(service.stop() for service in self._services.values()))
 
     async def reset(self) -> None:
         """End every open workflow of this notebook and empty its ledger. Its workers go on."""
@@ -167,7 +160,7 @@ class Workshop(Connections):
     @property
     def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
         """What ``run`` and ``spawn`` started and ``stop`` has not stopped; one that was killed is still among them."""
-        return tuple(self._running)
+        return self._pool.workers
 
     def id(self, kind: str) -> str:
         """A new id, such as ``order-3``. None is given twice, also not after a restart.
@@ -177,101 +170,8 @@ class Workshop(Connections):
         """
         return f"{kind}-{self.ledger.next_id(kind)}"
 
-    def run(self, worker: type[Worker], client: Client, **settings: Any) -> InProcessWorker:
-        """Run a Worker beside the notebook, in the place of the one that polled the same queue before.
-
-        It takes the class and its arguments, not a Worker, because the SDK refuses a second Worker on a queue in its
-        constructor: the one before must be stopped first. An edited ``%%workflow`` cell is taken up by itself.
-
-        Args:
-            worker: ``temporalio.worker.Worker``.
-            client: Its client.
-            settings: Its other arguments, as in the SDK.
-
-        Raises:
-            WorkshopError: The Worker cannot be built or started, or the one before does not stop.
-        """
-        place = (client.namespace, str(settings.get("task_queue")))
-        if "deployment_config" not in settings:  # which has an id of its own
-            # Else the SDK hashes the code of every module that is loaded: 0.2 s where LiteLLM is one of them.
-            settings = {"build_id": "workshop", **settings}
-        running = InProcessWorker(lambda: worker(client, **self._latest(settings)), place, lambda: self._uses(settings))
-        self._background.call(self._put_in_place(running), _WAIT_SECONDS)
-        return running
-
-    async def _put_in_place(self, running: InProcessWorker) -> None:
-        for before in [each for each in self._running if isinstance(each, InProcessWorker)]:
-            if before.place == running.place:
-                await self.stop(before)
-        try:
-            await running.start()
-        except BaseException:
-            running.discard()
-            raise
-        self._running.append(running)
-
-    async def spawn(self, worker: str | type[Worker], client: Client | None = None, **settings: Any) -> SpawnedWorker:
-        """Run a Worker in a process of its own, which can be killed for real, and wait until it polls.
-
-        Args:
-            worker: A module with a coroutine function ``worker(ws)`` that returns the Worker; or
-                ``temporalio.worker.Worker``, with its arguments behind it as in ``run``; or a program in JavaScript,
-                ``"package.worker.mjs"``, which finds its address, namespace and task queue in its environment.
-            client: The Worker's client; the process connects in the same way.
-            settings: The Worker's other arguments; of a program in JavaScript, ``task_queue`` alone. Classes and
-                functions must stand in ``%%workflow`` cells or in modules, where another process can import them.
-
-        Raises:
-            WorkshopError: The worker cannot be described to another process, ends before it polls, or is written in
-                JavaScript, and Node or its packages are missing.
-        """
-
-        def launch() -> Process:
-            if isinstance(worker, str) and worker.endswith(".mjs"):
-                assert client is not None, f"ws.spawn({worker!r}, client, task_queue=…) needs the client"
-                service = client.service_client.config
-                connect = {"TEMPORAL_ADDRESS": service.target_host, "TEMPORAL_API_KEY": service.api_key or ""}
-                place = {"TEMPORAL_NAMESPACE": client.namespace, "TASK_QUEUE": str(settings["task_queue"])}
-                return self._command(javascript(worker), worker.removesuffix(".mjs"), piped=True, **connect, **place)
-            if isinstance(worker, str):
-                return self._process("workshop_lib.programs.worker", "module", worker, piped=True)
-            assert client is not None, "ws.spawn(Worker, client, task_queue=…) needs the client"
-            described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
-            file = self._folder.path / f"{self.id('worker')}.pickle"
-            describe_worker(described, file)
-            namespace = client.namespace.removeprefix(self._prefix)
-            return self._process("workshop_lib.programs.worker", "described", namespace, str(file), piped=True)
-
-        name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
-        spawned = SpawnedWorker(launch, name, lambda: self._uses(settings))
-        await spawned.start()
-        self._running.append(spawned)
-        return spawned
-
-    async def serve(self, name: str, module: str) -> Service:
-        """Run an HTTP service in a process of its own, in the place of the one of this name before.
-
-        Who asks for ``state.service_address(name)`` gets its address, and passes a proxy where ``NAME.drops``,
-        ``NAME.answers_503`` and other faults can happen.
-
-        Args:
-            name: What it is called, such as ``"payments"``.
-            module: Defines the service as an ASGI application ``app``.
-
-        Raises:
-            WorkshopError: It ends before it listens.
-        """
-        if name in self._services:
-            await self._services.pop(name).stop()
-        service = Service(lambda: self._process("workshop_lib.programs.http", module, piped=True), name)
-        await service.start()
-        self._services[name] = service
-        address = await self.proxy(name, service.url)
-        self._folder.write(SERVICES, {name: address})
-        return service
-
     def launch(self, module: str, *arguments: str) -> Process:
-        """Run a module, such as one of a ``%%workflow`` cell, as a program in a process of its own.
+        """Run a module, such as one of a ``%%workflow`` cell, as a program in its own process.
 
         Args:
             module: Its name, as for ``python -m``.
@@ -280,25 +180,7 @@ class Workshop(Connections):
         Returns:
             The process, with ``kill()`` and ``await wait(seconds)``. It ends with the kernel.
         """
-        return self._process(module, *arguments)
-
-    def _process(self, module: str, *arguments: str, piped: bool = False) -> Process:
-        return self._command([sys.executable, "-m", module, *arguments], module, piped=piped)
-
-    def _command(self, command: list[str], name: str, *, piped: bool, **variables: str) -> Process:
-        log = self._folder.logs / f"{self.id(name.rpartition('.')[2])}.log"
-        return Process(command, log=log, environment={**environment(self._folder), **variables}, piped=piped)
-
-    async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
-        """Stop workers that ``run`` or ``spawn`` started, all at once, waiting for their activities for a while.
-
-        Raises:
-            WorkshopError: An activity blocks its thread and does not let its worker stop.
-        """
-        await asyncio.gather(*(worker.stop() for worker in workers))
-        for worker in workers:
-            worker.discard()
-        self._running = [worker for worker in self._running if worker not in workers]
+        return self._launcher.python(module, *arguments, piped=False)
 
     def fault(self, name: str, *, times: int = 1, seconds: float = 3.0, skip: int = 0) -> Fault:
         """Let something fail while a with-block runs: ``with ws.fault("charge_customer.fails", times=2) as fault:``.
@@ -307,8 +189,8 @@ class Workshop(Connections):
 
         Args:
             name: What fails and how, as in ``faults.kinds.KINDS``; an unknown name lists them.
-            times: How often at most, in all processes together. What befalls the server, a file or a task queue
-                befalls it once.
+            times: How often at most, in all processes together. What happens to the server, a file or a task queue
+                happens once.
             seconds: How long it lasts, if it is of those that last: ``is_slow``, ``delays``, ``locked``, ``flooded``,
                 ``dies``. The end of the with-block ends the last three earlier.
             skip: How many chances it lets pass first: 2 for the third call of an activity.
@@ -319,109 +201,18 @@ class Workshop(Connections):
         Raises:
             WorkshopError: There is no such fault, or it would have to kill the kernel.
         """
-        target, kind = parse(name)
-        around = None
-        if kind == "dies":
-            around = surroundings.server_down(self.server)
-        elif kind == "locked":
-            path = self._folder.path / target
-            if not path.exists():  # connecting to it would make one
-                raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
-            around = surroundings.locked(path)
-        elif kind == "flooded":
-            around = surroundings.flooded(self, target)
-        elif kind in HTTP + MODEL:
-            if target not in self._proxies:
-                raise WorkshopError(
-                    f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first."
-                )
-        else:
-            self._check_activity(name, target, kind)
-        return Fault(name, times, seconds, skip, self._faults.file, self._background, around)
+        return Fault(name, times, seconds, skip, self._faults.file, self._background, _around(self, name))
 
-    def _check_activity(self, name: str, activity: str, kind: str) -> None:
-        running = [worker for worker in self._running if worker.running]
-        able = [worker for worker in running if activity in worker.activities]
-        if not able:
-            known = sorted({known for worker in running for known in worker.activities})
-            say(
-                f"No running Worker has an activity {activity!r} so far. There are: {', '.join(known) or 'none'}.",
-                "warn",
-            )
-        elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
-            raise cannot_die(name)
+    def _end_former_code(self, edit: Edit) -> None:
+        if edit.workflow_types and not edit.keep_open:
+            self._background.call(self._end_open(edit.workflow_types), _WAIT_SECONDS)
 
-    async def proxy(self, name: str, url: str) -> str:
-        """Stand before an HTTP service on loopback, so that ``NAME.drops``, ``NAME.answers_503`` and others can happen.
-
-        Args:
-            name: What the service is called in the faults' names.
-            url: Its address, such as ``http://127.0.0.1:8000``.
-
-        Returns:
-            The address to use instead.
-        """
-        made = await self._background.acall(surroundings.proxy(self._faults, name, url), _WAIT_SECONDS)
-        if name in self._proxies:
-            _close(self._proxies[name])
-        self._proxies[name] = made
-        return f"http://{devserver.HOST}:{made.sockets[0].getsockname()[1]}"
-
-    # A cell's edit reaches the workers that run its code.
-
-    def _cell_changed(self, modules: list[str], keep_open: bool) -> None:
-        self._background.call(self._take_up(modules, keep_open), _WAIT_SECONDS)
-
-    async def _take_up(self, modules: list[str], keep_open: bool) -> None:
-        said, failed = [], []
-        types = [name for module in modules for name in workflow_types(module)]
-        if types and not keep_open:
-            executions = await self.open_executions(types)
-            await self.terminate(executions, "the %%workflow cell was edited")
-            if executions:
-                ids = ", ".join(execution.id for execution in executions[:5])
-                said.append(f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}.")
-        for worker in self._running:
-            if worker.wanted and worker.uses() & set(modules):
-                try:
-                    await worker.stop()
-                    await worker.start()
-                    said.append(f"The {worker} has the new code.")
-                except WorkshopError as error:
-                    failed.append(error)
-        if said:
-            say("\n".join(said))
-        if failed:
-            raise failed[0]
-
-    def _latest(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: [self._cells.latest(item) for item in value] if isinstance(value, list | tuple) else value
-            for name, value in settings.items()
-        }
-
-    def _uses(self, settings: dict[str, Any]) -> set[str]:
-        lists = [value for value in settings.values() if isinstance(value, list | tuple)]
-        return {getattr(item, "__module__", "") for items in lists for item in items}
-
-    def _polled(self) -> list[Polled]:
-        return [polled for worker in self._running if worker.running for polled in worker.polls]
-
-    def refuse_if_red(self, answer: Any) -> None:
-        """Refuse to judge what a ``%%workflow`` cell defined before its last run failed.
-
-        Args:
-            answer: A class or function of a cell.
-
-        Raises:
-            CellError: Its cell's last run failed.
-        """
-        name = getattr(answer, "__module__", None)
-        if name in self._cells.red:
-            raise CellError(
-                f'The last run of the cell "{name}" was red, so there is nothing new to check.',
-                then="Fix that cell first. Its last lines say what to do.",
-            )
+    async def _end_open(self, types: list[str]) -> None:
+        executions = await self.open_executions(types)
+        await self.terminate(executions, "the %%workflow cell was edited")
+        if executions:
+            ids = ", ".join(execution.id for execution in executions[:5])
+            say(f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}.")
 
     async def _greet(self) -> None:
         self._faults.clear()  # what a kernel left that did not come to the end of its with-block
@@ -443,12 +234,42 @@ class Workshop(Connections):
                 "→ They go on as soon as a worker polls their task queue. `await ws.reset()` ends them all."
             )
 
-    def _at_exit(self) -> None:
-        # A Worker that polls while the interpreter goes down can abort it (exit code 134).
-        for worker in self._running:
-            if isinstance(worker, InProcessWorker):
-                with contextlib.suppress(Exception):
-                    self._background.call(worker.stop(), _EXIT_SECONDS)
+
+def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | None:
+    """What a fault breaks around the Workers, unless it happens in them or in a proxy."""
+    target, kind = parse(fault)
+    if kind == "dies":
+        return surroundings.server_down(ws.server)
+    if kind == "locked":
+        path = ws._folder.path / target
+        if not path.exists():  # connecting to it would make one
+            raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
+        return surroundings.locked(path)
+    if kind == "flooded":
+        return surroundings.flooded(ws, target)
+    if kind not in HTTP + MODEL:
+        _refuse_without_activity(fault, [worker for worker in ws.workers if worker.running])
+    elif target not in ws._services:
+        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first.")
+    return None
+
+
+def _refuse_without_activity(fault: str, running: list[InProcessWorker | SpawnedWorker]) -> None:
+    activity, kind = parse(fault)
+    able = [worker for worker in running if activity in worker.activities]
+    if not able:
+        known = ", ".join(sorted({known for worker in running for known in worker.activities})) or "none"
+        say(f"No running Worker has an activity {activity!r} so far. There are: {known}.", "warn")
+    elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
+        raise cannot_die(fault)
+
+
+def _import_litellm() -> None:
+    """Import what the notebook needs next, in the seconds that processes take to start."""
+    if "litellm" not in sys.modules:
+        with without_collector():
+            for name in ("litellm", "openai.resources.chat", "mcp"):  # LiteLLM imports the others with its first call
+                importlib.import_module(name)
 
 
 async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -462,26 +283,8 @@ async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait(tasks)
 
 
-def _close(proxy: asyncio.Server) -> None:
-    proxy.get_loop().call_soon_threadsafe(proxy.close)
-
-
 def _executions(count: int) -> str:
     return f"{count} workflow execution" + ("" if count == 1 else "s")
-
-
-def _notebook_names() -> dict[str, Any]:
-    if not in_notebook():
-        return {}
-    names: dict[str, Any] = sys.modules["IPython"].get_ipython().user_ns
-    return names
-
-
-def _let_interrupts_wake_the_loop() -> None:
-    # ipykernel 7.4 answers an interrupt with a callback on its loop, and a loop that sleeps (`await asyncio.sleep(60)`)
-    # does not notice it before something else wakes it. asyncio makes signals wake its loop once it handles any; this
-    # one does nothing by default.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGURG, lambda: None)
 
 
 def _run_workflow_cell(line: str, cell: str) -> None:
@@ -490,17 +293,4 @@ def _run_workflow_cell(line: str, cell: str) -> None:
     Workshop.current._cells.run(line, cell)
 
 
-def _refuse_late_magic(line: str) -> None:
-    raise CellError("%%workflow must be the first line of its cell.", then="Move what stands above it below it.")
-
-
-def _prepare_notebook() -> None:
-    """Give the notebook its ``%%workflow`` and short tracebacks. Done when this module is imported into a kernel."""
-    if in_notebook():
-        sys.modules["IPython"].get_ipython().register_magic_function(_run_workflow_cell, "cell", "workflow")
-        # Not on the first line, IPython takes it for a line magic of this name.
-        sys.modules["IPython"].get_ipython().register_magic_function(_refuse_late_magic, "line", "%workflow")
-        render_in_notebooks()
-
-
-_prepare_notebook()
+magic.install(_run_workflow_cell)

@@ -62,7 +62,7 @@ def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: C
 
 def offline(ws: Workshop) -> dict[str, Any]:
     """Address and key of the offline model, past the proxy."""
-    return {**model("offline"), "api_base": ws._services[SERVICE].url + "/v1"}
+    return {**model("offline"), "api_base": ws._services.served[SERVICE].url + "/v1"}
 
 
 @asynccontextmanager

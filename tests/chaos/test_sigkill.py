@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from kernels import kernel, wait_until_gone
-from test_kernels import CODE, ORDERS, PLACE, START, WORK, open_notebook, spawn
+from notebook import CODE, ORDERS, PLACE, START, WORK, open_notebook, spawn
 
 ROUNDS = int(os.environ.get("WORKSHOP_CHAOS", "3"))
 

@@ -13,9 +13,10 @@ import importlib
 import importlib.util
 import keyword
 import linecache
-import os
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,24 +35,53 @@ class CellError(WorkshopError):
 _FIX = "Fix that line, and run the cell again."
 
 
-class Cells:
-    """The ``%%workflow`` cells of one notebook.
+@dataclass(frozen=True)
+class Edit:
+    """A cell's edit, as those see it who run its code.
 
-    Args:
-        folder: Where their modules stand.
-        names: The notebook's names; a cell's public names are put there.
-        changed: Told of the modules that an edit replaced, in the order of their import, and whether their open
-            executions are to be kept.
+    Attributes:
+        modules: The modules that it replaced, in the order of their import.
+        keep_open: Whether the open executions of their workflows are to be kept.
     """
 
-    def __init__(self, folder: Path, names: dict[str, Any], changed: Callable[[list[str], bool], None]) -> None:
-        self._folder, self._names, self._changed = folder, names, changed
-        self.red: set[str] = set()  # cells whose last run failed, while their code from before is in use
+    modules: tuple[str, ...]
+    keep_open: bool
+
+    @property
+    def workflow_types(self) -> list[str]:
+        """The names under which the workflows of these modules are registered."""
+        # The SDK's decorator leaves its definition in this attribute; no public way (tests/unit/house/test_sdk.py).
+        values = [(module, value) for module in self.modules for value in vars(sys.modules[module]).values()]
+        own = [value for module, value in values if isinstance(value, type) and value.__module__ == module]
+        definitions = [vars(value).get("__temporal_workflow_definition") for value in own]
+        return [definition.name for definition in definitions if definition is not None and definition.name]
+
+
+class Cells:
+    """The ``%%workflow`` cells of one notebook. Whoever runs their code subscribes to their edits.
+
+    Args:
+        folder: Where their modules are kept.
+        names: The notebook's names; a cell's public names are put there.
+    """
+
+    def __init__(self, folder: Path, names: dict[str, Any]) -> None:
+        self._folder, self._names = folder, names
+        self._subscribers: list[Callable[[Edit], None]] = []
+        self._red: set[str] = set()  # cells whose last run failed, while their code from before is in use
         self._imported: list[str] = []
-        self._untold: list[str] = []  # replaced, and not yet taken up by everything that uses them
+        self._unpublished: list[str] = []  # replaced, and not yet taken up by every subscriber
         self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
+        # Python's cache of compiled modules compares size and time in whole seconds, and would take the code before a
+        # quick edit for the code after it. It keeps nothing here: its folder is a file.
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+        (folder / "__pycache__").touch()
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
+
+    def subscribe(self, take_up: Callable[[Edit], None]) -> None:
+        """Have edits taken up, after those who subscribed earlier. An edit that one cannot take up comes again."""
+        self._subscribers.append(take_up)
 
     def run(self, line: str, cell: str) -> None:
         """Run a ``%%workflow`` cell.
@@ -80,17 +110,34 @@ class Cells:
             replaced = self._replace(name, source, before) if edited or name not in self._imported else [name]
         except CellError as error:
             if name in self._imported:
-                self.red.add(name)
+                self._red.add(name)
                 error.then += "\nUntil then, the code from before stays in use."
             raise
-        self.red.discard(name)
+        self._red.discard(name)
         for module in replaced:
             self._publish(sys.modules[module])
         if edited:
-            self._untold = [module for module in self._untold if module not in replaced] + replaced
-        if self._untold:
-            self._changed(self._untold, bool(options))
-            self._untold = []
+            self._unpublished = [module for module in self._unpublished if module not in replaced] + replaced
+        if self._unpublished:
+            for take_up in self._subscribers:
+                take_up(Edit(tuple(self._unpublished), keep_open=bool(options)))
+            self._unpublished = []
+
+    def refuse_if_red(self, answer: Any) -> None:
+        """Refuse to judge what a cell defined before its last run failed.
+
+        Args:
+            answer: A class or function of a cell.
+
+        Raises:
+            CellError: Its cell's last run failed.
+        """
+        name = getattr(answer, "__module__", None)
+        if name in self._red:
+            raise CellError(
+                f'The last run of the cell "{name}" was red, so there is nothing new to check.',
+                then="Fix that cell first. Its last lines say what to do.",
+            )
 
     def latest(self, thing: Any) -> Any:
         """A class, function, bound method or instance of a cell, as the cell defines it now; others unchanged.
@@ -105,7 +152,8 @@ class Cells:
         if owner is not None and not isinstance(owner, type | ModuleType):
             return getattr(self.latest(owner), thing.__name__)
         if not isinstance(thing, type) and id(type(thing)) in self._former:
-            # An instance, such as a Nexus handler, keeps its state and gets the new methods.
+            # An instance, such as a Nexus handler, keeps its state and gets the new methods. Assigning its class is
+            # Python's own way; `object` does it, because a frozen dataclass would refuse.
             object.__setattr__(thing, "__class__", self.latest(type(thing)))
         if id(thing) not in self._former:
             return thing
@@ -196,17 +244,12 @@ class Cells:
         return path.read_text(encoding="utf-8") if path.exists() else None
 
     def _write(self, name: str, source: str | None) -> None:
-        """Write a module, or remove it, so that Python's cache of compiled modules never passes for it."""
+        """Write a module, or remove it."""
         path = self._folder / f"{name}.py"
-        for stale in (self._folder / "__pycache__").glob(f"{name}.*.pyc"):
-            stale.unlink(missing_ok=True)
         if source is None:
             path.unlink()
         else:
-            # That cache compares size and time in whole seconds, and a sandbox may be writing to it right now.
-            later = int(path.stat().st_mtime) + 1 if path.exists() else 0
             path.write_text(source, encoding="utf-8")
-            os.utime(path, (time := max(later, int(path.stat().st_mtime)), time))
         importlib.invalidate_caches()
         linecache.checkcache(str(path))
 
@@ -239,12 +282,3 @@ def _imports(source: str) -> set[str]:
     nodes = list(ast.walk(ast.parse(source)))
     plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
-
-
-def workflow_types(module: str) -> list[str]:
-    """The names under which the workflows of an imported cell are registered."""
-    # The SDK's decorator leaves its definition in this attribute.
-    values = vars(sys.modules[module]).values()
-    own = (value for value in values if isinstance(value, type) and value.__module__ == module)
-    definitions = (vars(value).get("__temporal_workflow_definition") for value in own)
-    return [definition.name for definition in definitions if definition is not None and definition.name]

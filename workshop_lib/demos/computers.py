@@ -15,7 +15,7 @@ from workshop_lib.demos import NAMES as NAMES
 from workshop_lib.demos import local
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers.in_process import InProcessWorker
-from workshop_lib.workers.spawned import Service, SpawnedWorker
+from workshop_lib.workers.spawned import HttpService, SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 
@@ -43,7 +43,7 @@ class Computers:
     orchestrator: InProcessWorker | SpawnedWorker
     it: InProcessWorker | SpawnedWorker
     finance: InProcessWorker | SpawnedWorker
-    servers: dict[str, Service] = field(default_factory=dict)
+    servers: dict[str, HttpService] = field(default_factory=dict)
 
 
 async def start(ws: Workshop, demo: ModuleType, *, processes: bool = False) -> Computers:

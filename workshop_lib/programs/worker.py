@@ -23,30 +23,12 @@ from temporalio.worker import Worker
 from workshop_lib.cells.imports import without_collector
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder
+from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.faults.interceptor import Faults
-from workshop_lib.server import outside
-from workshop_lib.server.connections import Connections
-from workshop_lib.server.devserver import DevServer
-from workshop_lib.workers.in_process import activities_of, polled_by
+from workshop_lib.server.connections import Connections, attach
+from workshop_lib.workers.in_process import activities_of, begin, polled_by
 from workshop_lib.workers.process import leave
 from workshop_lib.workers.spawned import READY
-
-
-def attach() -> Connections:
-    """The connections of the notebook that this process belongs to.
-
-    Raises:
-        WorkshopError: It belongs to none.
-    """
-    folder = StateFolder.of_parent()
-    if folder is None:
-        raise WorkshopError(
-            "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
-        )
-    faults = Faults(folder.path, may_die=True)
-    return Connections(DevServer(folder), outside.chosen(folder.path.name), list, faults)
 
 
 def _described(file: Path) -> dict[str, Any]:
@@ -60,9 +42,9 @@ async def _build(ws: Connections, arguments: list[str]) -> Worker:
         worker = await import_module(arguments[1]).worker(ws)
         assert isinstance(worker, Worker), f"{arguments[1]}.worker(ws) must return a Worker, not {type(worker)}"
         return worker
-    described = _described(Path(arguments[2]))
+    namespace, described = ws.own_name(arguments[1]), _described(Path(arguments[2]))
     kind, data_converter = described.pop("worker"), described.pop("data_converter")
-    client = await Client.connect(**await ws.connection(arguments[1], data_converter=data_converter))
+    client = await Client.connect(**await ws.connection(namespace, data_converter=data_converter))
     if any(not inspect.iscoroutinefunction(activity) for activity in described.get("activities", [])):
         described["activity_executor"] = ThreadPoolExecutor(described.get("max_concurrent_activities") or 100)
     worker = kind(client, **described)
@@ -74,12 +56,10 @@ async def main(arguments: list[str]) -> None:
     """Run the worker that the arguments describe until SIGTERM."""
     quieten()
     with without_collector():
-        worker = await _build(attach(), arguments)
+        worker = await _build(attach(Faults(notebook_folder(), may_die=True)), arguments)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    running = asyncio.create_task(worker.run())
-    while not worker.is_running and not running.done():
-        await asyncio.sleep(0.001)
+    running = await begin(worker)
     if not running.done():
         print(READY + json.dumps([polled_by(worker), activities_of(worker)]), flush=True)
     await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
+from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import (
     CreateNexusEndpointRequest,
     ListNexusEndpointsRequest,
@@ -24,9 +24,11 @@ from temporalio.client import Client, Interceptor, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import StateFolder
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.server.outside import CHOICE, OutsideService
-from workshop_lib.workers.waiting import Explainer, Polled
+from workshop_lib.server.outside import CHOICE, OutsideService, chosen
+from workshop_lib.workers.reasons import Polled
+from workshop_lib.workers.waiting import Explainer
 
 _ANSWER_SECONDS = 8.0
 _RETENTION = Duration(seconds=7 * 24 * 3600)  # how long closed executions can be looked at; the server's least is a day
@@ -38,7 +40,7 @@ class Connections:
     Args:
         server: The embedded server.
         outside: The outside service to use instead, where one was asked for.
-        polled: Tells what the workers of this notebook poll, to explain waits.
+        polled: Returns what the workers of this notebook poll, to explain waits.
         interceptors: What else each connection carries.
     """
 
@@ -56,7 +58,7 @@ class Connections:
 
     @property
     def _target(self) -> dict[str, Any]:
-        # Asked for anew each time: a restarted server may have had to take another port.
+        # Asked for each time: a restarted server may have had to take another port.
         return dict(self._outside.connect) if self._outside else {"target_host": self._server.address}
 
     def namespace(self, name: str) -> str:
@@ -97,15 +99,15 @@ class Connections:
         worker = EndpointTarget.Worker(namespace=self.namespace(namespace), task_queue=task_queue)
         spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
         await self._prepare(self.namespace(namespace))
-        client = await self._client(self.namespace(namespace))
-        operator = client.operator_service
-        existing = await self._find_endpoint(client, real)
-        if existing is None:
-            await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-        elif existing.spec != spec:
-            await operator.update_nexus_endpoint(
-                UpdateNexusEndpointRequest(id=existing.id, version=existing.version, spec=spec)
-            )
+        async with self._asking(self.namespace(namespace)) as client:
+            operator = client.operator_service
+            found = (await operator.list_nexus_endpoints(ListNexusEndpointsRequest(name=real))).endpoints
+            if not found:
+                await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+            elif found[0].spec != spec:
+                await operator.update_nexus_endpoint(
+                    UpdateNexusEndpointRequest(id=found[0].id, version=found[0].version, spec=spec)
+                )
         return real
 
     async def namespaces(self) -> list[str]:
@@ -114,8 +116,7 @@ class Connections:
         Raises:
             WorkshopError: The service does not answer.
         """
-        client = await self._client(self.namespace("default"))
-        async with self._answered():
+        async with self._asking() as client:
             answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
         names = [described.namespace_info.name for described in answer.namespaces]
         return [self.own_name(name) for name in names if name.startswith(self._prefix) and name != "temporal-system"]
@@ -128,8 +129,7 @@ class Connections:
         Raises:
             WorkshopError: The service does not answer.
         """
-        client = await self._client(self.namespace("default"))
-        async with self._answered():
+        async with self._asking() as client:
             answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(page_size=1000))
         targets = {each.spec.name: each.spec.target.worker for each in answer.endpoints}
         return {
@@ -144,8 +144,7 @@ class Connections:
         Raises:
             WorkshopError: It does not answer.
         """
-        client = await self._client(self.namespace("default"))
-        async with self._answered():
+        async with self._asking() as client:
             return (await client.workflow_service.get_system_info(GetSystemInfoRequest())).server_version
 
     async def open_executions(self, types: Iterable[str] | None = None) -> list[WorkflowExecution]:
@@ -159,8 +158,7 @@ class Connections:
         if types is not None:
             query += f" AND WorkflowType IN ({', '.join(repr(name) for name in types)})"
         for namespace in map(self.namespace, await self.namespaces()):
-            client = await self._client(namespace)
-            async with self._answered():
+            async with self._asking(namespace) as client:
                 found += [execution async for execution in client.list_workflows(query)]
         return sorted(found, key=lambda execution: execution.start_time)
 
@@ -169,26 +167,22 @@ class Connections:
 
         Args:
             executions: From ``open_executions``.
-            reason: What stands in their histories.
+            reason: Recorded in their histories.
         """
-        clients: dict[str, Client] = {}
         for execution in executions:
-            if execution.namespace not in clients:
-                clients[execution.namespace] = await self._client(execution.namespace)
             try:
-                async with self._answered():
-                    client = clients[execution.namespace]
+                async with self._asking(execution.namespace) as client:
                     await client.get_workflow_handle(execution.id, run_id=execution.run_id).terminate(reason=reason)
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise
 
     @contextlib.asynccontextmanager
-    async def _answered(self) -> AsyncIterator[None]:
-        """Bound what is asked of the service, and say in words that it does not answer."""
+    async def _asking(self, namespace: str | None = None) -> AsyncIterator[Client]:
+        """A plain client for questions that are bounded, and that say in words that the service does not answer."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                yield
+                yield await Client.connect(**self._target, namespace=namespace or self.namespace("default"))
         except (RuntimeError, TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status != RPCStatusCode.UNAVAILABLE:
                 raise
@@ -204,41 +198,48 @@ class Connections:
                 f"Check the address and the key, or unset {CHOICE} and restart the kernel to use the embedded server.",
             ) from error
 
-    async def _client(self, namespace: str) -> Client:
-        target = self._target
-        async with self._answered():
-            return await Client.connect(**target, namespace=namespace)
-
     async def _prepare(self, name: str) -> None:
+        """Make a namespace, unless it is known to be there."""
         key = (self._target["target_host"], name)
-        if key not in self._prepared:
-            client = await self._client(name)
-            async with self._answered():
-                await self._make_namespace(client, name)
-            self._prepared.add(key)
-
-    async def _make_namespace(self, client: Client, name: str) -> None:
+        if key in self._prepared:
+            return
         request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
-        try:
-            # Not asked for first: the server would remember for seconds that it is not there.
-            await client.workflow_service.register_namespace(request)
-        except RPCError as error:
-            if error.status == RPCStatusCode.UNAVAILABLE:
-                raise
-            if error.status != RPCStatusCode.ALREADY_EXISTS and not await self._exists(client, name):
-                raise WorkshopError(
-                    f"The service does not let us make the namespace {name!r}.",
-                    error.message,
-                    "Make it by hand (on Temporal Cloud: in its console), and run this cell again.",
-                ) from error
+        async with self._asking(name) as client:
+            try:
+                # Not asked for first: the server would remember for seconds that it is not there.
+                await client.workflow_service.register_namespace(request)
+            except RPCError as error:
+                if error.status == RPCStatusCode.UNAVAILABLE:
+                    raise
+                if error.status != RPCStatusCode.ALREADY_EXISTS and not await _exists(client, name):
+                    raise WorkshopError(
+                        f"The service does not let us make the namespace {name!r}.",
+                        error.message,
+                        "Make it by hand (on Temporal Cloud: in its console), and run this cell again.",
+                    ) from error
+        self._prepared.add(key)
 
-    async def _exists(self, client: Client, name: str) -> bool:
-        try:
-            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
-        except RPCError:
-            return False
-        return True
 
-    async def _find_endpoint(self, client: Client, name: str) -> Endpoint | None:
-        answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))
-        return next(iter(answer.endpoints), None)
+async def _exists(client: Client, name: str) -> bool:
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+    except RPCError:
+        return False
+    return True
+
+
+def attach(*interceptors: Interceptor) -> Connections:
+    """The connections of the notebook that this process belongs to.
+
+    Args:
+        interceptors: What each connection carries.
+
+    Raises:
+        WorkshopError: It belongs to none.
+    """
+    folder = StateFolder.of_parent()
+    if folder is None:
+        raise WorkshopError(
+            "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
+        )
+    return Connections(DevServer(folder), chosen(folder.path.name), list, *interceptors)

@@ -148,7 +148,7 @@ class DevServer:
                 await self.close()
             raise WorkshopError(
                 "The Temporal Server did not start.",
-                _last_line(log),
+                self._process.last_words() if self._process else "",
                 "Run `make doctor`; it checks what a server needs. If all is fine there, shut this kernel down, forget "
                 "its workflows with `make reset`, and start again.",
             )
@@ -241,8 +241,3 @@ def _environment() -> dict[str, str]:
     # A TEMPORAL_ADDRESS or a profile meant for somebody's production must not reach this server.
     own = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
     return {**own, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}  # else it asks version-info.temporal.io when it starts
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    return lines[-1][:400] if lines else "It left no message."

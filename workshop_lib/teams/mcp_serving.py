@@ -25,7 +25,7 @@ from temporalio.service import RPCError
 
 from workshop_lib.agents.conversation import reason
 from workshop_lib.evidence.state import SERVICES, Lock, StateFolder
-from workshop_lib.programs.worker import attach
+from workshop_lib.server.connections import attach
 from workshop_lib.server.devserver import HOST
 
 _LOOK_EVERY = 0.1  # seconds

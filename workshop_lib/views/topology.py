@@ -33,8 +33,8 @@ from temporalio.service import RPCError
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views import svg
 from workshop_lib.workers.in_process import InProcessWorker
+from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.spawned import SpawnedWorker
-from workshop_lib.workers.waiting import Polled
 from workshop_lib.workshop import Workshop
 
 _APART = "checks"  # the namespace in which exercises are checked

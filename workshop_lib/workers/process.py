@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
+from workshop_lib.evidence.failures import cell_line
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import Lock
 from workshop_lib.workers import warden
@@ -81,6 +82,12 @@ class Process:
     def running(self) -> bool:
         """Whether the command still runs."""
         return self._warden.poll() is None
+
+    def last_words(self) -> str:
+        """The last line of its log, with the line of the ``%%workflow`` cell that it is about."""
+        text = self.log.read_text(errors="replace").strip()
+        where = cell_line(text)
+        return (text.splitlines() or ["It left no message."])[-1][:400] + (f" ({where})" if where else "")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command itself."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-import pickle
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.evidence.failures import cell_line
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder
 from workshop_lib.workers.process import Process
-from workshop_lib.workers.waiting import Polled
+from workshop_lib.workers.reasons import Polled
 
 START_SECONDS = 45.0  # three of them import LiteLLM at once, on a laptop that does other things, too
 STOP_SECONDS = 10.0
@@ -39,7 +37,7 @@ class Spawned:
     def __init__(self, launch: Callable[[], Process], name: str) -> None:
         self._launch, self.name = launch, name
         self._process: Process | None = None
-        self._told_to_end = False
+        self._asked_to_end = False
 
     def __repr__(self) -> str:
         return f"{self.name}, process {self.pid}{'' if self.running else ' (ended)'}"
@@ -48,6 +46,11 @@ class Spawned:
     def pid(self) -> int | None:
         """Its process id, also when it has ended."""
         return self._process.pid if self._process else None
+
+    @property
+    def log(self) -> Path | None:
+        """Where its standard error goes, once it was started."""
+        return self._process.log if self._process else None
 
     @property
     def running(self) -> bool:
@@ -61,57 +64,67 @@ class Spawned:
             WorkshopError: It ended instead, or takes longer than ``START_SECONDS``.
         """
         process = self._process = self._launch()
-        self._told_to_end = False
-        ready = threading.Event()
+        self._asked_to_end = False
+        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         threading.Thread(target=self._forward, args=(process, ready), daemon=True).start()
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
         try:
-            while not ready.is_set():
-                late = asyncio.get_running_loop().time() > deadline
-                if late or not process.running:
-                    raise WorkshopError(
-                        f"{self.name} {'is not ready yet' if late else 'ended before it was ready'}.",
-                        _last_words(process),
-                        "Fix what that line names, and run the cell again.",
-                    )
-                await asyncio.sleep(0.005)
+            async with asyncio.timeout(START_SECONDS):
+                self._is_ready(await ready)
+        except (EOFError, TimeoutError) as error:
+            process.close()
+            raise WorkshopError(
+                f"{self.name} {'ended before it was ready' if isinstance(error, EOFError) else 'is not ready yet'}.",
+                process.last_words(),
+                "Fix what that line names, and run the cell again.",
+            ) from None
         except BaseException:  # an interrupt, too: nobody would have a handle to it
             process.close()
             raise
 
     def kill(self) -> None:
         """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
-        self._told_to_end = True
+        self._asked_to_end = True
         if self._process is not None:
             self._process.kill()
 
     async def stop(self) -> None:
         """Ask it to stop (SIGTERM), and kill it if it has not after ``STOP_SECONDS``."""
-        self._told_to_end = True
+        self._asked_to_end = True
         if self._process is not None:
             self._process.signal(signal.SIGTERM)
             if not await self._process.wait(STOP_SECONDS):
                 self._process.close()
                 await self._process.wait(STOP_SECONDS)
 
-    def _is_ready(self, said: Any) -> None:
-        """Take what the process said with it."""
+    def _is_ready(self, offered: Any) -> None:
+        """Take what the process offers."""
 
-    def _forward(self, process: Process, ready: threading.Event) -> None:
+    def _forward(self, process: Process, ready: asyncio.Future[Any]) -> None:
+        """Pass on what the process prints, from a thread, until its end."""
         assert process.stdout is not None
+        was_ready = False
         for line in process.stdout:
             text = line.decode(errors="replace").rstrip("\n")
             if text.startswith(READY):
-                self._is_ready(json.loads(text.removeprefix(READY)))
-                ready.set()
+                was_ready = True
+                _resolve(ready, json.loads(text.removeprefix(READY)))
             else:
                 print(f"[{self.name}] {text}", flush=True)
-        if ready.is_set() and not self._told_to_end:
-            say(f"{self.name} ended by itself: {_last_words(process)}", "warn")
+        if not was_ready:
+            _resolve(ready, EOFError())
+        elif not self._asked_to_end:
+            say(f"{self.name} ended by itself: {process.last_words()}", "warn")
+
+
+def _resolve(future: asyncio.Future[Any], outcome: Any) -> None:
+    """Give a future of another thread's loop its outcome, unless nobody waits for it any more."""
+    settle = future.set_exception if isinstance(outcome, BaseException) else future.set_result
+    with contextlib.suppress(RuntimeError):  # that loop has ended
+        future.get_loop().call_soon_threadsafe(lambda: future.done() or settle(outcome))
 
 
 class SpawnedWorker(Spawned):
-    """A Worker in a process of its own. ``Workshop.spawn`` makes it.
+    """A Worker in its own process. ``Workshop.spawn`` makes it.
 
     Args:
         launch: Starts the process; called for each start.
@@ -119,34 +132,26 @@ class SpawnedWorker(Spawned):
         uses: The modules of its workflows and activities.
     """
 
-    def __init__(self, launch: Callable[[], Process], name: str, uses: Callable[[], set[str]]) -> None:
+    def __init__(self, launch: Callable[[], Process], name: str, uses: set[str]) -> None:
         super().__init__(launch, name)
         self.uses = uses
         self.polls: list[Polled] = []
         self.activities: list[str] = []
-        self.wanted = True
 
-    async def start(self) -> None:
-        """Start the process and wait until it polls. See ``Spawned.start``."""
-        self.wanted = True
-        await super().start()
+        self.wanted = True  # whether it is to start again after an edit
 
     def kill(self) -> None:
-        """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
+        """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash, for good."""
         self.wanted = False
         super().kill()
 
-    def discard(self) -> None:
-        """Do not start it again after an edit."""
-        self.wanted = False
-
-    def _is_ready(self, said: Any) -> None:
-        polls, self.activities = said
+    def _is_ready(self, offered: Any) -> None:
+        polls, self.activities = offered
         self.polls = [tuple(polled) for polled in polls]
 
 
-class Service(Spawned):
-    """An HTTP service in a process of its own. ``Workshop.serve`` makes it.
+class HttpService(Spawned):
+    """An HTTP service in its own process. ``Workshop.serve`` makes it.
 
     Attributes:
         url: Where its process listens, on loopback.
@@ -154,45 +159,53 @@ class Service(Spawned):
 
     url = ""
 
-    def _is_ready(self, said: Any) -> None:
-        self.url = str(said)
+    def _is_ready(self, offered: Any) -> None:
+        self.url = str(offered)
 
 
-def _last_words(process: Process) -> str:
-    text = process.log.read_text(errors="replace").strip()
-    last = text.splitlines()[-1:] or ["It left no message."]
-    where = cell_line(text)
-    return last[0] + (f" ({where})" if where else "")
+class Launcher:
+    """Starts one notebook's processes. They import its cells, and find its server and ledger.
 
-
-def describe_worker(arguments: dict[str, Any], file: Path) -> None:
-    """Write the arguments of a Worker to a file, for a process of its own to read and remove.
-
-    A file, not the command line: other users of the machine can see that, and a codec may hold a key.
-
-    Raises:
-        WorkshopError: An argument belongs to the notebook alone and cannot be handed to another process.
+    Args:
+        folder: The notebook's state folder.
+        new_id: Makes an id, such as ``worker-3``, from its first part.
     """
-    sendable = {name: value for name, value in arguments.items() if not isinstance(value, Executor)}
-    for value in sendable.values():
-        for item in value if isinstance(value, list | tuple) else [value]:
-            thing = item if isinstance(item, type) or callable(item) else type(item)
-            if getattr(thing, "__module__", None) == "__main__":
-                raise WorkshopError(
-                    f"{getattr(thing, '__qualname__', thing)} cannot run in a process of its own.",
-                    "It stands in an ordinary cell, which exists in this notebook's kernel only.",
-                    "Move its definition to a %%workflow cell and run that cell; any process can import it from there.",
-                )
-    try:
-        content = pickle.dumps(sendable)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise WorkshopError(
-            "These Worker arguments cannot be handed to another process.",
-            f"{type(error).__name__}: {error}",
-            "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name.",
-        ) from error
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-        output.write(content)
+
+    def __init__(self, folder: StateFolder, new_id: Callable[[str], str]) -> None:
+        self.folder, self.new_id = folder, new_id
+
+    def python(self, module: str, *arguments: str, piped: bool = True) -> Process:
+        """Run a module as a program, as ``python -m`` does."""
+        return self.command([sys.executable, "-m", module, *arguments], module, piped=piped)
+
+    def command(
+        self, command: list[str], name: str, *, piped: bool = True, variables: Mapping[str, str] | None = None
+    ) -> Process:
+        """Run a program.
+
+        Args:
+            command: The program and its arguments.
+            name: What it is called; its log has the last part.
+            piped: Whether what it prints is read here; it goes to the log otherwise.
+            variables: Of its environment, besides those of every process.
+        """
+        log = self.folder.logs / f"{self.new_id(name.rpartition('.')[2])}.log"
+        return Process(command, log=log, environment={**environment(self.folder), **(variables or {})}, piped=piped)
+
+
+def environment(folder: StateFolder) -> dict[str, str]:
+    """The environment of a spawned process: it imports this notebook's cells and finds its server and ledger.
+
+    Args:
+        folder: The notebook's state folder.
+    """
+    return {
+        **os.environ,
+        STATE_VARIABLE: str(folder.path),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # what this process can import, that one can, too
+        "PYTHONDONTWRITEBYTECODE": "1",  # a stale .pyc would run the cell before the edit
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def javascript(name: str) -> list[str]:
@@ -213,21 +226,3 @@ def javascript(name: str) -> list[str]:
         then = f"{'Install Node.js 20 or newer, and then run' if node is None else 'Run'} `make js` in a terminal."
         raise WorkshopError(f"{name} cannot be run.", missing, f"{then} Everything else works without it.")
     return [node, str(program)]
-
-
-def environment(folder: StateFolder) -> dict[str, str]:
-    """The environment of a spawned process: it imports this notebook's cells and finds its server and ledger.
-
-    Args:
-        folder: The notebook's state folder.
-    """
-    # What this process can import, cells included, that one can, too.
-    path = os.pathsep.join(filter(None, sys.path))
-    # A stale .pyc would run the cell before the edit.
-    return {
-        **os.environ,
-        STATE_VARIABLE: str(folder.path),
-        "PYTHONPATH": path,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }

@@ -27,7 +27,7 @@ from workshop_lib.demos.mcp_clients import configurations, inspect, show_clients
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import SERVICES, update_json
 from workshop_lib.server.outside import CHOICE
-from workshop_lib.workers.spawned import INSTALLED, Service
+from workshop_lib.workers.spawned import INSTALLED, HttpService
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -49,11 +49,12 @@ async def teams(ws: Workshop) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="module", params=["", "open sesame"], ids=["open", "with a token"])
-async def gateway(ws: Workshop, teams: None, request: pytest.FixtureRequest) -> AsyncIterator[Service]:
+async def gateway(ws: Workshop, teams: None, request: pytest.FixtureRequest) -> AsyncIterator[HttpService]:
     """The gateway over HTTP. The processes of this test see the token as those of a notebook do."""
     os.environ[TOKEN] = request.param
-    yield await ws.serve("gateway", mcp_clients.SERVERS["gateway"])
-    await ws._services.pop("gateway").stop()
+    served = await ws.serve("gateway", mcp_clients.SERVERS["gateway"])
+    yield served
+    await served.stop()
     del os.environ[TOKEN]
 
 

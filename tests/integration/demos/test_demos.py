@@ -41,7 +41,7 @@ from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.teams.finance.contract import Exchange, Finance
 from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.teams.offering import offered
-from workshop_lib.workers.spawned import Service
+from workshop_lib.workers.spawned import HttpService
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ class Demo:
     ws: Workshop
     module: ModuleType
     client: Client
-    servers: dict[str, Service] = field(default_factory=dict)
+    servers: dict[str, HttpService] = field(default_factory=dict)
 
     @property
     def over_mcp(self) -> bool:

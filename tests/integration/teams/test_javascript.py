@@ -364,8 +364,9 @@ async def test_it_is_handled_like_any_other_worker(
     assert process not in ws.workers
     assert capsys.readouterr().out == ""
     assert process._process is not None
-    assert process._process.log.parent == ws._folder.logs
-    assert process._process.log.read_text() == ""
+    assert process.log is not None
+    assert process.log.parent == ws._folder.logs
+    assert process.log.read_text() == ""
 
 
 async def test_without_node_it_says_what_to_do(ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.orders.cards import charge, charge_card, charge_once, refund_customer
 from workshop_lib.teams.orders.data import Order
-from workshop_lib.workers.spawned import Service
+from workshop_lib.workers.spawned import HttpService
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ MODULE = "workshop_lib.teams.orders.payments"
 
 
 @pytest.fixture
-async def payments(ws: Workshop) -> AsyncIterator[Service]:
+async def payments(ws: Workshop) -> AsyncIterator[HttpService]:
     service = await ws.serve("payments", MODULE)
     yield service
     await service.stop()
@@ -104,7 +104,7 @@ async def test_each_fault_is_an_error_but_not_each_leaves_no_charge(
 
 
 async def test_killed_it_is_unreachable_and_served_again_it_remembers(
-    ws: Workshop, order: Order, payments: Service
+    ws: Workshop, order: Order, payments: HttpService
 ) -> None:
     first = await asyncio.to_thread(charge_once, order)
     payments.kill()

@@ -43,7 +43,7 @@ async def handle(ws: Workshop, client: Client, settings: dict[str, Any]) -> Asyn
 
 
 def workers(ws: Workshop, queue: str) -> list[InProcessWorker]:
-    return [each for each in ws._running if isinstance(each, InProcessWorker) and each.place[1] == queue]
+    return [each for each in ws.workers if isinstance(each, InProcessWorker) and each.place[1] == queue]
 
 
 async def until(true: Callable[[], Any], seconds: float = 20) -> None:

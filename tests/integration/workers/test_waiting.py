@@ -1,26 +1,22 @@
-"""Nobody waits without a bound, or for longer than five seconds without being told why."""
+"""Nobody waits without a bound, or for long without a notice that says why."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
 from typing import Any
 
 import flows
 import pytest
-from temporalio.client import (
-    Client,
-    WorkflowHandle,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-    WorkflowUpdateStage,
-)
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateStage
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import waiting
+from workshop_lib.workers.reasons import Reason, Reasons
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -30,130 +26,60 @@ pytestmark = pytest.mark.anyio
 async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
     """A task queue with a worker."""
     name = ws.id("queue")
-    worker = ws.run(
-        Worker,
-        client,
-        task_queue=name,
-        workflows=[flows.OneActivity, flows.OneChild, flows.Broken, flows.Stubborn, flows.Echo, flows.Caller],
-        activities=[flows.buggy, flows.slow, flows.shaky],
-    )
+    workflows = [flows.OneActivity, flows.OneChild, flows.Broken, flows.Stubborn, flows.Echo, flows.Caller]
+    worker = ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.buggy, flows.shaky])
     yield name
     await ws.stop(worker)
 
 
-async def told(waits: Awaitable[Any], capsys: pytest.CaptureFixture[str]) -> str:
-    """What is said within five seconds of a wait that does not end by itself."""
+async def notice(waits: Awaitable[Any], capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said first about a wait that does not end by itself."""
     task = asyncio.ensure_future(waits)
     text = ""
-    deadline = time.monotonic() + 5
-    while not text and time.monotonic() < deadline and not task.done():
-        await asyncio.sleep(0.05)
-        text = capsys.readouterr().out
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        await task
+    async with asyncio.timeout(90):
+        while not text and not task.done():
+            await asyncio.sleep(0.05)
+            text = capsys.readouterr().out
+    await end(task)
     return text
 
 
-async def test_a_queue_that_nobody_polls(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    text = await told(client.execute_workflow("Order", id=ws.id("order"), task_queue="nobody"), capsys)
-    assert "No Worker of this notebook polls task queue 'nobody'" in text
-    assert "`task_queue='nobody'`" in text
-
-
-async def test_an_activity_on_a_queue_that_nobody_polls(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start = client.execute_workflow(
-        flows.OneActivity.run, args=["shaky", 0, "nobody"], id=ws.id("order"), task_queue=queue
-    )
-    text = await told(start, capsys)
-    assert "polls task queue 'nobody'" in text
-    assert "activity 'shaky'" in text
-
-
-async def test_a_typo_in_a_workflow(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = await told(client.execute_workflow(flows.Broken.run, id=ws.id("order"), task_queue=queue), capsys)
-    assert "AttributeError: module 'temporalio.workflow' has no attribute 'nonsense'" in text
-
-
-async def test_a_workflow_that_the_worker_does_not_know(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = await told(client.execute_workflow("Unheard", id=ws.id("order"), task_queue=queue), capsys)
-    assert "Workflow class Unheard is not registered on this worker" in text
+async def end(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        await task
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
-    [("buggy", "NameError: name 'ordr' is not defined"), ("unheard", "Activity function unheard for workflow")],
+    ("start", "arguments", "said"),
+    [
+        (flows.OneActivity, ["shaky", 0, "nobody"], ["polls task queue 'nobody'", "activity 'shaky'"]),
+        (flows.Broken, [], ["AttributeError: module 'temporalio.workflow' has no attribute 'nonsense'"]),
+        (flows.OneChild, ["Broken", None], ["nonsense"]),
+        (flows.OneActivity, ["buggy", None, None], ["NameError: name 'ordr' is not defined"]),
+        (flows.OneActivity, ["unheard", None, None], ["Activity function unheard for workflow"]),
+        (flows.Caller, ["deserted", "x"], ["Nexus operation Sums.add on endpoint 'deserted'"]),
+    ],
 )
-async def test_an_activity_that_trying_again_does_not_mend(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str], name: str, said: str
+async def test_a_workflow_that_goes_nowhere(
+    ws: Workshop,
+    client: Client,
+    queue: str,
+    capsys: pytest.CaptureFixture[str],
+    start: type,
+    arguments: list[Any],
+    said: list[str],
 ) -> None:
-    start = client.execute_workflow(flows.OneActivity.run, args=[name, None, None], id=ws.id("order"), task_queue=queue)
-    assert said in await told(start, capsys)
+    await ws.endpoint("deserted", namespace="default", task_queue="deserted")
+    waits = client.execute_workflow(start.__name__, args=arguments, id=ws.id("order"), task_queue=queue)
+    text = await notice(waits, capsys)
+    assert all(part in text for part in said), text
 
 
-async def test_a_child_that_is_stuck(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start = client.execute_workflow(flows.OneChild.run, args=["Broken", queue], id=ws.id("order"), task_queue=queue)
-    assert "nonsense" in await told(start, capsys)
-
-
-async def test_a_nexus_operation_without_a_handler(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    endpoint = await ws.endpoint("deserted", namespace="default", task_queue="deserted")
-    start = client.execute_workflow(flows.Caller.run, args=[endpoint, "x"], id=ws.id("order"), task_queue=queue)
-    text = await told(start, capsys)
-    assert "Nexus operation Sums.add on endpoint 'deserted'" in text
-
-
-@pytest.mark.parametrize("call", ["query", "update"])
-async def test_a_question_to_a_workflow_whose_worker_is_gone(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str], call: str
-) -> None:
-    queue = ws.id("queue")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
-    handle: WorkflowHandle[Any, Any] = await client.start_workflow(
-        flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue
-    )
-    assert await handle.query(flows.Stubborn.state) is False
-    await ws.stop(worker)
-    asked = handle.query(flows.Stubborn.state) if call == "query" else handle.execute_update(flows.Stubborn.add, 1)
-    assert f"polls task queue {queue!r}" in await told(asked, capsys)
-    await handle.terminate()
-
-
-async def test_an_accepted_update_whose_worker_is_gone(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    queue = ws.id("queue")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
-    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
-    update = await handle.start_update(flows.Stubborn.after_go, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
-    await ws.stop(worker)
-    assert f"polls task queue {queue!r}" in await told(update.result(), capsys)
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
-    await handle.signal(flows.Stubborn.proceed)
-    assert await update.result() == "gone"
-    await ws.stop(worker)
-
-
-async def test_a_question_to_a_closed_workflow_without_a_worker(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    queue = ws.id("queue")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
-    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
-    await handle.signal(flows.Stubborn.proceed)
-    await handle.result()
-    await ws.stop(worker)
-    assert f"polls task queue {queue!r}" in await told(handle.query(flows.Stubborn.state), capsys)
+async def test_a_queue_that_nobody_polls(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    text = await notice(client.execute_workflow("Order", id=ws.id("order"), task_queue="nobody"), capsys)
+    assert "No Worker of this notebook polls task queue 'nobody'" in text
+    assert "`task_queue='nobody'`" in text
 
 
 async def test_a_worker_without_the_activities(
@@ -161,60 +87,87 @@ async def test_a_worker_without_the_activities(
 ) -> None:
     queue = ws.id("queue")
     worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.OneActivity])
-    start = flows.OneActivity.run
-    text = await told(client.execute_workflow(start, args=["slow", 1, None], id=ws.id("o"), task_queue=queue), capsys)
-    assert f"The Worker on task queue {queue!r} takes no activities" in text
+    waits = client.execute_workflow("OneActivity", args=["slow", 1, None], id=ws.id("o"), task_queue=queue)
+    assert f"The Worker on task queue {queue!r} takes no activities" in await notice(waits, capsys)
     await ws.stop(worker)
 
 
-async def test_a_worker_that_the_workshop_did_not_start_is_no_reason_to_complain(
+async def test_questions_to_a_workflow_whose_worker_has_stopped(
     ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings: dict[str, Any] = {"workflows": [flows.OneActivity], "activities": [flows.slow]}
-    async with Worker(client, task_queue="plain", **settings):
-        start = flows.OneActivity.run
-        waits = client.execute_workflow(start, args=["slow", 4.5, None], id=ws.id("o"), task_queue="plain")
-        assert await told(waits, capsys) == ""
+    queue = ws.id("queue")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+    accepted = await handle.start_update(flows.Stubborn.after_go, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+    await ws.stop(worker)
+    asked: list[Awaitable[Any]] = [
+        accepted.result(),
+        handle.query(flows.Stubborn.state),
+        handle.execute_update(flows.Stubborn.add, 1),
+    ]
+    for question in asked:
+        assert f"polls task queue {queue!r}" in await notice(question, capsys)
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    await handle.signal(flows.Stubborn.proceed)
+    assert await accepted.result() == "gone"
+    await handle.result()
+    await ws.stop(worker)
+    closed = handle.query(flows.Stubborn.state)
+    assert f"polls task queue {queue!r}" in await notice(closed, capsys), "a closed one needs a worker, too"
 
 
-async def test_a_long_nexus_operation_is_no_reason_to_complain(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+async def test_healthy_waits_are_left_alone(
+    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A long activity, a retry, a long Nexus operation, a patient workflow, a Worker that is not the workshop's."""
+    looked: list[Reason | None] = []
+    find = Reasons.find
+
+    async def recorded(self: Reasons, workflow_id: str, run_id: str | None, *, asks: bool) -> Reason | None:
+        looked.append(await find(self, workflow_id, run_id, asks=asks))
+        return looked[-1]
+
+    monkeypatch.setattr(Reasons, "find", recorded)
     endpoint = await ws.endpoint("patient", namespace="default", task_queue="patient")
-    handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()]}
-    settings = {"workflows": [flows.Caller, flows.Echo], **handlers}
-    worker = ws.run(Worker, client, task_queue="patient", **settings)
-    start = client.execute_workflow(flows.Caller.run, args=[endpoint, "slow:4"], id=ws.id("c"), task_queue="patient")
-    assert await told(start, capsys) == ""
-    await ws.stop(worker)
+    settings: dict[str, Any] = {"workflows": [flows.Echo], "nexus_service_handlers": [flows.SumsHandler()]}
+    handler = ws.run(Worker, client, task_queue="patient", **settings)
+    async with Worker(client, task_queue="plain", activities=[flows.slow]):
+        waiters = [
+            client.execute_workflow(name, args=arguments, id=ws.id("o"), task_queue=queue)
+            for name, arguments in (
+                ("OneActivity", ["slow", 600, "plain"]),
+                ("OneActivity", ["shaky", 77, None]),
+                ("Caller", [endpoint, "slow:600"]),
+                ("Stubborn", []),
+            )
+        ]
+        tasks = [asyncio.ensure_future(waits) for waits in waiters]
+        async with asyncio.timeout(90):
+            while len(looked) < 2 * len(tasks):
+                await asyncio.sleep(0.1)
+        for task in tasks:
+            await end(task)
+        assert not any(looked)
+        assert capsys.readouterr().out == ""
+        await ws.terminate(await ws.open_executions(["OneActivity", "Caller", "Stubborn", "Echo"]), "over")
+    await ws.stop(handler)
 
 
-async def test_a_start_without_a_server(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_server_that_is_down(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
     await ws.server.kill()
     try:
-        assert "ws.server.restart()" in await told(client.start_workflow("X", id="x", task_queue="q"), capsys)
+        assert "ws.server.restart()" in await notice(handle.result(), capsys)
+        assert "ws.server.restart()" in await notice(client.start_workflow("X", id="x", task_queue="q"), capsys)
     finally:
         await ws.server.restart()
-
-
-async def test_healthy_waits_are_left_in_peace(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    long = client.execute_workflow(flows.OneActivity.run, args=["slow", 20, None], id=ws.id("o"), task_queue=queue)
-    retried = client.execute_workflow(flows.OneActivity.run, args=["shaky", 99, None], id=ws.id("o"), task_queue=queue)
-    backoff = client.execute_workflow(flows.OneActivity.run, args=["shaky", 77, None], id=ws.id("o"), task_queue=queue)
-    patient = client.execute_workflow(flows.Stubborn.run, id=ws.id("o"), task_queue=queue)
-    texts = await asyncio.gather(*(told(waits, capsys) for waits in (long, retried, backoff, patient)))
-    assert texts == ["", "", "", ""]
+    await handle.terminate()
 
 
 async def test_a_workflow_gets_an_execution_timeout_unless_it_has_one(ws: Workshop, client: Client) -> None:
-    from datetime import timedelta
-
     for given, expected in ((None, waiting.EXECUTION_TIMEOUT), (timedelta(days=3), timedelta(days=3))):
         handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody", execution_timeout=given)
-        described = await handle.describe()
-        config = described.raw_description.execution_config
+        config = (await handle.describe()).raw_description.execution_config
         assert config.workflow_execution_timeout.ToTimedelta() == expected
         await handle.terminate()
 
@@ -222,18 +175,9 @@ async def test_a_workflow_gets_an_execution_timeout_unless_it_has_one(ws: Worksh
 async def test_no_wait_is_longer_than_the_longest(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    handle = await client.start_workflow("X", id="forever", task_queue="nobody")
     monkeypatch.setattr(waiting, "LONGEST_WAIT", 0.3)
     with pytest.raises(WorkshopError, match="Stopped waiting") as raised:
-        await client.execute_workflow("X", id="forever", task_queue="nobody")
+        await handle.result()
     assert "client.get_workflow_handle('forever')" in str(raised.value)
-    await client.get_workflow_handle("forever").terminate()
-
-
-async def test_a_server_that_is_down(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
-    await ws.server.kill()
-    try:
-        assert "ws.server.restart()" in await told(handle.result(), capsys)
-    finally:
-        await ws.server.restart()
     await handle.terminate()

@@ -1,0 +1,119 @@
+"""What a ``%%workflow`` cell accepts, what it refuses, and where its code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kernels import Kernel, kernel
+from notebook import ORDERS, PLACE, START, open_notebook
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """One kernel for the tests that leave it as they found it."""
+    with kernel(tmp_path_factory.mktemp("shared")) as k:
+        open_notebook(k)
+        k.ok("def mine() -> int:\n    return 1")
+        yield k
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%workflow w\ndef f(:\n    pass\n", 'SyntaxError: invalid syntax (cell "w", line 2: `def f(:`)'),
+        ("%%workflow w\nx = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)'),
+        ("%%workflow w\ndef f():\n    return Worker\n", "Add to this cell: from temporalio.worker import Worker"),
+        ("%%workflow w\ndef f():\n    return mine\n", "Move its definition to a %%workflow cell"),
+        ("%%workflow w\ndef f():\n    return wrold\n", "Is 'wrold' a typing error?"),
+        ("%%workflow agents\nx = 1\n", "Choose another name, such as %%workflow my_agents"),
+        ("%%workflow sys\nx = 1\n", "the name is taken"),
+        ("%%workflow two words\nx = 1\n", "is not understood"),
+        ("# my orders\n%%workflow w\nx = 1\n", "%%workflow must be the first line of its cell"),
+    ],
+)
+def test_a_wrong_cell_is_explained_in_a_few_lines(shared: Kernel, cell: str, said: str) -> None:
+    output = shared.run(cell)
+    assert output.error == "CellError"
+    assert said in output.text
+
+
+@pytest.mark.parametrize(
+    ("imports", "line", "instead"),
+    [
+        ("from datetime import datetime", "datetime.now()", "workflow.now()"),
+        ("import time", "time.sleep(1)", "await workflow.sleep(seconds)"),
+        ("import os", "os.urandom(4)", "workflow.uuid4()"),
+        ("import subprocess", "subprocess.run(['true'])", "an activity"),
+    ],
+)
+def test_the_sandbox_refuses_at_once_and_readably(shared: Kernel, imports: str, line: str, instead: str) -> None:
+    name = f"forbidden_{abs(hash(line)) % 10**6}"
+    shared.ok(
+        f"%%workflow {name}\nfrom temporalio import workflow\n{imports}\n\n@workflow.defn\nclass Forbidden:\n"
+        f"    @workflow.run\n    async def run(self) -> None:\n        {line}\n"
+    )
+    shared.ok(f'ws.run(Worker, client, task_queue="{name}", workflows=[Forbidden])')
+    shared.ok(f'refused = await client.start_workflow(Forbidden.run, id=ws.id("f"), task_queue="{name}")')
+    output = shared.run("await refused.result()")
+    assert output.error == "WorkflowFailureError"
+    text = " ".join(output.text.split())  # lines are wrapped
+    assert f"Use {instead}" in text, text
+    assert f'cell "{name}", line 9: `{line}`' in text, text
+    shared.ok("kinds = [e.WhichOneof('attributes') for e in (await refused.fetch_history()).events]")
+    assert "workflow_task_failed" not in shared.ok("print(kinds)"), "it fails at once, and is not retried"
+
+
+def test_an_ordinary_cells_activity_runs_in_process_only(shared: Kernel) -> None:
+    shared.ok(
+        "from temporalio import activity\n@activity.defn(name='charge')\n"
+        "async def here(x: str) -> str:\n    return 'here ' + x"
+    )
+    output = shared.run('await ws.spawn(Worker, client, task_queue="apart", activities=[here])')
+    assert output.error == "WorkshopError"
+    assert "here cannot run in a process of its own" in output.text
+    shared.ok('ws.run(Worker, client, task_queue="mixed", workflows=[ProcessOrder], activities=[here])')
+    cell = 'print(await client.execute_workflow(ProcessOrder.run, "a", id=ws.id("m"), task_queue="mixed"))'
+    assert "here a" in shared.ok(cell)
+
+
+def test_a_worker_that_cannot_start_says_why(shared: Kernel) -> None:
+    output = shared.run('ws.run(Worker, client, task_queue="none")')
+    assert output.error == "WorkshopError"
+    assert "The Worker did not start" in output.text
+    assert "At least one activity" in output.text
+    output = shared.run('await ws.spawn(Worker, client, task_queue="none")')
+    assert output.error == "WorkshopError"
+    assert "ended before it was ready" in output.text
+
+
+def test_what_a_worker_is_given_may_come_from_anywhere(shared: Kernel) -> None:
+    shared.ok(
+        "%%workflow odd\nimport functools\nfrom dataclasses import dataclass\nfrom temporalio import activity\n"
+        "def make(verb):\n    @activity.defn(name=verb)\n    async def made(x: str) -> str:\n"
+        "        return verb + x\n    return made\n"
+        "@dataclass(frozen=True)\nclass Shop:\n    name: str\n    @activity.defn\n"
+        "    async def sell(self, x: str) -> str:\n        return self.name + x\n"
+    )
+    for _ in range(2):
+        shared.ok("given = [make('a'), Shop('s').sell]")
+        shared.ok("ws.run(Worker, client, task_queue='odd', workflows=[ProcessOrder], activities=given)")
+
+
+def test_run_serves_synchronous_code(shared: Kernel) -> None:
+    shared.ok("import asyncio\nasync def soon() -> int:\n    await asyncio.sleep(0.01)\n    return 42")
+    assert shared.ok("def plain() -> int:\n    return run(soon())\nprint(plain())").strip() == "42"
+    assert shared.run("run(asyncio.sleep(600), seconds=0.2)").error == "TimeoutError"
+    assert "charges: 1" in shared.ok(PLACE)
+
+
+def test_a_cell_before_the_setup_and_one_in_any_language(tmp_path: Path) -> None:
+    with kernel(tmp_path, PYTHONUTF8="0", LC_ALL="C") as k:
+        k.ok("from workshop_lib import Workshop")
+        output = k.run(ORDERS)
+        assert output.error == "CellError"
+        assert "Run the set-up cell first" in output.text
+        k.ok(START)
+        k.ok("%%workflow gruesse\nGRUß = 'schöne Grüße ✓ 漢字'\n")
+        assert k.ok("print(GRUß)").strip() == "schöne Grüße ✓ 漢字"

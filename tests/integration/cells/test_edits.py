@@ -1,0 +1,134 @@
+"""An edited ``%%workflow`` cell reaches everything that runs its code, or changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernels import kernel
+from notebook import BILLED, ORDERS, PLACE, PLACE_APART, START, WAIT, WAITING, open_notebook, spawn
+
+
+def test_an_edit_takes_effect_and_says_so(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(spawn("spawned", "apart"))
+        k.ok('await client.start_workflow(ProcessOrder.run, "x", id="open-1", task_queue="nobody")')
+        for number, verb in enumerate(("billed", "debited", "charged"), 1):  # the same size, within a second
+            text = k.ok(ORDERS.replace('f"charged ', f'f"{verb} '))
+            assert text.count("has the new code") == 2, text
+            assert ("ended now: open-1" in text) == (number == 1), text
+            assert f"{verb} order-" in k.ok(PLACE)
+            assert f"{verb} order-" in k.ok(PLACE_APART)
+        assert k.ok(ORDERS) == "", "the same text again is not an edit"
+
+
+def test_keep_open_leaves_open_executions_to_the_new_code(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(WAITING.replace('return "went on"', "return workflow.nonsense()"))
+        k.ok(WAIT)
+        k.ok('handle = await client.start_workflow(Patient.run, id="p", task_queue="patient")')
+        k.ok('await handle.signal("proceed")')
+        text = k.ok(WAITING.replace("%%workflow patient", "%%workflow patient --keep-open"))
+        assert "ended" not in text
+        assert "went on" in k.ok("print(await handle.result())")
+
+
+def test_dependents_are_imported_in_the_order_of_their_imports(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        k.ok("%%workflow c1\nX = 1\n")
+        k.ok("%%workflow c2\nY = 1\n")
+        k.ok("%%workflow c1\nfrom c2 import Y\nX = Y\n")
+        k.ok("%%workflow c3\nZ = 1\n")
+        k.ok("%%workflow c2\nfrom c3 import Z\nY = Z\n")
+        k.ok("%%workflow c3\nZ = 2\n")
+        assert k.ok("print(X, Y, Z)").strip() == "2 2 2"
+        output = k.run("%%workflow c3\nfrom c1 import X\nZ = 2\n")
+        assert output.error == "CellError"
+        assert "cells import each other" in output.text
+        assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
+
+
+def test_a_broken_edit_changes_nothing(tmp_path: Path) -> None:
+    """Also where an edit of the same size is taken back at once, and Python may keep compiled modules."""
+    with kernel(tmp_path, PYTHONDONTWRITEBYTECODE="") as k:
+        open_notebook(k)
+        output = k.run(ORDERS + "\nraise RuntimeError('half way')\n")
+        assert output.error == "CellError"
+        assert 'RuntimeError: half way (cell "orders", line 19: `raise RuntimeError' in output.text, output.text
+        for _ in range(3):
+            assert k.run(ORDERS.replace("@activity.defn", "@activity.defm")).error == "CellError"
+            assert "charged order-" in k.ok(PLACE)
+        k.ok(spawn("p", "apart"))
+        assert "charges: 1" in k.ok(PLACE_APART)
+
+
+def test_an_edit_that_the_worker_cannot_take_is_fixed_by_the_next(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(spawn("p", "apart"))
+        wrong = ORDERS.replace("from datetime import timedelta", "from datetime import datetime, timedelta")
+        output = k.run(wrong + "\nNOW = datetime.now()\n")
+        assert output.error == "WorkshopError"
+        assert "The Worker did not start" in output.text
+        k.ok(ORDERS)
+        assert "charges: 1" in k.ok(PLACE)
+        assert "charges: 1" in k.ok(PLACE_APART)
+        output = k.run(ORDERS.replace("class ProcessOrder", "class HandleOrder"))
+        assert "ProcessOrder is gone from the cell 'orders'" in output.text
+        k.ok(ORDERS)
+        assert "charges: 1" in k.ok(PLACE)
+
+
+def test_an_edit_while_the_server_is_down_is_taken_up_later(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok("await ws.server.kill()")
+        output = k.run(BILLED)
+        assert output.error == "WorkshopError"
+        assert "does not answer" in output.text
+        k.ok("await ws.server.restart()")
+        assert "has the new code" in k.ok(BILLED)
+        assert "billed order-1" in k.ok(PLACE)
+
+
+def test_what_a_cell_imports_no_more_is_still_there(tmp_path: Path) -> None:
+    step = "from workshop_lib.teams.orders.activities import check_fraud\n"
+    run = (
+        f"from concurrent.futures import ThreadPoolExecutor\n{step}"
+        'ws.run(Worker, client, task_queue="steps", activities=[check_fraud], activity_executor=ThreadPoolExecutor(1))'
+    )
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(f"%%workflow importing\nfrom temporalio import workflow\n{step}")
+        k.ok(run)
+        k.ok("%%workflow importing\nfrom temporalio import workflow\n")
+        k.ok(run)
+
+
+def test_a_red_cell_is_not_judged_by_its_former_code(tmp_path: Path) -> None:
+    right = (
+        "%%workflow greet_exercise\nfrom temporalio import activity\n@activity.defn\n"
+        "async def greet(name: str) -> str:\n    return f'Hello, {name}!'\n"
+    )
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        k.ok(right)
+        output = k.run(right.replace("{name}", "{nmae}"))
+        assert "Until then, the code from before stays in use" in output.text
+        assert 'The last run of the cell "greet_exercise" was red' in k.ok('await check("0.1", greet)')
+        k.ok(right)
+        assert "passed" in k.ok('await check("0.1", greet)')
+
+
+def test_a_forgotten_await_is_explained_once(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        open_notebook(k)
+        k.ok(ORDERS.replace("return await workflow", "return workflow"))
+        sent = k.start(PLACE)
+        assert "is an `await` missing?" in k.wait_for_output(sent)
+        k.interrupt()
+        k.finish(sent)
+        k.ok(ORDERS)
+        assert "never awaited" not in k.run("import gc; gc.collect()\n" + PLACE).text

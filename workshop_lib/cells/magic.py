@@ -1,0 +1,51 @@
+"""The ``%%workflow`` magic of a notebook, and what a notebook needs besides."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from workshop_lib.cells.workflow_cells import CellError
+from workshop_lib.evidence.failures import render_in_notebooks
+from workshop_lib.evidence.messages import in_notebook
+
+
+def install(run: Callable[[str, str], None]) -> None:
+    """Give the notebook its ``%%workflow`` and short tracebacks, if this is one.
+
+    Args:
+        run: Runs a cell, from the magic's line and the cell's text.
+    """
+    if in_notebook():
+        _shell().register_magic_function(run, "cell", "workflow")
+        # Not on the first line, IPython takes it for a line magic of this name.
+        _shell().register_magic_function(_refuse_late_magic, "line", "%workflow")
+        render_in_notebooks()
+
+
+def notebook_names() -> dict[str, Any]:
+    """The notebook's names; of a program, none."""
+    names: dict[str, Any] = _shell().user_ns if in_notebook() else {}
+    return names
+
+
+def let_interrupts_wake_the_loop() -> None:
+    """Make an interrupt end a cell that only sleeps.
+
+    ipykernel 7.4 answers an interrupt with a callback on its loop, and a loop that sleeps (`await asyncio.sleep(60)`)
+    does not notice it before something else wakes it. asyncio makes signals wake its loop once it handles any; this
+    one does nothing by default.
+    """
+    if in_notebook():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGURG, lambda: None)
+
+
+def _shell() -> Any:
+    return sys.modules["IPython"].get_ipython()
+
+
+def _refuse_late_magic(line: str) -> None:
+    raise CellError("%%workflow must be the first line of its cell.", then="Move what is above it below it.")

@@ -1,0 +1,86 @@
+"""The HTTP services of one notebook: run, and reached through proxies where faults can happen."""
+
+from __future__ import annotations
+
+import asyncio
+
+from workshop_lib.evidence.state import SERVICES
+from workshop_lib.faults import surroundings
+from workshop_lib.faults.interceptor import Faults
+from workshop_lib.server.devserver import HOST
+from workshop_lib.workers.background import BackgroundLoop
+from workshop_lib.workers.spawned import HttpService, Launcher
+
+_WAIT_SECONDS = 60.0  # to begin to listen
+
+
+class HttpServices:
+    """The HTTP services of one notebook.
+
+    Attributes:
+        served: The services by their names.
+
+    Args:
+        launcher: Starts processes.
+        background: The loop of the proxies.
+        faults: What happens in the proxies.
+    """
+
+    def __init__(self, launcher: Launcher, background: BackgroundLoop, faults: Faults) -> None:
+        self._launcher, self._background, self._faults = launcher, background, faults
+        self.served: dict[str, HttpService] = {}
+        self._proxies: dict[str, asyncio.Server] = {}
+        launcher.folder.forget(SERVICES)  # they ended with the kernel before
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._proxies
+
+    def running(self, name: str) -> bool:
+        """Whether the service of this name runs."""
+        return name in self.served and self.served[name].running
+
+    async def serve(self, name: str, module: str) -> HttpService:
+        """Run an HTTP service in its own process, in the place of the one of this name before.
+
+        ``state.service_address(name)`` gives its address, which is that of a proxy where ``NAME.drops``,
+        ``NAME.answers_503`` and other faults can happen.
+
+        Args:
+            name: What it is called, such as ``"payments"``.
+            module: Defines the service as an ASGI application ``app``.
+
+        Raises:
+            WorkshopError: It ends before it listens.
+        """
+        if name in self.served:
+            await self.served.pop(name).stop()
+        service = HttpService(lambda: self._launcher.python("workshop_lib.programs.http", module), name)
+        await service.start()
+        self.served[name] = service
+        self._launcher.folder.write(SERVICES, {name: await self.proxy(name, service.url)})
+        return service
+
+    async def proxy(self, name: str, url: str) -> str:
+        """Put a proxy before an HTTP service on loopback, where ``NAME.drops``, ``NAME.answers_503`` and others happen.
+
+        Args:
+            name: What the service is called in the faults' names.
+            url: Its address, such as ``http://127.0.0.1:8000``.
+
+        Returns:
+            The address to use instead.
+        """
+        made = await self._background.acall(surroundings.proxy(self._faults, name, url), _WAIT_SECONDS)
+        self._close_proxy(name)
+        self._proxies[name] = made
+        return f"http://{HOST}:{made.sockets[0].getsockname()[1]}"
+
+    async def end(self) -> None:
+        """Stop them all, and their proxies."""
+        for name in list(self._proxies):
+            self._close_proxy(name)
+        await asyncio.gather(*(service.stop() for service in self.served.values()))
+
+    def _close_proxy(self, name: str) -> None:
+        if (proxy := self._proxies.pop(name, None)) is not None:
+            proxy.get_loop().call_soon_threadsafe(proxy.close)

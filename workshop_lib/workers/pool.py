@@ -1,0 +1,192 @@
+"""The Workers of one notebook: beside it or in their own processes, replaced, and renewed after a cell's edit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.cells.workflow_cells import Cells, Edit
+from workshop_lib.evidence.messages import WorkshopError, say
+from workshop_lib.workers.background import BackgroundLoop
+from workshop_lib.workers.in_process import InProcessWorker
+from workshop_lib.workers.process import Process
+from workshop_lib.workers.reasons import Polled
+from workshop_lib.workers.spawned import Launcher, SpawnedWorker, javascript
+
+_WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
+_EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
+_PROGRAM = "workshop_lib.programs.worker"
+
+
+class WorkerPool:
+    """The Workers of one notebook.
+
+    Args:
+        cells: Whose edits renew the Workers that use them.
+        background: The loop that Workers are replaced on.
+        launcher: Starts processes.
+    """
+
+    def __init__(self, cells: Cells, background: BackgroundLoop, launcher: Launcher) -> None:
+        self._cells, self._background, self._launcher = cells, background, launcher
+        self._pooled: list[InProcessWorker | SpawnedWorker] = []
+        cells.subscribe(self._renew)
+
+    @property
+    def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
+        """What ``run`` and ``spawn`` started and ``stop`` has not stopped; one that was killed is still among them."""
+        return tuple(self._pooled)
+
+    @property
+    def running(self) -> list[InProcessWorker | SpawnedWorker]:
+        """Those that poll."""
+        return [worker for worker in self._pooled if worker.running]
+
+    def polled(self) -> list[Polled]:
+        """What they take from which task queues."""
+        return [polled for worker in self.running for polled in worker.polls]
+
+    def run(self, worker: type[Worker], client: Client, **settings: Any) -> InProcessWorker:
+        """Run a Worker beside the notebook, in the place of the one that polled the same queue before.
+
+        It takes the class and its arguments, not a Worker, because the SDK refuses a second Worker on a queue in its
+        constructor: the one before must be stopped first. An edited ``%%workflow`` cell is taken up by itself.
+
+        Args:
+            worker: ``temporalio.worker.Worker``.
+            client: Its client.
+            settings: Its other arguments, as in the SDK.
+
+        Raises:
+            WorkshopError: The Worker cannot be built or started, or the one before does not stop.
+        """
+        if "deployment_config" not in settings:  # which has its own id
+            # Else the SDK hashes the code of every module that is loaded: 0.2 s where LiteLLM is one of them.
+            settings = {"build_id": "workshop", **settings}
+        queue = str(settings.get("task_queue"))
+        added = InProcessWorker(lambda: worker(client, **self._latest(settings)), client, queue, _modules(settings))
+        self._background.call(self._put_in_place(added), _WAIT_SECONDS)
+        return added
+
+    async def _put_in_place(self, added: InProcessWorker) -> None:
+        await self.stop(*(w for w in self._pooled if isinstance(w, InProcessWorker) and w.place == added.place))
+        await added.start()
+        self._pooled.append(added)
+
+    async def spawn(self, worker: str | type[Worker], client: Client | None = None, **settings: Any) -> SpawnedWorker:
+        """Run a Worker in its own process, which can be killed for real, and wait until it polls.
+
+        Args:
+            worker: A module with a coroutine function ``worker(ws)`` that returns the Worker; or
+                ``temporalio.worker.Worker``, with its arguments behind it as in ``run``; or a program in JavaScript,
+                ``"package.worker.mjs"``, which finds its address, namespace and task queue in its environment.
+            client: The Worker's client; the process connects in the same way.
+            settings: The Worker's other arguments; of a program in JavaScript, ``task_queue`` alone. Classes and
+                functions must be defined in ``%%workflow`` cells or in modules, where another process can import them.
+
+        Raises:
+            WorkshopError: The worker cannot be described to another process, ends before it polls, or is written in
+                JavaScript, and Node or its packages are missing.
+        """
+        name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
+        spawned = SpawnedWorker(lambda: self._launch(worker, client, settings), name, _modules(settings))
+        await spawned.start()
+        self._pooled.append(spawned)
+        return spawned
+
+    def _launch(self, worker: str | type[Worker], client: Client | None, settings: dict[str, Any]) -> Process:
+        if isinstance(worker, str) and not worker.endswith(".mjs"):
+            return self._launcher.python(_PROGRAM, "module", worker)
+        assert client is not None, f"ws.spawn({worker!r}, client, task_queue=…) needs the client"
+        if isinstance(worker, str):
+            service = client.service_client.config
+            variables = {"TEMPORAL_ADDRESS": service.target_host, "TEMPORAL_API_KEY": service.api_key or ""}
+            variables |= {"TEMPORAL_NAMESPACE": client.namespace, "TASK_QUEUE": str(settings["task_queue"])}
+            return self._launcher.command(javascript(worker), worker.removesuffix(".mjs"), variables=variables)
+        file = self._launcher.folder.path / f"{self._launcher.new_id('worker')}.pickle"
+        described = {"worker": worker, "data_converter": client.data_converter, **self._latest(settings)}
+        describe_worker(described, file)
+        return self._launcher.python(_PROGRAM, "described", client.namespace, str(file))
+
+    async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
+        """Stop workers that ``run`` or ``spawn`` started, all at once, waiting for their activities for a while.
+
+        Raises:
+            WorkshopError: An activity blocks its thread and does not let its worker stop.
+        """
+        await asyncio.gather(*(worker.stop() for worker in workers))
+        self._pooled = [worker for worker in self._pooled if worker not in workers]
+
+    def stop_at_exit(self) -> None:
+        """Stop those that poll from this process: one that goes on while the interpreter ends can abort it."""
+        for worker in self._pooled:
+            if isinstance(worker, InProcessWorker):
+                with contextlib.suppress(Exception):
+                    self._background.call(worker.stop(), _EXIT_SECONDS)
+
+    def _renew(self, edit: Edit) -> None:
+        self._background.call(self._restart({*edit.modules}), _WAIT_SECONDS)
+
+    async def _restart(self, edited: set[str]) -> None:
+        renewed, failed = [], []
+        for worker in self._pooled:
+            if worker.wanted and worker.uses & edited:
+                try:
+                    await worker.stop()
+                    await worker.start()
+                    renewed.append(f"The {worker} has the new code.")
+                except WorkshopError as error:
+                    failed.append(error)
+        if renewed:
+            say("\n".join(renewed))
+        if failed:
+            raise failed[0]
+
+    def _latest(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: [self._cells.latest(item) for item in value] if isinstance(value, list | tuple) else value
+            for name, value in settings.items()
+        }
+
+
+def _modules(settings: dict[str, Any]) -> set[str]:
+    lists = [value for value in settings.values() if isinstance(value, list | tuple)]
+    return {getattr(item, "__module__", "") for items in lists for item in items}
+
+
+def describe_worker(arguments: dict[str, Any], file: Path) -> None:
+    """Write the arguments of a Worker to a file, for its own process to read and remove.
+
+    A file, not the command line: other users of the machine can see that, and a codec may hold a key.
+
+    Raises:
+        WorkshopError: An argument belongs to the notebook alone and cannot be handed to another process.
+    """
+    sendable = {name: value for name, value in arguments.items() if not isinstance(value, Executor)}
+    for value in sendable.values():
+        for item in value if isinstance(value, list | tuple) else [value]:
+            thing = item if isinstance(item, type) or callable(item) else type(item)
+            if getattr(thing, "__module__", None) == "__main__":
+                raise WorkshopError(
+                    f"{getattr(thing, '__qualname__', thing)} cannot run in a process of its own.",
+                    "It is defined in an ordinary cell, which exists in this notebook's kernel only.",
+                    "Move its definition to a %%workflow cell and run that cell; any process can import it from there.",
+                )
+    try:
+        content = pickle.dumps(sendable)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise WorkshopError(
+            "These Worker arguments cannot be handed to another process.",
+            f"{type(error).__name__}: {error}",
+            "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name.",
+        ) from error
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+        output.write(content)

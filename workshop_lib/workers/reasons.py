@@ -1,0 +1,166 @@
+"""Why a workflow goes nowhere: the server does not answer, nobody polls, or its code fails each time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import temporalio.client as tc
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.enums.v1 import PendingActivityState, PendingNexusOperationState, PendingWorkflowTaskState
+from temporalio.service import RPCError, RPCStatusCode
+
+from workshop_lib.evidence.failures import BUGS, advice, sentence
+
+EXPLAIN_AFTER = 3.0  # seconds
+_ANSWER_SECONDS = 1.5  # the SDK itself would go on trying for nine
+
+Polled = tuple[str, str, str]
+"""Namespace, task queue, and what is taken from it: ``workflow``, ``activity`` or ``nexus``."""
+
+Reason = tuple[str, str]
+"""What tells it from other reasons, and the text that explains it."""
+
+_FIX = "Interrupt this cell (■), fix what is named there, run its cell again, then this one."
+_NO_SERVER = (
+    "server",
+    "The Temporal Server does not answer.\n→ If you killed it, start it again: await ws.server.restart(). "
+    "The workflow goes on from where it stood.",
+)
+_PLAIN_CALL: dict[str, Any] = {"rpc_metadata": {}, "rpc_timeout": None}
+
+
+class Reasons:
+    """Finds out why workflows go nowhere.
+
+    Args:
+        calls: To the server.
+        polled: Returns what the workers of this notebook poll.
+    """
+
+    def __init__(self, calls: tc.OutboundInterceptor, polled: Callable[[], list[Polled]]) -> None:
+        self._calls, self._polled = calls, polled
+
+    async def find(self, workflow_id: str, run_id: str | None, *, asks: bool) -> Reason | None:
+        """The reason, if the workflow goes nowhere.
+
+        Args:
+            workflow_id: Of the workflow.
+            run_id: Of one run of it; else the latest.
+            asks: Whether a query or an update waits, which needs a worker and leaves no task that shows it.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._find(workflow_id, run_id, asks)
+        except TimeoutError:
+            return _NO_SERVER
+        except RPCError as error:
+            return _NO_SERVER if error.status == RPCStatusCode.UNAVAILABLE else None
+
+    async def _find(self, workflow_id: str, run_id: str | None, asks: bool) -> Reason | None:
+        described = await self._calls.describe_workflow(
+            tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, **_PLAIN_CALL)
+        )
+        reason = (
+            await self._task_fails(described)
+            or self._question_unheard(described, asks)
+            or self._nobody_polls(described)
+            or _activity_fails(described)
+            or _operation_waits(described)
+        )
+        for child in described.raw_description.pending_children:
+            reason = reason or await self._find(child.workflow_id, child.run_id, asks=False)
+        return reason
+
+    async def _task_fails(self, described: tc.WorkflowExecutionDescription) -> Reason | None:
+        if described.raw_description.pending_workflow_task.attempt < 2:
+            return None
+        cause = ""
+        wanted = tc.FetchWorkflowHistoryEventsInput(
+            id=described.id,
+            run_id=described.run_id,
+            page_size=None,
+            next_page_token=None,
+            wait_new_event=False,
+            event_filter_type=tc.WorkflowHistoryEventFilterType.ALL_EVENT,
+            skip_archival=True,
+            **_PLAIN_CALL,
+        )
+        async for event in self._calls.fetch_workflow_history_events(wanted):
+            if event.HasField("workflow_task_completed_event_attributes"):
+                cause = ""  # what failed before it was fixed
+            elif event.HasField("workflow_task_failed_event_attributes"):
+                cause = sentence(event.workflow_task_failed_event_attributes.failure)
+        what = advice(cause) or "The Worker takes the new code by itself."
+        return (cause, f"It fails each time the Worker runs it:\n{cause}\n→ {_FIX} {what}") if cause else None
+
+    def _question_unheard(self, described: tc.WorkflowExecutionDescription, asks: bool) -> Reason | None:
+        if asks and (described.namespace, described.task_queue, "workflow") not in self._polled():
+            return self._unpolled(described, described.task_queue, "workflow", "question")
+        return None
+
+    def _nobody_polls(self, described: tc.WorkflowExecutionDescription) -> Reason | None:
+        raw = described.raw_description
+        task = raw.pending_workflow_task
+        scheduled = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        if task.state == scheduled and _overdue(task.scheduled_time):
+            return self._unpolled(described, described.task_queue, "workflow", "workflow task")
+        for activity in raw.pending_activities:
+            waits = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+            if waits and _overdue(activity.scheduled_time):
+                queue = activity.activity_options.task_queue.name
+                return self._unpolled(described, queue, "activity", f"activity {activity.activity_type.name!r}")
+        return None
+
+    def _unpolled(self, described: tc.WorkflowExecutionDescription, queue: str, kind: str, what: str) -> Reason:
+        polled = self._polled()
+        place = (described.namespace, queue)
+        if (*place, kind) in polled:
+            text = f"No worker has taken its {what} from task queue {queue!r} so far: those that poll it are busy."
+        elif any(other[:2] == place for other in polled):
+            argument = {"workflow": "workflows", "activity": "activities"}[kind]
+            text = (
+                f"The Worker on task queue {queue!r} takes no {argument}, and its {what} waits there.\n"
+                f"→ Interrupt this cell (■), give the Worker `{argument}=[…]`, and run its cell again."
+            )
+        else:
+            others = sorted({f"{other[1]!r} in {other[0]!r}" for other in polled})
+            text = (
+                f"No Worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
+                f"where its {what} waits. Polled: {', '.join(others) or 'nothing'}.\n"
+                "→ Interrupt this cell (■) and run the cell that starts the Worker, with "
+                f"`task_queue={queue!r}`. {described.id} goes on as soon as a Worker polls."
+            )
+        return f"{queue}/{what}", text
+
+
+def _activity_fails(described: tc.WorkflowExecutionDescription) -> Reason | None:
+    for activity in described.raw_description.pending_activities:
+        failure = activity.last_failure
+        if activity.attempt > 1 and failure.application_failure_info.type in BUGS:
+            cause = sentence(failure)
+            return cause, (
+                f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"
+                f"→ Trying again does not fix code. {_FIX} {advice(cause)}".rstrip()
+            )
+    return None
+
+
+def _operation_waits(described: tc.WorkflowExecutionDescription) -> Reason | None:
+    for operation in described.raw_description.pending_nexus_operations:
+        started = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
+        if not started and _overdue(operation.scheduled_time):
+            last = sentence(operation.last_attempt_failure) or "no answer yet"
+            name = f"{operation.service}.{operation.operation}"
+            return name, (
+                f"It waits for the Nexus operation {name} on endpoint {operation.endpoint!r} "
+                f"(attempt {max(operation.attempt, 1)}; {last}).\n"
+                "→ Is a worker with its handler polling the endpoint's task queue?"
+            )
+    return None
+
+
+def _overdue(since: Timestamp) -> bool:
+    return (datetime.now(UTC) - since.ToDatetime(UTC)).total_seconds() > EXPLAIN_AFTER - 1
