@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workshop_lib.agents.conversation import Answer, Message, cancelled, kind, reason
+from workshop_lib.agents.conversation import Answer, Message
+from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
+from workshop_lib.evidence.messages import shortened
 
 MOST_ROUNDS = 10  # model calls for one message
 MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
@@ -170,8 +172,7 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
     try:
         given: Any = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in error.errors()]
-        return _cut(f"Invalid arguments for {name}. " + "; ".join(wrong)), True
+        return _cut(f"Invalid arguments for {name}. {invalid_fields(error)}"), True
     try:
         result = await tool.call(given)
     except FailureError as error:
@@ -182,7 +183,7 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
+    return shortened(text, LONGEST_RESULT)
 
 
 @cache

@@ -35,11 +35,13 @@ from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-from workshop_lib.agents.conversation import Answer, Conversation, Message, cancelled, kind, reason
+from workshop_lib.agents.conversation import Answer, Conversation, Message
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.calls import explained, limits
 from workshop_lib.cells.quiet import quieten_litellm
+from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
+from workshop_lib.evidence.messages import shortened
 from workshop_lib.workers.takeover import idempotency_key
 
 quieten_litellm()
@@ -161,8 +163,7 @@ class AgentConversation(Conversation):
 
         async def invoke(context: ToolContext[Any], arguments: str) -> str:
             number = self.note("call", arguments, tool.name)
-            text = await self._use(tool, context, arguments)
-            text = text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
+            text = shortened(await self._use(tool, context, arguments), LONGEST_RESULT)
             self.note("result", text, tool.name, number)
             return text
 
@@ -198,8 +199,7 @@ class AgentConversation(Conversation):
                 raise
             return f"Error: {tool.name} failed. {reason(failure)}"
         except ValidationError as error:
-            fields = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            return f"{wrong}. {'; '.join(fields)}"
+            return f"{wrong}. {invalid_fields(error)}"
 
 
 def _text(result: Any) -> str:

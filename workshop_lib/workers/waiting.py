@@ -28,7 +28,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
-from workshop_lib.evidence.failures import BUGS, advice, explain_sandbox, sentence
+from workshop_lib.evidence.failures import BUG_NAMES, advice, explain_sandbox, sentence
 from workshop_lib.evidence.messages import WorkshopError, say
 
 EXECUTION_TIMEOUT = timedelta(seconds=60)
@@ -265,7 +265,7 @@ class _ClientCalls(tc.OutboundInterceptor):
     def _step_fails(self, raw: DescribeWorkflowExecutionResponse) -> tuple[str, str] | None:
         for activity in raw.pending_activities:
             failure = activity.last_failure
-            if activity.attempt > 1 and failure.application_failure_info.type in BUGS:
+            if activity.attempt > 1 and failure.application_failure_info.type in BUG_NAMES:
                 cause = sentence(failure)
                 return cause, (
                     f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"

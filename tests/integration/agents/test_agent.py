@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError,
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Entry, Reply, tokens
+from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Line, Reply, tokens
 from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workshop import Workshop
@@ -65,7 +65,7 @@ async def ask(handle: Handle, text: str) -> Reply:
     return await handle.execute_update(Dispatcher.send_message, text)
 
 
-async def transcript(handle: Handle, kind: str) -> list[Entry]:
+async def transcript(handle: Handle, kind: str) -> list[Line]:
     return [entry for entry in await handle.query(Dispatcher.transcript) if entry.kind == kind]
 
 
