@@ -28,7 +28,7 @@ LONGEST_MESSAGE = 4_000  # characters
 _MOST_LINES = 200  # of the transcript
 _MOST_CHARACTERS = 80_000  # of all of them; as JSON, one may take twelve bytes
 _MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
-_CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has a tokenizer of its own
+_CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has its own tokenizer
 
 
 @dataclass(frozen=True)
@@ -253,19 +253,18 @@ class Conversation(ABC):
             hours: How long to wait. Nobody's answer is a no, as is the end of the conversation.
         """
         number = self.note("approval", question)
-
-        def decision() -> Line | None:
-            return next((e for e in self.chat.entries if e.kind == "decision" and e.of == number), None)
-
         try:
             limit = timedelta(hours=hours)
-            await workflow.wait_condition(lambda: self._ended or decision() is not None, timeout=limit)
+            await workflow.wait_condition(lambda: self._ended or self._decision(number) is not None, timeout=limit)
         except TimeoutError:
             pass
-        made = decision()
+        made = self._decision(number)
         if made is None:
             self.note("decision", "no", of=number)
         return made is not None and made.text == "yes"
+
+    def _decision(self, number: int) -> Line | None:
+        return next((line for line in self.chat.entries if line.kind == "decision" and line.of == number), None)
 
     @workflow.update
     def decide(self, number: int, yes: bool) -> None:
@@ -279,8 +278,8 @@ class Conversation(ABC):
 
     @decide.validator
     def _check_decision(self, number: int, yes: bool) -> None:
-        asked = any(entry.kind == "approval" and entry.number == number for entry in self.chat.entries)
-        if not asked or any(entry.kind == "decision" and entry.of == number for entry in self.chat.entries):
+        asked = any(line.kind == "approval" and line.number == number for line in self.chat.entries)
+        if not asked or self._decision(number):
             raise ApplicationError(f"Nothing waits for a decision under number {number}.", type="NotAsked")
 
     @workflow.query

@@ -1,7 +1,7 @@
 """What a conversation on the OpenAI Agents SDK adds to that SDK and its Temporal plugin; demos 2 to 4 share it.
 
-The SDK runs the loop. Here stands what it leaves to its users: the model's mistakes and the tools' failures are told
-to the model, a provider's errors become sentences, and the memory goes from turn to turn.
+The SDK runs the loop. Here is what it leaves to its users: the model's mistakes and the tools' failures go back to
+the model, a provider's errors become sentences, and the memory goes from turn to turn.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -91,7 +91,7 @@ def plugin(
     One process should have one: what it makes the SDK's default runner is the same for all Workers of a process.
 
     Args:
-        model_seconds: How long one answer of the model may take, with all attempts. It is the same for all
+        model_seconds: How long one answer of the model may take, including retries. It is the same for all
             conversations of a Worker: ``Chat.model_seconds`` does not count here.
         mcp_servers: How the Worker reaches each MCP server that an agent names in ``temporal_mcp_server``: a function
             of its ``factory_argument``, which here says for how many seconds to wait for an answer.
@@ -121,7 +121,7 @@ class AgentConversation(Conversation):
         """See base class."""
         agent = await self.ready()
         self._tools = agent.tools
-        agent = replace(agent, tools=[self._telling(tool) for tool in agent.tools])
+        agent = replace(agent, tools=[self._noting(tool) for tool in agent.tools])
         config = RunConfig(
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=self._unknown_tool,
@@ -156,8 +156,8 @@ class AgentConversation(Conversation):
         latest = takewhile(lambda entry: entry.kind != "user", reversed(self.chat.entries))
         return [entry.text for entry in latest if entry.kind == "result"]
 
-    def _telling(self, tool: Tool) -> Tool:
-        """A tool that notes its use, and whose failures the model is told."""
+    def _noting(self, tool: Tool) -> Tool:
+        """A tool that notes its use, and whose failures become its result."""
         if not isinstance(tool, FunctionTool):
             return tool
 
@@ -184,9 +184,9 @@ class AgentConversation(Conversation):
         try:
             given = json.loads(arguments or "{}")
         except (ValueError, RecursionError) as error:
-            return f"{wrong}: they are no JSON. {error}"
+            return f"{wrong}: they are not valid JSON. {error}"
         if not isinstance(given, dict):
-            return f"{wrong}: they are no JSON object."
+            return f"{wrong}: they are not a JSON object."
         # The SDK's tools would drop what they do not know, and answer something else than was asked.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."

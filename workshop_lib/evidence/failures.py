@@ -62,24 +62,27 @@ def explain_sandbox(message: str) -> str:
     return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
 
 
-# What a learner meets and cannot read from the message: a part of it, and what to do.
-_ADVICE = (
-    ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
-    ("cannot pickle 'coroutine'", "A coroutine came back instead of a value: is an `await` missing?"),
-    ("'coroutine' object has no attribute", "A coroutine came back instead of a value: is an `await` missing?"),
-    ("for <class 'coroutine'>", "A coroutine came back instead of a value: is an `await` missing?"),
-    (
-        "Not in activity context",
-        "Ask for it: `await workflow.execute_activity(…)`, not a plain call.",
+# What a learner meets and cannot read from the message: what to do, and parts of such messages.
+_ADVICE = {
+    "A coroutine came back instead of a value: is an `await` missing?": (
+        "coroutine is not JSON serializable",
+        "cannot pickle 'coroutine'",
+        "'coroutine' object has no attribute",
+        "for <class 'coroutine'>",
     ),
-    ("unhandled errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
-    ("has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
-    ("'int' object has no attribute", "Is a number given where something else is expected, such as a `timedelta`?"),
-    ("required positional argument", "The arguments of a call do not fit the function that it names."),
-    ("positional arguments but", "The arguments of a call do not fit the function that it names."),
-    ("Expected value to be", "An argument or a result does not have the type that the function declares."),
-    ("Cannot convert to dataclass", "An argument or a result does not have the type that the function declares."),
-)
+    "Ask for it: `await workflow.execute_activity(…)`, not a plain call.": ("Not in activity context",),
+    "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead.": ("unhandled errors in a TaskGroup",),
+    "A limit is a `timedelta`, not a number.": ("has no attribute 'total_seconds'",),
+    "Is a number given where something else is expected, such as a `timedelta`?": ("'int' object has no attribute",),
+    "The arguments of a call do not fit the function that it names.": (
+        "required positional argument",
+        "positional arguments but",
+    ),
+    "An argument or a result does not have the type that the function declares.": (
+        "Expected value to be",
+        "Cannot convert to dataclass",
+    ),
+}
 
 
 def causes(failed: _Failed) -> list[_Failed]:
@@ -200,7 +203,7 @@ def _without_address(message: str) -> str:
 
 def advice(text: str) -> str:
     """What to do about a failure whose message does not say it; empty if nothing is known."""
-    return next((what for part, what in _ADVICE if part in text), "")
+    return next((what for what, parts in _ADVICE.items() if any(part in text for part in parts)), "")
 
 
 def _own_line(error: BaseException) -> str:
@@ -243,7 +246,7 @@ def render_in_notebooks() -> None:
 
 
 def _notebook_line(error: BaseException) -> list[str]:
-    # ipykernel gives each cell a file of its own under .../ipykernel_PID/; the first such frame is the learner's line.
+    # ipykernel gives each cell its own file under .../ipykernel_PID/; the first such frame is the learner's line.
     for frame in traceback.extract_tb(error.__traceback__):
         if "ipykernel_" in frame.filename:
             return [f"In this cell, line {frame.lineno}: {frame.line}"]

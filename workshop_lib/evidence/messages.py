@@ -61,7 +61,7 @@ def say(text: str, tone: str = "info") -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:
-        text: Plain text; line breaks are kept, addresses become links, and what stands between backticks is code.
+        text: Plain text; line breaks are kept, addresses become links, and what is between backticks is code.
         tone: ``info``, ``warn`` or ``good``: the colour of the line at its left. The words carry the meaning.
     """
     if not in_notebook():

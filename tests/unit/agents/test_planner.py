@@ -327,7 +327,7 @@ def test_odd_and_huge_conversations_are_answered(messages: list[Json]) -> None:
 
 def test_any_text_is_answered() -> None:
     chance = random.Random(1)
-    words = " ".join(said for _, said, _ in TABLE).split() + [*"\"'()-%$—\n5{}[`é\\", "then", "and", "not", "日本"]
+    words = [*" ".join(said for _, said, _ in TABLE).split(), *"\"'()-%$—\n5{}[`é\\", "then", "and", "not", "日本"]
     results = ["error ", "missing ", "'city' ", "must be a ", "{", "5", " ", "[", "x"]
     for _ in range(300):
         text = " ".join(chance.choice(words) for _ in range(chance.randint(0, 25)))
