@@ -123,7 +123,7 @@ async def test_failures_of_the_workflow_and_of_its_tasks(ws: Workshop, client: C
     broken = await client.start_workflow(flows.Broken.run, id=ws.id("b"), task_queue=queue)
     read = await _until(broken, lambda read: bool(read.failed_tasks))
     assert "nonsense" in read.failed_tasks[0]
-    failed = await _until(handle, lambda read: bool(read.steps and read.steps[0].failure))
+    failed = await _until(handle, lambda read: bool(read.failed_tasks))
     assert "OneActivity" in str(failed)
     for each in (handle, broken):
         await each.terminate()
