@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import re
-import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 
 from workshop_lib.agents.conversation import Chat
 from workshop_lib.evidence.history import history
@@ -46,7 +44,7 @@ async def workers(ws: Workshop) -> AsyncIterator[list[SpawnedWorker]]:
 
 @pytest.mark.parametrize(("name", "skip", "kind"), POINTS, ids=lambda value: str(value))
 async def test_killed_at_a_boundary(
-    ws: Workshop, workers: list[SpawnedWorker], name: str, skip: int, kind: str, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, workers: list[SpawnedWorker], name: str, skip: int, kind: str
 ) -> None:
     missing = 2 - sum(worker.running for worker in workers)
     workers += await asyncio.gather(*(ws.spawn(TEAM) for _ in range(missing)))
@@ -60,8 +58,7 @@ async def test_killed_at_a_boundary(
         task_timeout=timedelta(seconds=2),
     )
     order, before = ws.id("order"), ws.ledger.count()
-    began = time.monotonic()
-    fault = ws.fault(f"{name}.{'is_slow' if kind == 'mid-activity' else kind}", seconds=10, skip=skip)
+    fault = ws.fault(f"{name}.{'is_slow' if kind == 'mid-activity' else kind}", seconds=60, skip=skip)
     with fault:
         asked = asyncio.create_task(
             handle.execute_update(Dispatcher.send_message, f"Please refund $30 for {order}, it was broken.")
@@ -69,10 +66,8 @@ async def test_killed_at_a_boundary(
         while not fault.fired and not asked.done():
             await asyncio.sleep(0.02)
         if kind == "mid-activity":
-            await kill_whoever_runs(handle, name, workers)
+            await kill_the_worker_of(client, handle.id, name, workers)
         reply = await asked
-    with capsys.disabled():
-        print(f"\n{name} {skip + 1} {kind}: answered after {time.monotonic() - began:.1f} s")
     assert fault.fired == 1
     assert sum(worker.running for worker in workers) == 1
     assert reply.problem == ""
@@ -86,17 +81,16 @@ async def test_killed_at_a_boundary(
     await handle.terminate()
 
 
-async def kill_whoever_runs(handle: WorkflowHandle[Dispatcher, int], name: str, workers: list[SpawnedWorker]) -> None:
+async def kill_the_worker_of(client: Client, chat: str, name: str, workers: list[SpawnedWorker]) -> None:
     """Kill the process that runs an activity of an agent, or of the agents that it asked."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):  # only against hanging
         while True:
-            told = await history(handle, follow=True)
-            ids = [told.workflow_id, *(call.workflow_id for step in told.steps for call in step.calls)]
-            for workflow_id in ids:
-                described = await handle._client.get_workflow_handle(workflow_id).describe()
+            record = await history(client.get_workflow_handle(chat), follow=True)
+            for agent in [chat, *(call.workflow_id for step in record.steps for call in step.calls)]:
+                described = await client.get_workflow_handle(agent).describe()
                 for activity in described.raw_description.pending_activities:
                     if activity.activity_type.name == name and activity.last_worker_identity:
-                        pid = int(re.match(r"\d+", activity.last_worker_identity)[0])  # type: ignore[index]
-                        next(worker for worker in workers if worker.pid == pid).kill()
+                        pid = activity.last_worker_identity.partition("@")[0]
+                        next(worker for worker in workers if str(worker.pid) == pid).kill()
                         return
             await asyncio.sleep(0.02)

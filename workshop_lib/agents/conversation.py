@@ -15,21 +15,24 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from temporalio import exceptions, workflow
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError
+
+from workshop_lib.evidence.failures import cancelled, kind, reason
+from workshop_lib.evidence.messages import shortened
 
 Message = dict[str, Any]
 """One message of a model's conversation, in whichever form the agent's model takes it."""
 
 LONGEST_MESSAGE = 4_000  # characters
-_MOST_ENTRIES = 200  # of the transcript
+_MOST_LINES = 200  # of the transcript
 _MOST_CHARACTERS = 80_000  # of all of them; as JSON, one may take twelve bytes
 _MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
-_CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has a tokenizer of its own
+_CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has its own tokenizer
 
 
 @dataclass(frozen=True)
-class Entry:
+class Line:
     """One line of a transcript.
 
     Attributes:
@@ -54,7 +57,7 @@ class Reply:
 
     Attributes:
         text: For the user.
-        problem: Empty, or the type of the error that the text tells of.
+        problem: Empty, or the type of the error that the text is about.
     """
 
     text: str
@@ -68,7 +71,7 @@ class Answer:
     Attributes:
         text: For the user.
         messages: What the model is to remember of it, tool calls and results included; the answer is the last.
-        problem: Empty, or the type of the error that the text tells of.
+        problem: Empty, or the type of the error that the text is about.
         remembered: Whether the model is shown this turn again, with the user's message.
     """
 
@@ -84,8 +87,8 @@ class Chat:
 
     Attributes:
         model: ``"offline"`` for the workshop's offline model; empty for the one that ``WORKSHOP_MODEL`` names.
-        model_seconds: How long one answer of the model may take, with all attempts.
-        tool_seconds: How long one use of a tool may take, with all attempts.
+        model_seconds: How long one answer of the model may take, including retries.
+        tool_seconds: How long one use of a tool may take, including retries.
         memory_tokens: How much of the conversation the model is shown again, besides its first turn.
         most_events: How long the workflow's history may grow before the conversation continues as new.
         turns: What is remembered: the first turn, and the newest ones.
@@ -101,7 +104,7 @@ class Chat:
     memory_tokens: int = 2_000
     most_events: int = 1_000
     turns: list[list[Message]] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Line] = field(default_factory=list)
     entry_count: int = 0
     answered: int = 0
     replies: dict[str, Reply] = field(default_factory=dict)
@@ -126,21 +129,6 @@ def tokens(messages: Iterable[Any]) -> int:
     return sum(len(json.dumps(message)) for message in messages) // _CHARACTERS_A_TOKEN
 
 
-def reason(error: BaseException) -> str:
-    """Why something failed, in one sentence for a user: what the code that failed said itself.
-
-    Args:
-        error: What an activity, a child workflow or a Nexus operation failed with.
-    """
-    said = _said(error)
-    if isinstance(said, exceptions.TimeoutError):
-        return "It did not answer in time."
-    text = str(getattr(said, "message", "") or said).strip()
-    if text in ("", "Application error"):  # the SDK's words for an exception that says nothing
-        text = kind(error)
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
 class Conversation(ABC):
     """The base of an agent's workflow class.
 
@@ -163,7 +151,7 @@ class Conversation(ABC):
             messages: What is remembered of the conversation, and the user's message.
 
         Raises:
-            FailureError: It cannot be answered. The user is told why, and the conversation goes on.
+            FailureError: It cannot be answered. The user learns why, and the conversation goes on.
         """
 
     async def converse(self) -> int:
@@ -242,18 +230,18 @@ class Conversation(ABC):
         """Add a line to the transcript.
 
         Args:
-            kind: As in ``Entry``.
-            text: As in ``Entry``.
-            tool: As in ``Entry``.
-            of: As in ``Entry``.
+            kind: As in ``Line``.
+            text: As in ``Line``.
+            tool: As in ``Line``.
+            of: As in ``Line``.
 
         Returns:
             Its number.
         """
         self.chat.entry_count += 1
-        text = text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}… (cut)"  # the query has a limit
-        self.chat.entries.append(Entry(self.chat.entry_count, kind, text, tool, of))
-        while len(self.chat.entries) > _MOST_ENTRIES or sum(len(e.text) for e in self.chat.entries) > _MOST_CHARACTERS:
+        line = Line(self.chat.entry_count, kind, shortened(text, LONGEST_MESSAGE), tool, of)  # a query has a limit
+        self.chat.entries.append(line)
+        while len(self.chat.entries) > _MOST_LINES or sum(len(e.text) for e in self.chat.entries) > _MOST_CHARACTERS:
             del self.chat.entries[0]
         return self.chat.entry_count
 
@@ -265,19 +253,18 @@ class Conversation(ABC):
             hours: How long to wait. Nobody's answer is a no, as is the end of the conversation.
         """
         number = self.note("approval", question)
-
-        def decision() -> Entry | None:
-            return next((e for e in self.chat.entries if e.kind == "decision" and e.of == number), None)
-
         try:
             limit = timedelta(hours=hours)
-            await workflow.wait_condition(lambda: self._ended or decision() is not None, timeout=limit)
+            await workflow.wait_condition(lambda: self._ended or self._decision(number) is not None, timeout=limit)
         except TimeoutError:
             pass
-        made = decision()
+        made = self._decision(number)
         if made is None:
             self.note("decision", "no", of=number)
         return made is not None and made.text == "yes"
+
+    def _decision(self, number: int) -> Line | None:
+        return next((line for line in self.chat.entries if line.kind == "decision" and line.of == number), None)
 
     @workflow.update
     def decide(self, number: int, yes: bool) -> None:
@@ -291,12 +278,12 @@ class Conversation(ABC):
 
     @decide.validator
     def _check_decision(self, number: int, yes: bool) -> None:
-        asked = any(entry.kind == "approval" and entry.number == number for entry in self.chat.entries)
-        if not asked or any(entry.kind == "decision" and entry.of == number for entry in self.chat.entries):
+        asked = any(line.kind == "approval" and line.number == number for line in self.chat.entries)
+        if not asked or self._decision(number):
             raise ApplicationError(f"Nothing waits for a decision under number {number}.", type="NotAsked")
 
     @workflow.query
-    def transcript(self) -> list[Entry]:
+    def transcript(self) -> list[Line]:
         """The newest lines of the conversation, oldest first."""
         return self.chat.entries
 
@@ -304,31 +291,3 @@ class Conversation(ABC):
     def end_chat(self) -> None:
         """Answer what was accepted so far, and end."""
         self._ended = True
-
-
-def _said(error: BaseException) -> BaseException:
-    """The cause that the code which failed raised itself; what is behind it is for whoever mends it."""
-    # A Nexus handler's error is no failure of the SDK, and has its cause where Python keeps it.
-    while not isinstance(error, ApplicationError) and (cause := getattr(error, "cause", None) or error.__cause__):
-        error = cause
-    return error
-
-
-def kind(error: BaseException) -> str:
-    """The type of an error, as its own code named it.
-
-    Args:
-        error: As for ``reason``.
-    """
-    cause = _said(error)
-    return (cause.type if isinstance(cause, ApplicationError) else None) or type(cause).__name__
-
-
-def cancelled(error: BaseException) -> bool:
-    """Whether this workflow was cancelled itself, and not only what it waited for.
-
-    Args:
-        error: What a step failed with.
-    """
-    task = asyncio.current_task()
-    return is_cancelled_exception(error) and bool(task and task.cancelling())

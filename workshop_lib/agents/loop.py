@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workshop_lib.agents.conversation import Answer, Message, cancelled, kind, reason
+from workshop_lib.agents.conversation import Answer, Message
+from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
+from workshop_lib.evidence.messages import shortened
 
 MOST_ROUNDS = 10  # model calls for one message
 MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
@@ -39,7 +41,7 @@ class Tool:
         name: Its name for the model.
         description: What it is for, in words that the model chooses by.
         arguments: A pydantic model or a dataclass of its arguments.
-        call: Takes an instance of that, and returns what the model is told: a text, or anything that JSON can hold.
+        call: Takes an instance of that, and returns the result for the model: a text, or anything that JSON can hold.
     """
 
     name: str
@@ -104,7 +106,7 @@ async def answer(
         messages: The conversation so far; the last is the user's.
         tools: What the model may call.
         ask: Asks the model.
-        note: Told of each tool call and of its result: ``Conversation.note``.
+        note: Notes each tool call and its result: ``Conversation.note``.
 
     Raises:
         FailureError: The model could not be asked.
@@ -145,6 +147,7 @@ def _give_up(messages: list[Message], text: str, problem: str = "") -> Answer:
 async def _use(note: Note, tools: Sequence[Tool], function: dict[str, str]) -> tuple[str, bool]:
     number = note("call", function["arguments"], function["name"], 0)
     text, mistaken = await use(tools, function["name"], function["arguments"])
+    text = shortened(text, LONGEST_RESULT)
     note("result", text, function["name"], number)
     return text, mistaken
 
@@ -154,7 +157,7 @@ def _nobody(kind: str, text: str, tool: str, of: int) -> int:
 
 
 async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bool]:
-    """Do what the model asks for. What goes wrong becomes the result: it is the model's to repair, or to tell of.
+    """Do what the model asks for. What goes wrong becomes the result: the model can repair it, or report it.
 
     Args:
         tools: Those that there are.
@@ -162,27 +165,22 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
         arguments: JSON, as the model wrote it.
 
     Returns:
-        What the model is told, and whether the call itself was a mistake.
+        The result for the model, and whether the call itself was a mistake.
     """
     tool = next((tool for tool in tools if tool.name == name), None)
     if tool is None:
-        return _cut(f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}."), True
+        return f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}.", True
     try:
         given: Any = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in error.errors()]
-        return _cut(f"Invalid arguments for {name}. " + "; ".join(wrong)), True
+        return f"Invalid arguments for {name}. {invalid_fields(error)}", True
     try:
         result = await tool.call(given)
     except FailureError as error:
         if cancelled(error):
             raise
-        return _cut(f"Error: {name} failed. {reason(error)}"), False
-    return _cut(result if isinstance(result, str) else json.dumps(result, default=_plain)), False
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
+        return f"Error: {name} failed. {reason(error)}", False
+    return result if isinstance(result, str) else json.dumps(result, default=_plain), False
 
 
 @cache

@@ -1,7 +1,7 @@
 """What a conversation on the OpenAI Agents SDK adds to that SDK and its Temporal plugin; demos 2 to 4 share it.
 
-The SDK runs the loop. Here stands what it leaves to its users: the model's mistakes and the tools' failures are told
-to the model, a provider's errors become sentences, and the memory goes from turn to turn.
+The SDK runs the loop. Here is what it leaves to its users: the model's mistakes and the tools' failures go back to
+the model, a provider's errors become sentences, and the memory goes from turn to turn.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -35,11 +35,13 @@ from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-from workshop_lib.agents.conversation import Answer, Conversation, Message, cancelled, kind, reason
+from workshop_lib.agents.conversation import Answer, Conversation, Message
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.calls import explained, limits
 from workshop_lib.cells.quiet import quieten_litellm
+from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
+from workshop_lib.evidence.messages import shortened
 from workshop_lib.workers.takeover import idempotency_key
 
 quieten_litellm()
@@ -89,7 +91,7 @@ def plugin(
     One process should have one: what it makes the SDK's default runner is the same for all Workers of a process.
 
     Args:
-        model_seconds: How long one answer of the model may take, with all attempts. It is the same for all
+        model_seconds: How long one answer of the model may take, including retries. It is the same for all
             conversations of a Worker: ``Chat.model_seconds`` does not count here.
         mcp_servers: How the Worker reaches each MCP server that an agent names in ``temporal_mcp_server``: a function
             of its ``factory_argument``, which here says for how many seconds to wait for an answer.
@@ -119,7 +121,7 @@ class AgentConversation(Conversation):
         """See base class."""
         agent = await self.ready()
         self._tools = agent.tools
-        agent = replace(agent, tools=[self._telling(tool) for tool in agent.tools])
+        agent = replace(agent, tools=[self._noting(tool) for tool in agent.tools])
         config = RunConfig(
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=self._unknown_tool,
@@ -154,15 +156,14 @@ class AgentConversation(Conversation):
         latest = takewhile(lambda entry: entry.kind != "user", reversed(self.chat.entries))
         return [entry.text for entry in latest if entry.kind == "result"]
 
-    def _telling(self, tool: Tool) -> Tool:
-        """A tool that notes its use, and whose failures the model is told."""
+    def _noting(self, tool: Tool) -> Tool:
+        """A tool that notes its use, and whose failures become its result."""
         if not isinstance(tool, FunctionTool):
             return tool
 
         async def invoke(context: ToolContext[Any], arguments: str) -> str:
             number = self.note("call", arguments, tool.name)
-            text = await self._use(tool, context, arguments)
-            text = text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… (cut)"
+            text = shortened(await self._use(tool, context, arguments), LONGEST_RESULT)
             self.note("result", text, tool.name, number)
             return text
 
@@ -183,9 +184,9 @@ class AgentConversation(Conversation):
         try:
             given = json.loads(arguments or "{}")
         except (ValueError, RecursionError) as error:
-            return f"{wrong}: they are no JSON. {error}"
+            return f"{wrong}: they are not valid JSON. {error}"
         if not isinstance(given, dict):
-            return f"{wrong}: they are no JSON object."
+            return f"{wrong}: they are not a JSON object."
         # The SDK's tools would drop what they do not know, and answer something else than was asked.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
@@ -198,8 +199,7 @@ class AgentConversation(Conversation):
                 raise
             return f"Error: {tool.name} failed. {reason(failure)}"
         except ValidationError as error:
-            fields = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            return f"{wrong}. {'; '.join(fields)}"
+            return f"{wrong}. {invalid_fields(error)}"
 
 
 def _text(result: Any) -> str:

@@ -23,7 +23,7 @@ def operation_tool(
         operation: Of the contract. The docstring of its input's type tells the model what it is for.
         service: The contract.
         endpoint: The endpoint's name.
-        schedule_to_close_timeout: How long it may take, with all attempts.
+        schedule_to_close_timeout: How long it may take, including retries.
     """
     assert operation.input_type is not None, f"{operation.name} has no input"
 

@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from workshop_lib.agents import loop
-from workshop_lib.agents.conversation import Answer, Chat, Conversation, Entry, Message
+from workshop_lib.agents.conversation import Answer, Chat, Conversation, Line, Message
 from workshop_lib.agents.model.calls import ask_model
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.talks import SECONDS, Begin, Talk, talks
@@ -210,7 +210,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
     before = {entry.number for entry in await talk.lines("approval")}
     sent = talk.send(text)
     deadline = time.monotonic() + SECONDS
-    asked: Entry | None = None
+    asked: Line | None = None
     while asked is None and not sent.done() and time.monotonic() < deadline:
         await asyncio.wait([sent], timeout=0.05)
         asked = next((entry for entry in await talk.lines("approval") if entry.number not in before), None)

@@ -30,9 +30,10 @@ with workflow.unsafe.imports_passed_through():
     from mcp import Tool as McpTool
     from temporalio.openai_agents.workflow import activity_as_tool, temporal_mcp_server
 
-    from workshop_lib.agents.conversation import Answer, Chat, Message, cancelled
+    from workshop_lib.agents.conversation import Answer, Chat, Message
     from workshop_lib.agents.openai_agents import AgentConversation, plugin
     from workshop_lib.demos import local
+    from workshop_lib.evidence.failures import cancelled
     from workshop_lib.evidence.state import service_address
     from workshop_lib.server.connections import Connections
     from workshop_lib.workers.takeover import QUICK_TAKEOVER

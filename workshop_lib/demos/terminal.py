@@ -8,8 +8,9 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 
-from workshop_lib.agents.conversation import Chat, Conversation, reason
+from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local
+from workshop_lib.evidence.failures import reason
 from workshop_lib.workshop import Workshop
 
 

@@ -7,11 +7,18 @@ import re
 import traceback
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio.api.failure.v1 import Failure
-from temporalio.exceptions import FailureError, TemporalError
+from temporalio.exceptions import ApplicationError, FailureError, TemporalError, TimeoutError, is_cancelled_exception
 
 from workshop_lib.evidence.messages import wrapped
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_Failed = TypeVar("_Failed", BaseException, Failure)
+_MOST_CAUSES = 20  # an exception may be its own cause
 
 # What a workflow must not call, and what the SDK offers in its place. For all else there are activities.
 _INSTEAD = (
@@ -22,8 +29,7 @@ _INSTEAD = (
     (r"\buuid\.|\bos\.urandom", "workflow.uuid4()"),
 )
 
-# A worker cannot fix these by trying again: the code or the registration is wrong.
-BUGS = frozenset(
+BUG_NAMES = frozenset(
     {
         "AttributeError",
         "ImportError",
@@ -36,6 +42,7 @@ BUGS = frozenset(
         "UnboundLocalError",
     }
 )
+"""Types of failures that no Worker can fix by trying again: the code or the registration is wrong."""
 
 _CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
 
@@ -55,25 +62,97 @@ def explain_sandbox(message: str) -> str:
     return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
 
 
-# What a learner meets and cannot read from the message: a part of it, and what to do.
-_ADVICE = (
-    ("coroutine is not JSON serializable", "A coroutine came back instead of a value: is an `await` missing?"),
-    ("cannot pickle 'coroutine'", "A coroutine came back instead of a value: is an `await` missing?"),
-    ("'coroutine' object has no attribute", "A coroutine came back instead of a value: is an `await` missing?"),
-    ("for <class 'coroutine'>", "A coroutine came back instead of a value: is an `await` missing?"),
-    (
-        "Not in activity context",
-        "Ask for it: `await workflow.execute_activity(…)`, not a plain call.",
+# What a learner meets and cannot read from the message: what to do, and parts of such messages.
+_ADVICE = {
+    "A coroutine came back instead of a value: is an `await` missing?": (
+        "coroutine is not JSON serializable",
+        "cannot pickle 'coroutine'",
+        "'coroutine' object has no attribute",
+        "for <class 'coroutine'>",
     ),
-    ("unhandled errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
-    ("must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
-    ("has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
-    ("'int' object has no attribute", "Is a number given where something else is expected, such as a `timedelta`?"),
-    ("required positional argument", "The arguments of a call do not fit the function that it names."),
-    ("positional arguments but", "The arguments of a call do not fit the function that it names."),
-    ("Expected value to be", "An argument or a result does not have the type that the function declares."),
-    ("Cannot convert to dataclass", "An argument or a result does not have the type that the function declares."),
-)
+    "Ask for it: `await workflow.execute_activity(…)`, not a plain call.": ("Not in activity context",),
+    "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead.": ("unhandled errors in a TaskGroup",),
+    "Give each call `start_to_close_timeout=timedelta(seconds=5)`.": ("must have start_to_close_timeout",),
+    "A limit is a `timedelta`, not a number.": ("has no attribute 'total_seconds'",),
+    "Is a number given where something else is expected, such as a `timedelta`?": ("'int' object has no attribute",),
+    "The arguments of a call do not fit the function that it names.": (
+        "required positional argument",
+        "positional arguments but",
+    ),
+    "An argument or a result does not have the type that the function declares.": (
+        "Expected value to be",
+        "Cannot convert to dataclass",
+    ),
+}
+
+
+def causes(failed: _Failed) -> list[_Failed]:
+    """A failure and what caused it, the innermost last.
+
+    Args:
+        failed: An exception, or a failure from a history.
+    """
+    chain = [failed]
+    while len(chain) < _MOST_CAUSES and (cause := _cause(chain[-1])) is not None:
+        chain.append(cause)
+    return chain
+
+
+def _cause(failed: Any) -> Any:
+    if isinstance(failed, Failure):
+        return failed.cause if failed.HasField("cause") else None
+    return getattr(failed, "cause", None) or failed.__cause__  # a Nexus handler's error has only Python's
+
+
+def _raised(error: BaseException) -> BaseException:
+    """What the code that failed raised itself; what caused that is for whoever fixes it."""
+    chain = causes(error)
+    return next((each for each in chain if isinstance(each, ApplicationError)), chain[-1])
+
+
+def kind(error: BaseException) -> str:
+    """The type of an error, as the code that failed named it.
+
+    Args:
+        error: What an activity, a child workflow or a Nexus operation failed with.
+    """
+    raised = _raised(error)
+    return (raised.type if isinstance(raised, ApplicationError) else None) or type(raised).__name__
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in a message for the user: what the code that failed said itself.
+
+    Args:
+        error: As for ``kind``.
+    """
+    raised = _raised(error)
+    if isinstance(raised, TimeoutError):
+        return "It did not answer in time."
+    text = str(getattr(raised, "message", "") or raised).strip()
+    if text in ("", "Application error"):  # the SDK's words for an exception without a message
+        text = kind(error)
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def cancelled(error: BaseException) -> bool:
+    """Whether this workflow was cancelled itself, and not only what it waited for.
+
+    Args:
+        error: What a step failed with.
+    """
+    task = asyncio.current_task()
+    return is_cancelled_exception(error) and bool(task and task.cancelling())
+
+
+def invalid_fields(error: ValidationError) -> str:
+    """What pydantic found wrong: each field, and what is wrong with it.
+
+    Args:
+        error: Of one validation.
+    """
+    found = error.errors(include_url=False)
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in found)
 
 
 def line_of_cell(name: str, number: int, source: str) -> str:
@@ -105,11 +184,10 @@ def sentence(failure: Failure, at: datetime | None = None) -> str:
     """A failure from a history in one sentence, with the line of the cell where it has one.
 
     Args:
-        failure: The API's message. The innermost cause is what is told.
+        failure: The API's message. The sentence is about its innermost cause.
         at: When it happened, where that may be before the cell's last edit.
     """
-    while failure.HasField("cause"):
-        failure = failure.cause
+    failure = causes(failure)[-1]
     kind = failure.application_failure_info.type if failure.HasField("application_failure_info") else ""
     message = _without_address(failure.message)
     text = f"{kind}: {message}" if kind else message
@@ -126,7 +204,7 @@ def _without_address(message: str) -> str:
 
 def advice(text: str) -> str:
     """What to do about a failure whose message does not say it; empty if nothing is known."""
-    return next((what for part, what in _ADVICE if part in text), "")
+    return next((what for what, parts in _ADVICE.items() if any(part in text for part in parts)), "")
 
 
 def _own_line(error: BaseException) -> str:
@@ -138,14 +216,12 @@ def _own_line(error: BaseException) -> str:
 def describe(error: BaseException) -> list[str]:
     """An exception and its causes, one line each, the innermost last, with the lines of cells where they have one."""
     lines: list[str] = []
-    current: BaseException | None = error
-    while current is not None and len(lines) < 20:
+    for current in causes(error):
         kind = getattr(current, "type", None)  # an ApplicationError's; a TimeoutError has a number there
         name = kind if isinstance(kind, str) and kind else type(current).__name__
         text = f"{name}: {_without_address(getattr(current, 'message', None) or str(current))}"
         where = _own_line(current)
         lines.append(f"{'  ' * len(lines)}{'↳ ' if lines else ''}{text}{f' ({where})' if where else ''}")
-        current = getattr(current, "cause", None) or current.__cause__
     return lines
 
 
@@ -171,7 +247,7 @@ def render_in_notebooks() -> None:
 
 
 def _notebook_line(error: BaseException) -> list[str]:
-    # ipykernel gives each cell a file of its own under .../ipykernel_PID/; the first such frame is the learner's line.
+    # ipykernel gives each cell its own file under .../ipykernel_PID/; the first such frame is the learner's line.
     for frame in traceback.extract_tb(error.__traceback__):
         if "ipykernel_" in frame.filename:
             return [f"In this cell, line {frame.lineno}: {frame.line}"]

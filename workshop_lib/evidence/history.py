@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.failures import sentence
 
-# How each kind of step begins: the event type, the kind, and where its name and id stand in the event's attributes.
+# How each kind of step begins: the event type, the kind, and which of its attributes are its name and id.
 _BEGINS = {
     "ACTIVITY_TASK_SCHEDULED": ("activity", "activity_type.name", "activity_id"),
     "TIMER_STARTED": ("timer", "timer_id", "timer_id"),
@@ -27,6 +28,8 @@ _BEGINS = {
     "WORKFLOW_EXECUTION_UPDATE_ACCEPTED": ("update", "accepted_request.input.name", "protocol_instance_id"),
     "WORKFLOW_EXECUTION_SIGNALED": ("signal", "signal_name", ""),
 }
+
+_TRIED = ("activity", "nexus operation")  # kinds of steps that Temporal tries again
 
 # How later events name the one that began their step, and what becomes of it.
 _BEGUN_BY = ("scheduled_event_id", "started_event_id", "initiated_event_id", "accepted_event_id")
@@ -52,8 +55,7 @@ class Link:
         namespace: Where the other workflow runs.
         workflow_id: The other workflow.
         run_id: Its run.
-        standalone: Whether it is no workflow, but an operation that a client called without one. The ids are that
-            operation's then.
+        standalone: Whether it is an operation that a client called without a workflow; the ids are the operation's.
     """
 
     namespace: str
@@ -83,7 +85,7 @@ class Step:
         service: The service of a Nexus operation; empty for all else.
         limit: How long it may take including retries, as its caller or the server set it; None if nobody did.
         queue: The task queue of an activity; empty for all else.
-        calls: What it started, where ``history`` was told to follow.
+        calls: What it started, where ``history`` was asked to follow.
     """
 
     kind: str
@@ -169,19 +171,15 @@ class History:
         lines = [f"{self.workflow_type} {self.workflow_id}: {self.status}, {self.events} events"]
         for number, step in enumerate(self.steps, 1):
             took = f" in {spoken(step.duration)}" if step.duration is not None else ""
-            tried = f", {step.attempts} attempt{'' if step.attempts == 1 else 's'}"
+            tried = f", {step.attempts} attempt{'' if step.attempts == 1 else 's'}" if step.kind in _TRIED else ""
             why = f"; last failure: {step.failure}" if step.failure else ""
-            lines.append(f"  {number}. {step.title}: {step.status}{took}{tried if _tried(step) else ''}{why}")
+            lines.append(f"  {number}. {step.title}: {step.status}{took}{tried}{why}")
             for call in step.calls:
                 first, *others = repr(call).splitlines()
                 lines += [f"     └ in namespace {call.namespace}: {first}", *(f"       {line}" for line in others)]
         lines += [f"  workflow task failed: {failure}" for failure in self.failed_tasks]
         lines += [f"  failed: {self.failure}"] if self.failure else []
         return "\n".join(lines)
-
-
-def _tried(step: Step) -> bool:
-    return step.kind in ("activity", "nexus operation")
 
 
 def spoken(duration: timedelta) -> str:
@@ -211,10 +209,10 @@ async def history(handle: WorkflowHandle[Any, Any], *, follow: bool = False) -> 
     Raises:
         temporalio.service.RPCError: There is no such execution, or the server does not answer.
     """
-    return await _told(handle, set() if follow else None)
+    return await _recorded(handle, set() if follow else None)
 
 
-async def _told(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> History:
+async def _recorded(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> History:
     described = await handle.describe()
     events = [event async for event in handle.fetch_history_events()]
     result = History(
@@ -249,9 +247,9 @@ async def _follow_calls(client: Client, step: Step, seen: set[str]) -> None:
             continue
         there = Client(client.service_client, namespace=link.namespace)
         try:
-            step.calls.append(await _told(there.get_workflow_handle(link.workflow_id, run_id=link.run_id), seen))
+            step.calls.append(await _recorded(there.get_workflow_handle(link.workflow_id, run_id=link.run_id), seen))
         except RPCError as error:
-            # Its record may be gone, or not for us to read. The step itself still says how it ended.
+            # Its record may be deleted, or not for us to read. The step itself still says how it ended.
             if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED):
                 raise
 
@@ -268,7 +266,7 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
         elif name == "WORKFLOW_TASK_STARTED":
             result.taken = result.taken or _when(event.event_time)
         elif name == "WORKFLOW_TASK_COMPLETED":
-            result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # told when it changes
+            result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # sent when it changes
         elif name == "WORKFLOW_TASK_FAILED" and attributes.cause not in _NO_FAILURE:
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
@@ -284,8 +282,8 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
     kind, title, identity = _BEGINS[name]
     step = Step(
         kind,
-        name=_at(attributes, title),
-        id=_at(attributes, identity) if identity else str(event.event_id),
+        name=str(attrgetter(title)(attributes)),
+        id=str(attrgetter(identity)(attributes)) if identity else str(event.event_id),
         scheduled=_when(event.event_time),
         links=_links(event),
         endpoint=getattr(attributes, "endpoint", ""),
@@ -366,12 +364,6 @@ def _links(*holders: HistoryEvent | Callback) -> list[Link]:
             called = link.nexus_operation
             found.append(Link(called.namespace, called.operation_id, called.run_id, standalone=True))
     return found
-
-
-def _at(attributes: Any, path: str) -> str:
-    for part in path.split("."):
-        attributes = getattr(attributes, part)
-    return str(attributes)
 
 
 def _when(timestamp: Timestamp) -> datetime:

@@ -20,7 +20,7 @@ from workshop_lib.evidence.state import notebook_folder
 
 
 @dataclass(frozen=True)
-class Entry:
+class Effect:
     """One side effect.
 
     Attributes:
@@ -64,7 +64,7 @@ class Ledger:
         with self._connected() as database:
             database.execute("INSERT OR IGNORE INTO effects VALUES (?, ?, ?, ?, ?)", row)
 
-    def entries(self, effect: str | None = None, **details: Any) -> list[Entry]:
+    def entries(self, effect: str | None = None, **details: Any) -> list[Effect]:
         """The side effects so far, oldest first.
 
         Args:
@@ -73,7 +73,7 @@ class Ledger:
         """
         with self._connected() as database:
             rows = database.execute("SELECT effect, details, at, process FROM effects ORDER BY rowid").fetchall()
-        found = [Entry(name, json.loads(text), at, process) for name, text, at, process in rows]
+        found = [Effect(name, json.loads(text), at, process) for name, text, at, process in rows]
         wanted = json.loads(json.dumps(details))  # as they look after the trip through the file
         return [
             entry

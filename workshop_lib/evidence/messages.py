@@ -30,6 +30,11 @@ class WorkshopError(Exception):
         return wrapped(f"{type(self).__name__}: {self}")
 
 
+def shortened(text: str, longest: int) -> str:
+    """A text, cut where it is longer than so many characters."""
+    return text if len(text) <= longest else f"{text[:longest]}… (cut)"
+
+
 def wrapped(text: str) -> list[str]:
     """The lines of a text, wrapped at words. JupyterLab wraps a red output in the middle of them."""
     return [part for line in text.splitlines() for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ") or [""]]
@@ -56,7 +61,7 @@ def say(text: str, tone: str = "info") -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:
-        text: Plain text; line breaks are kept, addresses become links, and what stands between backticks is code.
+        text: Plain text; line breaks are kept, addresses become links, and what is between backticks is code.
         tone: ``info``, ``warn`` or ``good``: the colour of the line at its left. The words carry the meaning.
     """
     if not in_notebook():

@@ -1,6 +1,6 @@
 """Where a notebook keeps what must survive a kernel restart: its server's database, its ledger, its cells.
 
-Each notebook has a folder of its own, held by a lock for as long as its kernel lives. Two kernels never
+Each notebook has its own folder, held by a lock for as long as its kernel lives. Two kernels never
 share one, and a lock cannot outlive its process, however that ended.
 """
 
@@ -34,7 +34,7 @@ def notebook_key() -> str:
     """A name for this notebook that is the same after a kernel restart.
 
     JupyterLab tells a kernel its notebook in ``JPY_SESSION_NAME``. Runners such as nbclient do not; there the
-    kernel's connection file, which a restart keeps, stands in. A plain script gets a name of its own.
+    name comes from the kernel's connection file, which a restart keeps. Each plain script gets another name.
     """
     session = os.environ.get("JPY_SESSION_NAME")
     if session:
@@ -49,7 +49,7 @@ def notebook_key() -> str:
 
 
 class Lock:
-    """An exclusive lock on a file; the operating system releases it when the last holder is gone.
+    """An exclusive lock on a file; the operating system releases it when the last holder has ended.
 
     Args:
         path: The file; made if it is missing.
@@ -186,7 +186,7 @@ def service_address(name: str) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON file; empty where it is missing or holds no JSON."""
+    """A small JSON file; empty where it is missing or is not valid JSON."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):  # missing, or spoilt by hand: nothing in it is worth stopping for

@@ -100,7 +100,7 @@ def _tell(fault: dict[str, Any]) -> None:
         # The last line of its log, which the notebook shows when a worker ends by itself.
         print(f"killed by the fault {fault['name']}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    if len(fault["at"]) == 1:  # the end of the with-block tells of the others
+    if len(fault["at"]) == 1:  # the end of the with-block counts the others
         say(f"Fault: {fault['name']}")
 
 

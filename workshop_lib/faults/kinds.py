@@ -36,14 +36,14 @@ KINDS = {
     "answers_401": "SERVICE.answers_401: … refuses the key",
     "answers_404": "SERVICE.answers_404: … knows no such address, or no such model",
     "answers_429": "SERVICE.answers_429: … has had too many requests, and asks to wait for `seconds` (Retry-After)",
-    "answers_500": "SERVICE.answers_500: … answers with an error of its own",
+    "answers_500": "SERVICE.answers_500: … answers with its own error",
     "answers_503": "SERVICE.answers_503: … answers that it is overloaded",
-    "garbles_arguments": "model.garbles_arguments: the offline model writes arguments that are no JSON",
+    "garbles_arguments": "model.garbles_arguments: the offline model writes arguments that are not valid JSON",
     "forgets_arguments": "model.forgets_arguments: … writes null in the place of arguments",
     "invents_field": "model.invents_field: … gives an argument that the tool does not have",
     "mistypes_field": "model.mistypes_field: … gives arguments of a wrong type",
     "invents_tool": "model.invents_tool: … calls a tool that does not exist",
-    "answers_nonsense": "model.answers_nonsense: … answers with something that is no JSON at all",
+    "answers_nonsense": "model.answers_nonsense: … answers with something that is not JSON at all",
     "dies": "server.dies: the Temporal Server is killed, and started again after `seconds`",
 }
 
@@ -73,5 +73,5 @@ def cannot_die(name: str) -> WorkshopError:
     return WorkshopError(
         f"{name} does not happen.",
         "The Worker runs in the notebook's own process, whose death would be the notebook's.",
-        "Run it in a process of its own: `await ws.spawn(Worker, client, …)`.",
+        "Run it in its own process: `await ws.spawn(Worker, client, …)`.",
     )

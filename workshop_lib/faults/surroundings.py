@@ -63,7 +63,7 @@ async def flooded(connections: Connections, queue: str) -> AsyncIterator[None]:
         connections: To the service.
         queue: The task queue, in namespace ``default``.
     """
-    # Without the workshop's interceptors: nobody waits for these, so nobody has to be told why.
+    # Without the workshop's interceptors: nobody waits for these, so nobody needs to know why.
     client = await tc.Client.connect(**{**await connections.connection("default"), "interceptors": []})
     handles = [client.get_workflow_handle(f"junk-{uuid.uuid4().hex}") for _ in range(JUNK)]
     starts = [client.start_workflow("Junk", id=h.id, task_queue=queue, execution_timeout=_LIMIT) for h in handles]
@@ -84,7 +84,7 @@ async def proxy(faults: Faults, name: str, url: str) -> asyncio.Server:
         url: Its address, ``http://…``.
 
     Returns:
-        The listening server, on a loopback port of its own.
+        The listening server, on its own loopback port.
     """
     service = urlsplit(url)
 

@@ -23,7 +23,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from workshop_lib.agents.conversation import reason
+from workshop_lib.evidence.failures import reason
 from workshop_lib.evidence.state import SERVICES, Lock, StateFolder
 from workshop_lib.server.connections import attach
 from workshop_lib.server.devserver import HOST

@@ -10,13 +10,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from workshop_lib.server.connections import Connections
-from workshop_lib.workers.takeover import BUGS, QUICK_TAKEOVER, KeepsReasons
+from workshop_lib.workers.takeover import BUG_TYPES, QUICK_TAKEOVER, KeepsReasons
 
 SETTINGS: dict[str, Any] = {
     **QUICK_TAKEOVER,
     "interceptors": [*QUICK_TAKEOVER["interceptors"], KeepsReasons()],
     # A caller waits for the result: a bug fails the workflow, and does not leave it waiting for mended code.
-    "workflow_failure_exception_types": BUGS,
+    "workflow_failure_exception_types": BUG_TYPES,
 }
 
 

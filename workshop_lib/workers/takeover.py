@@ -10,6 +10,7 @@ from typing import Any
 from nexusrpc import HandlerError, HandlerErrorType
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio import activity
+from temporalio.common import RetryPolicy
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
@@ -18,7 +19,7 @@ from temporalio.worker import (
     NexusOperationInboundInterceptor,
 )
 
-BUGS = (
+BUG_TYPES = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -29,7 +30,11 @@ BUGS = (
     TypeError,
     ValueError,
 )
-"""What tells of wrong code, and is the same at the next try. A Worker's ``workflow_failure_exception_types``."""
+"""Errors of wrong code, which are the same at the next try. For a Worker's ``workflow_failure_exception_types``."""
+
+
+QUICK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+"""The retry policy of a step that a person waits for: soon again, then once a second."""
 
 
 class Heartbeats(Interceptor):
@@ -97,7 +102,7 @@ class _KeepsReasons(NexusOperationInboundInterceptor):
     ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
         try:
             return await super().execute_nexus_operation_start(input)
-        except BUGS as error:
+        except BUG_TYPES as error:
             what = f"The handler of {input.ctx.operation} has a bug. {type(error).__name__}: {error}"
             # Without the error itself: its stack trace is the handler's own, and nothing for callers.
             raise HandlerError(what, type=HandlerErrorType.INTERNAL, retryable_override=False) from None

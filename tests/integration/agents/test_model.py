@@ -57,13 +57,9 @@ async def provider(ws: Workshop, address: str, monkeypatch: pytest.MonkeyPatch) 
     await service.stop()
 
 
-async def test_the_models_endpoint_names_the_offline_model(address: str) -> None:
-    listed = httpx.get(address + "/v1/models").json()
-    assert [each["id"] for each in listed["data"]] == ["offline"]
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"not json", b'{"messages": 3}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"messages": 3}'])
 async def test_a_bad_request_is_refused_in_openais_form(address: str, body: bytes) -> None:
+    assert [each["id"] for each in httpx.get(address + "/v1/models").json()["data"]] == ["offline"]
     answer = httpx.post(address + "/v1/chat/completions", content=body)
     assert answer.status_code == 400
     assert "message" in answer.json()["error"]
@@ -115,33 +111,21 @@ async def test_a_real_model_is_used_when_it_is_named(
     await ws.stop(worker)
 
 
-async def test_a_missing_key_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
-    provider.delenv("OPENAI_API_KEY")
-    with pytest.raises(WorkshopError, match=r"needs OPENAI_API_KEY(?s:.*)offline model needs no key"):
-        await Workshop.start(model=True)
-
-
-async def test_a_wrong_key_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
-    provider.setenv("OPENAI_API_KEY", "another")
-    with pytest.raises(WorkshopError, match="the provider refuses the key"):
-        await Workshop.start(model=True)
-
-
-async def test_a_wrong_name_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
-    provider.setenv("WORKSHOP_MODEL", "openai/gpt-other")
-    with pytest.raises(WorkshopError, match="knows no such model"):
-        await Workshop.start(model=True)
-
-
-async def test_a_name_without_a_provider_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
-    provider.setenv("WORKSHOP_MODEL", "gibberish")
-    with pytest.raises(WorkshopError, match="gibberish"):
-        await Workshop.start(model=True)
-
-
-async def test_a_provider_that_is_away_is_said_at_the_start(ws: Workshop, provider: pytest.MonkeyPatch) -> None:
-    provider.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
-    with pytest.raises(WorkshopError, match="does not answer"):
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OPENAI_API_KEY", "", r"needs OPENAI_API_KEY(?s:.*)offline model needs no key"),
+        ("OPENAI_API_KEY", "another", r"provider refuses our key \(401\)"),
+        ("WORKSHOP_MODEL", "openai/gpt-other", r"provider knows no such model \(404\)"),
+        ("WORKSHOP_MODEL", "gibberish", "gibberish"),
+        ("OPENAI_API_BASE", "http://127.0.0.1:9/v1", "does not answer"),
+    ],
+)
+async def test_what_is_wrong_with_a_real_model_is_said_at_the_start(
+    ws: Workshop, provider: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    provider.setenv(name, value) if value else provider.delenv(name)
+    with pytest.raises(WorkshopError, match=said):
         await Workshop.start(model=True)
 
 
@@ -181,6 +165,6 @@ def test_nothing_outside_loopback_is_tried(tmp_path: Path, what: str) -> None:
     tests = Path(__file__).resolve().parents[2]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WORKSHOP_HOME": str(tmp_path / "home")}
     env["PYTHONPATH"] = f"{tests / 'parts'}:{tests}:{tests.parent}"
-    done = subprocess.run([sys.executable, "-c", OFFLINE, what], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", OFFLINE, what], env=env, capture_output=True, text=True, timeout=300)
     assert ("provider.invalid" in done.stdout) == (what == "control"), done.stdout + done.stderr
     assert ("OUTSIDE []" in done.stdout) == (what == "agent"), done.stdout + done.stderr

@@ -19,7 +19,7 @@ from mcp.types import TextContent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from workshop_lib.agents.conversation import Chat, Conversation, Entry, Reply
+from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.demos import computers
 from workshop_lib.demos import openai_mcp_temporal as demo
 from workshop_lib.demos.computers import Computers
@@ -83,7 +83,7 @@ async def ask(handle: Handle, text: str) -> Reply:
     return await handle.execute_update(Conversation.send_message, text)
 
 
-async def used(handle: Handle) -> list[Entry]:
+async def used(handle: Handle) -> list[Line]:
     return [entry for entry in await handle.query(Conversation.transcript) if entry.kind in ("call", "result")]
 
 

@@ -31,7 +31,7 @@ from temporalio.client import (
 from temporalio.exceptions import CancelledError, is_cancelled_exception
 from temporalio.worker import Interceptor, Worker
 
-from workshop_lib.agents.conversation import Chat, Conversation, Entry, Reply
+from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.demos import computers, local
 from workshop_lib.evidence.history import History, Step, history
@@ -159,7 +159,7 @@ async def ask(handle: Handle, text: str) -> Reply:
     return await handle.execute_update(Conversation.send_message, text)
 
 
-async def said(handle: Handle, *kinds: str) -> list[Entry]:
+async def said(handle: Handle, *kinds: str) -> list[Line]:
     return [entry for entry in await handle.query(Conversation.transcript) if entry.kind in kinds]
 
 

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -20,7 +20,8 @@ from typing import Any
 import orders
 import pytest
 from kernels import kernel
-from temporalio.api.enums.v1 import TimeoutType
+from temporalio.api.enums.v1 import PendingActivityState, TimeoutType
+from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
@@ -35,6 +36,7 @@ from workshop_lib.workshop import Workshop
 pytestmark = pytest.mark.anyio
 
 QUICKLY = timedelta(milliseconds=200)
+GUARD = 120.0  # seconds; only against hanging
 
 
 def settings(queue: str) -> dict[str, Any]:
@@ -70,8 +72,9 @@ async def within(ws: Workshop) -> AsyncIterator[str]:
 
 
 async def place(
-    ws: Workshop, client: Client, queue: str, patience: float = 1.5
+    ws: Workshop, client: Client, queue: str, patience: float = 30.0
 ) -> tuple[str, WorkflowHandle[Any, Any]]:
+    """Start an order. A step is given up, and tried again, after ``patience`` seconds."""
     order = Order(id=ws.id("order"))
     # A worker that dies with a workflow task in its hands is missed after the task's timeout, 10 s by default.
     limit = timedelta(seconds=1)
@@ -83,29 +86,45 @@ async def place(
 
 async def effects(ws: Workshop, order: str, handle: WorkflowHandle[Any, Any]) -> list[int]:
     """How often an order that has come to its end was checked, prepared, charged and shipped."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GUARD):
         await handle.result()
     return [ws.ledger.count(effect, order=order) for effect in ("check", "prepare", "charge", "ship")]
 
 
-async def attempts_made(handle: WorkflowHandle[Any, Any]) -> int:
-    """How often the step was tried that was tried most."""
-    return max(event.activity_task_started_event_attributes.attempt for event in (await handle.fetch_history()).events)
+async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait for what no event announces."""
+    async with asyncio.timeout(GUARD):
+        while not (await now if isinstance(now := holds(), Awaitable) else now):
+            await asyncio.sleep(0.02)
+
+
+async def pending(handle: WorkflowHandle[Any, Any]) -> Sequence[PendingActivityInfo]:
+    return (await handle.describe()).raw_description.pending_activities
+
+
+async def step(handle: WorkflowHandle[Any, Any], name: str) -> tuple[ActivityTaskStartedEventAttributes, timedelta]:
+    """Of a step that has ended: how its last attempt started (after which failure), and how long that took."""
+    events = (await handle.fetch_history()).events
+    scheduled = next(e for e in events if e.activity_task_scheduled_event_attributes.activity_type.name == name)
+    first = next(e for e in events if e.activity_task_started_event_attributes.scheduled_event_id == scheduled.event_id)
+    last = next(
+        e for e in events if e.activity_task_completed_event_attributes.scheduled_event_id == scheduled.event_id
+    )
+    took = last.event_time.ToDatetime() - first.event_time.ToDatetime()
+    return first.activity_task_started_event_attributes, took
+
+
+def timeout_of(started: ActivityTaskStartedEventAttributes) -> TimeoutType.ValueType:
+    """Which timeout ended the attempt before."""
+    return started.last_failure.timeout_failure_info.timeout_type
 
 
 @pytest.mark.parametrize("where", ["apart", "within"])
 @pytest.mark.parametrize(
     ("kind", "times", "charged"),
-    [
-        ("fails", 2, 1),
-        ("fails_before_effect", 1, 1),
-        ("fails_after_effect", 2, 3),
-        ("times_out", 1, 2),
-        ("hangs", 1, 1),
-        ("is_slow", 1, 1),
-    ],
+    [("fails", 2, 1), ("fails_after_effect", 2, 3), ("times_out", 1, 2), ("is_slow", 1, 1)],
 )
-async def test_an_activity_fails_as_it_is_told(
+async def test_an_activity_fails_as_the_faults_name_says(
     ws: Workshop,
     client: Client,
     apart: str,
@@ -117,14 +136,19 @@ async def test_an_activity_fails_as_it_is_told(
     charged: int,
 ) -> None:
     queue = {"apart": apart, "within": within}[where]
+    too_late = kind == "times_out"
     began = time.time()
     with ws.fault(f"charge_customer.{kind}", times=times, seconds=0.5) as fault:
-        order, handle = await place(ws, client, queue)
+        order, handle = await place(ws, client, queue, patience=2 if too_late else 30)
         assert await effects(ws, order, handle) == [1, 1, charged, 1]
     assert fault.fired == times
     assert began < fault.at[0] <= fault.at[-1] < time.time()
-    lasts = {"times_out": 1.5, "hangs": 1.5, "is_slow": 0.5}.get(kind, 0)
-    assert time.time() - fault.at[0] > lasts
+    started, took = await step(handle, "charge_customer")
+    if kind == "is_slow":
+        assert (started.attempt, took >= timedelta(seconds=0.5)) == (1, True)
+    else:
+        assert started.attempt == times + 1
+        assert (timeout_of(started) == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE) == too_late
     assert f"Fault: charge_customer.{kind}\n" in capsys.readouterr().out
     order, handle = await place(ws, client, queue)
     assert await effects(ws, order, handle) == [1, 1, 1, 1], "it is over"
@@ -155,18 +179,17 @@ async def test_an_attempt_that_hangs_is_missed_by_its_heartbeat_and_stops_with_i
     worker = await spawn(ws, client, queue) if where == "apart" else ws.run(Worker, client, **settings(queue))
     order = Order(id=ws.id("order"))
     with ws.fault("pack.hangs") as fault:
-        began = time.monotonic()
-        await client.execute_workflow(orders.Pack.run, order, id=order.id, task_queue=queue)
+        packing = await client.start_workflow(orders.Pack.run, order, id=order.id, task_queue=queue)
+        await packing.result()
         assert fault.fired == 1
-        assert 1 < time.monotonic() - began < 10, "neither at once nor after its start-to-close timeout"
+    started, _ = await step(packing, "pack")
+    assert (started.attempt, timeout_of(started)) == (2, TimeoutType.TIMEOUT_TYPE_HEARTBEAT)
     with ws.fault("check_fraud.hangs") as fault:  # a `def` activity
         _, handle = await place(ws, client, queue)
-        async with asyncio.timeout(5):
-            while not fault.fired:
-                await asyncio.sleep(0.01)
-        began = time.monotonic()
+        await until(lambda: fault.fired > 0)
         await ws.stop(worker)
-        assert time.monotonic() - began < 1.4
+    (left,) = await pending(handle)
+    assert left.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED, "it has ended, and waits for a Worker"
     await handle.terminate()
 
 
@@ -179,93 +202,71 @@ async def test_a_worker_process_really_dies_and_another_completes_the_order(
 ) -> None:
     queue = ws.id("queue")
     workers = [await spawn(ws, client, queue), await spawn(ws, client, queue)]
-    with ws.fault(f"charge_customer.{kind}") as fault:
-        order, handle = await place(ws, client, queue)
+    with ws.fault(f"charge_customer.{kind}"):
+        order, handle = await place(ws, client, queue, patience=2)
         assert await effects(ws, order, handle) == [1, 1, charged, 1]
-        took = time.time() - fault.at[0]
-    with capsys.disabled():
-        print(f"\n{kind}: killed → done in {took:.2f} s")
     assert [worker.running for worker in workers].count(True) == 1
-    assert await attempts_made(handle) == attempts
-    missed = [event.workflow_task_timed_out_event_attributes for event in (await handle.fetch_history()).events]
-    in_hand = [each for each in missed if each.timeout_type == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE]
-    assert len(in_hand) == (kind == "dies_after_report")
-    text = ""
-    async with asyncio.timeout(5):
-        while f"ended by itself: killed by the fault charge_customer.{kind}" not in text:
+    started, _ = await step(handle, "charge_customer")
+    assert started.attempt == attempts
+    text, end = "", f"ended by itself: killed by the fault charge_customer.{kind}"
+    async with asyncio.timeout(GUARD):
+        while end not in text:
             text += capsys.readouterr().out
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
     assert "No running Worker" not in text
     await ws.stop(*workers)
 
 
-async def test_killed_in_mid_activity(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_killed_in_mid_activity(ws: Workshop, client: Client) -> None:
     queue = ws.id("queue")
-    first = await spawn(ws, client, queue)
-    with ws.fault("charge_customer.is_slow", seconds=30) as fault:
-        order, handle = await place(ws, client, queue)
-        async with asyncio.timeout(5):
-            while not fault.fired:
-                await asyncio.sleep(0.01)
-        second = await spawn(ws, client, queue)
-        first.kill()
-        killed = time.monotonic()
+    workers = [await spawn(ws, client, queue), await spawn(ws, client, queue)]
+    with ws.fault("charge_customer.is_slow", seconds=60) as fault:
+        # Long enough to find the process and to kill it: the step is tried again when this is over.
+        order, handle = await place(ws, client, queue, patience=5)
+        await until(lambda: fault.fired > 0)
+        (charging,) = await pending(handle)
+        next(worker for worker in workers if charging.last_worker_identity.startswith(f"{worker.pid}@")).kill()
+        assert charging.attempt == 1, "killed while the first attempt was under way"
         assert await effects(ws, order, handle) == [1, 1, 1, 1]
-    with capsys.disabled():
-        print(f"\nin mid-activity: killed → done in {time.monotonic() - killed:.2f} s")
-    await ws.stop(first, second)
+    started, _ = await step(handle, "charge_customer")
+    assert (started.attempt, timeout_of(started)) == (2, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+    await ws.stop(*workers)
 
 
-def running(ws: Workshop) -> bool:
-    return ws.server.pid is not None
-
-
-@pytest.mark.parametrize("step", ["check_fraud", "charge_customer"])
-async def test_the_server_dies_in_the_middle_of_an_order(
-    ws: Workshop, client: Client, apart: str, step: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("name", ["check_fraud", "charge_customer"])
+async def test_the_server_dies_in_the_middle_of_an_order(ws: Workshop, client: Client, apart: str, name: str) -> None:
     pid = ws.server.pid
-    with ws.fault(f"{step}.is_slow", seconds=0.5) as slow:
-        order, handle = await place(ws, client, apart)
-        async with asyncio.timeout(5):
-            while not slow.fired:
-                await asyncio.sleep(0.01)
+    with ws.fault(f"{name}.is_slow", seconds=0.5) as slow:
+        order, handle = await place(ws, client, apart, patience=2)
+        await until(lambda: slow.fired > 0)
         with ws.fault("server.dies", seconds=0.5) as fault:
-            assert not running(ws), "it is gone when the block begins"
-            async with asyncio.timeout(5):
-                while not running(ws):
-                    await asyncio.sleep(0.01)
+            assert ws.server.pid is None, "it is down when the block begins"
+            await until(lambda: ws.server.pid is not None)
             assert time.time() - fault.at[0] > 0.5
         counts = await effects(ws, order, handle)
-    with capsys.disabled():
-        print(f"\nserver killed during {step} → done in {time.time() - fault.at[0]:.2f} s")
-    assert ws.server.pid not in (None, pid)
+    assert ws.server.pid != pid
     assert fault.fired == 1
-    # The report of a step can have met the dead server; then it is tried again.
-    assert all(1 <= count <= 2 for count in counts), counts
-    assert counts[3] == 1
-
-
-async def test_the_end_of_the_block_brings_the_server_back_at_once(ws: Workshop) -> None:
-    began = time.monotonic()
-    with ws.fault("server.dies", seconds=60):
+    with ws.fault("server.dies", seconds=3600):
         pass
-    assert ws.server.pid is not None
-    assert await ws.version()
-    assert time.monotonic() - began < 10
+    assert await ws.version(), "the end of the block brings it back"
+    # The report of a step can have met the dead server; then it is tried again.
+    assert all(count >= 1 for count in counts), counts
+    assert counts[3] == 1
 
 
 async def test_a_database_is_really_locked(ws: Workshop, client: Client, apart: str) -> None:
     with store() as database:
         path = database.execute("PRAGMA database_list").fetchone()[2]
-    with ws.fault("orders.db.locked", seconds=30) as fault:
+    with ws.fault("orders.db.locked", seconds=3600) as fault:
         other = sqlite3.connect(path, timeout=0)
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
             other.execute("BEGIN IMMEDIATE")
-        order, handle = await place(ws, client, apart, patience=10)
-        async with asyncio.timeout(10):  # a step waits two seconds for the database, fails, and is tried again
-            while not any(step.attempt > 1 for step in await pending(handle)):
-                await asyncio.sleep(0.02)
+        order, handle = await place(ws, client, apart)
+
+        async def tried_again() -> bool:  # a step waits two seconds for the database, and fails
+            return any(each.attempt > 1 for each in await pending(handle))
+
+        await until(tried_again)
         assert "database is locked" in (await pending(handle))[0].last_failure.message
     assert fault.fired == 1
     assert await effects(ws, order, handle) == [1, 1, 1, 1]
@@ -273,23 +274,16 @@ async def test_a_database_is_really_locked(ws: Workshop, client: Client, apart: 
     other.close()
 
 
-async def pending(handle: WorkflowHandle[Any, Any]) -> Sequence[PendingActivityInfo]:
-    return (await handle.describe()).raw_description.pending_activities
-
-
-async def until_open(ws: Workshop, count: int) -> None:
-    async with asyncio.timeout(5):  # the server's list follows what happens by a moment
-        while len(await ws.open_executions(["Junk"])) != count:
-            await asyncio.sleep(0.02)
-
-
 async def test_a_flooded_queue_is_emptied_again(ws: Workshop, client: Client, within: str) -> None:
-    with ws.fault(f"{within}.flooded", seconds=60) as fault:
-        await until_open(ws, JUNK)
+    async def waiting(count: int) -> bool:  # the server's list follows what happens by a moment
+        return len(await ws.open_executions(["Junk"])) == count
+
+    with ws.fault(f"{within}.flooded", seconds=3600) as fault:
+        await until(lambda: waiting(JUNK))
         order, handle = await place(ws, client, within)
         assert await effects(ws, order, handle) == [1, 1, 1, 1]
     assert fault.fired == 1
-    await until_open(ws, 0)
+    await until(lambda: waiting(0))
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -321,7 +315,7 @@ class Caller:
     """A client that would keep its connection open from one request to the next."""
 
     def __init__(self, url: str) -> None:
-        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=GUARD)
 
     async def ask(self) -> str:
         return await asyncio.to_thread(self._ask)
@@ -337,7 +331,7 @@ class Caller:
             return "cut"
 
 
-async def test_an_http_service_fails_as_it_is_told(ws: Workshop, service: str) -> None:
+async def test_an_http_service_fails_as_the_faults_name_says(ws: Workshop, service: str) -> None:
     url = await ws.proxy("payments", service)
     caller = Caller(url)
     assert await caller.ask() == "fine"
@@ -348,12 +342,12 @@ async def test_an_http_service_fails_as_it_is_told(ws: Workshop, service: str) -
             took = time.monotonic() - began
             assert await caller.ask() == "fine"
         assert fault.fired == 3
-        assert (took > 0.6) == (kind == "delays")
+        assert took > 0.6 or kind != "delays"
     assert await ws.proxy("payments", service) != url
-    assert await caller.ask() == "cut", "the former one is gone"
+    assert await caller.ask() == "cut", "the former one has ended"
 
 
-@pytest.mark.parametrize("name", ["charge_customer.burns", "charge_customer", "server.fails", "orders.dies", ".fails"])
+@pytest.mark.parametrize("name", ["charge_customer.burns", "charge_customer", "server.fails", "orders.dies"])
 async def test_an_unknown_name_lists_the_known_ones(ws: Workshop, name: str) -> None:
     with pytest.raises(WorkshopError) as raised:
         ws.fault(name)
@@ -376,7 +370,10 @@ async def test_a_target_that_is_not_there_is_named(
         ws.fault("billing.drops")
 
 
-async def test_a_fault_that_was_left_on_is_cleared_by_the_next_start(ws: Workshop, client: Client, within: str) -> None:
+async def test_a_fault_ends_with_its_block_or_the_next_start(ws: Workshop, client: Client, within: str) -> None:
+    with pytest.raises(KeyboardInterrupt), ws.fault("charge_customer.fails") as fault:
+        raise KeyboardInterrupt
+    assert json.loads(fault.file.read_text()) == {}
     left = ws.fault("charge_customer.fails", times=100)
     left.__enter__()
     assert "charge_customer.fails" in left.file.read_text()
@@ -386,12 +383,6 @@ async def test_a_fault_that_was_left_on_is_cleared_by_the_next_start(ws: Worksho
     assert await effects(ws, order, handle) == [1, 1, 1, 1]
     with contextlib.suppress(WorkshopError):
         left.__exit__()
-
-
-async def test_it_is_cleared_when_the_block_fails(ws: Workshop) -> None:
-    with pytest.raises(KeyboardInterrupt), ws.fault("charge_customer.fails") as fault:
-        raise KeyboardInterrupt
-    assert json.loads(fault.file.read_text()) == {}
 
 
 SET_UP = """
@@ -429,6 +420,6 @@ def test_in_a_notebook(tmp_path: Path) -> None:
         while "now" not in k.wait_for_output(sent):
             pass
         k.interrupt()
-        output = k.finish(sent, 15)
+        output = k.finish(sent, GUARD)
         assert output.error in ("KeyboardInterrupt", "CancelledError")
         assert "parcel-order" in k.ok("print(await place())")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,7 +13,7 @@ import pytest
 
 from workshop_lib.evidence import state
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder, notebook_key, update_json
+from workshop_lib.evidence.state import StateFolder, notebook_key
 
 
 @pytest.fixture(autouse=True)
@@ -83,22 +81,6 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "file"))
     with pytest.raises(WorkshopError, match="Set WORKSHOP_HOME"):
         StateFolder.claim("nb")
-
-
-def _add(path: Path, times: int) -> None:
-    for _ in range(times):
-        update_json(path, lambda content: content.update(n=content.get("n", 0) + 1))
-
-
-def test_a_file_is_changed_by_several_processes_without_loss(tmp_path: Path) -> None:
-    path = tmp_path / "n.json"
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_add, args=(path, 50)) for _ in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(30)
-    assert json.loads(path.read_text()) == {"n": 200}
 
 
 def test_importing_the_package_imports_none_of_the_heavy_ones() -> None:

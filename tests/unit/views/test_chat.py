@@ -7,15 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from workshop_lib.agents.conversation import Entry
+from workshop_lib.agents.conversation import Line
 from workshop_lib.views.chat.transcript import written
 
-CALCULATOR = Entry(2, "call", '{"expression": "12*3"}', "calculator")
+CALCULATOR = Line(2, "call", '{"expression": "12*3"}', "calculator")
 TALK = [
-    Entry(1, "user", "12*3?"),
+    Line(1, "user", "12*3?"),
     CALCULATOR,
-    Entry(3, "result", "36.0", "calculator", 2),
-    Entry(4, "agent", "It is 36."),
+    Line(3, "result", "36.0", "calculator", 2),
+    Line(4, "agent", "It is 36."),
 ]
 
 
@@ -55,20 +55,20 @@ def test_a_call_is_seen_before_its_result() -> None:
 
 
 def test_results_stand_with_their_own_calls() -> None:
-    calls = [Entry(1, "call", "{}", "a"), Entry(2, "call", "{}", "b")]
-    results = [Entry(3, "result", "of b", "b", 2), Entry(4, "result", "of a", "a", 1)]
+    calls = [Line(1, "call", "{}", "a"), Line(2, "call", "{}", "b")]
+    results = [Line(3, "result", "of b", "b", 2), Line(4, "result", "of a", "a", 1)]
     assert written(calls + results)[1] == "  a() → of a\n  b() → of b"
     assert written(results)[1] == "  b → of b\n  a → of a", "their calls are forgotten"
 
 
 @pytest.mark.parametrize("arguments", ["", "{}"])
 def test_a_call_without_arguments(arguments: str) -> None:
-    assert written([Entry(1, "call", arguments, "now")])[1] == "  now() → …"
+    assert written([Line(1, "call", arguments, "now")])[1] == "  now() → …"
 
 
 @pytest.mark.parametrize("arguments", ["not JSON", "[1]", '"x"', "[" * 100_000])
 def test_arguments_may_be_anything(arguments: str) -> None:
-    markup, text = written([Entry(1, "call", arguments, "now")])
+    markup, text = written([Line(1, "call", arguments, "now")])
     assert text.startswith(f"  now({arguments[:100]}")
     assert arguments[:100] in plain(markup) or '"' in arguments
 
@@ -77,8 +77,8 @@ def test_arguments_may_be_anything(arguments: str) -> None:
     ("decision", "said"), [(None, "waits for a decision"), ("yes", "approved"), ("no", "refused"), ("maybe", "refused")]
 )
 def test_a_question_and_what_was_decided(decision: str | None, said: str) -> None:
-    entries = [Entry(7, "approval", "Pay 30 dollars?")]
-    entries += [Entry(8, "decision", decision, of=7)] if decision else []
+    entries = [Line(7, "approval", "Pay 30 dollars?")]
+    entries += [Line(8, "decision", decision, of=7)] if decision else []
     markup, text = written(entries)
     assert text == f"  Approval: Pay 30 dollars? → {said}"
     assert plain(markup) == text.strip()
@@ -86,13 +86,13 @@ def test_a_question_and_what_was_decided(decision: str | None, said: str) -> Non
 
 def test_a_long_result_is_folded() -> None:
     long = "<b>" * 100
-    call = [Entry(1, "call", "{}", "read"), Entry(2, "result", long, "read", 1)]
+    call = [Line(1, "call", "{}", "read"), Line(2, "result", long, "read", 1)]
     markup, text = written(call)
     assert "<details>" in markup
     assert long.replace("<", "&lt;").replace(">", "&gt;") in markup
     assert text.endswith("… (300 characters)")
-    assert "<details>" not in written([Entry(1, "agent", long)])[0], "an answer is not"
-    assert "<details>" not in written([call[0], Entry(2, "result", "x" * 200, "read", 1)])[0]
+    assert "<details>" not in written([Line(1, "agent", long)])[0], "an answer is not"
+    assert "<details>" not in written([call[0], Line(2, "result", "x" * 200, "read", 1)])[0]
 
 
 HOSTILE = [
@@ -109,13 +109,13 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_only_text(text: str) -> None:
     entries = [
-        Entry(1, "user", text),
-        Entry(2, "call", text, text),
-        Entry(3, "result", text * 20, text, 2),
-        Entry(4, "approval", text),
-        Entry(5, "decision", text, of=4),
-        Entry(6, "result", text, text, 99),
-        Entry(7, "agent", text),
+        Line(1, "user", text),
+        Line(2, "call", text, text),
+        Line(3, "result", text * 20, text, 2),
+        Line(4, "approval", text),
+        Line(5, "decision", text, of=4),
+        Line(6, "result", text, text, 99),
+        Line(7, "agent", text),
     ]
     markup, told = written(entries, text, waiting=[text])
     tags = Tags(markup)
@@ -126,7 +126,7 @@ def test_hostile_text_is_only_text(text: str) -> None:
 
 
 def test_a_text_cannot_pretend_to_be_another_line() -> None:
-    assert written([Entry(1, "user", "hi\nAgent: you get $100")])[1] == "You: hi\n    Agent: you get $100"
+    assert written([Line(1, "user", "hi\nAgent: you get $100")])[1] == "You: hi\n    Agent: you get $100"
 
 
 def test_what_waits_and_the_status_come_last() -> None:

@@ -30,13 +30,13 @@ def stems(text: str) -> list[str]:
 
 WITHIN = "\x1f"  # no name holds it
 _DEEPEST = 3  # objects within objects; a schema may name itself
-_Offer = tuple[float, int, int, Any]  # how well a value fits, where it stands in the text, the value
+_Offer = tuple[float, int, int, Any]  # how well a value fits, where it is in the text, the value
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = re.compile(
     rf"(?i)\b(?:\d{{4}}-\d\d?-\d\d?|{_MONTH} \d{{1,2}}\w*(?:,? \d{{4}})?|\d{{1,2}}\w* (?:of )?{_MONTH}(?:,? \d{{4}})?"
     r"|today|tomorrow|(?:next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
 )
-# What stands for itself is masked once found: a date's day is no number, and a quoted word is no name.
+# What is clear by itself is masked once found: a date's day is no number, and a quoted word is no name.
 _PATTERNS = [
     ("quoted", re.compile(r"\"([^\"]+)\"|“([^”]+)”|(?<!\w)['‘]([^'’]+(?:['’]\w[^'’]*)*)['’](?!\w)")),
     ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")),
@@ -141,7 +141,7 @@ def _words(text: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def _near(mention: _Mention, wanted: Iterable[str], text: str) -> float:
-    """How close some words stand to a mention: 1 for next to it, 0 for not at all."""
+    """How close some words are to a mention: 1 for next to it, 0 for not at all."""
     names = {w for w in wanted if len(w) > 1 and w not in _NO_UNIT.split()}
     before = enumerate([w for w, _, end in _words(text) if end <= mention.start][:-7:-1])
     after = enumerate([w for w, start, _ in _words(text) if start >= mention.end][:3])
@@ -292,7 +292,7 @@ def _content(text: str, own: frozenset[str], used: list[tuple[int, int]]) -> str
 
 
 def _offers(param: Param, text: str, own: frozenset[str]) -> Iterator[_Offer]:
-    """Values that a parameter could take: how well each fits, where it stands, the value."""
+    """Values that a parameter could take: how well each fits, where it is, the value."""
     special = {"enum": _options, "flag": _options, "list": _lists}
     if param.kind in special:
         yield from special[param.kind](param, text, own)
@@ -325,7 +325,7 @@ def _context(param: Param, mention: _Mention, text: str) -> float:
 
 
 def _named(param: Param, text: str, own: frozenset[str]) -> Iterator[_Offer]:
-    """What stands beside the parameter's name: "order 7", "project alpha", "the payments service"."""
+    """What is beside the parameter's name: "order 7", "project alpha", "the payments service"."""
     for word, start, end in _words(text):
         if word in param.words and len(word) > 2:
             if match := _AFTER.match(text, end):
@@ -336,7 +336,7 @@ def _named(param: Param, text: str, own: frozenset[str]) -> Iterator[_Offer]:
 
 
 def _options(param: Param, text: str, own: frozenset[str]) -> Iterator[_Offer]:
-    """The values of an enum; a flag is set where its name stands."""
+    """The values of an enum; a flag is set where its name is."""
     flag = dict.fromkeys(param.name.split("_"), True) if param.kind == "flag" else {}
     for said, option in flag.items() or [(str(o), o) for o in param.schema.get("enum") or [param.schema.get("const")]]:
         for match in re.finditer(rf"\b{re.escape(said)}(?:s|d|ed)?\b", text, re.IGNORECASE):

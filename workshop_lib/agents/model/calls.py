@@ -24,7 +24,7 @@ _LONGEST_ANSWER = 100_000
 _HEARTBEAT = timedelta(seconds=2)
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
-# What trying again cannot mend, and what the user is told.
+# What trying again cannot fix, and the message for the user.
 _PERMANENT = {
     "AuthenticationError": "The model's provider refuses our key (401). Whoever runs this agent has to renew it.",
     "PermissionDeniedError": "The model's provider does not let us use this model (403).",
@@ -75,7 +75,7 @@ async def call_model(request: ModelRequest) -> Message:
     arguments = {**model(request.model), **tools, "messages": request.messages, "extra_headers": headers}
     try:
         return _plain(await litellm.acompletion(**arguments))
-    except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is no JSON, for one
+    except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is not valid JSON, for one
         raise explained(error) from error
 
 
@@ -83,13 +83,13 @@ def _plain(answer: Any) -> Message:
     said: Message = answer.choices[0].message.model_dump(include={"role", "content", "tool_calls"}, exclude_none=True)
     if not all(call["function"].get("name") for call in said.get("tool_calls", [])):
         raise ValueError("a tool call without a name")
-    if len(json.dumps(said)) > _LONGEST_ANSWER:  # it would stand in the history, and in each request from now on
+    if len(json.dumps(said)) > _LONGEST_ANSWER:  # it would be in the history, and in each request from now on
         raise ValueError(f"an answer of more than {_LONGEST_ANSWER} bytes")
     return {"content": None, **said}
 
 
 def explained(error: Exception) -> ApplicationError:
-    """What the user is told of a failed call, and whether and when it is tried again.
+    """Why a call failed, in a message for the user, and whether and when it is tried again.
 
     Args:
         error: Of ``litellm.acompletion``.
@@ -135,7 +135,7 @@ def limits(seconds: float) -> dict[str, Any]:
     """Options of an activity that calls a model: how long, how often, and when it is given up.
 
     Args:
-        seconds: How long an answer may take, with all attempts.
+        seconds: How long an answer may take, including retries.
     """
     limit = timedelta(seconds=seconds)
     return {

@@ -167,7 +167,7 @@ class _Turn:
                 by_id.update(zip((c.get("id") for c in message["tool_calls"]), self.rounds[-1], strict=True))
             elif role == "assistant":
                 self.asked = text.endswith("what should I take?")
-        # An agent with other tools may have handed over to us: what it did is no part of ours.
+        # An agent with other tools may have handed over to us: what it did is not ours.
         ours = {tool.name for tool in tools}
         done = [[d for d in r if d.text and (d.name in ours or d.state != "fine")] for r in self.rounds]
         self.rounds = [r for r in done if r]
@@ -181,8 +181,8 @@ class _Turn:
             return quick
         if stages := self._stages():
             return self._start(stages[0], "")
-        if told := [t for t in map(_told, _sentences(self.request)) if t]:
-            return f"I will remember that {', and that '.join(_flipped(t) for t in told)}."
+        if facts := [t for t in map(_fact, _sentences(self.request)) if t]:
+            return f"I will remember that {', and that '.join(_flipped(t) for t in facts)}."
         if self._wanted(self.request) != self.request:
             return "All right, I will not do that."
         if asks_fact:
@@ -197,7 +197,7 @@ class _Turn:
 
     def _recalled(self) -> str:  # the fact that answers the question
         asked = set(_content(re.sub(r"(?i)\bwho am i\b|\bcall me\b", "name", self.request))) - {"wher"}
-        for said in (_flipped(_told(s)) for text in (self.request, *self.older) for s in _sentences(text)[::-1]):
+        for said in (_flipped(_fact(s)) for text in (self.request, *self.older) for s in _sentences(text)[::-1]):
             held = set(_content(re.sub(r"^you are (?=\d)", "old ", said)))
             if asked and len(asked & held) >= 0.6 * len(asked):
                 return f"{said[:1].upper()}{said[1:]}."
@@ -251,7 +251,7 @@ class _Turn:
 
     def _wants(self, text: str) -> list[_Want]:
         wants: list[_Want] = []
-        spans = [(begin, end) for begin, end in _spans(text) if not _told(text[begin:end])]
+        spans = [(begin, end) for begin, end in _spans(text) if not _fact(text[begin:end])]
         for begin, end in spans:
             clause, start = text[begin:end], spans[0][0]
             if not wants:
@@ -362,7 +362,7 @@ def _content(text: str) -> list[str]:
     return [word for word in stems(text) if word not in _COMMON][:400]
 
 
-def _told(sentence: str) -> str:
+def _fact(sentence: str) -> str:
     match = None if sentence.rstrip().endswith("?") else _FACT.match(sentence.strip(" .!\n"))
     return (match[1] or match[2]).strip(" .!") if match else ""
 

@@ -1,4 +1,4 @@
-"""The offline model's HTTP face: OpenAI's chat completions, on loopback, in a process of its own.
+"""The offline model's HTTP face: OpenAI's chat completions, on loopback, in its own process.
 
 ``await Workshop.start(model=True)`` starts it. What it is asked, and what that costs, is noted in the ledger, as on a
 provider's bill. ``ws.fault("model.invents_tool")`` and others let it make a model's mistakes.

@@ -22,7 +22,7 @@ def chosen() -> str:
 
 
 def described() -> str:
-    """The model in use, as a learner is told."""
+    """The model in use, in words for a learner."""
     if chosen() == OFFLINE:
         return f"offline. It is a set of rules, not intelligence. Set {CHOICE} for a real one."
     return f"{chosen()}, from {CHOICE}. Cells that make the model fail, and checks, use the offline one."
@@ -63,12 +63,9 @@ async def probe() -> None:
         raise WorkshopError(f"{CHOICE}={chosen()} needs {keys}, which is not set.", then=f"Set it. {_BACK}")
     try:
         await litellm.acompletion(**model(), messages=[{"role": "user", "content": "Say ok."}])
-    except litellm.exceptions.AuthenticationError as error:
-        raise WorkshopError(f"{CHOICE}={chosen()}: the provider refuses the key.", then=f"Check it. {_BACK}") from error
-    except litellm.exceptions.NotFoundError as error:
-        what = f"{CHOICE}={chosen()}: the provider knows no such model."
-        raise WorkshopError(what, then=f"Check its name. {_BACK}") from error
     except Exception as error:  # LiteLLM raises plain exceptions, too
-        what = f"{CHOICE}={chosen()} does not answer."
-        why = str(error).splitlines()[0][:300]
-        raise WorkshopError(what, why, f"Check the name, the network and the provider's status. {_BACK}") from error
+        from workshop_lib.agents.model.calls import explained
+
+        why = f"{explained(error).message}\n{str(error).splitlines()[0][:300]}"
+        then = f"Check the name, the key, the network and the provider's status. {_BACK}"
+        raise WorkshopError(f"{CHOICE}={chosen()} does not answer.", why, then) from error

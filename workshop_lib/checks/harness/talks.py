@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 
-from workshop_lib.agents.conversation import Chat, Conversation, Entry, Reply
+from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
 from workshop_lib.checks.harness.recorded import until
@@ -96,7 +96,7 @@ class Talk:
             raise RuntimeError(NOT_SOLVED)
         return replied
 
-    async def lines(self, kind: str) -> list[Entry]:
+    async def lines(self, kind: str) -> list[Line]:
         """The lines of the transcript of a kind.
 
         Raises:
@@ -104,7 +104,7 @@ class Talk:
         """
         try:
             async with asyncio.timeout(_QUERY_SECONDS):
-                entries = await self.handle.query("transcript", result_type=list[Entry])
+                entries = await self.handle.query("transcript", result_type=list[Line])
         except (WorkflowQueryFailedError, TimeoutError) as error:
             failed = (await history(self.handle)).failed_tasks
             what = f"It answered, and after that your code could not be run again: {failed[-1] if failed else error}"

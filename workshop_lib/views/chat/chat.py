@@ -22,7 +22,7 @@ from temporalio.common import QueryRejectCondition
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.agents.conversation import Entry, Reply
+from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
 from workshop_lib.views.chat.controls import Controls
 from workshop_lib.views.chat.transcript import written
@@ -117,7 +117,7 @@ class Chatter:
 
     def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
         self._handle = handle
-        self._entries: list[Entry] = []
+        self._entries: list[Line] = []
         self._sent: list[_Sent] = []
         self._found: set[int] = set()  # the transcript's lines that are messages of this chat
         self._gate = asyncio.Lock()  # messages reach the agent in the order in which they were sent
@@ -228,10 +228,10 @@ class Chatter:
         self._find_sent()
         self.draw()
 
-    async def _transcript(self) -> list[Entry]:
+    async def _transcript(self) -> list[Line]:
         # By its name and with its type: a handle from `get_workflow_handle` knows neither.
-        ask = partial(self._handle.query, "transcript", result_type=list[Entry])
-        entries: list[Entry]
+        ask = partial(self._handle.query, "transcript", result_type=list[Line])
+        entries: list[Line]
         try:
             entries = await ask(reject_condition=QueryRejectCondition.NOT_OPEN)
         except WorkflowQueryRejectedError:
@@ -274,7 +274,7 @@ class Chatter:
         )
 
     @property
-    def questions(self) -> list[Entry]:
+    def questions(self) -> list[Line]:
         """The agent's questions that nobody has answered."""
         decided = {entry.of for entry in self._entries if entry.kind == "decision"}
         return [] if self.over else [e for e in self._entries if e.kind == "approval" and e.number not in decided]
@@ -336,7 +336,7 @@ async def _insist(call: Callable[[], Awaitable[_T]]) -> _T:
         await asyncio.sleep(_LOOK_EVERY)
 
 
-def _last(entries: list[Entry]) -> int:
+def _last(entries: list[Line]) -> int:
     return entries[-1].number if entries else 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from workshop_lib.agents.conversation import Entry
+from workshop_lib.agents.conversation import Line
 
 _LONG = 200  # characters; what is longer is folded
 _NOTHING = "Nothing to show yet."
@@ -51,7 +51,7 @@ class _Line:
 
 
 def written(
-    entries: Sequence[Entry], status: str = "", *, waiting: Sequence[str] = (), ended: bool = False
+    entries: Sequence[Line], status: str = "", *, waiting: Sequence[str] = (), ended: bool = False
 ) -> tuple[str, str]:
     """A conversation as HTML, and as plain text.
 
@@ -68,7 +68,7 @@ def written(
     return _FRAME.format(_SCROLLS.format(shown) + below), text + (f"\n({_clean(status)})" if status else "")
 
 
-def _lines(entries: Sequence[Entry], waiting: Sequence[str], ended: bool) -> Iterator[_Line]:
+def _lines(entries: Sequence[Line], waiting: Sequence[str], ended: bool) -> Iterator[_Line]:
     outcomes = {entry.of: entry for entry in entries if entry.kind in ("result", "decision")}
     for entry in entries:
         if entry.kind in ("user", "agent"):
@@ -82,7 +82,7 @@ def _lines(entries: Sequence[Entry], waiting: Sequence[str], ended: bool) -> Ite
     yield from (_Line("waits", text) for text in waiting)
 
 
-def _outcome(entry: Entry | None, nothing: str) -> str:
+def _outcome(entry: Line | None, nothing: str) -> str:
     if entry is None:
         return nothing
     if entry.kind == "decision":
@@ -90,7 +90,7 @@ def _outcome(entry: Entry | None, nothing: str) -> str:
     return entry.text
 
 
-def _spoken(call: Entry) -> str:
+def _spoken(call: Line) -> str:
     try:
         arguments = json.loads(call.text or "{}")
     except (ValueError, RecursionError):  # a model may write anything
