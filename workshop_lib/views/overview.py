@@ -43,10 +43,9 @@ def notebooks(folder: Path = _FOLDER) -> list[Notebook]:
     Raises:
         WorkshopError: There are none: the workshop is not run from its checkout.
     """
-    found = [_read(path) for path in sorted(folder.glob("[0-9]*.ipynb"))]
-    if not found:
-        raise WorkshopError(f"There are no notebooks in {folder}.", then="Run the workshop from its checkout.")
-    return found
+    if found := [_read(path) for path in sorted(folder.glob("[0-9]*.ipynb"))]:
+        return found
+    raise WorkshopError(f"There are no notebooks in {folder}.", then="Run the workshop from its checkout.")
 
 
 def _read(path: Path) -> Notebook:

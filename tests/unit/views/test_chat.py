@@ -20,7 +20,7 @@ TALK = [
 
 
 class Tags(HTMLParser):
-    """The tags of a page, and what stands in their attributes."""
+    """The tags of a page, and what their attributes hold."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()
@@ -47,6 +47,7 @@ def test_a_conversation_reads_from_top_to_bottom() -> None:
     markup, text = written(TALK)
     assert text == "You: 12*3?\n  calculator(expression='12*3') → 36.0\nAgent: It is 36."
     assert plain(markup) == "You: 12*3?calculator(expression=&#x27;12*3&#x27;) → 36.0Agent: It is 36."
+    assert written([])[1] == "Nothing to show yet."
 
 
 def test_a_call_is_seen_before_its_result() -> None:
@@ -55,30 +56,22 @@ def test_a_call_is_seen_before_its_result() -> None:
 
 
 def test_results_stand_with_their_own_calls() -> None:
-    calls = [Entry(1, "call", "{}", "a"), Entry(2, "call", "{}", "b")]
+    calls = [Entry(1, "call", "{}", "a"), Entry(2, "call", "", "b")]
     results = [Entry(3, "result", "of b", "b", 2), Entry(4, "result", "of a", "a", 1)]
     assert written(calls + results)[1] == "  a() → of a\n  b() → of b"
     assert written(results)[1] == "  b → of b\n  a → of a", "their calls are forgotten"
 
 
-@pytest.mark.parametrize("arguments", ["", "{}"])
-def test_a_call_without_arguments(arguments: str) -> None:
-    assert written([Entry(1, "call", arguments, "now")])[1] == "  now() → …"
-
-
-@pytest.mark.parametrize("arguments", ["not JSON", "[1]", '"x"', "[" * 100_000])
+@pytest.mark.parametrize("arguments", ["not JSON", "[1]", "[" * 100_000])
 def test_arguments_may_be_anything(arguments: str) -> None:
     markup, text = written([Entry(1, "call", arguments, "now")])
     assert text.startswith(f"  now({arguments[:100]}")
-    assert arguments[:100] in plain(markup) or '"' in arguments
+    assert arguments[:100] in plain(markup)
 
 
-@pytest.mark.parametrize(
-    ("decision", "said"), [(None, "waits for a decision"), ("yes", "approved"), ("no", "refused"), ("maybe", "refused")]
-)
-def test_a_question_and_what_was_decided(decision: str | None, said: str) -> None:
-    entries = [Entry(7, "approval", "Pay 30 dollars?")]
-    entries += [Entry(8, "decision", decision, of=7)] if decision else []
+@pytest.mark.parametrize(("decision", "said"), [("", "waits for a decision"), ("yes", "approved"), ("no", "refused")])
+def test_a_question_and_what_was_decided(decision: str, said: str) -> None:
+    entries = [Entry(7, "approval", "Pay 30 dollars?"), *([Entry(8, "decision", decision, of=7)] if decision else [])]
     markup, text = written(entries)
     assert text == f"  Approval: Pay 30 dollars? → {said}"
     assert plain(markup) == text.strip()
@@ -86,43 +79,38 @@ def test_a_question_and_what_was_decided(decision: str | None, said: str) -> Non
 
 def test_a_long_result_is_folded() -> None:
     long = "<b>" * 100
-    call = [Entry(1, "call", "{}", "read"), Entry(2, "result", long, "read", 1)]
-    markup, text = written(call)
+    markup, text = written([Entry(1, "call", "{}", "read"), Entry(2, "result", long, "read", 1)])
     assert "<details>" in markup
     assert long.replace("<", "&lt;").replace(">", "&gt;") in markup
     assert text.endswith("… (300 characters)")
     assert "<details>" not in written([Entry(1, "agent", long)])[0], "an answer is not"
-    assert "<details>" not in written([call[0], Entry(2, "result", "x" * 200, "read", 1)])[0]
 
 
-HOSTILE = [
-    '<img src=x onerror="alert(1)">',
-    "</div></div><script>alert(1)</script>",
-    '" onmouseover="alert(1)',
-    "[here](javascript:alert(1)) javascript:alert(1)",
-    "\x1b[2J\x1b]8;;javascript:alert(1)\x07here\x1b]8;;\x07\r\x9b31m\x7f",
-    "abc\u202egpj.exe\u2066",
-    "{}{0}%s{status}",
-]
-
-
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</div></div><script>alert(1)</script><img src=x onerror=alert(1)>",
+        '" onmouseover="alert(1)',
+        "\x1b[2J\x1b]8;;javascript:alert(1)\x07here\x1b]8;;\x07\r\x9b31m\x7f",
+        "abc\u202egpj.exe\u2066",
+        "{}{0}%s{status}",
+    ],
+)
 def test_hostile_text_is_only_text(text: str) -> None:
     entries = [
         Entry(1, "user", text),
         Entry(2, "call", text, text),
         Entry(3, "result", text * 20, text, 2),
         Entry(4, "approval", text),
-        Entry(5, "decision", text, of=4),
         Entry(6, "result", text, text, 99),
         Entry(7, "agent", text),
     ]
-    markup, told = written(entries, text, waiting=[text])
+    markup, shown = written(entries, text, waiting=[text])
     tags = Tags(markup)
     assert tags.depth == 0
     assert tags.names <= {"div", "b", "details", "summary"}
     assert tags.attributes <= {"style", "class", "role", "tabindex", "aria-label"}
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + told)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + shown)
 
 
 def test_a_text_cannot_pretend_to_be_another_line() -> None:
@@ -133,4 +121,3 @@ def test_what_waits_and_the_status_come_last() -> None:
     markup, text = written(TALK[:1], "No answer.", waiting=["and you?"])
     assert text == "You: 12*3?\nYou (waits): and you?\n(No answer.)"
     assert plain(markup).endswith("and you?No answer.")
-    assert written([])[1] == "Nothing to show yet."
