@@ -6,21 +6,31 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 JS := workshop_lib/teams/finance workshop_lib/demos/inspector
 NPM := npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier
+TESTS := tests/unit tests/integration tests/notebooks tests/browser
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test js notebooks chaos bench size doctor reset pins clean
+.PHONY: lab test test-all style js notebooks chaos bench size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab: $(VENV)/.lab js
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
-test: $(VENV)/.dev js
+# Style, types, layers, size; unit and integration tests; every solution strictly; the browser's main path.
+test: style
+	$(PYTEST) -m "not full" $(TESTS) $(ARGS)
+
+# And every right and wrong answer, every stub, and a restart in the middle of every notebook.
+test-all: style
+	$(PYTEST) $(TESTS) $(ARGS)
+
+style: $(VENV)/.dev js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
-	WORKSHOP_SAMPLE=0.05 $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python tests/size.py
 
 # What the JavaScript parts need, once, where Node.js is there: a Worker (260 MB), and the MCP Inspector (41 MB).
 js:
@@ -36,10 +46,9 @@ js:
 notebooks: $(VENV)/.lab
 	$(BIN)/python solutions/make_notebooks.py
 
-# Long sweeps; CI runs a seeded sample of them.
-chaos: $(VENV)/.dev
-	WORKSHOP_CHAOS=40 $(BIN)/python -m pytest tests/chaos tests/notebooks tests/integration/checks \
-		tests/integration/demos tests/integration/nexus_mcp $(ARGS)
+# Long sweeps: a hundred orders through every failure, agents killed at every step, a restart after every cell.
+chaos: $(VENV)/.dev js
+	WORKSHOP_CHAOS=40 $(PYTEST) tests/chaos tests/notebooks/test_restart.py $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
+import re
 import sys
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +84,11 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it comes without ty
     """A file's tests share a process, and with it a server. Those of notebooks use none, and are spread."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith(_NOTEBOOKS) else nodeid.split("::")[0]
+        if nodeid.startswith(_NOTEBOOKS):
+            return nodeid
+        file, _, test = nodeid.partition("::")
+        answers = re.search(r"\[(nb\d+) ", test)  # there are hundreds of them, and each notebook's stay together
+        return file + (answers[1] if answers else "")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,22 +97,57 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _ByFile(config, log)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`make test` takes a sample of some; those of notebooks come first, because they are long."""
-    sampled = [i for i in items if i.get_closest_marker("sampled") and not i.get_closest_marker("always")]
-    left_out = set(_left_out(sampled))
-    if "WORKSHOP_SAMPLE" in os.environ:
-        left_out |= {item for item in items if item.get_closest_marker("in_full")}
-    config.hook.pytest_deselected(items=list(left_out))
-    items[:] = [item for item in items if item not in left_out]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for each core that we may use: the tests mostly wait."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2 * cores, 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those of notebooks come first, because they are long."""
     items.sort(key=lambda item: not item.nodeid.startswith(_NOTEBOOKS))
 
 
-def _left_out(items: list[pytest.Item]) -> list[pytest.Item]:
-    """What `make test` leaves to `make chaos`, by hand nothing: the same for all of its processes."""
-    share = float(os.environ.get("WORKSHOP_SAMPLE", "1"))
-    chosen = random.Random(int(os.environ.get("WORKSHOP_SEED", "3"))).sample(items, round(share * len(items)))
-    return [item for item in items if item not in chosen]
+class Progress:
+    """A line of progress in the place of dots: after each file of tests, and at least every ten seconds.
+
+    Args:
+        config: Of the run, whose terminal is written to.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config, self._began, self._said, self._all = config, time.monotonic(), 0.0, 0
+        self._outcomes: Counter[str] = Counter()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """How many there are."""
+        self._all = len(ids)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Without a dot for each that passes."""
+        return ("passed", "", "") if report.passed and report.when == "call" else None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Say how far it is."""
+        if not (report.when == "call" or report.outcome != "passed"):
+            return
+        self._outcomes[report.outcome] += 1
+        now = time.monotonic()
+        if now - self._said < 10 and self._outcomes.total() < self._all:
+            return
+        self._said, took = now, int(now - self._began)
+        failed = f", {self._outcomes['failed']} failed" if self._outcomes["failed"] else ""
+        terminal = self._config.get_terminal_writer()
+        done = f"{self._outcomes.total():4} of {self._all}{failed}"
+        terminal.line(f"{done}  {took // 60}:{took % 60:02}  {report.nodeid[:90]}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show progress where tests run side by side."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Progress(config))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
