@@ -55,7 +55,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     address = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + LIMIT
     while not answers(f"{address}/api/status?token=t"):
-        assert server.poll() is None and time.monotonic() < deadline, (folder / "lab.log").read_text()  # noqa: PT018
+        assert server.poll() is None, (folder / "lab.log").read_text()
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     yield Lab(address, folder)
     server.terminate()
