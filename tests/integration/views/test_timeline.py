@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
@@ -129,51 +130,37 @@ async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(
     assert f"Stubborn {handle.id}: terminated" in capsys.readouterr().out
 
 
-START = """from temporalio.client import Client
+START = """import asyncio
+import flows
+from temporalio.client import Client
 from temporalio.worker import Worker
 from workshop_lib import Workshop, timeline
 ws = await Workshop.start()
-client = await Client.connect(**await ws.connection("default"))"""
-CELL = """%%workflow slowly
-import asyncio
-from datetime import timedelta
-
-from temporalio import activity, workflow
-
-
-@activity.defn
-async def dawdle() -> None:
-    await asyncio.sleep(0.6)
-
-
-@workflow.defn
-class Slowly:
-    @workflow.run
-    async def run(self) -> None:
-        for _ in range(3):
-            await workflow.execute_activity(dawdle, start_to_close_timeout=timedelta(seconds=2))
-"""
-RUN = """import asyncio
-ws.run(Worker, client, task_queue="q", workflows=[Slowly], activities=[dawdle])
-handle = await client.start_workflow(Slowly.run, id=ws.id("slowly"), task_queue="q")"""
-WATCH = """async def crash():
-    await ws.server.kill()
-    await ws.server.restart()
-crashing = asyncio.create_task(crash())
-await timeline(handle, seconds=60)
-await crashing"""
+client = await Client.connect(**await ws.connection("default"))
+ws.run(Worker, client, task_queue="q", workflows=[flows.Stubborn])
+handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue="q")"""
+WATCH = """import sys
+view, first = sys.modules["workshop_lib.views.timeline"], asyncio.Event()
+def draw(told, draw=view.draw):
+    first.set()
+    return draw(told)
+view.draw = draw
+watching = asyncio.create_task(timeline(handle, seconds=3600))
+await first.wait()
+await ws.server.kill()
+await ws.server.restart()
+await handle.signal("proceed")
+await watching"""
 
 
 def test_in_a_notebook_one_picture_changes_also_while_the_server_dies_and_comes_back(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        for cell in (START, CELL, RUN):
-            k.ok(cell)
+    paths = [str(Path(flows.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with kernel(tmp_path, PYTHONPATH=os.pathsep.join(paths)) as k:
+        k.ok(START)
         output = k.run(WATCH)
     assert not output.error, output.text
     pictures = re.findall(r"<svg.*?</svg>", output.html)
-    assert len(pictures) >= 3, "the first, at least one in the middle, and the last"
-    rows = [picture.count(">activity dawdle<") for picture in pictures]
-    assert rows == sorted(rows)
-    assert rows[-1] == 3
     assert output.displays < len(pictures), "updated in place"
-    assert re.search(r"Slowly slowly-1: completed.*\n(  \d.*completed.*\n){3}", output.text)
+    assert "signal proceed" not in pictures[0]
+    assert "signal proceed" in pictures[-1]
+    assert re.search(r"Stubborn stubborn-1: completed.*\n  1\. signal proceed: completed", output.text)
