@@ -95,19 +95,6 @@ async def test_what_is_typed_while_another_message_is_answered_is_answered_next(
     assert "(waits)" not in text.rpartition("You: same\n")[2]
 
 
-async def test_text_that_is_in_the_box_already_is_sent_once(agent: Agent) -> None:
-    view, controls = await agent.watched()
-    controls.box.value = "typed, then clicked elsewhere"
-    assert not view._sent
-    controls.box._handle_custom_msg({"event": "submit"}, [])
-    controls.box._handle_custom_msg({"event": "submit"}, [])
-    await until(lambda: view._entries and not view._tasks)
-    controls.send.click()
-    await until(lambda: not controls._entered)
-    assert not view._sent
-    assert [entry.kind for entry in view._entries] == ["user", "call", "result", "agent"]
-
-
 @pytest.mark.parametrize(("yes", "said"), [(True, "Paid."), (False, "Not paid.")])
 async def test_a_question_is_found_again_and_answered_by_a_button(agent: Agent, yes: bool, said: str) -> None:
     """Found again as after a restart of the kernel."""

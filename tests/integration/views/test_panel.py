@@ -8,8 +8,8 @@ import re
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from temporalio.client import Client
@@ -76,32 +76,19 @@ async def test_failures_come_and_go_and_every_order_ends(
     assert not faults_that_are_on(ws)
 
 
-class Failure:
-    """As ``Workshop.fault`` makes it."""
-
-    def __init__(self) -> None:
-        self.fired, self.over, self.on = 0, False, False
-
-    def __enter__(self) -> Failure:
-        self.on = True
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.on = False
-
-
 def test_a_button_can_be_pressed_again_when_its_failure_is_over() -> None:
-    made: list[Failure] = []
-    ws: Any = SimpleNamespace(fault=lambda *_, **__: made.append(Failure()) or made[-1])
-    switch = _Switch(ws, "server.dies")
-    for fired in (3, 6):
+    made = [MagicMock(fired=0, over=False), MagicMock(fired=0, over=False)]
+    for fault in made:
+        fault.__enter__.return_value = fault
+    switch = _Switch(MagicMock(fault=MagicMock(side_effect=made)), "server.dies")
+    for number, fault in enumerate(made, 1):
         switch.button.value = True
         switch.release()
-        assert made[-1].on, "it is not over"
-        made[-1].fired, made[-1].over = 3, True
+        fault.__exit__.assert_not_called()
+        fault.fired, fault.over = 3, True
         switch.release()
-        assert not made[-1].on
-        assert (switch.button.value, switch.fired) == (False, fired)
+        fault.__exit__.assert_called_once()
+        assert (switch.button.value, switch.fired) == (False, 3 * number)
 
 
 async def test_interrupted_it_switches_everything_off(ws: Workshop, place: Any) -> None:

@@ -65,15 +65,12 @@ def test_drift_is_found_and_fixed(checkout: Path) -> None:
 def test_a_solution_that_was_run_is_tidied(checkout: Path) -> None:
     generate(checkout, write=True)
     path = checkout / "solutions" / "00_start_here.ipynb"
-    clean = path.read_text()
-    notebook = nbformat.read(path, as_version=4)
+    clean, notebook = path.read_text(), read(path)
     code = next(cell for cell in notebook.cells if cell.cell_type == "code")
     code.outputs = [nbformat.v4.new_output("stream", text="secret")]
-    code.execution_count, code.metadata["collapsed"] = 7, True
-    notebook.metadata["kernelspec"]["name"] = "my-kernel"
+    code.execution_count, notebook.metadata["kernelspec"]["name"] = 7, "my-kernel"
     nbformat.write(notebook, path)
-    assert generate(checkout, write=False) == ["solutions/00_start_here.ipynb"]
-    generate(checkout, write=True)
+    assert generate(checkout, write=True) == ["solutions/00_start_here.ipynb"]
     assert path.read_text() == clean
 
 

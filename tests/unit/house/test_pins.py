@@ -66,6 +66,9 @@ def test_the_python_versions_are_the_same_everywhere() -> None:
     assert SpecifierSet(PROJECT["requires-python"]) == SpecifierSet(f">={least},<{beyond}")
     makefile = (ROOT / "Makefile").read_text()
     assert f"({least.replace('.', ', ')}) <= v < ({beyond.replace('.', ', ')})" in makefile
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    versions = jobs["test"]["strategy"]["matrix"]["python"]
+    assert versions == [f"3.{minor}" for minor in range(doctor._PYTHONS[0][1], doctor._PYTHONS[1][1])]
 
 
 @pytest.mark.parametrize("folder", ["teams/finance", "demos/inspector"])

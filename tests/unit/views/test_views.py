@@ -17,6 +17,7 @@ from workshop_lib.teams.finance.contract import StockQuery
 from workshop_lib.views.chart import lines
 from workshop_lib.views.hops import hops
 from workshop_lib.views.overview import notebooks, overview
+from workshop_lib.views.plumbing import count
 from workshop_lib.views.source import code, source
 from workshop_lib.views.table import table
 
@@ -106,3 +107,17 @@ def test_code_is_shown_without_its_docstrings_and_with_its_place(capsys: pytest.
     begin = '@dataclass(frozen=True)\nclass StockQuery:\n    """The price of a stock right now, in dollars."""\n\n    _'
     assert begin in said, "of a class the first line is shown, for a model reads it"
     assert "def agent(self) -> Agent[None]:\n        ...\n" in code(AgentConversation), "a body is kept"
+
+
+@pytest.mark.parametrize(
+    ("source", "business", "plumbing"),
+    [
+        ("import charge\n# charge\n\n'''charge'''\nfrom a import charge\n", 0, 0),
+        ("try:\n    charge(order)\nexcept OSError:\n    time.sleep(1)\n", 1, 3),
+        ("charge(\n    order,\n\n    limit=5,  # charge\n)\nrecharge()\n", 5, 1),
+        ("@run\nasync def run(self, order: Order):\n    '''Run.'''\n    await execute('charge')\n", 1, 2),
+        ("with store() as database:\n    database.charge(1)\n", 1, 1),
+    ],
+)
+def test_each_line_is_business_logic_or_plumbing(source: str, business: int, plumbing: int) -> None:
+    assert count(source, {"charge", "ship", "Order"}) == (business, plumbing)
