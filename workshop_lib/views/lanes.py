@@ -40,8 +40,8 @@ async def lanes(handle: WorkflowHandle[Any, Any], *, since: datetime | None = No
         temporalio.service.RPCError: As for ``unified_log``.
         ValueError: As for ``unified_log``.
     """
-    told = await unified_log(handle, since=since, update=update)
-    Display().show(draw(told), repr(told) or _NOTHING)
+    log = await unified_log(handle, since=since, update=update)
+    Display().show(draw(log), repr(log) or _NOTHING)
 
 
 @dataclass(eq=False)
@@ -78,37 +78,39 @@ class _Chain:
         self.log = log
         self.moments: list[_Moment] = []
         self.begin, self.end = log.entries[0].when, log.entries[-1].when
-        self.bars = {link_to(told): _Bar(told.namespace, bad=mark(told.status) == CROSS) for told in log.histories}
+        self.bars = {
+            link_to(record): _Bar(record.namespace, bad=mark(record.status) == CROSS) for record in log.histories
+        }
         self.bars |= {link: _Bar(link.namespace, read=False) for link in log.unread}
-        steps = [step for told in log.histories for step in told.steps]
+        steps = [step for record in log.histories for step in record.steps]
         self.behind = {step.endpoint: link.namespace for step in steps if step.endpoint for link in step.links}
-        for told in log.histories:
-            self._workflow(told, self.bars[link_to(told)])
-        for told in log.histories:
-            for step in told.steps:
-                (self._call if step.kind in CALLS else self._step)(step, self.bars[link_to(told)])
+        for record in log.histories:
+            self._workflow(record, self.bars[link_to(record)])
+        for record in log.histories:
+            for step in record.steps:
+                (self._call if step.kind in CALLS else self._step)(step, self.bars[link_to(record)])
         self.moments.sort(key=lambda moment: moment.when)
 
     def _add(self, *given: Any, **more: Any) -> _Moment:
         self.moments.append(_Moment(*given, **more))
         return self.moments[-1]
 
-    def _workflow(self, told: History, bar: _Bar) -> None:
-        callers = [link for link in dict.fromkeys(told.links) if link in self.log.unread]
-        head = [f"{told.workflow_type} {told.workflow_id}"]
-        head += ["goes on from before"] if told.started < self.begin else []
+    def _workflow(self, record: History, bar: _Bar) -> None:
+        callers = [link for link in dict.fromkeys(record.links) if link in self.log.unread]
+        head = [f"{record.workflow_type} {record.workflow_id}"]
+        head += ["goes on from before"] if record.started < self.begin else []
         head += [
-            f"called by operation {link.workflow_id} in {link.namespace}" for link in told.links if link.standalone
+            f"called by operation {link.workflow_id} in {link.namespace}" for link in record.links if link.standalone
         ]
-        asked = [self._add(told.started, self.bars[link], self._unread(link)) for link in callers]
-        bar.head = self._add(max(told.started, self.begin), bar, head, asked[0] if asked else None)
+        asked = [self._add(record.started, self.bars[link], self._unread(link)) for link in callers]
+        bar.head = self._add(max(record.started, self.begin), bar, head, asked[0] if asked else None)
         for each in (bar, *(self.bars[link] for link in callers)):
-            each.open = told.closed is None or told.closed > self.end
-        if told.closed and not bar.open:
-            why = [told.failure] if told.failure not in ["", *(step.failure for step in told.steps)] else []
-            bar.end = self._add(told.closed, bar, [f"{mark(told.status)} {told.status}", *why])
+            each.open = record.closed is None or record.closed > self.end
+        if record.closed and not bar.open:
+            why = [record.failure] if record.failure not in ["", *(step.failure for step in record.steps)] else []
+            bar.end = self._add(record.closed, bar, [f"{mark(record.status)} {record.status}", *why])
             for link in callers:
-                self._add(told.closed, self.bars[link], [], bar.end, answer=True)
+                self._add(record.closed, self.bars[link], [], bar.end, answer=True)
 
     def _step(self, step: Step, bar: _Bar) -> None:
         sign = "·" if step.due or step.kind == "signal" else mark(step.status)
@@ -213,7 +215,7 @@ class _Drawing(Picture):
         """A lane's frame and head; dashed and shaded if it is closed to this reader."""
         log = self._chain.log
         refused = any(link.namespace == name and why == NO_RIGHT for link, why in log.unread.items())
-        closed = refused and not any(told.namespace == name for told in log.histories)
+        closed = refused and not any(record.namespace == name for record in log.histories)
         shade = {"fill": "var(--jp-layout-color2,#eeeeee)", "stroke": INK, "stroke_dasharray": "6 4"}
         width = lane.right - lane.left
         self.rect(lane.left, 1, width, self._bottom + 5, **(shade if closed else {"stroke": GRID}))

@@ -38,18 +38,18 @@ async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> 
     Raises:
         temporalio.service.RPCError: There is no such execution, or the server does not answer.
     """
-    told = await history(handle, follow=True)
+    record = await history(handle, follow=True)
     shown = Display()
-    shown.show(draw(told), repr(told))
-    if told.closed or not seconds:
+    shown.show(draw(record), repr(record))
+    if record.closed or not seconds:
         return
     ending = asyncio.ensure_future(handle.result())  # says, after a while, what it waits for in vain
     try:
         async with asyncio.timeout(seconds):
-            while not told.closed:
+            while not record.closed:
                 await asyncio.wait([ending], timeout=LOOK_EVERY)
-                told = await patiently(partial(history, handle, follow=True))
-                shown.show(draw(told), repr(told))
+                record = await patiently(partial(history, handle, follow=True))
+                shown.show(draw(record), repr(record))
     except TimeoutError:
         pass  # the picture says that it still runs
     finally:
@@ -72,20 +72,20 @@ class _Row:
     remarks: list[str]
 
 
-def draw(told: History) -> str:
+def draw(record: History) -> str:
     """The picture of an execution, as SVG.
 
     Args:
-        told: From ``history``.
+        record: From ``history``.
     """
-    rows = list(_rows(told, 0))
+    rows = list(_rows(record, 0))
     height = _ROW if len(rows) <= 20 else _ROW * 0.75
     remarks = [[line for remark in row.remarks for line in textwrap.wrap(remark, 118)[:3]] for row in rows]
     tops, y = [], 34.0
     for row, lines in zip(rows, remarks, strict=True):
         tops.append(y + (4 if row.shape == "workflow" and row.depth else 0))
         y = tops[-1] + height + LINE * len(lines) + (4 if lines else 0)
-    drawing = _Drawing(told, rows)
+    drawing = _Drawing(record, rows)
     drawing.axis(y)
     for row, lines, top in zip(rows, remarks, tops, strict=True):
         drawing.row(row, top)
@@ -95,28 +95,28 @@ def draw(told: History) -> str:
     return drawing.svg(y + 26)
 
 
-def _rows(told: History, depth: int) -> Iterator[_Row]:
-    where = f"└ {told.namespace} · " if depth else ""
-    took = f" in {spoken(told.duration)}" if told.duration is not None else ""
-    note = f"{told.status}{took}, {told.events} events" if told.taken else f"{told.status}, no worker yet"
-    failure = told.failed_tasks[-1] if told.failed_tasks and not told.closed else told.failure
-    shown = failure and failure not in [step.failure for step in told.steps]  # once is enough
+def _rows(record: History, depth: int) -> Iterator[_Row]:
+    where = f"└ {record.namespace} · " if depth else ""
+    took = f" in {spoken(record.duration)}" if record.duration is not None else ""
+    note = f"{record.status}{took}, {record.events} events" if record.taken else f"{record.status}, no worker yet"
+    failure = record.failed_tasks[-1] if record.failed_tasks and not record.closed else record.failure
+    shown = failure and failure not in [step.failure for step in record.steps]  # once is enough
     remarks = [f"{CROSS} {failure}"] if shown else []
     if not depth:
-        remarks = [f"called by {link.workflow_id} in namespace {link.namespace}" for link in told.links] + remarks
-    label, bad = f"{where}{told.workflow_type} {told.workflow_id}", mark(told.status) == CROSS
-    yield _Row(depth, "workflow", label, note, told.started, told.taken, told.closed, bad, remarks)
-    for step in told.steps:
-        yield _step(step, told, depth)
+        remarks = [f"called by {link.workflow_id} in namespace {link.namespace}" for link in record.links] + remarks
+    label, bad = f"{where}{record.workflow_type} {record.workflow_id}", mark(record.status) == CROSS
+    yield _Row(depth, "workflow", label, note, record.started, record.taken, record.closed, bad, remarks)
+    for step in record.steps:
+        yield _step(step, record, depth)
         for call in step.calls:
             yield from _rows(call, depth + 1)
 
 
-def _step(step: Step, told: History, depth: int) -> _Row:
+def _step(step: Step, record: History, depth: int) -> _Row:
     cut_short = step.due is not None and step.status == "cancelled"  # a timer's end as it should be
     bad = mark(step.status) == CROSS and not cut_short
     failure = f"{CROSS} {step.failure}" if bad else f"{_AGAIN} last failure: {step.failure}"
-    ended = told.closed if step.status == "abandoned" else step.closed
+    ended = record.closed if step.status == "abandoned" else step.closed
     shape = {"timer": "timer", "signal": "mark", "update": "mark"}.get(step.kind, "work")
     if step.kind == "update" and (step.duration is None or step.duration > timedelta(milliseconds=50)):
         shape = "work"
@@ -141,17 +141,17 @@ class _Drawing(Picture):
     """Rows of bars over time.
 
     Args:
-        told: The execution that is drawn.
+        record: The execution that is drawn.
         rows: Of it, and of what it called.
     """
 
-    def __init__(self, told: History, rows: list[_Row]) -> None:
-        super().__init__(f"{told.workflow_type} {told.workflow_id}: {told.status}")
+    def __init__(self, record: History, rows: list[_Row]) -> None:
+        super().__init__(f"{record.workflow_type} {record.workflow_id}: {record.status}")
         until = max(row.ended or row.begun or row.asked for row in rows)
         if any(row.ended is None for row in rows):
             until = max(until, datetime.now(UTC))
-        self._start = told.started
-        self._length = max(until - told.started, timedelta(milliseconds=1))
+        self._start = record.started
+        self._length = max(until - record.started, timedelta(milliseconds=1))
 
     def _x(self, moment: datetime) -> float:
         share = (moment - self._start) / self._length

@@ -1,8 +1,8 @@
 """``await topology(ws)``: namespaces, their task queues, who polls them, and the Nexus endpoints between, drawn.
 
-The server tells what there is and who has polled. It cannot tell whether those still live: it lists a poller for five
-minutes, and an idle worker asks once a minute, so that one that was killed looks like one that waits. The process is
-therefore looked for on this machine.
+The server knows what there is and who has polled, but not who still lives: it lists a poller for five minutes, and an
+idle Worker asks once a minute, so that one that was killed looks like one that waits. So this looks for the process
+on this machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _KINDS = {
 }
 _LONG_POLL = timedelta(seconds=70)  # a worker that waits asks again within a minute
 _NEWEST, _OPEN = 20, 200  # histories of a namespace, open workflows: read at most
-_MOST = 4  # workers of a queue that are listed one by one
+_MOST = 4  # of those that are gone, the last are listed
 _HERE = "this notebook, "
 _GAP = 10  # room between boxes
 _ENDPOINT = 175  # width
@@ -55,9 +55,9 @@ _NOTHING = ("No namespace has a task queue yet.",)
 async def topology(ws: Workshop) -> None:
     """Draw which namespaces there are, their task queues, who polls them, where endpoints lead, and what is down.
 
-    Each call asks anew. An arrow into an endpoint comes from a queue whose workflows have called it, according to the
-    newest 20 histories of each namespace. A queue where every workflow has ended is left
-    out when nobody has polled it for five minutes.
+    Each call asks again. An arrow into an endpoint comes from a queue whose workflows have called it, according to the
+    newest 20 histories of each namespace. A queue where every workflow has ended is left out when nobody has polled
+    it for five minutes.
 
     Args:
         ws: The workshop.
@@ -100,7 +100,7 @@ class Queue:
 
     @property
     def left(self) -> list[str]:
-        """Who is gone altogether. A Worker that was built anew with less to do is not."""
+        """Who is gone altogether. A Worker that was built again with less to do is not."""
         return [who for who in self.gone if who not in self.polled]
 
     @property
@@ -118,11 +118,9 @@ class Queue:
 
     def lines(self) -> Iterator[str]:
         """What there is to say, in the picture as in the text."""
-        for who, kinds in list(self.polled.items())[:_MOST]:
+        for who, kinds in self.polled.items():
             yield f"● {who}"
             yield f"  polls: {_listed(kinds)}"
-        if len(self.polled) > _MOST:
-            yield f"● and {len(self.polled) - _MOST} more, {len(self.polled)} in all"
         if self.missing:
             yield f"{CROSS} nobody polls" + (f" for {_listed(self.missing)}" if self.polled else "")
             yield from (f"  {'stopped' if who.startswith(_HERE) else 'gone'}: {who}" for who in self.left[-_MOST:])
