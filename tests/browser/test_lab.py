@@ -13,10 +13,11 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import nbformat
 import pytest
 from kernels import wait_until_gone
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from workshop_lib.server.devserver import free_ports
@@ -177,23 +178,16 @@ worker = ws.run(Worker, client, task_queue="clerks", workflows=[Clerk])
 hour = timedelta(hours=1)
 handle = await client.start_workflow(Clerk.run, Chat(), id=ws.id("chat"), task_queue="clerks", execution_timeout=hour)
 """
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
 HOSTILE = '<img src=x onerror="window.ran=1"></div><script>window.ran=1</script>[x](javascript:window.ran=1) $5 and $6'
-
-
-def write_notebook(path: Path, *cells: str) -> None:
-    made: list[dict[str, Any]] = [
-        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": cell, "outputs": [], "execution_count": None}
-        for n, cell in enumerate(cells)
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
 
 
 @pytest.mark.full
 def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
     shutil.copy(ROOT / "tests" / "parts" / "clerks.py", lab.folder / "notebooks")
     path = lab.folder / "notebooks" / "chat.ipynb"
-    write_notebook(path, CHAT, 'await chat(handle, "hello", "pay $10")')
+    cells = [new_code_cell(CHAT), new_code_cell('await chat(handle, "hello", "pay $10")')]
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
     run_all(page, lab, path.name)
     log = page.locator("[role=log]")
     expect(log).to_contain_text("Agent: You said hello")
