@@ -93,11 +93,6 @@ def _station(notebook: Notebook, done: set[str], last: bool) -> str:
 
 
 def _exercises(notebook: Notebook, done: set[str]) -> str:
-    parts = [_marks(notebook.main, done)] + (
-        ["on your own: " + _marks(notebook.further, done)] * bool(notebook.further)
-    )
-    return " · ".join(filter(None, parts))
-
-
-def _marks(numbers: tuple[str, ...], done: set[str]) -> str:
-    return " ".join(f"{'✓' if number in done else '○'} {number}" for number in numbers)
+    parts = [("", notebook.main), ("on your own: ", notebook.further)]
+    marks = ((label, [f"{'✓' if each in done else '○'} {each}" for each in numbers]) for label, numbers in parts)
+    return " · ".join(label + " ".join(marked) for label, marked in marks if marked)
