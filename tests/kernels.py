@@ -56,7 +56,7 @@ class Kernel:
     def _connect(self) -> None:
         self._client = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=300)
+        self._client.wait_for_ready(timeout=60)
 
     @property
     def pid(self) -> int:
@@ -66,7 +66,7 @@ class Kernel:
         """Send a cell without waiting for it."""
         return str(self._client.execute(code))
 
-    def finish(self, sent: str, seconds: float = 300) -> Output:
+    def finish(self, sent: str, seconds: float = 60) -> Output:
         """Wait for a cell that was sent."""
         output, began = Output(), time.monotonic()
         while True:
@@ -81,7 +81,7 @@ class Kernel:
                 output.seconds = time.monotonic() - began
                 return output
 
-    def wait_for_output(self, sent: str, seconds: float = 300) -> str:
+    def wait_for_output(self, sent: str, seconds: float = 30) -> str:
         """Wait until a cell that was sent puts something out. Returns that."""
         output = Output()
         while not output.text:
@@ -90,11 +90,11 @@ class Kernel:
                 self._add(message, output, 0)
         return output.text
 
-    def run(self, code: str, seconds: float = 300) -> Output:
+    def run(self, code: str, seconds: float = 60) -> Output:
         """Run a cell and wait for its end."""
         return self.finish(self.start(code), seconds)
 
-    def ok(self, code: str, seconds: float = 300) -> str:
+    def ok(self, code: str, seconds: float = 60) -> str:
         """Run a cell that must not fail. Returns its text."""
         output = self.run(code, seconds)
         assert not output.error, f"{code}\n\n{output.text}"
@@ -154,7 +154,7 @@ def ours(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until_gone(folder: Path, seconds: float = 60) -> list[psutil.Process]:
+def wait_until_gone(folder: Path, seconds: float = 5) -> list[psutil.Process]:
     """Wait until nothing of a folder runs, at most so long. Returns what still does."""
     deadline = time.monotonic() + seconds
     while (left := ours(folder)) and time.monotonic() < deadline:
