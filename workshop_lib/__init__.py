@@ -32,23 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
 __all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology"]
 
-_HOME = {
+_VIEWS = ("hops", "lanes", "overview", "panel", "plumbing", "source", "table", "timeline", "topology")
+_HOME = {name: f"workshop_lib.views.{name}" for name in _VIEWS} | {
     "Workshop": "workshop_lib.workshop",
     "chat": "workshop_lib.views.chat.chat",
     "check": "workshop_lib.checks.exercise",
     "hint": "workshop_lib.checks.exercise",
     "history": "workshop_lib.evidence.history",
-    "hops": "workshop_lib.views.hops",
-    "lanes": "workshop_lib.views.lanes",
     "lines": "workshop_lib.views.chart",
-    "overview": "workshop_lib.views.overview",
-    "panel": "workshop_lib.views.panel",
-    "plumbing": "workshop_lib.views.plumbing",
     "run": "workshop_lib.workers.background",
-    "source": "workshop_lib.views.source",
-    "table": "workshop_lib.views.table",
-    "timeline": "workshop_lib.views.timeline",
-    "topology": "workshop_lib.views.topology",
 }
 
 

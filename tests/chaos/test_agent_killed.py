@@ -1,6 +1,6 @@
 """An agent's Worker killed at every boundary of a turn: the answer is right, money moves once, no tokens spent twice.
 
-CI takes a seeded sample; `make chaos` takes all.
+By hand a seeded sample; `make chaos` takes all.
 """
 
 from __future__ import annotations

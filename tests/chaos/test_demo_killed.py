@@ -2,7 +2,7 @@
 
 Except in demo 3, when Finance's computer dies: a call over HTTP dies with it, and the next one is another question.
 
-CI takes a seeded sample; `make chaos` takes all.
+By hand a seeded sample; `make chaos` takes all.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from kernels import cells, kernel, run_cells
 SOLUTIONS = sorted((Path(__file__).resolve().parents[2] / "solutions").glob("*.ipynb"))
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_run_all_above_after_a_restart(tmp_path: Path, path: Path) -> None:
     """It brings one back, from any folder. `make chaos` restarts after every cell, and then runs all cells, twice."""

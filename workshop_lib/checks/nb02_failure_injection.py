@@ -20,7 +20,7 @@ from workshop_lib.checks.harness.one_activity import OneActivity, as_message
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.checks.harness.trial import Outcome, activity_name, end, ended, expect, one_activity, trial, worker
 from workshop_lib.evidence.history import spoken
-from workshop_lib.evidence.ledger import Entry
+from workshop_lib.evidence.ledger import Effect
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import notebook_folder, service_address
 from workshop_lib.teams.orders.activities import prepare_shipment, release_shipment, ship_order
@@ -249,7 +249,7 @@ async def packed(ws: Workshop, answer: Any) -> str:
     return f"The process was killed at item 9. Another one went on, and packed {again} of the items a second time."
 
 
-def _packed(ws: Workshop, order: str) -> list[Entry]:
+def _packed(ws: Workshop, order: str) -> list[Effect]:
     return ws.ledger.entries("pack", order=order)
 
 
@@ -258,7 +258,7 @@ async def _eight(ws: Workshop, order: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _heartbeat(handle: WorkflowHandle[Any, Any], items: list[Entry]) -> None:
+async def _heartbeat(handle: WorkflowHandle[Any, Any], items: list[Effect]) -> None:
     """Wait for the server to record a heartbeat after the last of the items, or that none came in time."""
     while pending := (await handle.describe()).raw_description.pending_activities:
         if pending[0].attempt > 1 or pending[0].last_heartbeat_time.ToDatetime(UTC).timestamp() > items[-1].at:

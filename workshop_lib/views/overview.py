@@ -43,10 +43,9 @@ def notebooks(folder: Path = _FOLDER) -> list[Notebook]:
     Raises:
         WorkshopError: There are none: the workshop is not run from its checkout.
     """
-    found = [_read(path) for path in sorted(folder.glob("[0-9]*.ipynb"))]
-    if not found:
-        raise WorkshopError(f"There are no notebooks in {folder}.", then="Run the workshop from its checkout.")
-    return found
+    if found := [_read(path) for path in sorted(folder.glob("[0-9]*.ipynb"))]:
+        return found
+    raise WorkshopError(f"There are no notebooks in {folder}.", then="Run the workshop from its checkout.")
 
 
 def _read(path: Path) -> Notebook:
@@ -94,11 +93,6 @@ def _station(notebook: Notebook, done: set[str], last: bool) -> str:
 
 
 def _exercises(notebook: Notebook, done: set[str]) -> str:
-    parts = [_marks(notebook.main, done)] + (
-        ["on your own: " + _marks(notebook.further, done)] * bool(notebook.further)
-    )
-    return " · ".join(filter(None, parts))
-
-
-def _marks(numbers: tuple[str, ...], done: set[str]) -> str:
-    return " ".join(f"{'✓' if number in done else '○'} {number}" for number in numbers)
+    parts = [("", notebook.main), ("on your own: ", notebook.further)]
+    marks = ((label, [f"{'✓' if each in done else '○'} {each}" for each in numbers]) for label, numbers in parts)
+    return " · ".join(label + " ".join(marked) for label, marked in marks if marked)

@@ -15,7 +15,7 @@ from pygments.token import Token
 
 from workshop_lib.evidence.messages import Display
 
-_COLOURS = [  # of JupyterLab's editor, which follow its theme
+_COLORS = [  # of JupyterLab's editor, which follow its theme
     (Token.Comment, "comment"),
     (Token.Keyword, "keyword"),
     (Token.Literal.String, "string"),
@@ -33,15 +33,15 @@ def source(*things: Any) -> None:
         things: What to show, in this order.
     """
     shown = [(_place(thing), code(thing)) for thing in things]
-    markup = "".join(f"<div><code>{escape(place)}</code></div>{_coloured(text)}" for place, text in shown)
+    markup = "".join(f"<div><code>{escape(place)}</code></div>{_colored(text)}" for place, text in shown)
     Display().show(markup, "\n\n".join(f"# {place}\n{text}" for place, text in shown))
 
 
-def _coloured(text: str) -> str:
+def _colored(text: str) -> str:
     parts = []
     for kind, part in PythonLexer().get_tokens(text):
-        colour = next((name for token, name in _COLOURS if kind in token), "")
-        style = f' style="color:var(--jp-mirror-editor-{colour}-color)"' if colour else ""
+        color = next((name for token, name in _COLORS if kind in token), "")
+        style = f' style="color:var(--jp-mirror-editor-{color}-color)"' if color else ""
         parts.append(f"<span{style}>{escape(part)}</span>" if style else escape(part))
     # Scrolled, not wrapped: JupyterLab's own rendering breaks lines in the middle of a word.
     return f'<pre style="white-space:pre;overflow-x:auto;padding:4px 0 8px 16px">{"".join(parts)}</pre>'

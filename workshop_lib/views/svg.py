@@ -1,6 +1,6 @@
-"""The few shapes that the views draw with, in colours that follow JupyterLab's theme.
+"""The few shapes that the views draw with, in colors that follow JupyterLab's theme.
 
-No shape means anything by its colour alone: hollow, filled, dashed and crossed tell them apart in print, too.
+No shape means anything by its color alone: hollow, filled, dashed and crossed tell them apart in print, too.
 """
 
 from __future__ import annotations
@@ -8,57 +8,115 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from workshop_lib.evidence.messages import Display
+
 WIDTH = 900  # units; scaled to the width of the output
+LINE = 16  # the height of a line of text
 INK = "var(--jp-content-font-color1,currentColor)"
 GRID = "var(--jp-border-color2,#9e9e9e)"
 WORK = "var(--jp-brand-color1,#1976d2)"
 FAILED = "var(--jp-error-color1,#d32f2f)"
 WAIT = "var(--jp-warn-color1,#f57c00)"
+CROSS = "✗"
+_MARKS = {"completed": "✓", "continued as new": "✓", "running": "·", "waiting": "·", "paused": "·"}
+DOWN: dict[str, Any] = {"stroke": FAILED, "stroke_dasharray": "6 4"}
+LETTER = 6.6  # units that a letter takes
+
+Point = tuple[float, float]
 
 
-def text(x: float, y: float, content: str, *, room: float = 0, bold: bool = False, **attributes: Any) -> str:
-    """One line of text; what is longer than ``room`` units is cut, and shown whole when pointed at."""
-    shown = content
-    if room and len(content) * 6.6 > room:
-        shown = content[: max(1, int(room / 6.6) - 1)] + "…"
-    weight = ' font-weight="600"' if bold else ""
-    whole = f"<title>{escape(content)}</title>" if shown != content else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}"{weight}{_written(attributes)}>{escape(shown)}{whole}</text>'
+def mark(status: str) -> str:
+    """The sign for what became of a workflow or a step: ✓ completed, · still open, ✗ did not complete.
+
+    Args:
+        status: As in its history.
+    """
+    return _MARKS.get(status, CROSS)
 
 
-def line(x: float, y: float, content: str, *, room: float, bold: bool = False) -> str:
-    """A line of text that never leaves its room: wide letters may need more than is reckoned with."""
-    inner = text(0, 14, content, room=room * (0.84 if bold else 1), bold=bold)
-    return f'<svg x="{x:.1f}" y="{y - 14:.1f}" width="{room:.1f}" height="20">{inner}</svg>'
+class Picture:
+    """A picture, as SVG: shapes are put into it one after another.
 
-
-def rect(x: float, y: float, width: float, height: float, **attributes: Any) -> str:
-    """A box, at least two units wide, so that what took no time is seen as well."""
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 2):.1f}" height="{height:.1f}" rx="2"'
-        f"{_written(attributes)}/>"
-    )
-
-
-def path(points: str, **attributes: Any) -> str:
-    """A line through points, in SVG's own notation."""
-    return f'<path d="{points}" fill="none"{_written(attributes)}/>'
-
-
-def picture(title: str, height: float, shapes: list[str]) -> str:
-    """A whole picture.
+    What its methods take as ``look`` are attributes of SVG, such as ``stroke_width=2``.
 
     Args:
         title: What it shows, for those who cannot see it.
-        height: In the same units as ``WIDTH``.
-        shapes: From the functions above.
     """
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" '
-        f'viewBox="0 0 {WIDTH} {height:.0f}" style="width:100%;max-width:{WIDTH}px;height:auto;'
-        f'font-family:var(--jp-ui-font-family,sans-serif);font-size:12.5px" fill="{INK}">{"".join(shapes)}</svg>'
-    )
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._shapes: list[str] = []
+
+    def text(self, x: float, y: float, content: str, *, room: float = 0, bold: bool = False, **look: Any) -> None:
+        """One line of text; what is longer than ``room`` units is cut, and shown whole when pointed at."""
+        self._shapes.append(_text(x, y, content, room, bold, look))
+
+    def line(self, x: float, y: float, content: str, *, room: float, bold: bool = False) -> None:
+        """A line of text that never leaves its room: wide letters may need more than is reckoned with."""
+        inner = _text(0, 14, content, room * (0.84 if bold else 1), bold, {})
+        self._shapes.append(f'<svg x="{x:.1f}" y="{y - 14:.1f}" width="{room:.1f}" height="20">{inner}</svg>')
+
+    def rect(self, x: float, y: float, width: float, height: float, *, fill: str = "none", **look: Any) -> None:
+        """A box, at least two units wide, so that what took no time is seen as well."""
+        size = f'width="{max(width, 2):.1f}" height="{height:.1f}"'
+        self._shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} rx="2" fill="{fill}"{_attributes(look)}/>')
+
+    def path(self, points: str, *, stroke: str = INK, **look: Any) -> None:
+        """A line through points, in SVG's own notation."""
+        self._shapes.append(f'<path d="{points}" fill="none" stroke="{stroke}"{_attributes(look)}/>')
+
+    def cross(self, x: float, y: float) -> None:
+        """The mark of what failed or is down."""
+        self.path(f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10", stroke_width=2)
+
+    def head(self, x: float, y: float, back: float) -> None:
+        """The head of an arrow that ends here, and comes from ``back`` units to the left, or right if negative."""
+        self.path(f"M{x - back:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x - back:.1f} {y + 4:.1f}")
+
+    def arrow(self, start: Point, end: Point, **look: Any) -> None:
+        """An arrow from one box to another beside it, as a curve."""
+        (x1, y1), (x2, y2) = start, end
+        middle, back = (x1 + x2) / 2, 7 if x2 > x1 else -7
+        bend = f"C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f}"
+        self.path(f"M{x1:.1f} {y1:.1f}{bend} {x2 - back:.1f} {y2:.1f}", **look)
+        self.head(x2, y2, back)
+
+    def notes(self, x: float, y: float, *lines: str) -> None:
+        """Lines that explain the picture, in the background."""
+        for number, content in enumerate(lines):
+            self.text(x, y + number * LINE, content, opacity=0.75)
+
+    def svg(self, height: float) -> str:
+        """The whole picture.
+
+        Args:
+            height: In the same units as ``WIDTH``.
+        """
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(self.title)}" '
+            f'viewBox="0 0 {WIDTH} {height:.0f}" style="width:100%;max-width:{WIDTH}px;height:auto;'
+            f'font-family:var(--jp-ui-font-family,sans-serif);font-size:12.5px" fill="{INK}">'
+            f"{''.join(self._shapes)}</svg>"
+        )
+
+    def show(self, height: float, text: str) -> None:
+        """Show it under the cell that runs.
+
+        Args:
+            height: In the same units as ``WIDTH``.
+            text: The same in plain text.
+        """
+        Display().show(self.svg(height), text)
 
 
-def _written(attributes: dict[str, Any]) -> str:
-    return "".join(f' {name.replace("_", "-")}="{escape(str(value))}"' for name, value in attributes.items())
+def _text(x: float, y: float, content: str, room: float, bold: bool, look: dict[str, Any]) -> str:
+    shown = content
+    if room and len(content) * LETTER > room:
+        shown = content[: max(1, int(room / LETTER) - 1)] + "…"
+    weight = ' font-weight="600"' if bold else ""
+    whole = f"<title>{escape(content)}</title>" if shown != content else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{weight}{_attributes(look)}>{escape(shown)}{whole}</text>'
+
+
+def _attributes(look: dict[str, Any]) -> str:
+    return "".join(f' {name.replace("_", "-")}="{escape(str(value))}"' for name, value in look.items())

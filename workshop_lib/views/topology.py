@@ -1,8 +1,8 @@
 """``await topology(ws)``: namespaces, their task queues, who polls them, and the Nexus endpoints between, drawn.
 
-The server tells what there is and who has polled. It cannot tell whether those still live: it lists a poller for five
-minutes, and an idle worker asks once a minute, so that one that was killed looks like one that waits. The process is
-therefore looked for on this machine.
+The server knows what there is and who has polled, but not who still lives: it lists a poller for five minutes, and an
+idle Worker asks once a minute, so that one that was killed looks like one that waits. So this looks for the process
+on this machine.
 """
 
 from __future__ import annotations
@@ -13,25 +13,20 @@ import os
 import re
 import socket
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psutil
-from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflowservice.v1 import (
-    DescribeTaskQueueRequest,
-    GetWorkflowExecutionHistoryReverseRequest,
-    ListWorkersRequest,
-)
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views import svg
+from workshop_lib.views.svg import CROSS, DOWN, GRID, INK, LINE, WORK, Picture
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.spawned import SpawnedWorker
@@ -45,11 +40,10 @@ _KINDS = {
     "nexus": ("Nexus", TaskQueueType.TASK_QUEUE_TYPE_NEXUS),
 }
 _LONG_POLL = timedelta(seconds=70)  # a worker that waits asks again within a minute
-_NEWEST, _EVENTS, _OPEN = 20, 200, 200  # histories of a namespace, events of each, open workflows: read at most
-_MOST = 4  # workers of a queue that are listed one by one
-_CROSS, _HERE = "✗", "this notebook, "
-_ENDED = ("gone", "stopped")  # a process; a Worker in this one
-_ROW, _GAP = 16, 10  # heights of lines, room between boxes
+_NEWEST, _OPEN = 20, 200  # histories of a namespace, open workflows: read at most
+_MOST = 4  # of those that are gone, the last are listed
+_HERE = "this notebook, "
+_GAP = 10  # room between boxes
 _ENDPOINT = 175  # width
 _SOURCES = (
     "From the server: namespaces, endpoints, task queues, who polled and who called lately. Whether a process still",
@@ -61,9 +55,9 @@ _NOTHING = ("No namespace has a task queue yet.",)
 async def topology(ws: Workshop) -> None:
     """Draw which namespaces there are, their task queues, who polls them, where endpoints lead, and what is down.
 
-    Each call asks anew. An arrow into an endpoint comes from a queue whose workflows have called it, according to the
-    newest histories of each namespace (20, and their last 200 events). A queue where every workflow has ended is left
-    out when nobody has polled it for five minutes.
+    Each call asks again. An arrow into an endpoint comes from a queue whose workflows have called it, according to the
+    newest 20 histories of each namespace. A queue where every workflow has ended is left out when nobody has polled
+    it for five minutes.
 
     Args:
         ws: The workshop.
@@ -75,7 +69,7 @@ async def topology(ws: Workshop) -> None:
     Display().show(draw(found), "\n".join(_written(found)))
 
 
-@dataclass
+@dataclass(eq=False)
 class Queue:
     """One task queue, or with an empty name the clients of a namespace that call endpoints without a workflow.
 
@@ -106,7 +100,7 @@ class Queue:
 
     @property
     def left(self) -> list[str]:
-        """Who is gone altogether. A Worker that was built anew with less to do is not."""
+        """Who is gone altogether. A Worker that was built again with less to do is not."""
         return [who for who in self.gone if who not in self.polled]
 
     @property
@@ -124,14 +118,12 @@ class Queue:
 
     def lines(self) -> Iterator[str]:
         """What there is to say, in the picture as in the text."""
-        for who, kinds in list(self.polled.items())[:_MOST]:
+        for who, kinds in self.polled.items():
             yield f"● {who}"
             yield f"  polls: {_listed(kinds)}"
-        if len(self.polled) > _MOST:
-            yield f"● and {len(self.polled) - _MOST} more, {len(self.polled)} in all"
         if self.missing:
-            yield f"{_CROSS} nobody polls" + (f" for {_listed(self.missing)}" if self.polled else "")
-            yield from (f"  {_ENDED[who.startswith(_HERE)]}: {who}" for who in self.left[-_MOST:])
+            yield f"{CROSS} nobody polls" + (f" for {_listed(self.missing)}" if self.polled else "")
+            yield from (f"  {'stopped' if who.startswith(_HERE) else 'gone'}: {who}" for who in self.left[-_MOST:])
         if self.open:
             yield f"open workflows: {self.open}"
         if self.waiting:
@@ -149,19 +141,14 @@ class _Queues(dict[tuple[str, str], Queue]):
 
 @dataclass
 class Found:
-    """What there is: the queues of each namespace, and of each endpoint the namespace and queue it leads to."""
+    """What there is: the queues of each namespace, and of each endpoint the queue that it leads to."""
 
     namespaces: dict[str, list[Queue]]
-    endpoints: dict[str, tuple[str, str]]
+    endpoints: dict[str, Queue]
 
     def callers(self, endpoint: str) -> list[Queue]:
         """The queues from which an endpoint was called."""
         return [queue for queues in self.namespaces.values() for queue in queues if endpoint in queue.calls]
-
-    def target(self, endpoint: str) -> Queue:
-        """The queue to which an endpoint leads."""
-        namespace, name = self.endpoints[endpoint]
-        return next(queue for queue in self.namespaces[namespace] if queue.name == name)
 
 
 # What there is
@@ -174,10 +161,10 @@ async def look(ws: Workshop) -> Found:
         ws: The workshop.
     """
     names = [name for name in await ws.namespaces() if name != _APART]
-    endpoints = {name: place for name, place in (await ws.endpoints()).items() if place[0] in names}
     queues = _Queues()
-    for name, place in endpoints.items():
-        queues[place].endpoints.add(name)
+    endpoints = {name: queues[place] for name, place in sorted((await ws.endpoints()).items()) if place[0] in names}
+    for name, queue in endpoints.items():
+        queue.endpoints.add(name)
     for worker in ws.workers:
         for real, queue_name, kind in worker.polls:
             if (namespace := ws.own_name(real)) in names:
@@ -191,7 +178,7 @@ async def look(ws: Workshop) -> Found:
         queue.calls &= endpoints.keys()  # those that are still there
         if queue.known and (queue.endpoints or not queue.name.startswith(_OF_CHECKS)):
             found.setdefault(namespace, []).append(queue)
-    return Found(found, dict(sorted(endpoints.items())))
+    return Found(found, endpoints)
 
 
 def _note(queue: Queue, who: str, kind: str, lives: bool) -> None:
@@ -208,7 +195,7 @@ async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None
     async for execution in client.list_workflows('ExecutionStatus = "Running"', limit=_OPEN):
         queues[namespace, execution.task_queue].open += 1
     newest = [execution async for execution in client.list_workflows(limit=_NEWEST)]
-    histories = await asyncio.gather(*(_last_events(client, execution) for execution in newest))
+    histories = await asyncio.gather(*(_events(client, execution) for execution in newest))
     for execution, events in zip(newest, histories, strict=True):
         queue = queues[namespace, execution.task_queue]
         for event in events:
@@ -216,23 +203,15 @@ async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None
                 queue.calls.add(ws.own_name(called))
             if asked := event.activity_task_scheduled_event_attributes.task_queue.name:
                 queues[namespace, asked].asked |= execution.status == WorkflowExecutionStatus.RUNNING
-    with contextlib.suppress(RPCError):  # not every service tells
-        request = ListWorkersRequest(namespace=client.namespace, page_size=100)
-        for worker in (await client.workflow_service.list_workers(request)).workers_info:
-            queues[namespace, worker.worker_heartbeat.task_queue]
-    with contextlib.suppress(RPCError):
+    with contextlib.suppress(RPCError):  # not every service can list them
         async for operation in client.list_nexus_operations("", limit=_NEWEST):
             queues[namespace, ""].calls.add(ws.own_name(operation.endpoint))
 
 
-async def _last_events(client: Client, execution: WorkflowExecution) -> Sequence[HistoryEvent]:
-    request = GetWorkflowExecutionHistoryReverseRequest(
-        namespace=client.namespace,
-        execution=Execution(workflow_id=execution.id, run_id=execution.run_id),
-        maximum_page_size=_EVENTS,
-    )
+async def _events(client: Client, execution: WorkflowExecution) -> list[HistoryEvent]:
+    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
     with contextlib.suppress(RPCError):  # it may have been deleted in between
-        return (await client.workflow_service.get_workflow_execution_history_reverse(request)).history.events
+        return [event async for event in handle.fetch_history_events()]
     return []
 
 
@@ -279,15 +258,15 @@ def _written(found: Found) -> Iterator[str]:
         for queue in queues:
             yield f"  {queue.title}"
             yield from (f"    {line}" for line in queue.lines())
-    for name, (namespace, target) in found.endpoints.items():
-        yield f"endpoint {name}{_fate(found, name)}"
-        yield f"  leads to task queue {target} in namespace {namespace}"
+    for name, target in found.endpoints.items():
+        yield f"endpoint {name}{_fate(target)}"
+        yield f"  leads to task queue {target.name} in namespace {target.namespace}"
         yield from (f"  called from {each.title} in namespace {each.namespace}" for each in found.callers(name))
     yield from _SOURCES if found.namespaces else _NOTHING
 
 
-def _fate(found: Found, endpoint: str) -> str:
-    return f", {_CROSS} nobody polls" if "nexus" in found.target(endpoint).missing else ""
+def _fate(target: Queue) -> str:
+    return f", {CROSS} nobody polls" if "nexus" in target.missing else ""
 
 
 @dataclass(frozen=True)
@@ -305,83 +284,77 @@ def draw(found: Found) -> str:
     Args:
         found: From ``look``.
     """
-    targets = {namespace for namespace, _ in found.endpoints.values()}
-    others = [name for name in found.namespaces if name not in targets]
-    count = min(3, len(others)) or 1
-    columns = [(1 + 303 * number, 292 if count > 1 else 440, others[number::count]) for number in range(count)]
-    x = 355 if others else 1  # of the endpoints
-    if targets:
-        columns = [(1, 298, others), (x + 245, 298 if others else 400, sorted(targets))]
-    spots: dict[tuple[str, str], _Spot] = {}
-    drawn = [_column(found, names, left, width, spots) for left, width, names in columns]
-    shapes, bottom = [shape for part, _ in drawn for shape in part], max(end for _, end in drawn)
-    free = 0.0
-    # In the order of what they lead to, so that few arrows cross.
-    for endpoint, place in sorted(found.endpoints.items(), key=lambda each: spots[each[1]].middle):
-        spot = _Spot(x, x + _ENDPOINT, max(spots[place].middle, free + 24))
-        free = spot.middle + 24 + _GAP / 2
-        shapes += _endpoint(found, endpoint, spot, spots)
-    bottom = max(bottom, free) + _ROW
-    for line in _SOURCES if found.namespaces else _NOTHING:
-        shapes.append(svg.text(1, bottom, line, opacity=0.75))
-        bottom += _ROW
-    return svg.picture(f"Topology: {', '.join(found.namespaces)}", bottom, shapes)
+    return _Drawing(found).whole()
 
 
-def _column(
-    found: Found, names: list[str], x: float, width: float, spots: dict[tuple[str, str], _Spot]
-) -> tuple[list[str], float]:
-    """Namespaces, one below the other, and where the last ends. Where each queue stands is noted in ``spots``."""
-    shapes, y = [], 1.0
-    for name in names:
-        top = y
-        shapes.append(svg.line(x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True))
-        y += 28
-        for queue in found.namespaces[name]:
-            lines = list(queue.lines())
-            height = 28 + _ROW * len(lines)
-            spots[name, queue.name] = _Spot(x + _GAP, x + width - _GAP, y + height / 2)
-            shapes += _queue(queue, lines, x + _GAP, y, width - 2 * _GAP, height)
-            y += height + _GAP
-        shapes.append(svg.rect(x, top, width, y - top, fill="none", stroke=svg.GRID))
-        y += 2 * _GAP
-    return shapes, y - _GAP
+class _Drawing(Picture):
+    """Boxes for namespaces, their queues and the endpoints between, and arrows."""
 
+    def __init__(self, found: Found) -> None:
+        super().__init__(f"Topology: {', '.join(found.namespaces)}")
+        self._found = found
+        self._spots: dict[Queue, _Spot] = {}
 
-def _queue(queue: Queue, lines: list[str], x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """A queue's box: dashed and crossed if something of it is down."""
-    look = {"stroke": svg.FAILED, "stroke_dasharray": "6 4"} if queue.missing else {"stroke": svg.WORK}
-    yield svg.rect(x, y, width, height, fill="none", **look)
-    yield svg.line(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
-    if queue.missing:
-        yield svg.path(f"M{x + width - 20:.1f} {y + 8:.1f}l10 10m0 -10l-10 10", stroke=svg.INK, stroke_width=2)
-    for number, line in enumerate(lines):
-        indent = _GAP + (14 if line.startswith(" ") else 0)
-        yield svg.line(x + indent, y + 20 + _ROW * (number + 1), line.strip(), room=width - indent)
+    def whole(self) -> str:
+        """Everything, as SVG."""
+        found = self._found
+        targets = sorted({queue.namespace for queue in found.endpoints.values()})
+        others = [name for name in found.namespaces if name not in targets]
+        x = 355 if others else 1  # of the endpoints
+        if targets:
+            columns = [(1, 298, others), (x + 245, 298 if others else 400, targets)]
+        else:
+            count = min(3, len(others)) or 1
+            columns = [(1 + 303 * n, 292 if count > 1 else 440, others[n::count]) for n in range(count)]
+        bottom = max(self._column(*column) for column in columns)
+        free = 0.0
+        # In the order of what they lead to, so that few arrows cross.
+        for name, target in sorted(found.endpoints.items(), key=lambda each: self._spots[each[1]].middle):
+            spot = _Spot(x, x + _ENDPOINT, max(self._spots[target].middle, free + 24))
+            free = spot.middle + 24 + _GAP / 2
+            self._endpoint(name, target, spot)
+        notes = _SOURCES if found.namespaces else _NOTHING
+        top = max(bottom, free) + LINE
+        self.notes(1, top, *notes)
+        return self.svg(top + LINE * len(notes))
 
+    def _column(self, x: float, width: float, names: list[str]) -> float:
+        """Namespaces, one below the other. Returns where the last ends."""
+        y = 1.0
+        for name in names:
+            top = y
+            self.line(x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True)
+            y += 28
+            for queue in self._found.namespaces[name]:
+                y += self._queue(queue, x + _GAP, y, width - 2 * _GAP) + _GAP
+            self.rect(x, top, width, y - top, stroke=GRID)
+            y += 2 * _GAP
+        return y - _GAP
 
-def _endpoint(found: Found, name: str, spot: _Spot, spots: dict[tuple[str, str], _Spot]) -> Iterator[str]:
-    """An endpoint's box and its arrows: from those who called it, and to where it leads."""
-    down = _fate(found, name)
-    dashed = {"stroke_dasharray": "6 4"} if down else {}
-    yield svg.rect(
-        spot.left, spot.middle - 22, _ENDPOINT, 44, fill="none", stroke=svg.FAILED if down else svg.INK, **dashed
-    )
-    yield svg.line(spot.left + _GAP, spot.middle - 4, name, room=_ENDPOINT - 3 * _GAP, bold=True)
-    yield svg.line(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=_ENDPOINT - _GAP)
-    target = spots[found.endpoints[name]]
-    yield from _arrow((spot.right, spot.middle - 6), (target.left, target.middle - 6), **dashed)
-    for caller in found.callers(name):
-        start = spots[caller.namespace, caller.name]
-        if start.right < spot.left:
-            yield from _arrow((start.right, start.middle), (spot.left, spot.middle))
-        else:  # it stands among those that are led to, and its arrow runs back
-            yield from _arrow((start.left, start.middle + 8), (spot.right, spot.middle + 8))
+    def _queue(self, queue: Queue, x: float, y: float, width: float) -> float:
+        """A queue's box: dashed and crossed if something of it is down. Returns its height."""
+        lines = list(queue.lines())
+        height = 28 + LINE * len(lines)
+        self._spots[queue] = _Spot(x, x + width, y + height / 2)
+        self.rect(x, y, width, height, **(DOWN if queue.missing else {"stroke": WORK}))
+        self.line(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
+        if queue.missing:
+            self.cross(x + width - 15, y + 13)
+        for number, line in enumerate(lines):
+            indent = _GAP + (14 if line.startswith(" ") else 0)
+            self.line(x + indent, y + 20 + LINE * (number + 1), line.strip(), room=width - indent)
+        return height
 
-
-def _arrow(start: tuple[float, float], end: tuple[float, float], **look: str) -> Iterator[str]:
-    (x1, y1), (x2, y2) = start, end
-    middle, back = (x1 + x2) / 2, 7 if x2 > x1 else -7
-    curve = f"M{x1:.1f} {y1:.1f}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2 - back:.1f} {y2:.1f}"
-    yield svg.path(curve, stroke=svg.INK, **look)
-    yield svg.path(f"M{x2 - back:.1f} {y2 - 4:.1f}L{x2:.1f} {y2:.1f}L{x2 - back:.1f} {y2 + 4:.1f}", stroke=svg.INK)
+    def _endpoint(self, name: str, target: Queue, spot: _Spot) -> None:
+        """An endpoint's box and its arrows: from those who called it, and to where it leads."""
+        down, goal = _fate(target), self._spots[target]
+        self.rect(spot.left, spot.middle - 22, _ENDPOINT, 44, **(DOWN if down else {"stroke": INK}))
+        self.line(spot.left + _GAP, spot.middle - 4, name, room=_ENDPOINT - 3 * _GAP, bold=True)
+        self.line(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=_ENDPOINT - _GAP)
+        dash = {"stroke_dasharray": DOWN["stroke_dasharray"]} if down else {}
+        self.arrow((spot.right, spot.middle - 6), (goal.left, goal.middle - 6), **dash)
+        for start in (self._spots[caller] for caller in self._found.callers(name)):
+            if start.right < spot.left:
+                self.arrow((start.right, start.middle), (spot.left, spot.middle))
+            else:  # it stands among those that are led to, and its arrow runs back
+                self.arrow((start.left, start.middle + 8), (spot.right, spot.middle + 8))

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState, PendingNexusOperationState, PendingWorkflowTaskState
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.evidence.failures import BUGS, advice, sentence
+from workshop_lib.evidence.failures import BUG_NAMES, advice, sentence
 
 EXPLAIN_AFTER = 3.0  # seconds
 _ANSWER_SECONDS = 1.5  # the SDK itself would go on trying for nine
@@ -139,7 +139,7 @@ class Reasons:
 def _activity_fails(described: tc.WorkflowExecutionDescription) -> Reason | None:
     for activity in described.raw_description.pending_activities:
         failure = activity.last_failure
-        if activity.attempt > 1 and failure.application_failure_info.type in BUGS:
+        if activity.attempt > 1 and failure.application_failure_info.type in BUG_NAMES:
             cause = sentence(failure)
             return cause, (
                 f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"

@@ -15,10 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from agents_of import agents_of
 
     from workshop_lib.agents import loop
-    from workshop_lib.agents.conversation import Answer, Conversation, Message, reason
+    from workshop_lib.agents.conversation import Answer, Conversation, Message
     from workshop_lib.agents.model.calls import ask_model
     from workshop_lib.agents.operations import operation_tool
     from workshop_lib.demos.litellm_temporal import tools
+    from workshop_lib.evidence.failures import reason
     from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Exchange, Finance, StockQuery
 
 # 7.1

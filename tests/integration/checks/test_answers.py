@@ -15,7 +15,7 @@ import pytest
 from workshop_lib.checks.exercise import check
 from workshop_lib.evidence.progress import progress
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+pytestmark = [pytest.mark.full, pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
 
 
 def cases(table: str) -> list[Any]:

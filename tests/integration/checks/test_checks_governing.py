@@ -114,13 +114,13 @@ STUBS: dict[str, Any] = {
 }
 
 
-@pytest.mark.in_full  # the notebooks themselves are run with the first of each
+@pytest.mark.full  # the notebooks themselves are run with the first of each
 @pytest.mark.parametrize(("number", "answer"), cases(RIGHT))
 async def test_every_right_answer_passes(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
     await passes(number, answer, capsys)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize(("number", "case"), cases(WRONG))
 async def test_every_wrong_answer_gets_its_own_advice(
     number: str, case: tuple[Any, str], capsys: pytest.CaptureFixture[str]

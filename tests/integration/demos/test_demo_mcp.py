@@ -140,7 +140,7 @@ async def test_both_servers_answer_and_the_transcript_says_what_was_called(handl
     }
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
@@ -180,7 +180,7 @@ async def test_a_failure_keeps_its_reason_and_is_not_tried_again(handle: Handle,
     assert "120.6" in (await ask(handle, PRICE)).text
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize(
     "mistake", ["garbles_arguments", "forgets_arguments", "invents_field", "mistypes_field", "invents_tool"]
 )
@@ -410,8 +410,7 @@ async def test_an_answer_that_was_lost_on_its_way_is_a_second_workflow(
     await handle.terminate()
 
 
-@pytest.mark.slow
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.usefixtures("beside")
 async def test_a_tool_that_takes_15_seconds_is_called_once_and_holds_nobody_up(ws: Workshop, client: Client) -> None:
     patient, other = await begin(ws, client), await begin(ws, client)

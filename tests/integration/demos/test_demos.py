@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -46,17 +45,17 @@ from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
 
-NUMBERS = [1, 2, *(pytest.param(number, marks=pytest.mark.sampled) for number in (3, 4))]  # but see `always`
+NUMBERS = [1, 2, *(pytest.param(number, marks=pytest.mark.full) for number in (3, 4))]
 SECONDS = 4.0  # for one answer of the model
 AT_ONCE = 2.0  # seconds: an answer that waited for nothing takes a tenth of it
-LONG = 6.0 if "WORKSHOP_SAMPLE" in os.environ else 15.0  # seconds for a tool: beyond the limits that HTTP clients have
+LONG = 15.0  # seconds for a tool: beyond the limits that HTTP clients have
 ALWAYS = 1000
 ACCEPTED = WorkflowUpdateStage.ACCEPTED
 STOCK = "What's the stock price of ACME?"
 PRICE = "120.6"  # what the exchange asks, and Finance's fee
 DOWN = ("did not answer in time", "Failed to connect to MCP server 'finance-mcp'", "There was no answer in time")
 WRONG = ("Invalid arguments for", "Unknown tool", "Error executing tool stock_price: 1 validation error")
-PARTS = [pytest.param(part, marks=pytest.mark.sampled) for part in ("Worker", "server")]  # of demo 3's computer
+PARTS = [pytest.param(part, marks=pytest.mark.full) for part in ("Worker", "server")]  # of demo 3's computer
 WEATHER = "What's the weather in Oslo?"
 
 Handle = WorkflowHandle[Conversation, int]
@@ -272,7 +271,7 @@ async def test_the_models_mistakes_are_its_own_to_repair(demo: Demo, handle: Han
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize("question", [STOCK, WEATHER])
 @pytest.mark.parametrize("mistake", MISTAKES)
 async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, mistake: str, question: str) -> None:
@@ -289,7 +288,7 @@ async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, 
 
 @pytest.mark.parametrize(
     ("status", "problem"),
-    [("401", "AuthenticationError"), pytest.param("404", "NotFoundError", marks=pytest.mark.sampled)],
+    [("401", "AuthenticationError"), pytest.param("404", "NotFoundError", marks=pytest.mark.full)],
 )
 async def test_a_permanent_error_of_the_provider_is_told_at_once(
     demo: Demo, handle: Handle, status: str, problem: str
@@ -302,7 +301,7 @@ async def test_a_permanent_error_of_the_provider_is_told_at_once(
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_a_rate_limit_is_waited_for_as_long_as_the_provider_asks(demo: Demo, handle: Handle) -> None:
     with demo.ws.fault("model.answers_429", times=2, seconds=1) as fault:
         reply = await ask(handle, STOCK)
@@ -312,7 +311,7 @@ async def test_a_rate_limit_is_waited_for_as_long_as_the_provider_asks(demo: Dem
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("fault", "seconds", "problem"),
     [
@@ -338,7 +337,7 @@ async def test_a_model_that_is_down_for_good_ends_in_a_sentence(
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize("status", ["401", "503"])
 async def test_what_a_tool_said_before_the_model_failed_is_told(demo: Demo, handle: Handle, status: str) -> None:
     with demo.ws.fault(f"model.answers_{status}", times=ALWAYS, skip=1):
@@ -349,7 +348,7 @@ async def test_what_a_tool_said_before_the_model_failed_is_told(demo: Demo, hand
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("question", "reason"),
     [
@@ -369,7 +368,7 @@ async def test_why_a_tool_fails_reaches_the_user(handle: Handle, question: str, 
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Handle) -> None:
     quotes, began = demo.ws.ledger.count("quote", ticker="HOOLI"), time.monotonic()
     with demo.ws.fault("read_quote.is_slow", seconds=LONG) as fault:
@@ -390,7 +389,7 @@ async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Ha
     await other.terminate()
 
 
-@pytest.mark.parametrize("gone", [pytest.param("computer", marks=pytest.mark.always), *PARTS])
+@pytest.mark.parametrize("gone", ["computer", *PARTS])
 async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> None:
     if gone != "computer" and not demo.over_mcp:
         pytest.skip("Finance has one program")
@@ -420,7 +419,7 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> N
     await asyncio.gather(*(each.terminate() for each in (impatient, patient, other)))
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
     if demo.over_mcp:
         pytest.skip("it is done twice: test_demo_mcp.py shows it")
@@ -440,7 +439,7 @@ async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle
     assert demo.ws.ledger.count("quote", ticker="PIED") == quotes + 1
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_conversations_do_not_wait_for_each_other(demo: Demo) -> None:
     handles = [await demo.begin() for _ in range(4)]
     await asyncio.gather(*(ask(handle, "hello") for handle in handles))
@@ -453,7 +452,7 @@ async def test_conversations_do_not_wait_for_each_other(demo: Demo) -> None:
     await asyncio.gather(*(handle.terminate() for handle in handles))
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> None:
     asked = "What's the stock price of ACME, the IP address of web-2, and the Jira metrics of SHOP?"
     reply = await ask(handle, asked)
@@ -470,7 +469,7 @@ async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> Non
     assert callers == {handle.id}, "and back"
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize("slow", ["model.delays", "read_quote.is_slow", "weather.is_slow"])
 async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Handle, slow: str) -> None:
     with demo.ws.fault(slow, seconds=3) as fault:
@@ -489,7 +488,7 @@ async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Ha
         assert behind == (["canceled"] if slow.startswith("read_quote") else []), "nor does a team work for nobody"
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_an_operation_that_its_own_team_cancels_is_told_of(demo: Demo, handle: Handle) -> None:
     with demo.ws.fault("read_quote.is_slow", seconds=10) as fault:
         asked = asyncio.create_task(ask(handle, STOCK))
@@ -504,7 +503,7 @@ async def test_an_operation_that_its_own_team_cancels_is_told_of(demo: Demo, han
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_a_turn_without_an_end_is_ended(demo: Demo, handle: Handle) -> None:
     steps = [f"what is {number} * 3?" for number in range(1, 13)]
     bills = demo.ws.ledger.count("model call")
@@ -516,7 +515,7 @@ async def test_a_turn_without_an_end_is_ended(demo: Demo, handle: Handle) -> Non
     await goes_on(handle)
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 async def test_what_a_guardrail_refuses_is_not_remembered(demo: Demo) -> None:
     if not demo.by_sdk:
         pytest.skip("guardrails are the OpenAI Agents SDK's")
@@ -529,7 +528,6 @@ async def test_what_a_guardrail_refuses_is_not_remembered(demo: Demo) -> None:
     await handle.terminate()
 
 
-@pytest.mark.always
 async def test_a_new_operation_is_used_in_the_next_turn(demo: Demo, handle: Handle) -> None:
     if not demo.discovers or demo.over_mcp:
         pytest.skip("its tools stand in its code, or test_demo_mcp.py shows it")

@@ -224,7 +224,7 @@ ANSWERS: list[tuple[str, dict[str, Any], Any]] = [
 NAMED = [f"{name}-{number}" for number, (name, *_) in enumerate(TRAVELS)]
 
 
-@pytest.mark.sampled
+@pytest.mark.full
 @pytest.mark.parametrize(("tool", "given", "got"), TRAVELS, ids=NAMED)
 async def test_types_come_through_the_gateway(mcp: McpClient, tool: str, given: dict[str, Any], got: Any) -> None:
     result = await mcp.call_tool(tool, given)

@@ -1,16 +1,11 @@
-"""The timeline: drawn from histories alone, live, and readable without colour."""
+"""The timeline follows an execution, and what it called, while it runs."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import time
-import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import flows
 import pytest
@@ -18,207 +13,74 @@ from kernels import kernel
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.evidence.history import history
-from workshop_lib.views.timeline import draw, timeline
+from workshop_lib.views.timeline import timeline
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
-SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture
-async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
-    """Callers in ``default``, the handler and its workflow in ``sums``."""
-    name = ws.id("queue")
+async def test_what_it_called_is_followed_into_another_namespace(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue, text = ws.id("queue"), ws.id("t")
     there = await Client.connect(**await ws.connection("sums"))
-    workflows = [flows.Steps, flows.Echo, flows.Stubborn, flows.Caller, flows.OneActivity, flows.Many]
-    callers = ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.shaky, flows.slow])
+    endpoint = await ws.endpoint("sums-view", namespace="sums", task_queue=queue)
+    callers = ws.run(Worker, client, task_queue=queue, workflows=[flows.Caller])
     handler = ws.run(
-        Worker, there, task_queue=name, workflows=[flows.Echo], nexus_service_handlers=[flows.SumsHandler()]
+        Worker, there, task_queue=queue, workflows=[flows.Echo], nexus_service_handlers=[flows.SumsHandler()]
     )
-    yield name
+    handle = await client.start_workflow(flows.Caller.run, args=[endpoint, text], id=ws.id("c"), task_queue=queue)
+    await timeline(handle, seconds=120)
+    assert f"└ in namespace sums: Echo echo-{text}-2: completed" in capsys.readouterr().out
     await ws.stop(callers, handler)
 
 
-async def drawn(handle: Any) -> tuple[ET.Element, list[str], str]:
-    """The picture of an execution now: its root, its texts, and its twin in plain text."""
-    told = await history(handle, follow=True)
-    root = ET.fromstring(draw(told))
-    texts = ["".join(each.itertext()) for each in root.iter(f"{SVG}text")]
-    return root, texts, repr(told)
-
-
-def has(texts: list[str], part: str) -> bool:
-    return any(part in text for text in texts)
-
-
-async def test_what_it_called_is_followed_into_another_namespace(ws: Workshop, client: Client, queue: str) -> None:
-    endpoint = await ws.endpoint("sums-view", namespace="sums", task_queue=queue)
-    text = ws.id("t")
-    handle = await client.start_workflow(flows.Caller.run, args=[endpoint, text], id=ws.id("c"), task_queue=queue)
-    await handle.result()
-    _, texts, twin = await drawn(handle)
-    callee = f"Echo echo-{text}-2"
-    labels = [each for each in texts if "operation" in each or "Echo" in each]
-    assert labels == ["nexus operation add", "nexus operation slowly", f"└ sums · {callee}"], "under what called it"
-    assert f"└ in namespace sums: {callee}: completed" in twin
-    there = await Client.connect(**await ws.connection("sums"))
-    _, texts, _ = await drawn(there.get_workflow_handle(f"echo-{text}-2"))
-    assert f"called by {handle.id} in namespace default" in texts
-
-
-async def test_attempts_failures_and_a_child(ws: Workshop, client: Client, queue: str) -> None:
-    handle = await client.start_workflow(flows.Steps.run, queue, id=ws.id("steps"), task_queue=queue)
-    await handle.result()
-    root, texts, _ = await drawn(handle)
-    assert has(texts, ", 3 attempts")
-    assert "↻ last failure: RuntimeError: no luck in attempt 2" in texts
-    assert "✗ RuntimeError: no luck in attempt 3" in texts
-    assert f"└ default · Echo {handle.id}-child" in texts
-    assert has(texts, "timer of 50 ms")
-    assert has(texts, "cut short after")
-    assert has(texts, "✗ did not complete"), "the legend names what is in the picture"
-    crosses = [each for each in root.iter(f"{SVG}path") if "l10 12m0" in each.get("d", "")]
-    assert len(crosses) == 1, "what failed is crossed, not only red; what was retried or cut short is not"
-
-
-async def test_without_a_worker_it_waits_hollow_and_then_fills(ws: Workshop, client: Client, queue: str) -> None:
-    nowhere = ws.id("nowhere")
-    handle = await client.start_workflow(flows.Echo.run, "hello", id=ws.id("echo"), task_queue=nowhere)
-    root, texts, _ = await drawn(handle)
-    assert "running, no worker yet" in texts
-    boxes = list(root.iter(f"{SVG}rect"))
-    assert [box.get("fill") for box in boxes] == ["none"]
-    assert boxes[0].get("stroke-dasharray"), "hollow and dashed, for those who see no colours"
-    worker = ws.run(Worker, client, task_queue=nowhere, workflows=[flows.Echo])
-    await handle.result()
-    await ws.stop(worker)
-    root, texts, _ = await drawn(handle)
-    assert not has(texts, "no worker yet")
-    hollow, filled = root.iter(f"{SVG}rect")
-    assert hollow.get("fill") == "none"
-    assert filled.get("fill") != "none"
-    assert float(filled.get("x", 0)) == pytest.approx(float(hollow.get("x", 0)) + float(hollow.get("width", 0)), abs=2)
-
-
-async def test_a_timer_of_days_says_when_it_fires(ws: Workshop, client: Client, queue: str) -> None:
-    days = timedelta(days=9)
-    argument = f"slow:{timedelta(days=3).total_seconds()}"
-    handle = await client.start_workflow(
-        flows.Echo.run, argument, id=ws.id("days"), task_queue=queue, execution_timeout=days
-    )
-    async with asyncio.timeout(10):
-        while not (await history(handle)).steps:
-            await asyncio.sleep(0.01)
-    _, texts, _ = await drawn(handle)
-    assert "timer of 3 days" in texts
-    assert has(texts, "fires in 3 days") or has(texts, "fires in 2 days 23 h")
-    await handle.terminate()
-
-
-async def test_forty_steps_can_be_told_apart(ws: Workshop, client: Client, queue: str) -> None:
-    handle = await client.start_workflow(flows.Many.run, 40, id=ws.id("many"), task_queue=queue)
-    await handle.result()
-    root, _, _ = await drawn(handle)
-    rows = [float(each.get("y", 0)) for each in root.iter(f"{SVG}text") if each.text == "activity shaky"]
-    assert len(rows) == 40
-    assert min(below - above for above, below in pairwise(rows)) >= 15
-    height = float(root.get("viewBox", "").split()[3])
-    assert max(rows) < height
-
-
-async def test_a_failure_s_text_is_text(ws: Workshop, client: Client, queue: str) -> None:
-    hostile = "<script>alert(1)</script> & <b>"
-    handle = await client.start_workflow(
-        flows.OneActivity.run, args=[hostile, None, "nobody"], id=ws.id("hostile"), task_queue=queue
-    )
-    async with asyncio.timeout(10):
-        while not (await history(handle)).steps:
-            await asyncio.sleep(0.01)
-    root, texts, _ = await drawn(handle)  # parses
-    assert has(texts, "<script>")
-    assert not list(root.iter(f"{SVG}script")) + list(root.iter("script"))
-    await handle.terminate()
-
-
-async def test_it_stops_following_after_its_seconds(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
+async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=queue)
-    began = time.monotonic()
-    await timeline(handle, seconds=0.5)
-    assert 0.5 <= time.monotonic() - began < 3
-    await timeline(handle, seconds=0)
-    await handle.terminate()
-    assert f"Stubborn {handle.id}: running" in capsys.readouterr().out
-
-
-async def test_a_failed_workflow_is_drawn_and_raises_nothing(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=queue)
-    following = asyncio.create_task(timeline(handle))
-    await asyncio.wait([following], timeout=0.3)
-    await handle.terminate(reason="enough")
-    await following
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=ws.id("nowhere"))
+    async with asyncio.timeout(60):
+        await timeline(handle, seconds=0.5)
+        await timeline(handle, seconds=0)
+        assert f"Stubborn {handle.id}: running" in capsys.readouterr().out
+        following = asyncio.create_task(timeline(handle, seconds=3600))
+        await asyncio.sleep(0)
+        await handle.terminate(reason="enough")
+        await following
     assert f"Stubborn {handle.id}: terminated" in capsys.readouterr().out
 
 
-CELLS = """%%workflow slowly
-import asyncio
-from datetime import timedelta
-
-from temporalio import activity, workflow
-
-
-@activity.defn
-async def dawdle() -> None:
-    await asyncio.sleep(0.6)
-
-
-@workflow.defn
-class Slowly:
-    @workflow.run
-    async def run(self) -> None:
-        for _ in range(3):
-            await workflow.execute_activity(dawdle, start_to_close_timeout=timedelta(seconds=1.5))
-"""
-START = """from temporalio.client import Client
+START = """import asyncio
+import flows
+from temporalio.client import Client
 from temporalio.worker import Worker
 from workshop_lib import Workshop, timeline
 ws = await Workshop.start()
-client = await Client.connect(**await ws.connection("default"))"""
-RUN = """ws.run(Worker, client, task_queue="q", workflows=[Slowly], activities=[dawdle])
-handle = await client.start_workflow(Slowly.run, id=ws.id("slowly"), task_queue="q")"""
+client = await Client.connect(**await ws.connection("default"))
+ws.run(Worker, client, task_queue="q", workflows=[flows.Stubborn])
+handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue="q")"""
+WATCH = """import sys
+view, first = sys.modules["workshop_lib.views.timeline"], asyncio.Event()
+def draw(told, draw=view.draw):
+    first.set()
+    return draw(told)
+view.draw = draw
+watching = asyncio.create_task(timeline(handle, seconds=3600))
+await first.wait()
+await ws.server.kill()
+await ws.server.restart()
+await handle.signal("proceed")
+await watching"""
 
 
-def test_in_a_notebook_one_picture_changes_while_it_runs(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        for cell in (START, CELLS, RUN):
-            k.ok(cell)
-        output = k.run("await timeline(handle)")
-    assert not output.error
-    pictures = re.findall(r"<svg.*?</svg>", output.html)
-    assert len(pictures) >= 3, "the first, at least one in the middle, and the last"
-    rows = [picture.count(">activity dawdle<") for picture in pictures]
-    assert rows == sorted(rows)
-    assert rows[-1] == 3
-    assert "completed in" in pictures[-1]
-    assert output.displays == 1, "updated in place"
-
-
-def test_it_goes_on_over_a_server_that_dies_and_comes_back(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        for cell in (START, CELLS, RUN):
-            k.ok(cell)
-        output = k.run(
-            "import asyncio\n"
-            "async def crash():\n"
-            "    await ws.server.kill()\n"
-            "    await ws.server.restart()\n"
-            "crashing = asyncio.create_task(crash())\n"
-            "await timeline(handle)\n"
-            "await crashing"
-        )
+def test_in_a_notebook_one_picture_changes_also_while_the_server_dies_and_comes_back(tmp_path: Path) -> None:
+    paths = [str(Path(flows.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with kernel(tmp_path, PYTHONPATH=os.pathsep.join(paths)) as k:
+        k.ok(START)
+        output = k.run(WATCH)
     assert not output.error, output.text
-    assert re.search(r"Slowly slowly-1: completed.*\n(  \d.*completed.*\n){3}", output.text)
+    pictures = re.findall(r"<svg.*?</svg>", output.html)
+    assert output.displays < len(pictures), "updated in place"
+    assert "signal proceed" not in pictures[0]
+    assert "signal proceed" in pictures[-1]
+    assert re.search(r"Stubborn stubborn-1: completed.*\n  1\. signal proceed: completed", output.text)

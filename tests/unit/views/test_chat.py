@@ -1,15 +1,17 @@
-"""How a conversation is written down, and that nothing in it runs."""
+"""How a conversation is written down, that nothing in it runs, and what the box below it sends."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from workshop_lib.agents.conversation import Line
+from workshop_lib.views.chat.controls import Controls
 from workshop_lib.views.chat.transcript import written
 
+pytestmark = pytest.mark.anyio
 CALCULATOR = Line(2, "call", '{"expression": "12*3"}', "calculator")
 TALK = [
     Line(1, "user", "12*3?"),
@@ -17,26 +19,6 @@ TALK = [
     Line(3, "result", "36.0", "calculator", 2),
     Line(4, "agent", "It is 36."),
 ]
-
-
-class Tags(HTMLParser):
-    """The tags of a page, and what stands in their attributes."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-        self.attributes: set[str] = set()
-        self.depth = 0
-        self.feed(markup)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.depth += 1
-
-    def handle_endtag(self, tag: str) -> None:
-        self.depth -= 1
-        assert self.depth >= 0
 
 
 def plain(markup: str) -> str:
@@ -47,6 +29,7 @@ def test_a_conversation_reads_from_top_to_bottom() -> None:
     markup, text = written(TALK)
     assert text == "You: 12*3?\n  calculator(expression='12*3') → 36.0\nAgent: It is 36."
     assert plain(markup) == "You: 12*3?calculator(expression=&#x27;12*3&#x27;) → 36.0Agent: It is 36."
+    assert written([])[1] == "Nothing to show yet."
 
 
 def test_a_call_is_seen_before_its_result() -> None:
@@ -55,30 +38,22 @@ def test_a_call_is_seen_before_its_result() -> None:
 
 
 def test_results_stand_with_their_own_calls() -> None:
-    calls = [Line(1, "call", "{}", "a"), Line(2, "call", "{}", "b")]
+    calls = [Line(1, "call", "{}", "a"), Line(2, "call", "", "b")]
     results = [Line(3, "result", "of b", "b", 2), Line(4, "result", "of a", "a", 1)]
     assert written(calls + results)[1] == "  a() → of a\n  b() → of b"
     assert written(results)[1] == "  b → of b\n  a → of a", "their calls are forgotten"
 
 
-@pytest.mark.parametrize("arguments", ["", "{}"])
-def test_a_call_without_arguments(arguments: str) -> None:
-    assert written([Line(1, "call", arguments, "now")])[1] == "  now() → …"
-
-
-@pytest.mark.parametrize("arguments", ["not JSON", "[1]", '"x"', "[" * 100_000])
+@pytest.mark.parametrize("arguments", ["not JSON", "[1]", "[" * 100_000])
 def test_arguments_may_be_anything(arguments: str) -> None:
     markup, text = written([Line(1, "call", arguments, "now")])
     assert text.startswith(f"  now({arguments[:100]}")
-    assert arguments[:100] in plain(markup) or '"' in arguments
+    assert arguments[:100] in plain(markup)
 
 
-@pytest.mark.parametrize(
-    ("decision", "said"), [(None, "waits for a decision"), ("yes", "approved"), ("no", "refused"), ("maybe", "refused")]
-)
-def test_a_question_and_what_was_decided(decision: str | None, said: str) -> None:
-    entries = [Line(7, "approval", "Pay 30 dollars?")]
-    entries += [Line(8, "decision", decision, of=7)] if decision else []
+@pytest.mark.parametrize(("decision", "said"), [("", "waits for a decision"), ("yes", "approved"), ("no", "refused")])
+def test_a_question_and_what_was_decided(decision: str, said: str) -> None:
+    entries = [Line(7, "approval", "Pay 30 dollars?"), *([Line(8, "decision", decision, of=7)] if decision else [])]
     markup, text = written(entries)
     assert text == f"  Approval: Pay 30 dollars? → {said}"
     assert plain(markup) == text.strip()
@@ -86,43 +61,38 @@ def test_a_question_and_what_was_decided(decision: str | None, said: str) -> Non
 
 def test_a_long_result_is_folded() -> None:
     long = "<b>" * 100
-    call = [Line(1, "call", "{}", "read"), Line(2, "result", long, "read", 1)]
-    markup, text = written(call)
+    markup, text = written([Line(1, "call", "{}", "read"), Line(2, "result", long, "read", 1)])
     assert "<details>" in markup
     assert long.replace("<", "&lt;").replace(">", "&gt;") in markup
     assert text.endswith("… (300 characters)")
     assert "<details>" not in written([Line(1, "agent", long)])[0], "an answer is not"
-    assert "<details>" not in written([call[0], Line(2, "result", "x" * 200, "read", 1)])[0]
 
 
-HOSTILE = [
-    '<img src=x onerror="alert(1)">',
-    "</div></div><script>alert(1)</script>",
-    '" onmouseover="alert(1)',
-    "[here](javascript:alert(1)) javascript:alert(1)",
-    "\x1b[2J\x1b]8;;javascript:alert(1)\x07here\x1b]8;;\x07\r\x9b31m\x7f",
-    "abc\u202egpj.exe\u2066",
-    "{}{0}%s{status}",
-]
-
-
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</div></div><script>alert(1)</script><img src=x onerror=alert(1)>",
+        '" onmouseover="alert(1)',
+        "\x1b[2J\x1b]8;;javascript:alert(1)\x07here\x1b]8;;\x07\r\x9b31m\x7f",
+        "abc\u202egpj.exe\u2066",
+        "{}{0}%s{status}",
+    ],
+)
 def test_hostile_text_is_only_text(text: str) -> None:
     entries = [
         Line(1, "user", text),
         Line(2, "call", text, text),
         Line(3, "result", text * 20, text, 2),
         Line(4, "approval", text),
-        Line(5, "decision", text, of=4),
         Line(6, "result", text, text, 99),
         Line(7, "agent", text),
     ]
-    markup, told = written(entries, text, waiting=[text])
-    tags = Tags(markup)
-    assert tags.depth == 0
-    assert tags.names <= {"div", "b", "details", "summary"}
-    assert tags.attributes <= {"style", "class", "role", "tabindex", "aria-label"}
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + told)
+    markup, shown = written(entries, text, waiting=[text])
+    tags = re.findall("<[^>]*>", markup)
+    assert {re.sub(r"\W.*", "", tag.strip("</>")) for tag in tags} <= {"div", "b", "details", "summary"}
+    assert set(re.findall(r' ([\w-]+)="', "".join(tags))) <= {"style", "role", "tabindex", "aria-label"}
+    assert len([tag for tag in tags if tag.startswith("</")]) * 2 == len(tags)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + shown)
 
 
 def test_a_text_cannot_pretend_to_be_another_line() -> None:
@@ -133,4 +103,17 @@ def test_what_waits_and_the_status_come_last() -> None:
     markup, text = written(TALK[:1], "No answer.", waiting=["and you?"])
     assert text == "You: 12*3?\nYou (waits): and you?\n(No answer.)"
     assert plain(markup).endswith("and you?No answer.")
-    assert written([])[1] == "Nothing to show yet."
+
+
+async def test_text_that_is_in_the_box_already_is_sent_once() -> None:
+    sent: list[str] = []
+    controls = Controls(sent.append, lambda *_: asyncio.ensure_future(asyncio.sleep(0)), lambda: None)
+    controls.box.value = "typed, then clicked elsewhere"
+    assert not sent
+    controls.box._handle_custom_msg({"event": "submit"}, [])
+    controls.send.click()
+    async with asyncio.timeout(60):
+        while not sent or controls._entered:
+            await asyncio.sleep(0.02)
+    assert sent == ["typed, then clicked elsewhere"]
+    assert controls.box.value == ""

@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from temporalio.client import (
+    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateStage,
 )
-from temporalio.common import QueryRejectCondition
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -26,12 +25,10 @@ from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
 from workshop_lib.views.chat.controls import Controls
 from workshop_lib.views.chat.transcript import written
+from workshop_lib.views.patience import LOOK_EVERY, patiently
 from workshop_lib.workers.waiting import LONGEST_WAIT
 
-_LOOK_EVERY = 0.2  # seconds
-_LOOK_LATER = 2.0  # when nothing has happened for _LIVELY
-_LIVELY = 20.0
-_PATIENCE = 3600.0  # then nobody looks any more
+_PATIENCE = 3600.0  # seconds; then nobody looks any more
 _QUERY_TAKES = 2.0  # less than what waiting.py explains: here the line below the transcript does
 _UNHEARD = (
     "The agent does not answer: none of its Workers runs, or the server is down. Nothing is lost. "
@@ -49,7 +46,7 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
     Args:
         handle: Of an agent's workflow: from ``client.start_workflow`` or ``client.get_workflow_handle``.
         messages: Are sent one after another, as a person would, each after the answer to the one before. An
-            interrupt sends no more of them, and leaves the conversation as it is.
+            interrupt sends no more of them; what was sent still gets its answer.
 
     Returns:
         The replies to ``messages``. A message that could not be answered has one that says why, with a ``problem``.
@@ -63,17 +60,14 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
         _newest[handle.id].close()
     _newest[handle.id] = view
     if in_notebook():
-        view.controls = Controls(view)
+        view.controls = Controls(view.send, view.decide, view.end)
+        view.draw()
         view.controls.show()
     view.follow()
     replies = _Replies()
     try:
         for text in messages:
-            sending = view.send(text)
-            try:
-                replies.append(await asyncio.shield(sending))  # an interrupt waits for nothing
-            finally:
-                sending.cancel()
+            replies.append(await asyncio.shield(view.send(text)))  # what was sent is sent, also after an interrupt
     finally:
         if not in_notebook():
             view.close()  # nobody is there to go on
@@ -99,13 +93,12 @@ def _cell() -> int:
 
 @dataclass
 class _Sent:
-    """A message on its way: its update's id, the transcript's last line then, and how far it came."""
+    """A message on its way: its update's id, the transcript's last line then, and whether it is in there."""
 
     text: str
     id: str
     after: int
     shown: bool = False
-    accepted: bool = False
 
 
 class Chatter:
@@ -148,9 +141,9 @@ class Chatter:
         self._problem = ""
         self.draw()
         self.follow()
-        return self.start(self._deliver(sent))
+        return self._start(self._deliver(sent))
 
-    async def decide(self, number: int, yes: bool) -> None:
+    def decide(self, number: int, yes: bool) -> asyncio.Task[None]:
         """Answer a question of the agent's.
 
         Args:
@@ -158,38 +151,36 @@ class Chatter:
             yes: Whether it is approved.
         """
         # The id makes of two clicks one. It differs between yes and no: nobody is to think that his was the decision.
-        call = partial(self._handle.execute_update, "decide", args=[number, yes], id=f"decide-{number}-{yes}")
-        await self._act(call)
+        decision = partial(self._handle.execute_update, "decide", args=[number, yes], id=f"decide-{number}-{yes}")
+        return self._start(self._act(decision))
 
-    async def end(self) -> None:
+    def end(self) -> asyncio.Task[None]:
         """Tell the agent that the conversation is over. What was sent before is still answered."""
         self._ending = True
         self.draw()
+        return self._start(self._end())
+
+    async def _end(self) -> None:
         async with self._gate:
-            self._ending = await self._act(partial(self._handle.signal, "end_chat"))
+            await self._act(partial(self._handle.signal, "end_chat"))
+            self._ending = not self._problem
         self.draw()
 
-    async def _act(self, call: Callable[[], Awaitable[Any]]) -> bool:
+    async def _act(self, call: Callable[[], Awaitable[Any]]) -> None:
         self._problem = ""
         try:
             async with asyncio.timeout(LONGEST_WAIT):
-                await _insist(call)
+                await patiently(call)
         except Exception as error:
-            self._problem = _told(error)[0]
+            self._problem = _why(error)[0]
         await self.look()
         self.follow()
-        return not self._problem
 
     async def _deliver(self, sent: _Sent) -> Reply:
         try:
             return await self._answer(sent)
         except Exception as error:
-            task = asyncio.current_task()
-            if task and task.cancelling():  # the SDK makes an error of its own of that
-                raise asyncio.CancelledError from error
-            sentence, problem = _told(error)
-            if problem == "Timeout":
-                sentence += " It goes on." if sent.accepted else " Look whether it arrived before you send it again."
+            sentence, problem = _why(error)
             self._problem = sentence
             return Reply(sentence, problem)
         finally:
@@ -201,9 +192,8 @@ class Chatter:
         start = partial(self._handle.start_update, "send_message", sent.text, id=sent.id, wait_for_stage=accepted)
         async with asyncio.timeout(LONGEST_WAIT):
             async with self._gate:
-                update = await _insist(partial(start, result_type=Reply))
-            sent.accepted = True
-            reply: Reply = await _insist(update.result)
+                update = await patiently(partial(start, result_type=Reply))
+            reply: Reply = await patiently(update.result)
         return reply
 
     # What there is to see
@@ -216,28 +206,17 @@ class Chatter:
         """
         try:
             async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` is for each of the SDK's tries
-                entries = await self._transcript()
+                self._ended = (await self._handle.describe()).status != WorkflowExecutionStatus.RUNNING
+                # By its name and with its type: a handle from `get_workflow_handle` knows neither.
+                entries: list[Line] = await self._handle.query("transcript", result_type=list[Line])
+            self._silence = ""
+            self._entries = max(entries, self._entries, key=_last)  # an answer may be overtaken by a later one
         except (TimeoutError, RPCError, WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
             self._silence = _UNREAD if self._ended else _UNHEARD
-        else:
-            self._silence = ""
-            if _last(entries) >= _last(self._entries):  # an answer may be overtaken by a later one
-                self._entries = entries
         self._find_sent()
         self.draw()
-
-    async def _transcript(self) -> list[Line]:
-        # By its name and with its type: a handle from `get_workflow_handle` knows neither.
-        ask = partial(self._handle.query, "transcript", result_type=list[Line])
-        entries: list[Line]
-        try:
-            entries = await ask(reject_condition=QueryRejectCondition.NOT_OPEN)
-        except WorkflowQueryRejectedError:
-            self._ended = True
-            entries = await ask()
-        return entries
 
     def _find_sent(self) -> None:
         """Find the messages on their way in the transcript: those are not shown a second time, as waiting."""
@@ -252,12 +231,12 @@ class Chatter:
         """Look again and again, soon and then more rarely, while something is about to happen."""
         if self._follower:
             self._follower.cancel()
-        self._follower = self.start(self._follow())
+        self._follower = self._start(self._follow())
 
     async def _follow(self) -> None:
         seen, since = self._entries, time.monotonic()
         while self._busy and (idle := time.monotonic() - since) < _PATIENCE:
-            await asyncio.sleep(_LOOK_EVERY if idle < _LIVELY else _LOOK_LATER)
+            await asyncio.sleep(min(max(LOOK_EVERY, idle / 50), 2))
             await self.look()
             if self._entries != seen:
                 seen, since = self._entries, time.monotonic()
@@ -269,9 +248,8 @@ class Chatter:
 
     @property
     def _answering(self) -> bool:
-        return next(
-            (entry.kind == "user" for entry in reversed(self._entries) if entry.kind in ("user", "agent")), False
-        )
+        said = [entry.kind for entry in self._entries if entry.kind in ("user", "agent")]
+        return said[-1:] == ["user"]
 
     @property
     def questions(self) -> list[Line]:
@@ -296,27 +274,22 @@ class Chatter:
             self._display.show(*drawn)
             self._drawn = drawn
         if self.controls:
-            self.controls.follow()
+            self.controls.follow(self.over, self.questions)
 
     def close(self) -> None:
         """Stop looking, and take no more messages: a newer chat shows this conversation."""
         self._closed = True
         if self._follower:
             self._follower.cancel()
-        if self.controls:
-            self.controls.follow()
+        self.draw()
 
-    def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Run something beside the cell. What goes wrong in it is told below the transcript.
-
-        Args:
-            work: A coroutine.
-        """
+    def _start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Run something beside the cell. What goes wrong in it is shown below the transcript."""
 
         def done(task: asyncio.Task[Any]) -> None:
             self._tasks.discard(task)
             if not task.cancelled() and (error := task.exception()):
-                self._problem = _told(error)[0]
+                self._problem = _why(error)[0]
                 self.draw()
 
         task = asyncio.get_running_loop().create_task(work)
@@ -325,22 +298,11 @@ class Chatter:
         return task
 
 
-async def _insist(call: Callable[[], Awaitable[_T]]) -> _T:
-    """Try again as long as the server cannot be reached. Whoever calls sets the limit."""
-    while True:
-        try:
-            return await call()
-        except RPCError as error:
-            if error.status != RPCStatusCode.UNAVAILABLE:
-                raise
-        await asyncio.sleep(_LOOK_EVERY)
-
-
 def _last(entries: list[Line]) -> int:
     return entries[-1].number if entries else 0
 
 
-def _told(error: BaseException) -> tuple[str, str]:
+def _why(error: BaseException) -> tuple[str, str]:
     """What went wrong in a sentence, and in a word."""
     cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
     if isinstance(cause, ApplicationError):
@@ -348,5 +310,6 @@ def _told(error: BaseException) -> tuple[str, str]:
     if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
         return _ENDED, "Ended"
     if "Timeout" in type(error).__name__:  # ours, or what the SDK makes of it
-        return f"No answer within {LONGEST_WAIT:.0f} seconds.", "Timeout"
+        again = "Look whether it has arrived before you send it again."
+        return f"No answer within {LONGEST_WAIT:.0f} seconds. {again}", "Timeout"
     return " ".join(str(error).split()) or type(error).__name__, type(error).__name__

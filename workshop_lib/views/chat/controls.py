@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import ipywidgets
+
+from workshop_lib.agents.conversation import Line
 from workshop_lib.views.chat.transcript import safe
-
-if TYPE_CHECKING:
-    from workshop_lib.views.chat.chat import Chatter
 
 _TEXT_FOLLOWS = 0.25  # seconds
 
@@ -18,31 +19,36 @@ class Controls:
     """What a person types into and clicks.
 
     Args:
-        chat: Does what they ask for.
+        send: Takes the message that was typed.
+        decide: Takes the number of a question, and whether it is approved; the buttons wait for its task.
+        end: Ends the conversation.
     """
 
-    def __init__(self, chat: Chatter) -> None:
-        import ipywidgets
-
-        self._chat = chat
+    def __init__(
+        self,
+        send: Callable[[str], object],
+        decide: Callable[[int, bool], asyncio.Task[None]],
+        end: Callable[[], object],
+    ) -> None:
+        self._send, self._decide = send, decide
         self._entered = False
         self._rows: dict[int, Any] = {}
-        self._new = ipywidgets
-        wide = {"flex": "1 1 auto", "width": "auto"}
         # Each change of a continuous box is sent by itself, and the Enter key would overtake the last letters.
         self.box = ipywidgets.Text(
-            placeholder="Your message", tooltip="Your message", continuous_update=False, layout=wide
+            placeholder="Your message",
+            tooltip="Your message",
+            continuous_update=False,
+            layout={"flex": "1 1 auto", "width": "auto"},
         )
         self.send = ipywidgets.Button(description="Send", button_style="primary", layout={"width": "80px"})
         self.end = ipywidgets.Button(description="End", tooltip="End this conversation", layout={"width": "80px"})
-        self._questions = ipywidgets.VBox()
+        self.questions = ipywidgets.VBox()
         row = ipywidgets.HBox([self.box, self.send, self.end])
-        self._all = ipywidgets.VBox([self._questions, row], layout={"max_width": "730px"})
+        self._all = ipywidgets.VBox([self.questions, row], layout={"max_width": "730px"})
         self.box.on_msg(self._on_message)
         self.box.observe(self._on_text, "value")
         self.send.on_click(lambda _: self._submit_soon())
-        self.end.on_click(lambda _: self._chat.start(self._chat.end()))
-        self.follow()
+        self.end.on_click(lambda _: end())
 
     def show(self) -> None:
         """Put them below the cell that runs. What is exported or saved without a kernel says nothing of them."""
@@ -50,57 +56,59 @@ class Controls:
 
         display({**self._all._repr_mimebundle_(), "text/plain": ""}, raw=True)
 
-    def follow(self) -> None:
-        """Have the buttons that the state of the conversation asks for."""
+    def follow(self, over: bool, questions: Iterable[Line]) -> None:
+        """Have the buttons that the state of the conversation asks for.
+
+        Args:
+            over: Whether nothing can be sent any more.
+            questions: The agent's, which nobody has answered.
+        """
         for each in (self.box, self.send, self.end):
-            each.disabled = self._chat.over
-        asked = {entry.number: entry.text for entry in self._chat.questions}
+            each.disabled = over
+        asked = {entry.number: entry.text for entry in questions}
         if list(asked) != list(self._rows):
             self._rows = {number: self._rows.get(number) or self._row(number, text) for number, text in asked.items()}
-            self._questions.children = list(self._rows.values())
+            self.questions.children = list(self._rows.values())
 
     def _row(self, number: int, question: str) -> Any:
         # Not a Label: it would set what stands between two dollar signs as mathematics.
-        text = self._new.HTML(f'<div style="line-height:1.4;overflow-wrap:anywhere">{safe(question)}</div>')
-        buttons: list[Any] = []
+        text = ipywidgets.HTML(f'<div style="line-height:1.4;overflow-wrap:anywhere">{safe(question)}</div>')
+        row = ipywidgets.HBox([text], layout={"align_items": "center"})
         for word, yes, style in (("Approve", True, "success"), ("Refuse", False, "danger")):
-            button = self._new.Button(description=word, tooltip=f"{word}: {question}", button_style=style)
+            button = ipywidgets.Button(description=word, tooltip=f"{word}: {question}", button_style=style)
             button.layout = {"width": "90px", "flex": "0 0 auto"}
-            button.on_click(partial(self._decide, number, yes, buttons))
-            buttons.append(button)
-        return self._new.HBox([text, *buttons], layout={"align_items": "center"})
+            button.on_click(partial(self._on_decision, number, yes, row))
+            row.children += (button,)
+        return row
 
-    def _decide(self, number: int, yes: bool, buttons: list[Any], _: Any) -> None:
-        async def decide() -> None:
-            for button in buttons:
-                button.disabled = True
-            try:
-                await self._chat.decide(number, yes)
-            finally:  # if it failed, they are still there
-                for button in buttons:
-                    button.disabled = False
-            self.box.focus()  # the buttons, and the focus with them, are gone
+    def _on_decision(self, number: int, yes: bool, row: Any, _: Any) -> None:
+        def switch(off: bool) -> None:
+            for button in row.children[1:]:
+                button.disabled = off
 
-        self._chat.start(decide())
+        def done(_: asyncio.Task[None]) -> None:
+            switch(off=False)  # if it failed, they are still there
+            self.box.focus()  # otherwise they are gone, and the focus with them
+
+        switch(off=True)
+        self._decide(number, yes).add_done_callback(done)
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
         if content.get("event") == "submit":
             self._submit_soon()
 
     def _submit_soon(self) -> None:
-        # The browser tells of the Enter key before it tells of the text, if it has not told of it already; a click can
-        # overtake the text, too, when the kernel is busy. (To send whatever the box tells of, whenever it does, would
-        # send half a message for everybody who clicks elsewhere.)
+        # The browser reports the Enter key before the text, if it has not reported the text already; a click can
+        # overtake the text, too, when the kernel is busy. (To send whatever text is reported, whenever that happens,
+        # would send half a message for everybody who clicks elsewhere.)
         self._entered = True
         asyncio.get_running_loop().call_later(_TEXT_FOLLOWS, self._on_text)
 
     def _on_text(self, _: Any = None) -> None:
-        if self._entered:
-            self._submit()
-
-    def _submit(self) -> None:
+        if not self._entered:
+            return
         self._entered = False
         text, self.box.value = self.box.value.strip(), ""
-        if text and not self._chat.over:
-            self._chat.send(text)
+        if text and not self.box.disabled:
+            self._send(text)
         self.box.focus()

@@ -1,0 +1,50 @@
+"""README and CONTRIBUTING name only what is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.views.overview import notebooks
+
+ROOT = Path(__file__).resolve().parents[3]
+TOP = {"workshop_lib", "tests", "solutions", ".ci", ".github"}
+FILE = re.compile(r"[\w./-]+\.(?:py|toml|md|ipynb|txt|ya?ml|json)")
+
+
+def named(text: str) -> Iterator[str]:
+    """The paths between backticks and behind links; those in a picture of the tree, by their indentation."""
+    tree = re.search(r"^```text\n(workshop_lib/.*?)^```", text, re.M | re.S)
+    parents: list[tuple[int, str]] = []
+    for line in tree[1].splitlines() if tree else []:
+        indent, name = len(line) - len(line.lstrip()), line.split()[0]
+        parents = [(depth, parent) for depth, parent in parents if depth < indent] + [(indent, name)]
+        yield "".join(part for _, part in parents)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    for name in re.findall(r"`([^`\s]+)`", prose):
+        if name.split("/")[0] in TOP or FILE.fullmatch(name):
+            yield name
+    yield from re.findall(r"\]\((?!https?:|#)([^)#]+)\)", prose)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_path_that_is_named_exists(document: str) -> None:
+    paths = list(named((ROOT / document).read_text()))
+    assert paths
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_every_command_that_is_named_exists() -> None:
+    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`make ([\w-]+)", text)) <= targets
+
+
+def test_readme_lists_the_notebooks_as_they_are() -> None:
+    listed = re.findall(r"^\| `(\S+)` \| (.*) \| (\d+) \|$", (ROOT / "README.md").read_text(), re.M)
+    found = [(each.file.removesuffix(".ipynb"), str(each.minutes)) for each in notebooks()]
+    assert [(name, minutes) for name, _, minutes in listed] == found
+    assert all(words.startswith(each.title) for (_, words, _), each in zip(listed, notebooks(), strict=True))

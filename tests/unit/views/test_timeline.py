@@ -1,0 +1,76 @@
+"""The timeline's drawing, from histories made by hand: readable without color, and text is only text."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from workshop_lib.evidence.history import History, Link, Step
+from workshop_lib.views.timeline import draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+NOW = datetime.now(UTC)
+
+
+def at(seconds: float | None) -> Any:
+    return None if seconds is None else NOW + timedelta(seconds=seconds)
+
+
+def step(name: str, begin: float, end: float | None, status: str, **more: Any) -> Step:
+    return Step("activity", name, "1", at(begin), None if status == "waiting" else at(begin), at(end), status, **more)
+
+
+def execution(id: str, end: float | None, *steps: Step, taken: float | None = 0.1) -> History:
+    status = "running" if end is None else "completed"
+    return History(id, "Kind", "default", "q", status, NOW, at(end), 9, taken=at(taken), steps=list(steps))
+
+
+def drawn(record: History) -> tuple[ET.Element, list[str]]:
+    root = ET.fromstring(draw(record))
+    assert not list(root.iter(f"{SVG}script"))
+    return root, ["".join(each.itertext()) for each in root.iter(f"{SVG}text")]
+
+
+def crosses(root: ET.Element) -> int:
+    return sum("l10 10m0" in each.get("d", "") for each in root.iter(f"{SVG}path"))
+
+
+def test_what_failed_is_crossed_and_what_it_called_stands_below_it() -> None:
+    calls = [execution("child", 2, step("inner", 1, 2, "completed"))]
+    root, texts = drawn(
+        execution(
+            "mine",
+            9,
+            step("retried", 0, 2, "completed", attempts=3, failure="no luck in attempt 2"),
+            step("bad", 2, 3, "failed", attempts=3, failure="<script>alert(1)</script>"),
+            step("cut", 3, 4, "cancelled", due=at(8)),
+            step("caller", 4, 5, "completed", calls=calls),
+        )
+    )
+    assert {"↻ last failure: no luck in attempt 2", "✗ <script>alert(1)</script>", "cut short after 1 s"} <= set(texts)
+    assert "completed in 2 s, 3 attempts" in texts
+    assert texts.index("activity caller") < texts.index("└ default · Kind child") < texts.index("activity inner")
+    assert crosses(root) == 1, "not only red; what was retried or cut short is not crossed"
+    assert any("✗ did not complete" in each for each in texts), "the legend names what is in the picture"
+
+
+def test_what_waits_is_hollow_and_dashed_until_it_runs() -> None:
+    waiting = execution("mine", None, step("timer", 0, None, "waiting", due=at(3 * 86400)), taken=None)
+    waiting.links = [Link("sales", "above", "r")]
+    root, texts = drawn(waiting)
+    assert {"running, no worker yet", "timer of 3 days", "called by above in namespace sales"} <= set(texts)
+    assert any(each.startswith("fires in 2 days 23 h") for each in texts)
+    assert all(box.get("fill") == "none" and box.get("stroke-dasharray") for box in root.iter(f"{SVG}rect"))
+    hollow, filled = drawn(execution("mine", 2, taken=1))[0].iter(f"{SVG}rect")
+    assert (hollow.get("fill") == "none", filled.get("fill") == "none") == (True, False)
+
+
+def test_forty_steps_can_be_told_apart() -> None:
+    steps = [step("same", number, number + 1, "completed") for number in range(40)]
+    root, _ = drawn(execution("mine", 41, *steps))
+    rows = [float(each.get("y", 0)) for each in root.iter(f"{SVG}text") if each.text == "activity same"]
+    assert len(rows) == 40
+    assert min(below - above for above, below in pairwise(rows)) >= 15
+    assert max(rows) < float(root.get("viewBox", "").split()[3])
