@@ -9,6 +9,7 @@ from kernels import kernel
 from temporalio.client import Client
 
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import notebook_key
 from workshop_lib.server import connections, outside
 from workshop_lib.server.connections import Connections
 from workshop_lib.workshop import Workshop
@@ -42,6 +43,23 @@ def test_a_profile_is_used_when_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen.address == "mine.invalid:7233", "variables do not change a profile that was asked for"
     assert chosen.prefix == "ann-b-01-plain-abc-"
     assert "SECRET" not in repr(chosen)
+
+
+def test_prefixes_never_begin_with_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a reset in one notebook would end another's workflows."""
+    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "env.invalid:7233")
+    keys = []
+    for name in (
+        "/a/a_notebook_with_a_very_long_name_indeed_1.ipynb",
+        "/a/a_notebook_with_a_very_long_name_indeed_2.ipynb",
+    ):
+        monkeypatch.setenv("JPY_SESSION_NAME", name)
+        keys += [notebook_key(), f"{notebook_key()}x2"]
+    prefixes = [chosen.prefix for key in keys if (chosen := outside.chosen(key))]
+    assert len(prefixes) == 4
+    assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
+    assert len(set(prefixes)) == 4
 
 
 def test_variables_are_used_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
