@@ -4,7 +4,6 @@
 
 import asyncio
 import inspect
-import time
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
@@ -17,7 +16,8 @@ from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Answer, Chat, Conversation, Line, Message
 from workshop_lib.agents.model.calls import ask_model
 from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.harness.talks import SECONDS, Begin, Talk, talks
+from workshop_lib.checks.harness.recorded import look
+from workshop_lib.checks.harness.talks import Begin, Talk, talks
 from workshop_lib.checks.harness.trial import activity_name
 from workshop_lib.evidence.history import history
 from workshop_lib.evidence.messages import WorkshopError
@@ -209,11 +209,13 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
     """Ask for a refund, decide, and wait for the reply."""
     before = {entry.number for entry in await talk.lines("approval")}
     sent = talk.send(text)
-    deadline = time.monotonic() + SECONDS
     asked: Line | None = None
-    while asked is None and not sent.done() and time.monotonic() < deadline:
+    while asked is None and not sent.done():
         await asyncio.wait([sent], timeout=0.05)
+        seen = await history(talk.handle, follow=True)  # first: what is asked after this is still on its way
         asked = next((entry for entry in await talk.lines("approval") if entry.number not in before), None)
+        if asked is None and any(step.kind == "update" and not step.closed for step in seen.steps):
+            look(seen, "Nobody was asked: call `await self.approved(…)` in `pay`, each time.")
     if asked is None:
         reply = await talk.reply(sent, text)
         again = " this time" if before else ""

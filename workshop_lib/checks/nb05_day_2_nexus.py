@@ -42,7 +42,7 @@ from workshop_lib.workshop import Workshop
 # 5.1
 
 _ENDPOINT = "check-hosts"
-_REPEAT_SECONDS = 8.0  # Nexus calls again after one
+_REPEAT_SECONDS = 60.0  # Nexus calls again after one; the rest is for slow machines
 
 _START = '`return await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")`'
 _RUN = f"`@nexus.workflow_run_operation`, and {_START}"
@@ -338,16 +338,13 @@ async def _patient(talk: Talk) -> None:
 async def _interrupted(ws: Workshop, it: Client, talk: Talk) -> None:
     """Ask for a host, and end IT's workflow while it looks."""
     question = "What is the IP address of mail?"
-    with ws.fault("look_up_host.is_slow", seconds=2):
+    with ws.fault("look_up_host.is_slow", seconds=20):
         sent = talk.send(question)
-        try:
-            async with asyncio.timeout(4):
-                while not (open := [each for each in await _looking(talk) if not each.closed]):
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            sent.cancel()
+        while not (open := [each for each in await _looking(talk) if not each.closed]) and not sent.done():
+            await asyncio.sleep(0.05)
+        if not open:
             what = "After an error, mail was asked for, and IT was not."
-            raise Wrong(what, f"Ask IT for each host, whatever happened before: {_ASK}.") from None
+            raise Wrong(what, f"Ask IT for each host, whatever happened before: {_ASK}.")
         await end(it.get_workflow_handle(open[0].workflow_id))
         try:
             await talk.reply(sent, question)

@@ -272,7 +272,7 @@ async def _attacks(
     _refused(await there.post("stock_price", "e", stolen), what, _EITHER, _SPEND)
 
 
-_SECONDS = 5.0  # for an answer; the log of a chain takes a tenth of one
+_SECONDS = 60.0  # for an answer, which takes a tenth of one; a function that goes in circles has no end
 _TEXT = '`f"{namespace}/{workflow_id}"`'
 _UP = "Follow `links` until a workflow has none: `links = (await history(handle)).links`."
 
@@ -373,7 +373,7 @@ def _failed(error: Exception, what: str) -> Exception:
         better = f"Where the chain began, `links` is empty: whoever has none began it. {_UP}"
     if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
         better = (
-            "A workflow is known in its own namespace only: `Client(handle._client.service_client, "
-            "namespace=link.namespace)`. Or let `unified_log(handle)` walk: it reads each where it is."
+            "A Workflow is known in its own Namespace only. Let `unified_log(handle)` follow the links: it reads each "
+            "Workflow in the Namespace where it runs."
         )
     return Wrong(f"It was {what}, and your code failed: {line}", better)

@@ -1,5 +1,6 @@
-"""Who may call what, and who did: allowlist, signed caller identity, certificates by namespace, one log for all.
+"""Who may call what: an allowlist, signed caller identity, certificates by namespace.
 
-This package knows no team. Copy it into a project of your own: ``allowlist`` needs temporalio only, ``identity`` the
-package cryptography, ``proxy`` grpcio and trustme, and ``log`` reads with ``workshop_lib.evidence.history``.
+This package knows no team and imports nothing of the workshop, so that you can copy it into your own project:
+``allowlist`` needs temporalio only, ``identity`` the package cryptography, ``proxy`` grpcio and trustme. Who *did* call
+is read from the histories: ``workshop_lib.evidence.log``.
 """

@@ -11,8 +11,8 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from workshop_lib.evidence.history import History, Link, Step, spoken
+from workshop_lib.evidence.log import CALLS, NO_RIGHT, UnifiedLog, link_to, outcome, unified_log
 from workshop_lib.evidence.messages import Display
-from workshop_lib.governance.log import CALLS, NO_RIGHT, UnifiedLog, link_to, outcome, unified_log
 from workshop_lib.views.svg import CROSS, FAILED, GRID, INK, LETTER, WIDTH, WORK, Picture, mark
 
 _LEFT, _GUTTER, _GAP = 96, 24, 8  # widths: of the times, of the room for arrows before a lane's bars, between things

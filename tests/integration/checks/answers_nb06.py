@@ -18,9 +18,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, NexusOperationInboundInterceptor
 
 from workshop_lib.evidence.history import history
+from workshop_lib.evidence.log import unified_log
 from workshop_lib.governance.allowlist import caller
 from workshop_lib.governance.identity import HEADER, Verifier
-from workshop_lib.governance.log import unified_log
 
 RULES = {"stock_price": ["sales"], "calculate_roi": ["sales", "marketing"]}
 UNAUTHORIZED = HandlerErrorType.UNAUTHORIZED

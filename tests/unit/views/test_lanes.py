@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from workshop_lib.evidence.history import History, Link, Step
-from workshop_lib.governance.log import Entry, UnifiedLog, link_to
+from workshop_lib.evidence.log import Entry, UnifiedLog, link_to
 from workshop_lib.views.lanes import draw
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -26,7 +26,6 @@ from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
-SECONDS = 6.0  # to be dropped: see recorded.py
 _QUERY_SECONDS = 60.0  # one takes hundredths of a second; while the code fails, it would wait for it to be fixed
 T = TypeVar("T")
 
