@@ -15,7 +15,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -47,7 +46,7 @@ class Demo:
     """A demo, and the processes that its computers run."""
 
     ws: Workshop
-    module: ModuleType
+    module: Any
     processes: dict[str, list[SpawnedWorker]] = field(default_factory=dict)
 
     @property

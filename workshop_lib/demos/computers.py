@@ -6,27 +6,28 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
-from types import ModuleType
+from typing import cast
 
 from temporalio.worker import Worker
 
 from workshop_lib.cells.imports import without_collector
 from workshop_lib.demos import NAMES as NAMES
 from workshop_lib.demos import local
+from workshop_lib.demos.demo import Demo
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workers.spawned import HttpService, SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 
-def demo(number: int) -> ModuleType:
+def demo(number: int) -> Demo:
     """The module of a demo.
 
     Args:
         number: As in ``NAMES``.
     """
     with without_collector():
-        return import_module(f"workshop_lib.demos.{NAMES[number]}")
+        return cast("Demo", import_module(f"workshop_lib.demos.{NAMES[number]}"))
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Computers:
     servers: dict[str, HttpService] = field(default_factory=dict)
 
 
-async def start(ws: Workshop, demo: ModuleType, *, processes: bool = False) -> Computers:
+async def start(ws: Workshop, demo: Demo, *, processes: bool = False) -> Computers:
     """Start a demo's Workers, in the place of those that polled its task queues before.
 
     Args:
@@ -61,9 +62,8 @@ async def start(ws: Workshop, demo: ModuleType, *, processes: bool = False) -> C
         return Computers(*await asyncio.gather(orchestrator, it, finance))
     threads = ThreadPoolExecutor(20)
     worker = ws.run(Worker, await demo.connect(ws), **demo.WORKER, activity_executor=threads)
-    modules: dict[str, str] = getattr(demo, "SERVERS", {})
-    services = await asyncio.gather(*(ws.serve(name, module) for name, module in modules.items()))
-    servers = dict(zip(modules, services, strict=True))
+    services = await asyncio.gather(*(ws.serve(name, module) for name, module in demo.SERVERS.items()))
+    servers = dict(zip(demo.SERVERS, services, strict=True))
     return Computers(worker, await _beside(ws, "it"), await _beside(ws, "finance"), servers)
 
 

@@ -34,6 +34,8 @@ COMPUTERS = {
     "finance": "workshop_lib.teams.finance.worker",
 }
 """Which module runs on which computer: each has ``worker(ws)``."""
+SERVERS: dict[str, str] = {}
+"""No MCP servers."""
 
 
 @workflow.defn

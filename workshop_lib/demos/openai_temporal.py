@@ -36,6 +36,8 @@ COMPUTERS = {
     "finance": "workshop_lib.teams.finance.worker",
 }
 """Which module runs on which computer: each has ``worker(ws)``."""
+SERVERS: dict[str, str] = {}
+"""No MCP servers."""
 
 
 def operation(operation: Operation[Any, Any], service: type, endpoint: str, limit: timedelta) -> Tool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
 from itertools import pairwise
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -66,7 +65,7 @@ class Demo:
     """A demo whose Workers run beside the tests."""
 
     ws: Workshop
-    module: ModuleType
+    module: Any
     client: Client
     servers: dict[str, HttpService] = field(default_factory=dict)
 

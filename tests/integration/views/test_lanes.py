@@ -17,10 +17,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 import workshop_lib
+from workshop_lib.evidence import log as logs
 from workshop_lib.evidence import messages
 from workshop_lib.evidence.history import history
 from workshop_lib.evidence.log import UnifiedLog, unified_log
-from workshop_lib.governance import log as logs
 from workshop_lib.teams.finance.contract import Finance, StockQuery
 from workshop_lib.workshop import Workshop
 

@@ -1,0 +1,67 @@
+"""What a demo must define.
+
+A demo is one module of this folder, short enough to be read as a whole, with four things to look for: the tools that
+its agent has (functions and classes of its own), the agent (``AGENT``), the Worker that runs it (``WORKER``,
+``connect``, ``worker``), and the computers that it takes (``COMPUTERS``, ``SERVERS``). The modules below satisfy the
+protocol ``Demo`` themselves: mypy checks it in ``tests/unit/demos/test_demo.py``.
+
+To add a demo:
+
+1. Write ``workshop_lib/demos/NAME.py`` with these names, and give it the next number in ``NAMES`` of this package.
+   What every orchestrator has alike (task queue, instructions, local tools) is in ``local``.
+2. Of another team, import only ``workshop_lib.teams.X.contract``: ``lint-imports`` refuses all else.
+3. Add it to the list in ``tests/unit/demos/test_demo.py``. ``tests/integration/demos/test_demos.py`` then talks with it
+   under each failure, and ``python -m workshop_lib demos NUMBER`` in a terminal.
+4. Write its notebook in ``solutions/``, and its exercises in ``workshop_lib/checks/nbNN_NAME.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.server.connections import Connections
+
+
+class Demo(Protocol):
+    """A module that is a demo.
+
+    Attributes:
+        AGENT: The Workflow that talks with a user: a ``Conversation``.
+        WORKER: Arguments of the ``Worker`` that runs it, without its client and executor.
+        COMPUTERS: Which module runs on the computer ``orchestrator``, ``it`` and ``finance``: each defines
+            ``worker(ws)``.
+        SERVERS: Which module serves which HTTP service, by the service's name, where Workers run beside the notebook.
+    """
+
+    @property
+    def AGENT(self) -> type[Any]:  # noqa: D102  # a module's constants, as the class describes them
+        ...
+
+    @property
+    def WORKER(self) -> dict[str, Any]:  # noqa: D102
+        ...
+
+    @property
+    def COMPUTERS(self) -> dict[str, str]:  # noqa: D102
+        ...
+
+    @property
+    def SERVERS(self) -> dict[str, str]:  # noqa: D102
+        ...
+
+    async def connect(self, ws: Connections) -> Client:
+        """The orchestrator's client, with the plugins and the data converter that the agent needs.
+
+        Args:
+            ws: How to reach the service.
+        """
+
+    async def worker(self, ws: Connections) -> Worker:
+        """The orchestrator's Worker, not yet running.
+
+        Args:
+            ws: How to reach the service.
+        """
