@@ -50,7 +50,7 @@ def tools(chat: Chat) -> list[loop.Tool]:
         operation_tool(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
         operation_tool(IT.jira_metrics, IT, IT_ENDPOINT, limit),
         operation_tool(IT.get_ip, IT, IT_ENDPOINT, limit),
-        *(loop.activity_tool(each, **local.limits(limit)) for each in local.TOOLS),
+        *(loop.activity_tool(each, **takeover.limits(limit)) for each in local.TOOLS),
     ]
 
 

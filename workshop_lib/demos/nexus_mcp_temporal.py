@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
+    from workshop_lib.workers import takeover
     from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
@@ -66,7 +67,7 @@ class NexusMcpAgent(AgentConversation):
 
     def agent(self) -> Agent[None]:
         """See base class."""
-        limits = local.limits(timedelta(seconds=self.chat.tool_seconds))
+        limits = takeover.limits(timedelta(seconds=self.chat.tool_seconds))
         own = [activity_as_tool(each, **limits) for each in local.TOOLS]
         return Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
 

@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.evidence.failures import cancelled
     from workshop_lib.evidence.state import service_address
     from workshop_lib.server.connections import Connections
+    from workshop_lib.workers import takeover
     from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
@@ -83,7 +84,7 @@ def servers(chat: Chat) -> list[MCPServer]:
         chat: Says how long one use of a tool may take.
     """
     options: dict[str, Any] = {
-        "activity_config": local.limits(timedelta(seconds=chat.tool_seconds)),
+        "activity_config": takeover.limits(timedelta(seconds=chat.tool_seconds)),
         "factory_argument": chat.tool_seconds,
         "tool_meta_resolver": key,
         "use_structured_content": True,
@@ -158,7 +159,7 @@ class McpAgent(McpConversation):
             "assistant",
             instructions=local.INSTRUCTIONS,
             tools=[
-                activity_as_tool(each, **local.limits(timedelta(seconds=self.chat.tool_seconds)))
+                activity_as_tool(each, **takeover.limits(timedelta(seconds=self.chat.tool_seconds)))
                 for each in local.TOOLS
             ],
             mcp_servers=servers(self.chat),

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
+    from workshop_lib.workers import takeover
     from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
@@ -67,7 +68,7 @@ def tools(chat: Chat) -> list[Tool]:
         operation(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
         operation(IT.jira_metrics, IT, IT_ENDPOINT, limit),
         operation(IT.get_ip, IT, IT_ENDPOINT, limit),
-        *(activity_as_tool(each, **local.limits(limit)) for each in local.TOOLS),
+        *(activity_as_tool(each, **takeover.limits(limit)) for each in local.TOOLS),
     ]
 
 

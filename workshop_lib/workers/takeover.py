@@ -37,6 +37,20 @@ QUICK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_
 """The retry policy of a step that a person waits for: soon again, then once a second."""
 
 
+def limits(limit: timedelta) -> dict[str, Any]:
+    """Options of ``workflow.execute_activity`` for one use of a tool.
+
+    Args:
+        limit: How long it may take, including retries.
+    """
+    return {
+        "start_to_close_timeout": limit,
+        "schedule_to_close_timeout": limit,
+        "heartbeat_timeout": timedelta(seconds=2),
+        "retry_policy": QUICK_RETRY,
+    }
+
+
 class Heartbeats(Interceptor):
     """Lets a Worker heartbeat for each activity that has a heartbeat timeout, while it runs.
 

@@ -9,6 +9,7 @@ import nexusrpc
 from pydantic import ConfigDict, Field
 
 ENDPOINT = "finance"
+Ticker = Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class StockQuery:
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    ticker: Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")]
+    ticker: Ticker
 
 
 @dataclass(frozen=True)

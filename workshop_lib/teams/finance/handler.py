@@ -33,8 +33,17 @@ class FinanceHandler:
     @sync_operation
     async def calculate_roi(self, ctx: StartOperationContext, query: RoiQuery) -> Roi:
         """Answer at once: it is arithmetic, with nothing that a workflow would have to protect."""
-        gain = query.returned - query.invested
-        return Roi(round(100 * gain / query.invested, 2), round(gain, 2))
+        return roi(query)
+
+
+def roi(query: RoiQuery) -> Roi:
+    """The return on an investment.
+
+    Args:
+        query: What was invested, and what came back.
+    """
+    gain = query.returned - query.invested
+    return Roi(round(100 * gain / query.invested, 2), round(gain, 2))
 
 
 @service_handler(service=Exchange)

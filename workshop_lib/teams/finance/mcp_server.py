@@ -16,7 +16,8 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 from temporalio.client import Client
 
-from workshop_lib.teams.finance.contract import Roi, StockPrice, StockQuery
+from workshop_lib.teams.finance.contract import Roi, RoiQuery, StockPrice, StockQuery, Ticker
+from workshop_lib.teams.finance.handler import roi
 from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE
 from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.teams.mcp_serving import TeamServer, application, connected, told
@@ -28,7 +29,7 @@ server = TeamServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING
 
 @server.tool()
 async def stock_price(
-    ticker: Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")],
+    ticker: Ticker,
     ctx: Context[Client],
 ) -> StockPrice:
     """The price of a stock right now, in dollars."""
@@ -46,8 +47,7 @@ async def calculate_roi(
     returned: Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")],
 ) -> Roi:
     """The return on an investment (ROI), in percent."""
-    gain = returned - invested
-    return Roi(round(100 * gain / invested, 2), round(gain, 2))
+    return roi(RoiQuery(invested, returned))
 
 
 app = application(server)

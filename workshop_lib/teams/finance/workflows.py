@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.finance import activities
     from workshop_lib.teams.finance.contract import StockPrice, StockQuery
+    from workshop_lib.workers.takeover import QUICK_RETRY
 
 FEE = 0.005  # what callers pay on top of the exchange's price, as a share of it
-_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 
 
 @workflow.defn
@@ -35,6 +34,6 @@ class PriceStock:
             start_to_close_timeout=timedelta(seconds=30),
             schedule_to_close_timeout=timedelta(minutes=1),
             heartbeat_timeout=timedelta(seconds=2),
-            retry_policy=_RETRY,
+            retry_policy=QUICK_RETRY,
         )
         return StockPrice(query.ticker.upper(), round(price * (1 + FEE), 2))

@@ -7,17 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it import activities
     from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
+    from workshop_lib.workers.takeover import QUICK_RETRY
 
 _LIMITS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "schedule_to_close_timeout": timedelta(minutes=1),
     "heartbeat_timeout": timedelta(seconds=2),
-    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1)),
+    "retry_policy": QUICK_RETRY,
 }
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict
@@ -18,8 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
     from workshop_lib.agents.model.calls import ask_model
     from workshop_lib.teams.support import activities
-
-_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+    from workshop_lib.workers import takeover
 
 
 def tool(function: Callable[..., Any], chat: Chat) -> loop.Tool:
@@ -29,14 +27,7 @@ def tool(function: Callable[..., Any], chat: Chat) -> loop.Tool:
         function: The activity.
         chat: Says how long a tool may take.
     """
-    limit = timedelta(seconds=chat.tool_seconds)
-    return loop.activity_tool(
-        function,
-        start_to_close_timeout=limit,
-        schedule_to_close_timeout=limit,
-        heartbeat_timeout=timedelta(seconds=2),
-        retry_policy=_RETRY,
-    )
+    return loop.activity_tool(function, **takeover.limits(timedelta(seconds=chat.tool_seconds)))
 
 
 DISPATCHER = (
