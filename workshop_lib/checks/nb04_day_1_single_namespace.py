@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.recorded import stays, wrong_code
@@ -249,6 +250,22 @@ def _waited(told: History) -> bool:
     return closed is not None and closed <= last.scheduled
 
 
+async def _held_up(talk: Talk) -> bool:
+    """Whether the agent waited for the end of its last child workflow: a task came between, and it did not go on."""
+    running, tasks, held_up = False, 0, False
+    async for event in talk.handle.fetch_history_events():
+        name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+        if name == "CHILD_WORKFLOW_EXECUTION_STARTED":
+            running, tasks = True, 0
+        elif name.startswith("CHILD_WORKFLOW_EXECUTION_"):
+            running = False
+        elif name == "WORKFLOW_TASK_COMPLETED":
+            tasks += running
+        elif event.activity_task_scheduled_event_attributes.activity_type.name == "call_model":
+            held_up = tasks > 0 and not running
+    return held_up
+
+
 async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
     """One customer asks for two projects, another one for one of them, and an activity fails once."""
     questions = _QUESTION.format("SHOP and of PAY"), _QUESTION.format("SHOP")
@@ -334,7 +351,7 @@ async def _ordered(talk: Talk, project: str, orders: int) -> None:
     if len(children) < orders:
         what = f"A report was ordered, and no child workflow was started. The customer was told {reply!r}."
         raise Wrong(what, f"Start it before you return, with `await`: {_START}.")
-    if _waited(told):
+    if await _held_up(talk):
         took = spoken(children[-1].duration or timedelta(0))
         advice = f"`execute_child_workflow` waits for the end, as does `await` of a handle. Only start it: {_START}."
         raise Wrong(f"The customer had to wait for the report, {took}.", advice)
@@ -358,6 +375,8 @@ async def _left(talk: Talk, orders: int) -> list[str]:
             break
         if failed := [task for report in reports if not report.closed for task in report.failed_tasks]:
             raise wrong_code(failed[-1])
+        if told.closed and len(reports) < orders and all(report.closed for report in reports):
+            raise Wrong("The customer left, and a report was lost with the conversation.", f"Start it: {_START}.")
         for what, each in (("conversation", told), *(("report", report) for report in reports)):
             if stays(each):
                 raise Wrong(f"The customer left, and the {what} does not end.", f"Only start the report: {_START}.")

@@ -55,6 +55,8 @@ async def until(
             return
         if not update or any(step.kind == "update" and not step.closed for step in seen.steps):
             look(seen, stuck, attempts=attempts)
+        else:
+            _look_at_tasks([seen], attempts)
         await _look_for_workers(handle, seen)
 
 
@@ -70,11 +72,7 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         Wrong: It never will.
     """
     still_open = [run for run in _all(told) if not run.closed]
-    for run in still_open:
-        deadlocks = [failure for failure in run.failed_tasks if _DEADLOCK in failure]
-        others = [failure for failure in run.failed_tasks if _DEADLOCK not in failure]
-        if failed := others or deadlocks[attempts - 1 :]:
-            raise wrong_code(failed[-1])
+    _look_at_tasks(still_open, attempts)
     steps = [step for run in still_open for step in run.steps if not step.closed]
     for step in steps:
         if step.failure and step.attempts - (step.status == "running") >= attempts:
@@ -83,6 +81,14 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
     if stays(told):
         timers = [step.title for step in steps if step.kind == "timer"]
         raise Wrong(f"Your workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
+
+
+def _look_at_tasks(still_open: list[History], attempts: int) -> None:
+    for run in still_open:
+        deadlocks = [failure for failure in run.failed_tasks if _DEADLOCK in failure]
+        others = [failure for failure in run.failed_tasks if _DEADLOCK not in failure]
+        if failed := others or deadlocks[attempts - 1 :]:
+            raise wrong_code(failed[-1])
 
 
 def stays(told: History) -> bool:
