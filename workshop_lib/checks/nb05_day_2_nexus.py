@@ -117,13 +117,15 @@ async def _found(there: Handled, host: str) -> None:
 
 async def _unknown(there: Handled) -> None:
     called = await there.call({"host": "web-9"})
+    tries = there.watch.policies
     _no_error(there.watch)
     if not called.failure:
         raise Wrong(
             f"There is no host web-9, and a call for it got {called.result!r}.",
             "Let `FindHost` fail. Its failure says why, and Nexus takes it to the caller.",
         )
-    if not called.why.startswith("UnknownHost"):
+    final = [each.maximum_attempts == 1 or "UnknownHost" in (each.non_retryable_error_types or ()) for each in tries]
+    if not called.why.startswith("UnknownHost") or not all(final):
         raise Wrong(
             f"There is no host web-9, and the caller was told: {called.why}",
             f"Start `FindHost` without a retry policy, and let its failure pass: {_START}.",

@@ -23,6 +23,7 @@ from nexusrpc import (
 )
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
@@ -49,12 +50,14 @@ class Watch(tc.Interceptor, tw.Interceptor):
         errors: What it raised.
         lose: Whether the next answer does not reach the caller.
         repeated: Set when the handler is called again for that.
+        policies: The retry policies of the workflows that it started, where they have one.
     """
 
     def __init__(self) -> None:
         self.lose, self.repeated = False, threading.Event()
         self._lost = ""
         self.started: list[tuple[str, str]] = []
+        self.policies: list[RetryPolicy] = []
         self.answers: list[Started] = []
         self.errors: list[Exception] = []
 
@@ -93,6 +96,7 @@ class _Starting(tc.OutboundInterceptor):
 
     async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
         self._watch.started.append((_REQUEST.get(), input.id))
+        self._watch.policies += [input.retry_policy] if input.retry_policy else []
         return await super().start_workflow(input)
 
 

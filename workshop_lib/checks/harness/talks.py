@@ -12,11 +12,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.service import RPCError
 
 from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import until
+from workshop_lib.checks.harness.recorded import until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
@@ -89,6 +90,10 @@ class Talk:
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
+        except RPCError as error:  # the server's answer where a workflow task fails
+            if failed := (await history(self.handle)).failed_tasks:
+                raise wrong_code(failed[-1]) from error
+            raise
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
