@@ -52,7 +52,7 @@ class Demo:
     @property
     def over_mcp(self) -> bool:
         """Whether other teams' tools are MCP servers', so that no history leads to a team's."""
-        return hasattr(self.module, "SERVERS")
+        return bool(self.module.SERVERS)
 
     @property
     def model_call(self) -> str:
