@@ -27,9 +27,11 @@ from workshop_lib.agents.model.calls import call_model
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.calling import OldClerk
 from workshop_lib.checks.harness.handled import Called, Handled, Watch, behind, handled, operation_of, passing
-from workshop_lib.checks.harness.talks import Talk, talks, together
+from workshop_lib.checks.harness.talks import Talk, advised, talks, together
 from workshop_lib.checks.harness.trial import activity_name, end, worker
-from workshop_lib.evidence.history import History, history, spoken
+from workshop_lib.checks.harness.turns import Turn, limit_of, once, turn
+from workshop_lib.evidence.history import History, Step, history, spoken
+from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.it.activities import look_up_host
 from workshop_lib.teams.it.contract import ENDPOINT, HostAddress, HostQuery
@@ -42,7 +44,7 @@ from workshop_lib.workshop import Workshop
 # 5.1
 
 _ENDPOINT = "check-hosts"
-_REPEAT_SECONDS = 60.0  # Nexus calls again after one; the rest is for slow machines
+_REPEAT_SECONDS = 60.0  # a guard: Nexus calls again after one
 
 _START = '`return await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")`'
 _RUN = f"`@nexus.workflow_run_operation`, and {_START}"
@@ -100,7 +102,8 @@ def _right_types(operation: OperationDefinition[Any, Any]) -> None:
 
 async def _found(there: Handled, host: str) -> None:
     """Ask for a host, and look at what answers, and how."""
-    called = await there.call({"host": host}, _REPEAT_SECONDS)
+    with advised({"fails each time": f"Hand the query on as it is: {_START}."}):
+        called = await there.call({"host": host})
     _no_error(there.watch)
     if any(isinstance(answer, StartOperationResultSync) for answer in there.watch.answers):
         raise Wrong(
@@ -146,9 +149,6 @@ def _going_on(told: History) -> None:
                 f"Your handler started FindHost on the task queue {each.task_queue}, where nobody waits for it.",
                 "Leave `task_queue` out. The workflow runs on the handler's own then.",
             )
-        if each.failed_tasks and not each.closed:
-            what = f"The workflow that your handler started fails each time: {each.failed_tasks[-1]}"
-            raise Wrong(what, f"Hand the query on as it is: {_START}.")
 
 
 def _no_error(watch: Watch) -> None:
@@ -203,10 +203,9 @@ def _once(watch: Watch) -> None:
 
 _ASK = "`return await it.execute_operation(IT.get_ip, query, schedule_to_close_timeout=timedelta(seconds=10))`"
 _CLIENT = "`it = workflow.create_nexus_client(service=IT, endpoint=ENDPOINT)`"
-_PATIENCE = (
-    5.0,
-    10.0,
-)  # seconds: what the exercise asks for, and what is too little for a lookup that has to be repeated
+_PATIENCE = (5.0, 10.0)  # seconds: too little for a lookup that has to be repeated, and what the exercise asks for
+_PAUSE = 0.1  # seconds between two looks
+_TRIES = 5
 
 
 @exercise(
@@ -223,8 +222,9 @@ async def asked(ws: Workshop, answer: Any) -> str:
     async with _team_it(ws) as client, talks(ws, answer, look_up_host, workflows=[FindHost]) as begin:
         talk = await begin()
         await _said(talk, "What is the IP address of web-9?")
-        _through_nexus(await history(talk.handle))
-        await _patient(talk)
+        if not any(step.kind == "nexus operation" for step in (await history(talk.handle)).steps):
+            what = "Your tool gave an answer, and IT was not asked."
+            raise Wrong(what, f"Call the operation: {_CLIENT}, and {_ASK}.")
         unknown = (await talk.lines("result"))[-1].text
         _not_made_up(unknown, "There is no host web-9")
         with ws.fault("look_up_host.fails"):
@@ -277,85 +277,85 @@ _CALLS = (
 )
 
 
+class _Unfair(Wrong):
+    """With advice for just this mistake."""
+
+
 async def _said(talk: Talk, text: str) -> str:
     """Send a message and wait for the reply; a mistake in the tool's code gets its own advice."""
-    saying = asyncio.ensure_future(talk.say(text))
     try:
-        await asyncio.wait([saying], timeout=1.5)
-        if not saying.done():
-            _not_by_itself(await history(talk.handle))
-        return await saying
+        made = await turn(talk, text, _fair)
+    except _Unfair:
+        raise
     except Wrong as wrong:
         for part, better in _CALLS:
             if part in wrong.saw:
                 raise Wrong(wrong.saw, better) from wrong
-        _not_by_itself(await history(talk.handle))
         raise Wrong(wrong.saw, f"Call the operation, and let its error pass: {_ASK}.") from wrong
-    finally:
-        saying.cancel()
+    return made.reply
 
 
-def _not_by_itself(told: History) -> None:
-    """Look for what is IT's to run.
+def _fair(seen: Turn) -> None:
+    """Look at what the agent asks for, while it does.
 
     Raises:
-        Wrong: The agent ran it.
+        Wrong: It runs what is IT's, or gives the operation another limit than it should.
     """
+    _not_by_itself(seen.steps)
+    for call in seen.calls:
+        limit, (least, most) = limit_of(call), _PATIENCE
+        if limit > timedelta(days=1):  # what the conversation itself may take
+            raise _Unfair(
+                f"You gave the operation no limit. If nobody at IT answers, it waits for {spoken(limit)}.",
+                "Limit the operation, retries included: `schedule_to_close_timeout=timedelta(seconds=10)`.",
+            )
+        if not least <= limit.total_seconds() <= most:
+            raise _Unfair(
+                f"The operation may take {spoken(limit)}, including retries.",
+                "The exercise asks for ten seconds: `schedule_to_close_timeout=timedelta(seconds=10)`.",
+            )
+
+
+def _not_by_itself(steps: list[Step]) -> None:
     for kind, name in (("child workflow", "FindHost"), ("activity", "look_up_host")):
-        if any(step.kind == kind and step.name == name for step in told.steps):
+        if any(step.kind == kind and step.name == name for step in steps):
             what = f"Your agent ran IT's {name} itself, as {'an' if kind == 'activity' else 'a'} {kind}."
-            raise Wrong(what, f"Your team does not have IT's code. It has IT's contract: {_CLIENT}, and {_ASK}.")
-
-
-def _through_nexus(told: History) -> None:
-    """Look for the Nexus operation.
-
-    Raises:
-        Wrong: There is none.
-    """
-    _not_by_itself(told)
-    if not any(step.kind == "nexus operation" for step in told.steps):
-        raise Wrong("Your tool gave an answer, and IT was not asked.", f"Call the operation: {_CLIENT}, and {_ASK}.")
-
-
-async def _patient(talk: Talk) -> None:
-    """Look how long the agent would wait for an operation that nobody answers."""
-    async for event in talk.handle.fetch_history_events():
-        if event.HasField("nexus_operation_scheduled_event_attributes"):
-            limit = event.nexus_operation_scheduled_event_attributes.schedule_to_close_timeout.ToTimedelta()
-            if limit > timedelta(days=1):  # what the conversation itself may take
-                raise Wrong(
-                    f"You gave the operation no limit. If nobody at IT answers, it waits for {spoken(limit)}.",
-                    "Give the operation its time, all attempts included: "
-                    "`schedule_to_close_timeout=timedelta(seconds=10)`.",
-                )
-            least, most = _PATIENCE
-            if not least <= limit.total_seconds() <= most:
-                raise Wrong(
-                    f"The operation may take {spoken(limit)}, with all attempts.",
-                    "Ten seconds are asked for: `schedule_to_close_timeout=timedelta(seconds=10)`.",
-                )
+            raise _Unfair(what, f"Your team does not have IT's code. It has IT's contract: {_CLIENT}, and {_ASK}.")
 
 
 async def _interrupted(ws: Workshop, it: Client, talk: Talk) -> None:
-    """Ask for a host, and end IT's workflow while it looks."""
-    question = "What is the IP address of mail?"
-    with ws.fault("look_up_host.is_slow", seconds=20):
-        sent = talk.send(question)
-        while not (open := [each for each in await _looking(talk) if not each.closed]) and not sent.done():
-            await asyncio.sleep(0.05)
-        if not open:
+    """Ask for a host, and end IT's workflow while it looks; again if that came too late, on a slow machine."""
+    for _ in range(_TRIES):
+        before = len((await history(talk.handle)).steps)
+        with ws.fault("look_up_host.is_slow", seconds=20):
+            asking = asyncio.ensure_future(once(talk, "What is the IP address of mail?", _fair))
+            try:
+                while not asking.done() and not await _cut_off(it, talk, before):
+                    await asyncio.wait([asking], timeout=_PAUSE)
+                made = await asking
+            except _Unfair:
+                raise
+            except Wrong as wrong:
+                advice = f"Catch nothing: what the operation fails with is for the model. {_ASK}."
+                raise Wrong(wrong.saw, advice) from wrong
+            finally:
+                asking.cancel()
+        if not made.calls:
             what = "After an error, mail was asked for, and IT was not."
             raise Wrong(what, f"Ask IT for each host, whatever happened before: {_ASK}.")
-        await end(it.get_workflow_handle(open[0].workflow_id))
-        try:
-            await talk.reply(sent, question)
-        except Wrong as wrong:
-            raise Wrong(wrong.saw, f"Catch nothing: what the operation fails with is for the model. {_ASK}.") from wrong
+        if not made.late and made.calls[-1].status == "failed":
+            return
+    what = "IT's workflow could not be ended while it was at work: this machine is too slow just now."
+    raise WorkshopError(what, then="Stop what else runs on it, and check again.")
 
 
-async def _looking(talk: Talk) -> list[History]:
-    return behind(await history(talk.handle, follow=True))
+async def _cut_off(it: Client, talk: Talk, before: int) -> bool:
+    """End the workflows at IT that the latest message led to. Whether there were any."""
+    steps = (await history(talk.handle, follow=True)).steps[before:]
+    at_work = [run for step in steps for run in step.calls if not run.closed]
+    for run in at_work:
+        await end(it.get_workflow_handle(run.workflow_id))
+    return bool(at_work)
 
 
 def _not_made_up(text: str, what: str) -> None:
@@ -540,10 +540,9 @@ async def _begun_before(ws: Workshop, queue: str) -> Talk:
     async with worker(ws, queue, **settings, max_cached_workflows=0) as client:
         handle = await client.start_workflow(
             OldClerk.run,
-            Chat(model="offline", model_seconds=5),
+            Chat(model="offline", model_seconds=60),
             id=ws.id("check-chat"),
             task_queue=queue,
-            task_timeout=timedelta(seconds=2),
             execution_timeout=timedelta(days=9),
         )
         try:
@@ -580,19 +579,17 @@ async def _noting(ws: Workshop, old: Talk, new: Talk, name: str) -> tuple[str, l
         advice = "`note_question` takes a text" if "Expected value" in wrong.saw else "Ask for the activity"
         raise Wrong(wrong.saw, f"{advice}: {_NOTE}.") from wrong
     marks = await _marks(new)
-    _each_once(ws, texts, await history(new.handle), name, (stuck, marks))
+    _each_once(ws, texts, await _order(new, name), (stuck, marks))
     return stuck, marks
 
 
-def _each_once(ws: Workshop, texts: list[str], told: History, name: str, way: tuple[str, list[str]]) -> None:
-    models = [step for step in told.steps if step.name == activity_name(call_model)]
-    by_activity = any(step.name == name for step in told.steps) or any("local_activity" in mark for mark in way[1])
+def _each_once(ws: Workshop, texts: list[str], order: list[str], way: tuple[str, list[str]]) -> None:
     if [ws.ledger.count("question", text=text) for text in texts] == [2, 0]:
         what = "Of two questions in a new conversation, the first is noted twice, and the second not at all."
         raise Wrong(what, f"The newest message is the last: {_NOTE}.")
-    for text, model in zip(texts, models, strict=False):
+    for number, text in enumerate(texts):
         entries = ws.ledger.entries("question", text=text)
-        if entries and not by_activity:
+        if entries and "noted" not in order:
             raise Wrong(
                 f"The question is noted {len(entries)} times: each replay of the workflow notes it again.",
                 f"A side effect belongs into an activity: {_NOTE}.",
@@ -603,7 +600,7 @@ def _each_once(ws: Workshop, texts: list[str], told: History, name: str, way: tu
             raise Wrong(
                 f"{text!r} is noted {len(entries)} times.", f"Ask for the activity once for each question: {_NOTE}."
             )
-        if entries[0].at > model.scheduled.timestamp():
+        if order[2 * number : 2 * number + 1] != ["noted"]:
             raise Wrong("The model was asked first, and the question noted afterwards.", "Put it before `loop.answer`.")
 
 
@@ -620,6 +617,22 @@ def _not_noted(first: bool, stuck: str, marks: list[str]) -> Wrong:
         )
     advice = f"`patched` does nothing by itself: {_PATCHED}, and indented below it, with `await`: {_NOTE}."
     return Wrong(f"{what} Your code asks `patched`, and then for nothing.", advice)
+
+
+async def _order(talk: Talk, name: str) -> list[str]:
+    """What the new code did, in the order of the history: ``noted`` a question, or ``asked`` the model."""
+    found, begun = [], set()
+    async for event in talk.handle.fetch_history_events():
+        scheduled = event.activity_task_scheduled_event_attributes
+        completed = event.activity_task_completed_event_attributes.scheduled_event_id
+        marker = event.marker_recorded_event_attributes.marker_name
+        if scheduled.activity_type.name == activity_name(call_model):
+            found.append("asked")
+        elif scheduled.activity_type.name == name:
+            begun.add(event.event_id)
+        elif completed in begun or "local_activity" in marker:
+            found.append("noted")
+    return found
 
 
 async def _marks(talk: Talk) -> list[str]:

@@ -6,9 +6,11 @@ import asyncio
 import inspect
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import temporalio.client as tc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nexusrpc import HandlerError, HandlerErrorType
 from temporalio.client import Client, WorkflowHandle
@@ -17,12 +19,13 @@ from temporalio.worker import Interceptor, Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
 from workshop_lib.checks.harness import vault
-from workshop_lib.checks.harness.chain import Link, Passing, RelayHandler, Talking
+from workshop_lib.checks.harness.chain import Hop, Passing, RelayHandler, Talking
 from workshop_lib.checks.harness.handled import passing
 from workshop_lib.checks.harness.trial import NAMESPACE, end
 from workshop_lib.checks.harness.vault import Attempt, Guarded
 from workshop_lib.evidence.failures import advice, describe
 from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, sign
 from workshop_lib.workshop import Workshop
@@ -54,11 +57,6 @@ def _interceptor(answer: Any, name: str, *given: Any) -> Interceptor:
         raise Wrong(f"{call} cannot be made: {error}", "Keep its `__init__` as it was.") from error
 
 
-def _decided(attempt: Attempt, what: str) -> None:
-    if not attempt.decided:
-        raise Wrong(f"{what}, and your code had not decided after {vault.SECONDS:.0f} s.", "What does it wait for?")
-
-
 def _passes(attempt: Attempt, what: str, cure: str = "Fix that line.") -> None:
     """An honest call has to get its answer.
 
@@ -70,7 +68,6 @@ def _passes(attempt: Attempt, what: str, cure: str = "Fix that line.") -> None:
     Raises:
         Wrong: It does not.
     """
-    _decided(attempt, what)
     if inspect.iscoroutine(attempt.returned):
         raise Wrong(f"{what} got no answer: a coroutine came back.", f"Is an `await` missing? {_PASS}")
     if isinstance(attempt.raised, HandlerError):
@@ -100,7 +97,6 @@ def _refused(attempt: Attempt, what: str, types: Mapping[HandlerErrorType, str],
     Raises:
         Wrong: It got in, or is refused in another way.
     """
-    _decided(attempt, what)
     if attempt.ran and attempt.raised is None:
         raise Wrong(f"{what}, and got in.", advice or f"Compare the caller with `RULES`, and refuse: {_REFUSE}")
     if attempt.ran:
@@ -272,7 +268,8 @@ async def _attacks(
     _refused(await there.post("stock_price", "e", stolen), what, _EITHER, _SPEND)
 
 
-_SECONDS = 60.0  # for an answer, which takes a tenth of one; a function that goes in circles has no end
+_SECONDS = 120.0  # a guard: an answer takes a tenth of one
+_READINGS = 50  # of one history: who follows the links reads each once or twice
 _TEXT = '`f"{namespace}/{workflow_id}"`'
 _UP = "Follow `links` until a workflow has none: `links = (await history(handle)).links`."
 
@@ -289,15 +286,15 @@ async def who_began(ws: Workshop, answer: Any) -> str:
     """The right one is named for a short chain, a long one, one that begins where it ends, and a conversation."""
     _takes_a_handle(answer)
     far = await Client.connect(**await ws.connection("sales"))
-    near = await Client.connect(**await ws.connection(NAMESPACE))
+    near = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[_Readings()]))
     here, there = "check-relay", "check-relay-far"
     work: dict[str, Any] = {"workflows": [Passing, Talking], "nexus_service_handlers": [RelayHandler()]}
     running = []
     for client, queue, namespace in ((near, here, NAMESPACE), (far, there, "sales")):
         await ws.endpoint(queue, namespace=namespace, task_queue=queue)
         running.append(ws.run(Worker, client, task_queue=queue, **work))
-    down, up, child = Link("operation", ws.namespace(here)), Link("operation", ws.namespace(there)), Link("child")
-    chains: list[tuple[str, Client, str, list[Link]]] = [
+    down, up, child = Hop("operation", ws.namespace(here)), Hop("operation", ws.namespace(there)), Hop("child")
+    chains: list[tuple[str, Client, str, list[Hop]]] = [
         ("a call from sales", far, there, [down]),
         ("a call from sales, made by a child workflow", far, there, [child, down]),
         ("a call from here to sales and back", near, here, [up, child, down]),
@@ -319,6 +316,27 @@ async def who_began(ws: Workshop, answer: Any) -> str:
     return "You named the first of four chains: two workflows long, three, four in two namespaces, and a conversation."
 
 
+class _Readings(tc.Interceptor):
+    """Ends a function that reads the same history again and again."""
+
+    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
+        """See base class."""
+        return _CountedReadings(next)
+
+
+class _CountedReadings(tc.OutboundInterceptor):
+    def __init__(self, next: tc.OutboundInterceptor) -> None:
+        super().__init__(next)
+        self._times: Counter[str] = Counter()
+
+    async def describe_workflow(self, input: tc.DescribeWorkflowInput) -> tc.WorkflowExecutionDescription:
+        self._times[input.id] += 1
+        if self._times[input.id] > _READINGS:
+            what = f"`who_called` read the history of {input.id} {_READINGS} times."
+            raise Wrong(what, "Stop where `links` is empty.")
+        return await super().describe_workflow(input)
+
+
 def _takes_a_handle(answer: Any) -> None:
     """Look at the function before it is called.
 
@@ -336,15 +354,7 @@ def _takes_a_handle(answer: Any) -> None:
 
 
 async def _asked(answer: Any, last: WorkflowHandle[Any, Any], what: str, first: History) -> None:
-    try:
-        async with asyncio.timeout(_SECONDS):
-            told = await answer(last)
-    except TimeoutError as error:
-        raise Wrong(
-            f"After {_SECONDS:.0f} s there was no answer for {what}.", "Stop where `links` is empty."
-        ) from error
-    except Exception as error:
-        raise _failed(error, what) from error
+    told = await _answered(answer, last, what)
     right = f"{first.namespace}/{first.workflow_id}"
     if told == right:
         return
@@ -362,6 +372,18 @@ async def _asked(answer: Any, last: WorkflowHandle[Any, Any], what: str, first: 
     if told.endswith(last.id):
         raise Wrong(saw, f"That is the workflow that you were given. {_UP}")
     raise Wrong(saw, f"That one is not the first. {_UP}")
+
+
+async def _answered(answer: Any, last: WorkflowHandle[Any, Any], what: str) -> Any:
+    try:
+        return await asyncio.wait_for(answer(last), _SECONDS)
+    except Wrong:
+        raise
+    except TimeoutError as error:
+        then = "Does it stop where `links` is empty? If it does, check again."
+        raise WorkshopError(f"`who_called` had no answer for {what} after {_SECONDS:.0f} s.", then=then) from error
+    except Exception as error:
+        raise _failed(error, what) from error
 
 
 def _failed(error: Exception, what: str) -> Exception:

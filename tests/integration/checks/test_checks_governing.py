@@ -55,7 +55,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "names nobody": (door(answers.no_rule_no_name), "lacks: sales, list_customers"),
         "no rule is for one": (door(answers.no_rule_is_its_own), "Marketing called list_customers, which has no rule"),
         "clients only": (door(answers.only_clients), "Sales called stock_price from a workflow"),
-        "waits": (door(answers.waits), "had not decided after"),
+        "waits": (door(answers.waits), "your code has not decided"),
         "BAD_REQUEST": (door(answers.bad_request), "the error has the type BAD_REQUEST"),
         "a failed operation": (door(answers.failed_operation), "A refusal is a HandlerError"),
         "takes a verifier": (signed_door(answers.verified), "Keep its `__init__` as it was"),

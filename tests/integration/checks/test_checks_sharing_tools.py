@@ -138,7 +138,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "only patched": (answers.OnlyPatched, "`patched` does nothing by itself"),
         "twice": (answers.NotesTwice, "noted 2 times"),
         "the message": (answers.NotesTheMessage, "`note_question` takes a text"),
-        "no limit": (answers.NoLimitAtAll, "asked for without a limit"),
+        "no limit": (answers.NoLimitAtAll, "Activity must have start_to_close_timeout"),
         "unchanged": (answers.Unchanged, "the question is not noted"),
         "another type": (answers.OtherType, "Open conversations are of the type Clerk"),
         "no agent": (answers.priced, "Hand in the class `Clerk`"),

@@ -11,7 +11,7 @@ from temporalio import nexus, workflow
 
 
 @dataclass(frozen=True)
-class Link:
+class Hop:
     """How one workflow of a chain calls the next.
 
     Attributes:
@@ -27,7 +27,7 @@ class Link:
 class Relay:
     """Goes on with a chain in the handler's namespace."""
 
-    pass_on: nexusrpc.Operation[list[Link], str]
+    pass_on: nexusrpc.Operation[list[Hop], str]
 
 
 @workflow.defn
@@ -35,7 +35,7 @@ class Passing:
     """One workflow of a chain."""
 
     @workflow.run
-    async def run(self, plan: list[Link]) -> str:
+    async def run(self, plan: list[Hop]) -> str:
         """Call the next.
 
         Args:
@@ -64,20 +64,20 @@ class Talking:
         await workflow.wait_condition(lambda: self._answered == questions and workflow.all_handlers_finished())
 
     @workflow.update
-    async def ask(self, plan: list[Link]) -> str:
+    async def ask(self, plan: list[Hop]) -> str:
         """Call the next, as ``Passing`` does."""
         last = await _go_on(plan)
         self._answered += 1
         return last
 
 
-async def _go_on(plan: list[Link]) -> str:
+async def _go_on(plan: list[Hop]) -> str:
     if not plan:
         return workflow.info().workflow_id
     if plan[0].kind == "child":
         return await workflow.execute_child_workflow(Passing.run, plan[1:])
     relay = workflow.create_nexus_client(service=Relay, endpoint=plan[0].endpoint)
-    limit = timedelta(seconds=10)
+    limit = timedelta(minutes=1)
     return await relay.execute_operation(Relay.pass_on, plan[1:], schedule_to_close_timeout=limit)
 
 
@@ -86,6 +86,6 @@ class RelayHandler:
     """Starts the next workflow."""
 
     @nexus.workflow_run_operation
-    async def pass_on(self, ctx: nexus.WorkflowRunOperationContext, plan: list[Link]) -> nexus.WorkflowHandle[str]:
+    async def pass_on(self, ctx: nexus.WorkflowRunOperationContext, plan: list[Hop]) -> nexus.WorkflowHandle[str]:
         """Start it."""
         return await ctx.start_workflow(Passing.run, plan, id=f"check-relay-{ctx.request_id}")

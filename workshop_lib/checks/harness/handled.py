@@ -32,10 +32,11 @@ from workshop_lib.checks.harness.recorded import look
 from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
-_CALL_SECONDS = 60.0  # one call takes a tenth of a second; the rest is for slow machines
+_CALL_SECONDS = 60.0  # a guard: one call takes a tenth of a second
 
 Started = StartOperationResultSync[Any] | StartOperationResultAsync
 _REQUEST = ContextVar("_REQUEST", default="")  # the one that a handler works at
@@ -168,19 +169,19 @@ class Handled:
         self._ws, self._client, self._names, self.watch, self._look = ws, client, names, watch, look
         self._callers: list[tc.WorkflowHandle[Any, Any]] = []
 
-    async def call(self, given: dict[str, Any], seconds: float = _CALL_SECONDS) -> Called:
+    async def call(self, given: dict[str, Any]) -> Called:
         """Call the operation.
 
         Args:
             given: Its input.
-            seconds: How long it may take.
 
         Raises:
             WorkflowFailureError: It is only that the exercise is not solved yet.
+            WorkshopError: It was not over in time.
         """
         handle = await self._client.start_workflow(
             Calling.run,
-            args=[self._ws.namespace(self._names[0]), *self._names[1:], given, seconds],
+            args=[self._ws.namespace(self._names[0]), *self._names[1:], given, _CALL_SECONDS],
             id=self._ws.id("check-call"),
             task_queue=self._names[0],
         )
@@ -204,12 +205,28 @@ class Handled:
                 raise
         finally:
             ending.cancel()
-        return Called(result, failure, await history(handle, follow=True))
+        told = await history(handle, follow=True)
+        in_time(told)
+        return Called(result, failure, told)
 
     async def end(self) -> None:
         """End what has not ended."""
         left = [self._client.get_workflow_handle(id) for _, id in self.watch.started]
         await asyncio.gather(*(end(handle) for handle in [*self._callers, *left]))
+
+
+def in_time(told: History) -> None:
+    """Look whether a limit of the check ended a call, which says nothing about an answer.
+
+    Args:
+        told: The caller's history.
+
+    Raises:
+        WorkshopError: It did.
+    """
+    if any(step.kind == "nexus operation" and step.status == "timed out" for step in told.steps):
+        what = f"A call of your handler was not over after {_CALL_SECONDS:.0f} s."
+        raise WorkshopError(what, then="Does your code wait for something? If not, stop what else runs, and try again.")
 
 
 def behind(told: History) -> list[History]:

@@ -2,11 +2,11 @@
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
+import asyncio
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -17,16 +17,18 @@ from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
 from temporalio.client import Client, NexusOperationFailureError, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
 
-from workshop_lib.checks.exercise import NOT_SOLVED
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
 from workshop_lib.checks.harness.calling import Calling
-from workshop_lib.checks.harness.handled import Watch
+from workshop_lib.checks.harness.handled import Watch, in_time
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
+from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workshop import Workshop
 
 ENDPOINT = "check-vault"
 EVENT = "temporal.api.common.v1.Link.WorkflowEvent"
-SECONDS = 60.0  # for one call, which takes hundredths of one; the rest is for slow machines
-_HTTP_SECONDS = 60.0
+_SECONDS = 60.0  # a guard: one call takes hundredths of one
+_PAUSE = 0.25  # seconds between two looks
+_ATTEMPTS = 3  # of one call: Nexus calls again after its own limit of 10 s, and no error is tried again here
 
 
 @nexusrpc.service
@@ -46,7 +48,6 @@ class Attempt:
         answer: The operation's; None if there was none.
         raised: What the interceptor raised; None if nothing.
         returned: What the interceptor returned; None if nothing.
-        decided: Whether the interceptor has come to its end.
         ran: Whether the operation itself has run.
         headers: What the caller's history shows of the call's headers.
     """
@@ -54,7 +55,6 @@ class Attempt:
     answer: str | None
     raised: Exception | None
     returned: Any
-    decided: bool
     ran: bool
     headers: Mapping[str, str]
 
@@ -89,18 +89,21 @@ class Guarded:
 
         Raises:
             WorkflowFailureError: It is only that the exercise is not solved yet.
+            Wrong: The interceptor never decides.
+            WorkshopError: It was not over in time.
         """
         before = self._marks()
         running = self._ws.run(Worker, client, task_queue=ENDPOINT, workflows=[Calling])
         try:
             handle = await client.start_workflow(
                 Calling.run,
-                args=[self._ws.namespace(ENDPOINT), Vault.__name__, operation, "ACME", SECONDS],
+                args=[self._ws.namespace(ENDPOINT), Vault.__name__, operation, "ACME", _SECONDS],
                 id=self._ws.id("check-call"),
                 task_queue=ENDPOINT,
             )
             try:
-                answer, _, _ = await ended(handle)
+                answer, _, told = await ended(handle, attempts=_ATTEMPTS)
+                in_time(told)
             finally:
                 await end(handle)
         finally:
@@ -114,15 +117,28 @@ class Guarded:
             client: Of that namespace.
             operation: Its name.
             headers: The caller's own.
+
+        Raises:
+            Wrong: The interceptor never decides.
         """
         vault: Any = client.create_nexus_client(Vault, self._ws.namespace(ENDPOINT))
-        call = self._ws.id("check-call")
         answer = None
         before = self._marks()
-        with contextlib.suppress(NexusOperationFailureError):
-            answer = await vault.execute_operation(
-                operation, "ACME", id=call, headers=headers, schedule_to_close_timeout=timedelta(seconds=SECONDS)
-            )
+        handle = await vault.start_operation(operation, "ACME", id=self._ws.id("check-call"), headers=headers)
+        ending = asyncio.ensure_future(handle.result())
+        try:
+            while not ending.done():
+                await asyncio.wait([ending], timeout=_PAUSE)
+                if not ending.done() and (await handle.describe()).attempt > _ATTEMPTS:
+                    what = f"{operation} was called, and your code has not decided, although Nexus called it again."
+                    raise Wrong(what, "What does it wait for?")
+            answer = ending.result()
+        except NexusOperationFailureError:
+            pass  # the interceptor raised something
+        finally:
+            if not ending.done():
+                ending.cancel()
+                await handle.terminate()
         return self._attempt(answer, before)
 
     async def post(self, operation: str, request_id: str, headers: Mapping[str, str]) -> Attempt:
@@ -132,11 +148,18 @@ class Guarded:
             operation: Its name.
             request_id: Of the request. Nexus tries a request again under the same id.
             headers: As the attacker likes.
+
+        Raises:
+            WorkshopError: There was no response.
         """
         url = f"{self._ws.server.http_url}/nexus/endpoints/{self._endpoint_id}/services/Vault/{operation}"
         before = self._marks()
-        async with httpx.AsyncClient(timeout=_HTTP_SECONDS) as http:
-            told = await http.post(url, json="ACME", headers={"nexus-request-id": request_id, **headers})
+        async with httpx.AsyncClient(timeout=_SECONDS) as http:
+            try:
+                told = await http.post(url, json="ACME", headers={"nexus-request-id": request_id, **headers})
+            except httpx.TimeoutException as error:
+                what = f"A request for {operation} was not answered within {_SECONDS:.0f} s."
+                raise WorkshopError(what, then="Does your code wait for something? If not, check again.") from error
         return self._attempt(told.json() if told.is_success else None, before)
 
     def _marks(self) -> tuple[int, int, int]:
@@ -150,7 +173,7 @@ class Guarded:
             raise RuntimeError(NOT_SOLVED)
         raised, returned = errors[0] if errors else None, answers[0] if answers else None
         ran = len(self.ran) > before[2]
-        return Attempt(answer, raised, returned, bool(errors or answers), ran, headers or {})
+        return Attempt(answer, raised, returned, ran, headers or {})
 
 
 async def _headers(handle: WorkflowHandle[Any, Any]) -> dict[str, str]:
