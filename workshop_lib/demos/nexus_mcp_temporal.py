@@ -27,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.workers import takeover
-    from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.nexus_mcp_temporal",
@@ -82,7 +81,7 @@ WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [NexusMcpAgent],
     "activities": local.TOOLS,
-    **QUICK_TAKEOVER,
+    **takeover.QUICK_TAKEOVER,
 }
 
 

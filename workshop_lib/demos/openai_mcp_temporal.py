@@ -37,7 +37,6 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.evidence.state import service_address
     from workshop_lib.server.connections import Connections
     from workshop_lib.workers import takeover
-    from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.openai_mcp_temporal",
@@ -207,7 +206,7 @@ WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [McpAgent],
     "activities": local.TOOLS,
-    **QUICK_TAKEOVER,
+    **takeover.QUICK_TAKEOVER,
 }
 
 

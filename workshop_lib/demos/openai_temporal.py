@@ -29,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
     from workshop_lib.workers import takeover
-    from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.openai_temporal",
@@ -98,7 +97,7 @@ WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [OpenaiAgent],
     "activities": local.TOOLS,
-    **QUICK_TAKEOVER,
+    **takeover.QUICK_TAKEOVER,
 }
 
 
