@@ -110,7 +110,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Progress:
-    """A line of progress in the place of dots: after each file of tests, and at least every ten seconds.
+    """A line of progress in the place of dots: at most every ten seconds, and at the end.
 
     Args:
         config: Of the run, whose terminal is written to.

@@ -131,10 +131,15 @@ async def _answered(talk: Talk, text: str) -> None:
 async def _refused(talk: Talk, card: str) -> None:
     """Send a card number, and look what becomes of it."""
     text, before = f"Please pay with my card {card}, thank you.", len(await talk.asked())
-    reply = (await once(talk, text)).reply
+    advice = f"A card number has {_FORM} Where there is one, return the output with its tripwire triggered."
+    try:
+        reply = (await once(talk, text)).reply
+    except Wrong as wrong:
+        if len(await talk.asked()) == before:
+            raise
+        raise expected(f"a refusal of {text!r}", f"that the model was asked. {wrong.saw}", advice) from wrong
     if talk.problem != "Refused":
         saw = f"the reply {reply!r} {f'({talk.problem})' if talk.problem else ''}"
-        advice = f"A card number has {_FORM} Where there is one, return the output with its tripwire triggered."
         raise expected(f"a refusal of {text!r}", saw, advice)
     if len(await talk.asked()) > before:
         what = f"{text!r} was refused, and the model had seen it all the same."

@@ -454,3 +454,59 @@ def forgets_the_run(customer: str) -> str:
 
 def activity_key(customer: str) -> str:
     return f"{activity.info().task_queue}-{activity.info().activity_id}"
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "3.1": {"as in the solution": shipping(cost)},
+    "3.2": {"by hand": ByHand, "matching": ByMatching, "library": FromTheLibrary},
+    "3.3": {"asks first": AsksFirst, "by itself": ByItself, "raises": RaisesARefusal},
+    "3.4": {"the library's key": vouchers(library_key), "its own": vouchers(own_key)},
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "3.1": {
+        "no docstring": (shipping(cost, None), "Begin the function with a docstring"),
+        "one price": (shipping(lambda kilograms, country: 5 + 2 * kilograms), "It should be 27"),
+        "no weight": (shipping(lambda kilograms, country: 15), "It should be 27"),
+        "a text": (shipping(lambda kilograms, country: "27 dollars"), "does not have the type"),
+        "other parameters": (ship, "Keep its parameters: kilograms, country"),
+        "no activity": (cost, "Keep `@activity.defn`"),
+    },
+    "3.2": {
+        "naive": (Naive, "`json.loads` raises ValueError"),
+        "only JSON": (OnlyJson, "Compare `name` first"),
+        "no fields": (NoFields, "Do not drop it in silence"),
+        "no types": (NoTypes, "Look at its type"),
+        "no object": (NoObject, "look whether it is a `dict` first"),
+        "no object, no fields": (NoObjectButFields, "look whether it is a `dict` first"),
+        "mute": (Mute, "Return the weather as text"),
+        "no activity": (NoActivity, "Let an activity do it"),
+        "no agent": (cost, "inherits `Conversation`"),
+    },
+    "3.3": {
+        "never asks": (NeverAsks, "Nobody was asked, and the money was paid"),
+        "no await": (NoAwait, "Nobody was asked, and the money was paid"),
+        "pays first": (PaysFirst, "paid before anybody had decided"),
+        "ignores the answer": (IgnoresTheAnswer, "A person said no, and the money was paid"),
+        "asks once": (AsksOnce, "Nobody was asked this time"),
+        "says too little": (SaysTooLittle, "The amount and the order belong in it"),
+        "in a hurry": (InAHurry, "wait at least a day"),
+        "pays nobody": (PaysNobody, "the money was paid 0 times"),
+        "tells nothing": (TellsNothing, "Return a text that says so"),
+        "pays by itself": (PaysByItself, "Not in activity context"),
+    },
+    "3.4": {
+        "uuid4": (vouchers(random_key), "no random number"),
+        "a clock": (vouchers(clock_key), "no clock"),
+        "the attempt": (vouchers(attempt_key), "no attempt"),
+        "the workflow": (vouchers(workflow_key), "another voucher in the same conversation"),
+        "no run": (vouchers(forgets_the_run), "ids of activities start anew in each run"),
+        "the activity's id": (vouchers(activity_key), "ids of activities start anew in each run"),
+        "nothing posted": (posts_nothing, "with a key that no other activity has"),
+    },
+}
+STUBS = {
+    "3.1": {"the stub": shipping(unfinished)},
+    "3.2": {"the stub": Unfinished},
+    "3.3": {"the stub": NoPay},
+    "3.4": {"the stub": vouchers(unfinished)},
+}

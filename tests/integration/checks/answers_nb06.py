@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from nexusrpc import HandlerError, HandlerErrorType, OperationError, OperationErrorState
@@ -579,3 +580,103 @@ def not_async(handle: WorkflowHandle[Any, Any]) -> str:
 
 async def nobody(handle: WorkflowHandle[Any, Any]) -> str:
     raise ApplicationError("not solved yet", non_retryable=True)
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "6.1": {
+        "by the rules": door(by_the_rules),
+        "the other way round": door(the_other_way_round),
+        "unclear is nobody": door(unclear_is_nobody),
+    },
+    "6.2": {
+        "as in the solution": signed_door(verified),
+        "rule first": signed_door(rule_first),
+        "links must agree": signed_door(links_must_agree),
+        "the library's verifier first": ByTheLibrary,
+    },
+    "6.3": {"by the log": by_the_log, "up the links": up_the_links, "its entries": first_entry},
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "6.1": {
+        "open to all": (door(open_to_all), "Compare the caller with `RULES`"),
+        "open to nobody": (door(open_to_nobody), "which the rules allow, and was refused"),
+        "PermissionError": (door(python_errors), "tries again until the caller's time is up"),
+        "ApplicationError": (door(application_error), "A refusal is a HandlerError"),
+        "INTERNAL": (door(internal), "the error has the type INTERNAL"),
+        "to be tried again": (door(retryable), "Leave `retryable_override` out"),
+        "ValueError not caught": (door(uncaught), "`caller` raises ValueError then: catch it"),
+        "unclear is fine": (door(unclear_is_fine), "If nobody knows who calls, refuse"),
+        "any link": (door(first_link), "without a link, and got in"),
+        "KeyError": (door(no_rule_no_key), "`RULES.get(operation, [])` is empty then"),
+        "no rule is open": (
+            door(no_rule_is_open),
+            "Sales called list_customers, which has no rule, and got in",
+        ),
+        "one list": (door(one_list), "Marketing called stock_price, and got in"),
+        "too strict": (door(too_strict), "Marketing called calculate_roi, which the rules allow"),
+        "too late": (door(too_late), "refused when the operation had run"),
+        "no await": (door(no_await), "Is an `await` missing?"),
+        "nothing back": (door(nothing_back), "and return its answer"),
+        "silent": (door(silent), "and your code returned None"),
+        "says nothing": (door(says_nothing), "lacks: marketing, stock_price"),
+        "trusts a header": (door(trusts_a_header), "a header of its own that said sales, and got in"),
+        "names nobody": (door(no_rule_no_name), "lacks: sales, list_customers"),
+        "no rule is for one": (door(no_rule_is_its_own), "Marketing called list_customers, which has no rule"),
+        "clients only": (door(only_clients), "Sales called stock_price from a workflow"),
+        "waits": (door(waits), "your code has not decided"),
+        "BAD_REQUEST": (door(bad_request), "the error has the type BAD_REQUEST"),
+        "a failed operation": (door(failed_operation), "A refusal is a HandlerError"),
+        "takes a verifier": (signed_door(verified), "Keep its `__init__` as it was"),
+        "an object": (door(by_the_rules)(), "Hand in the class itself: `Door`"),
+        "the wrong class": (DoorFor, "Hand in `Door`, not the class behind it"),
+    },
+    "6.2": {
+        "no verify": (signed_door(no_verify), "Call `self.verifier.verify(…)` first"),
+        "no spend": (signed_door(no_spend), "Call `self.verifier.spend(claims, ctx.request_id)`"),
+        "no rule": (signed_door(no_rule), "compare `claims.namespace`"),
+        "by the links": (signed_door(by_the_links), "Links can be forged"),
+        "reads it itself": (signed_door(reads_it_itself), "Let `verify` read the token"),
+        "a random request": (signed_door(random_request), "under the request's own id"),
+        "one request": (signed_door(constant_request), "before you let it through"),
+        "any audience": (signed_door(any_audience), "`whom`, as it stands there"),
+        "a nonce for a request": (signed_door(nonce_for_request), "with just that id"),
+        "trusts a header": (signed_door(signed_trusts_a_header), "a header of its own that said sales"),
+        "KeyError": (signed_door(signed_no_key), "`RULES.get(operation, [])` is empty then"),
+        "no rule is open": (signed_door(signed_no_rule_is_open), "which has no rule, and got in"),
+        "whom is None": (signed_door(nobody_is_called), "`verify` needs the call that is made"),
+        "no whom": (signed_door(forgets_whom), "`verify` needs the call that is made"),
+        "one operation": (signed_door(one_operation), "`whom`, as it stands there"),
+        "swapped": (signed_door(swapped), "`self.verifier.spend(claims, ctx.request_id)`"),
+        "INTERNAL": (signed_door(signed_internal), "the error has the type INTERNAL"),
+        "says nothing": (signed_door(signed_says_nothing), "lacks: marketing, stock_price"),
+        "an object": (signed_door(verified)(Verifier({}, Path())), "Hand in the class itself: `SignedDoor`"),
+        "too late": (signed_door(signed_too_late), "refused when the operation had run"),
+        "no verifier": (NoVerifier, "Keep its `__init__` as it was"),
+    },
+    "6.3": {
+        "itself": (itself, "That is the workflow that you were given"),
+        "the direct caller": (direct_caller, "That one is not the first"),
+        "no namespace": (no_namespace, "Put the namespace before it"),
+        "another namespace": (wrong_namespace, "its namespace is not"),
+        "a list": (a_link, "Return a text"),
+        "hard-coded": (hard_coded, "That one is not the first"),
+        "in a circle": (in_a_circle, "Stop where `links` is empty"),
+        "past the end": (past_the_end, "whoever has none began it"),
+        "in one namespace": (in_one_namespace, "Let `unified_log(handle)` follow the links"),
+        "two up": (two_up, "That one is not the first"),
+        "the run": (the_run, "That is the id of its run"),
+        "only sales": (only_sales, "its namespace is not"),
+        "the last": (the_last, "That is the workflow that you were given"),
+        "another sign": (another_sign, "with a slash between"),
+        "no await": (no_await_of_the_log, "is an `await` missing?"),
+        "nothing": (nothing, "Return a text"),
+        "two arguments": (two_arguments, "takes one handle"),
+        "a text": ("sales/chat-3", "Hand in the function"),
+        "not async": (not_async, "an `async def`, without a call"),
+    },
+}
+STUBS: dict[str, Any] = {
+    "6.1": door(unsolved),
+    "6.2": signed_door(signed_unsolved),
+    "6.3": nobody,
+}

@@ -28,7 +28,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
 from workshop_lib.checks.harness.calling import Calling
-from workshop_lib.checks.harness.recorded import look
+from workshop_lib.checks.harness.recorded import until
 from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
@@ -189,16 +189,9 @@ class Handled:
         result, failure = None, list[str]()
         ending = asyncio.ensure_future(handle.result())
         try:
-            while not ending.done():
-                await asyncio.wait([ending], timeout=0.25)
-                if not ending.done():
-                    told = await history(handle, follow=True)
-                    self._look(told)
-                    look(told, "What does the workflow behind the operation wait for?")
-                    if told.closed:  # now and then the server forgets to tell who waits, for 20 s
-                        ending.cancel()
-                        ending = asyncio.ensure_future(handle.result())
-            result = ending.result()
+            stuck = "What does the workflow behind the operation wait for?"
+            await until(ending, handle, stuck, judge=self._look)
+            result = ending.result() if ending.done() else await handle.result()
         except WorkflowFailureError as error:
             failure = describe(error)
             if any(NOT_SOLVED in line for line in failure):

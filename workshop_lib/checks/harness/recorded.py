@@ -7,7 +7,8 @@ fails again and again, or it waits for something that nobody is going to send.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,10 +21,13 @@ from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.failures import advice
 from workshop_lib.evidence.history import History, Step, history
 
-_PAUSE = 0.25  # seconds between two looks
+PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
+_TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
 _QUEUE_TYPES = ("TASK_QUEUE_TYPE_WORKFLOW", "TASK_QUEUE_TYPE_ACTIVITY", "TASK_QUEUE_TYPE_NEXUS")
+
+Judge = Callable[[History], None]
 
 
 async def until(
@@ -33,6 +37,7 @@ async def until(
     *,
     attempts: int = 3,
     update: bool = False,
+    judge: Judge = lambda told: None,
 ) -> None:
     """Wait for something that a run is going to do, at most until the run has ended.
 
@@ -42,17 +47,19 @@ async def until(
         stuck: What to advise if the run waits for something that does not come.
         attempts: How many failed attempts of a step are too many: more than the check itself lets fail.
         update: Whether it is the answer to an update, which may still be on its way to the run.
+        judge: Sees the record first, each time; may raise.
 
     Raises:
         Wrong: The run will never do it.
     """
     while not waited.done():
-        await asyncio.wait([waited], timeout=_PAUSE)
+        await asyncio.wait([waited], timeout=PAUSE)
         if waited.done():
             return
         seen = await history(handle, follow=True)
         if seen.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return
+        judge(seen)
         if not update or any(step.kind == "update" and not step.closed for step in seen.steps):
             look(seen, stuck, attempts=attempts)
         else:
@@ -71,13 +78,18 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
     Raises:
         Wrong: It never will.
     """
-    still_open = [run for run in _all(told) if not run.closed]
+    still_open = [run for run in every_run(told) if not run.closed]
     _look_at_tasks(still_open, attempts)
     steps = [step for run in still_open for step in run.steps if not step.closed]
     for step in steps:
         if step.failure and step.attempts - (step.status == "running") >= attempts:
             why = "Temporal tries it again and again. What was it given, and is that what it takes?"
             raise Wrong(f"The {step.title} fails each time: {step.failure}", why)
+    for run in still_open:
+        failures = [step for step in run.steps if step.status == "failed"]
+        if (again := Counter(step.title for step in failures).most_common(1)) and again[0][1] >= _TIRELESS:
+            why = "Your code asks for it again and again. When does it stop?"
+            raise Wrong(f"The {again[0][0]} failed {again[0][1]} times: {failures[-1].failure}", why)
     if stays(told):
         timers = [step.title for step in steps if step.kind == "timer"]
         raise Wrong(f"Your workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
@@ -107,16 +119,21 @@ def _stays(step: Step) -> bool:
     return bool(step.calls) and all(stays(each) for each in step.calls)
 
 
-def _all(told: History) -> Iterator[History]:
+def every_run(told: History) -> Iterator[History]:
+    """A run, and all that it started, directly or not.
+
+    Args:
+        told: What the server has recorded of it, followed.
+    """
     yield told
     for step in told.steps:
         for each in step.calls:
-            yield from _all(each)
+            yield from every_run(each)
 
 
 async def _look_for_workers(handle: WorkflowHandle[Any, Any], told: History) -> None:
     client = handle._client  # the handle keeps its client to itself
-    for run in _all(told):
+    for run in every_run(told):
         for step in run.steps:
             waits = step.kind == "activity" and not step.closed and not step.attempts and step.queue != run.task_queue
             if waits and not await _polled(client, run.namespace, step.queue):

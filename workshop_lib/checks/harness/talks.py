@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import until, wrong_code
+from workshop_lib.checks.harness.recorded import every_run, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
@@ -227,6 +227,7 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
 async def _end(client: Client, conversation: WorkflowHandle[Any, Any]) -> None:
     """End a conversation, and what it may have left behind."""
     await end(conversation)
-    for step in (await history(conversation)).steps:
-        if step.kind == "child workflow" and step.links:
-            await end(client.get_workflow_handle(step.id))
+    for run in every_run(await history(conversation, follow=True)):
+        if not run.closed:
+            there = Client(client.service_client, namespace=run.namespace)
+            await end(there.get_workflow_handle(run.workflow_id))
