@@ -43,7 +43,8 @@ _ENDS = {
 }
 
 
-# Something came while the task was under way, so the server has it done again. Nobody's code is wrong.
+# Something came while the task was under way, so the server has it done again. Nobody's code is wrong; nor is it where
+# the server gives up a task for a reason of its own, without a message.
 _NO_FAILURE = (WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,)
 
 
@@ -267,7 +268,7 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
             result.taken = result.taken or _when(event.event_time)
         elif name == "WORKFLOW_TASK_COMPLETED":
             result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # sent when it changes
-        elif name == "WORKFLOW_TASK_FAILED" and attributes.cause not in _NO_FAILURE:
+        elif name == "WORKFLOW_TASK_FAILED" and attributes.failure.message and attributes.cause not in _NO_FAILURE:
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
         elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
             if name == "WORKFLOW_EXECUTION_STARTED":
