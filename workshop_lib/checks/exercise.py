@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import tomllib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,34 +40,18 @@ Proof = Callable[[Workshop, Any], Awaitable[str]]
 """Runs an answer; returns what it saw that proves it right, or raises ``Wrong``."""
 
 
-@dataclass(frozen=True)
-class Exercise:
-    """An exercise that can be checked.
-
-    Attributes:
-        number: As its heading has it, such as ``"2.1"``.
-        hints: From a nudge to nearly the answer.
-        proof: Runs an answer.
-    """
-
-    number: str
-    hints: tuple[str, str, str]
-    proof: Proof
+_PROOFS: dict[str, Proof] = {}
 
 
-_EXERCISES: dict[str, Exercise] = {}
-
-
-def exercise(number: str, hints: tuple[str, str, str]) -> Callable[[Proof], Proof]:
+def exercise(number: str) -> Callable[[Proof], Proof]:
     """Make a coroutine function the proof of an exercise.
 
     Args:
-        number: The exercise's number.
-        hints: Three, from a nudge to nearly the answer.
+        number: The exercise's number. Its three hints are in ``hints.toml``.
     """
 
     def register(proof: Proof) -> Proof:
-        _EXERCISES[number] = Exercise(number, hints, proof)
+        _PROOFS[number] = proof
         return proof
 
     return register
@@ -114,7 +98,7 @@ async def hint(number: str) -> None:
     Args:
         number: The exercise, such as ``"2.1"``.
     """
-    hints = _find(number).hints
+    hints = _hints(number)
     shown = min(_remember(number, hints=1).hints, len(hints))
     lines = [f"Hint {i} of {len(hints)}. {text}" for i, text in enumerate(hints[:shown], 1)]
     lines += ["There are no more hints."] if shown == len(hints) else []
@@ -124,7 +108,7 @@ async def hint(number: str) -> None:
 async def _prove(number: str, answer: Any) -> str:
     ws = _workshop()
     ws.refuse_if_red(answer)
-    proof = asyncio.ensure_future(_find(number).proof(ws, answer))
+    proof = asyncio.ensure_future(_find(number)(ws, answer))
     try:
         await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:
@@ -144,18 +128,24 @@ def _remember(number: str, **changes: Any) -> Record:
         return remember(number, **changes)
     except OSError as error:
         say(f"Your progress could not be saved ({error}). The exercise itself is not affected.", "warn")
-        return Record(hints=len(_find(number).hints))
+        return Record(hints=3)
 
 
-def _find(number: Any) -> Exercise:
+def _hints(number: Any) -> list[str]:
+    _find(number)
+    hints: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "hints.toml").read_text(encoding="utf-8"))
+    return hints[number]
+
+
+def _find(number: Any) -> Proof:
     if not isinstance(number, str):
         raise WorkshopError(f"{number!r} is not the number of an exercise.", then=f'The number is a text: "{number}".')
     for path in sorted(Path(__file__).parent.glob(f"nb{number.partition('.')[0]:0>2}_*.py")):
         importlib.import_module(f"workshop_lib.checks.{path.stem}")
-    if number not in _EXERCISES:
-        known = ", ".join(sorted(_EXERCISES)) or "none"
+    if number not in _PROOFS:
+        known = ", ".join(sorted(_PROOFS)) or "none"
         raise WorkshopError(f"There is no exercise {number}.", then=f"Known in this notebook: {known}.")
-    return _EXERCISES[number]
+    return _PROOFS[number]
 
 
 def _workshop() -> Workshop:

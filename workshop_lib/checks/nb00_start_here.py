@@ -11,14 +11,7 @@ from workshop_lib.checks.harness.trial import one_activity
 from workshop_lib.workshop import Workshop
 
 
-@exercise(
-    "0.1",
-    hints=(
-        "`greet` gets the name as its argument and has to give a sentence back.",
-        'An f-string puts a value into a text: `f"… {name} …"`.',
-        'The whole body is one line: `return f"Hello, {name}!"`',
-    ),
-)
+@exercise("0.1")
 async def greet_by_name(ws: Workshop, answer: Any) -> str:
     """Run the learner's activity in a real workflow, for two names."""
     async with one_activity(ws, answer) as run:

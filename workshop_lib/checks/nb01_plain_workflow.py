@@ -30,15 +30,7 @@ _REFUSED = {"Mallory is blocked": {"customer": "Mallory"}, "The teapot is sold o
 _CALL = "`await workflow.execute_activity(check_fraud, order, start_to_close_timeout=timedelta(seconds=5))`"
 
 
-@exercise(
-    "1.1",
-    hints=(
-        "Look at `CheckOrder` above: one line there runs `check_fraud`. You need four such lines.",
-        "`await workflow.execute_activity(…)` gives you what the activity returned: keep it for `charge` and `parcel`.",
-        "The third step is `charge = await workflow.execute_activity(charge_customer, order, "
-        "start_to_close_timeout=timedelta(seconds=5))`, and the last line `return Receipt(order.id, charge, parcel)`.",
-    ),
-)
+@exercise("1.1")
 async def four_steps(ws: Workshop, answer: Any) -> str:
     """A good order goes through in four steps; a blocked customer and missing goods cost nobody anything."""
     async with trial(ws, answer, _STEPS) as tried:
@@ -83,14 +75,7 @@ _KEEP = "`id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE`"
 _CATCH = "Catch `WorkflowAlreadyStartedError`, and return `client.get_workflow_handle_for(ProcessOrder.run, order.id)`."
 
 
-@exercise(
-    "1.2",
-    hints=(
-        "The service refuses an id that is taken. Which id is the same whenever the same order is placed?",
-        f"An id is free again when its workflow has ended, unless you say {_KEEP}.",
-        f"Put the call into a `try`. {_CATCH}",
-    ),
-)
+@exercise("1.2")
 async def place_once(ws: Workshop, answer: Any) -> str:
     """The same order placed again, later, at once and by others is one order."""
     if not callable(answer):
@@ -159,15 +144,7 @@ async def _placed(client: Client, order: Order, placing: Awaitable[Any]) -> None
 _WAIT = "Keep the wait: `workflow.wait_condition(…, timeout=timedelta(days=3))`, and no asking again and again."
 
 
-@exercise(
-    "1.3",
-    hints=(
-        "An update can only note what the customer wants. It is `run` that has to look at it.",
-        "The wait must end in two cases now: ship at once, or cancel. Both belong into the condition.",
-        "`await workflow.wait_condition(lambda: self._hurry or self._cancelled, timeout=timedelta(days=3))`, then "
-        '`if self._cancelled: return "cancelled"`.',
-    ),
-)
+@exercise("1.3")
 async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
     """One order is cancelled while it waits, another is sent at once, and for a third three days would pass."""
     async with trial(ws, answer, _STEPS) as tried:
@@ -272,15 +249,7 @@ class _NotesActivities(tw.Interceptor):
         return Inbound
 
 
-@exercise(
-    "1.4",
-    hints=(
-        "What runs two things at once in asyncio does so in a workflow, too.",
-        "`workflow.execute_activity(…)` without `await` starts nothing yet. `asyncio.gather(…)` starts what it gets.",
-        "`await asyncio.gather(workflow.execute_activity(check_fraud, …), "
-        "workflow.execute_activity(prepare_shipment, …))`, then the other two, one after another.",
-    ),
-)
+@exercise("1.4")
 async def side_by_side(ws: Workshop, answer: Any) -> str:
     """The first two steps overlap in the history; the charge waits for both."""
     async with trial(ws, answer, _STEPS) as tried:

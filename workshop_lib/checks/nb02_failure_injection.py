@@ -38,15 +38,7 @@ async def _payments(ws: Workshop) -> None:
         await ws.serve("payments", "workshop_lib.teams.orders.payments")
 
 
-@exercise(
-    "2.1",
-    hints=(
-        "The policy needs three things: when the first retry comes, the longest pause, and what not to retry at all.",
-        "`non_retryable_error_types` is a list of texts: the `type` of the `ApplicationError`s that are final.",
-        "`RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1), "
-        'non_retryable_error_types=["CardDeclined"])`',
-    ),
-)
+@exercise("2.1")
 async def retries(ws: Workshop, answer: Any) -> str:
     """A declined card is tried once; an outage of three answers is survived."""
     policy = _valid(answer)
@@ -95,14 +87,7 @@ def _right_pauses(policy: RetryPolicy) -> None:
         raise Wrong(what, "Write `maximum_interval=timedelta(seconds=1)`.")
 
 
-@exercise(
-    "2.2",
-    hints=(
-        "Two attempts at the same order must look the same to the payment service, and two orders must not.",
-        "Send a key: `charge(order, key=…)`. What is the same in both attempts, and different for each order?",
-        "`return charge(order, key=order.id)`",
-    ),
-)
+@exercise("2.2")
 async def charged_once(ws: Workshop, answer: Any) -> str:
     """An order is charged, fails twice after the effect, and is tried again; another order is another charge."""
     orders = [Order(ws.id("order")), Order(ws.id("order"))]
@@ -153,16 +138,7 @@ def _charge_and_lose(order: Order) -> str:
     raise ApplicationError("charged, and then lost", non_retryable=True)
 
 
-@exercise(
-    "2.3",
-    hints=(
-        "Put the three steps into a `try`. What has to be undone depends on how far the order came.",
-        "Keep a list of undo steps, and add each *before* its step runs. In `except` run it in reverse, then `raise`.",
-        "`undo.append(release_shipment)` before `prepare_shipment`, `undo.append(refund_customer)` before "
-        "`charge_once`; then `except Exception:`, `for step in reversed(undo):`, "
-        "`await workflow.execute_activity(step, order, **DEMO)`, and `raise`.",
-    ),
-)
+@exercise("2.3")
 async def undone(ws: Workshop, answer: Any) -> str:
     """Orders that fail at each step are undone, also when the undo itself is interrupted."""
     await _payments(ws)
@@ -203,14 +179,7 @@ _BEAT = (
 )
 
 
-@exercise(
-    "2.4",
-    hints=(
-        "An attempt can leave a note for the next one: the heartbeat.",
-        "`activity.heartbeat(item)` after each item; the next attempt finds it in `activity.info().heartbeat_details`.",
-        "`noted = activity.info().heartbeat_details`, then `for item in range(noted[0] + 1 if noted else 1, 13):`",
-    ),
-)
+@exercise("2.4")
 async def packed(ws: Workshop, answer: Any) -> str:
     """The Worker's process is killed while it packs the ninth item; another one finishes."""
     name, queue = activity_name(answer), ws.id("check")

@@ -65,15 +65,7 @@ def _tool(answer: Any, *parameters: str) -> str:
     return name
 
 
-@exercise(
-    "3.1",
-    hints=(
-        "The model sees the name, the first paragraph of the docstring, and the parameters. Then it is arithmetic.",
-        "The docstring is the first statement of the function. Use the words that a customer would use.",
-        '`"""What it costs to ship a parcel to a country, in dollars."""`, and then\n'
-        '`return 5 + 2 * kilograms if country == "Norway" else 15 + 4 * kilograms`',
-    ),
-)
+@exercise("3.1")
 async def new_tool(ws: Workshop, answer: Any) -> str:
     """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
     name = _tool(answer, "kilograms", "country")
@@ -135,16 +127,7 @@ _MISTAKES = {
 }
 
 
-@exercise(
-    "3.2",
-    hints=(
-        "Five things can be wrong: the name, the JSON, that it is no object, the fields, the type of a field.",
-        "Return the sentence; do not raise. `json.loads` raises `ValueError`; `set(given)` holds the fields' names.",
-        "`if name != …: return …`, then `try: given = json.loads(arguments)` / `except ValueError: return …`, then\n"
-        '`match given:` with `case {"city": str(city), **more} if not more:` and in it\n'
-        "`return await workflow.execute_activity(weather, city, **LIMIT)`, and at last `return …`",
-    ),
-)
+@exercise("3.2")
 async def mistakes(ws: Workshop, answer: Any) -> str:
     """Each of the model's mistakes goes back to it, is repaired, and the user gets the weather."""
     async with talks(ws, answer, weather) as begin:
@@ -170,15 +153,7 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
     return "The model made five kinds of mistakes, was told of each, and did it right the second time."
 
 
-@exercise(
-    "3.3",
-    hints=(
-        "Ask first, pay then. `self.approved` is a coroutine: it needs `await`, and it returns `True` or `False`.",
-        "After a no, return a text that says so. `REFUND.call(call)` pays, and is a coroutine, too.",
-        '`if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):` '
-        '`return "Error: refused by a person."`, and then `return await REFUND.call(call)`',
-    ),
-)
+@exercise("3.3")
 async def approval(ws: Workshop, answer: Any) -> str:
     """No money moves before a yes, none after a no, and once after a yes, also when the service's answer is lost."""
     for name in ("audit", "refunds"):
@@ -240,14 +215,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         decided.cancel()
 
 
-@exercise(
-    "3.4",
-    hints=(
-        "Two attempts of one activity must have the same key. Two activities must not, even with the same arguments.",
-        "The key must come from what the activity belongs to: the execution and the step, not the customer.",
-        "`return post_voucher(customer, dollars, idempotency_key())`",
-    ),
-)
+@exercise("3.4")
 async def voucher(ws: Workshop, answer: Any) -> str:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")

@@ -38,15 +38,7 @@ _KEEP = "`await workflow.execute_activity(record, text, **LIMIT)`"
 _PASS = "Let the failure of `count_issues` pass: no `try` around it."
 
 
-@exercise(
-    "4.1",
-    hints=(
-        "`StockPrice` above does the same with other data: an activity, a sentence, an activity, `return`.",
-        f"Count first: {_COUNT}. Then make a sentence of `found.project`, `found.open` and `found.closed`.",
-        '`text = f"{found.project}: {found.open} issues are open, {found.closed} were closed."`, then '
-        f"{_KEEP}, and `return text`.",
-    ),
-)
+@exercise("4.1")
 async def report_kept(ws: Workshop, answer: Any) -> str:
     """Reports are made and kept once, also when a step fails; none is kept of a project that does not exist."""
     async with trial(ws, answer, [count_issues, _record]) as tried:
@@ -168,14 +160,7 @@ _WORDS = ("jira", "metric", "project", "issue", "ticket")
 _QUESTION = "What are the Jira metrics of {}?"
 
 
-@exercise(
-    "4.2",
-    hints=(
-        "`Assistant` above has both parts: a line that makes a `loop.Tool`, and a method that calls a child.",
-        f"A tool is a name, a description for the model, the type of its arguments and a method: {_TOOL}.",
-        f"{_CHILD}. {_ID}",
-    ),
-)
+@exercise("4.2")
 async def child_called(ws: Workshop, answer: Any) -> str:
     """The model finds the tool, its workflow runs as a child: for two at once, after a failure, and for nothing."""
     async with talks(ws, answer, count_issues, workflows=[MeasureProject]) as begin:
@@ -309,15 +294,7 @@ _ORDER_MISTAKES = {
 }
 
 
-@exercise(
-    "4.3",
-    hints=(
-        "`execute_child_workflow` waits for the end. There is one that waits for the start only.",
-        "`start_child_workflow` it is. When a conversation ends, its children are ended too, unless you say otherwise: "
-        "look at the parent close policy.",
-        f"{_START}, then `return` a sentence. {_ORDER_ID}",
-    ),
-)
+@exercise("4.3")
 async def not_waited_for(ws: Workshop, answer: Any) -> str:
     """Reports are ordered by two customers, who are told at once and leave; the reports are finished after that."""
     report = getattr(sys.modules.get(getattr(answer, "__module__", "")), "YearlyReport", None)

@@ -50,16 +50,7 @@ _START = '`return await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.r
 _RUN = f"`@nexus.workflow_run_operation`, and {_START}"
 
 
-@exercise(
-    "5.1",
-    hints=(
-        "`FinanceService` and `FinanceHandler` above do the same for prices. Contract first: one line, with `:`.",
-        "`get_ip: nexusrpc.Operation[HostQuery, HostAddress]`. The handler's method has the same name, and starts a "
-        "workflow: `@nexus.workflow_run_operation`.",
-        "`async def get_ip(self, ctx: nexus.WorkflowRunOperationContext, query: HostQuery) -> "
-        f"nexus.WorkflowHandle[HostAddress]:`, and in it {_START}.",
-    ),
-)
+@exercise("5.1")
 async def offered(ws: Workshop, answer: Any) -> str:
     """Each call is one workflow, also when it is made twice at once, or its answer is lost on the way."""
     _right_types(operation_of(answer, "get_ip", "HostService"))
@@ -208,15 +199,7 @@ _PAUSE = 0.1  # seconds between two looks
 _TRIES = 5
 
 
-@exercise(
-    "5.2",
-    hints=(
-        f"Step 4 above does it with Finance: a client of the service, then one call. Here: {_CLIENT}.",
-        "`execute_operation` starts the operation and waits for its result. `schedule_to_close_timeout` says how long. "
-        "What it fails with has the reason in it: let it pass.",
-        f"{_CLIENT}, then {_ASK}.",
-    ),
-)
+@exercise("5.2")
 async def asked(ws: Workshop, answer: Any) -> str:
     """A customer is told the address, and the reason when there is none; each time the conversation goes on."""
     async with _team_it(ws) as client, talks(ws, answer, look_up_host, workflows=[FindHost]) as begin:
@@ -380,15 +363,7 @@ _CURRENCY = '`currency: str = "USD"`'
 _REFUSE = '`raise ApplicationError("The currency is USD or EUR.", non_retryable=True)`'
 
 
-@exercise(
-    "5.3",
-    hints=(
-        "What an old caller sends has no currency. A field with a default may be missing.",
-        f"{_CURRENCY} at the end of both classes. In the handler: look whether you know the currency, then multiply.",
-        f'`rates = {{"USD": 1, "EUR": EUROS}}`; `if query.currency not in rates:` {_REFUSE}; then `return '
-        "Price(query.ticker, round(PRICES[query.ticker] * rates[query.currency], 2), query.currency)`.",
-    ),
-)
+@exercise("5.3")
 async def grown(ws: Workshop, answer: Any) -> str:
     """Old callers get what they got before, new ones what they ask for, and a wrong currency is refused at once."""
     operation = operation_of(answer, "stock_price", "PriceService")
@@ -495,14 +470,7 @@ _REPLAYED = "TMPRL1100"  # a replay that does something else than its history sa
 _PATCHED = '`if workflow.patched("note-questions"):`'
 
 
-@exercise(
-    "5.4",
-    hints=(
-        "The history of an open conversation has no `note_question`: replayed, its code must not ask for one.",
-        "`workflow.patched(…)` is False where a history says that the old code ran, and True everywhere else.",
-        f"Before the model is asked: {_PATCHED}, and indented below it {_NOTE}.",
-    ),
-)
+@exercise("5.4")
 async def changed(ws: Workshop, answer: Any) -> str:
     """A conversation that the old code began goes on with the new; one that is new notes each question, once."""
     note_question = _note_question(answer)

@@ -150,15 +150,7 @@ async def _clients(ws: Workshop, *interceptors: Any) -> list[Client]:
     ]
 
 
-@exercise(
-    "6.1",
-    hints=(
-        "Three steps: who calls; is that one in the rule of this operation; let it pass. All else is refused.",
-        "`caller(links)` in a `try`, and its ValueError becomes a refusal. `RULES.get(operation, [])` has no KeyError.",
-        '`try: who = caller(links)` / `except ValueError as error: raise HandlerError(f"{operation}: {error}", '
-        f"{_TYPE}) from None`,\n`if who not in RULES.get(operation, []): ` {_REFUSE}\nand at last {_PASS}",
-    ),
-)
+@exercise("6.1")
 async def allowlist(ws: Workshop, answer: Any) -> str:
     """The honest get in, and nobody else, also whoever does not say clearly where the call comes from."""
     sales, marketing = await _clients(ws)
@@ -194,16 +186,7 @@ async def _without_a_rule(there: Guarded, *callers: Client) -> None:
         _named(told, what, client.namespace, "list_customers")
 
 
-@exercise(
-    "6.2",
-    hints=(
-        "`verify` proves who signed. `spend` sees to it that each token is good for one request. Then come the rules.",
-        "`claims = self.verifier.verify(ctx.headers, whom)`, then `self.verifier.spend(claims, ctx.request_id)`. The "
-        "caller is `claims.namespace`, and nothing else.",
-        "After these two lines: `if claims.namespace not in RULES.get(ctx.operation, []): raise HandlerError(…, "
-        f"{_TYPE})`, and at last {_PASS}",
-    ),
-)
+@exercise("6.2")
 async def signed(ws: Workshop, answer: Any) -> str:
     """Who has signed gets what the rules say, whatever the links say, and a token is good for one request."""
     keys = {name: Ed25519PrivateKey.generate() for name in ("sales", "marketing")}
@@ -274,14 +257,7 @@ _TEXT = '`f"{namespace}/{workflow_id}"`'
 _UP = "Follow `links` until a workflow has none: `links = (await history(handle)).links`."
 
 
-@exercise(
-    "6.3",
-    hints=(
-        "Each history names who called it, in `links`. Whoever has no links of its own began the chain.",
-        "`unified_log(handle)` has done that walk: its `histories` are in the order in which they started.",
-        '`first = (await unified_log(handle)).histories[0]`, and `return f"{first.namespace}/{first.workflow_id}"`',
-    ),
-)
+@exercise("6.3")
 async def who_began(ws: Workshop, answer: Any) -> str:
     """The right one is named for a short chain, a long one, one that begins where it ends, and a conversation."""
     _takes_a_handle(answer)

@@ -24,17 +24,7 @@ _TOOL = "`operation_tool(Exchange.convert, Exchange, ENDPOINT, limit)`"
 _BY_HAND = Way(tool=_TOOL, list=_LIST, model="`ask` holds the chat already: hand it over as it is.")
 
 
-@exercise(
-    "7.1",
-    hints=(
-        "`tools` of the demo makes its list with `operation_tool`. The new operation is one more of its kind.",
-        "`operation_tool` takes the operation, its service, the endpoint's name, and how long a call may take, which "
-        "the chat says in seconds. The demo's own `answer` has the rest.",
-        f"`limit = timedelta(seconds=self.chat.tool_seconds)`, `convert = {_TOOL[1:-1]}`, "
-        "`mine = [*tools(self.chat), convert]`, and "
-        '`return await loop.answer("Use your tools.", messages, mine, ask, self.note)`.',
-    ),
-)
+@exercise("7.1")
 async def routed_by_hand(ws: Workshop, answer: object) -> str:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
     async with other_teams(ws) as finance, talks(ws, answer, *local.TOOLS) as begin:
@@ -58,16 +48,7 @@ _PRICE = re.compile(
 )  # and not: within 3 s
 
 
-@exercise(
-    "7.2",
-    hints=(
-        "Three things are missing: a limit for the call, a `try` around it, and a sentence for each of its two ends.",
-        "`schedule_to_close_timeout` limits the call including retries. Whatever goes wrong comes as a "
-        "`NexusOperationError`; what Finance said is its innermost cause, and `reason(error)` digs it out.",
-        f"`try:` and in it `price = {_CALL[1:-1]}` with `timedelta(seconds=3)`, then {_CATCH} and in it {_REASON}, "
-        'and at last `return f"{price.ticker} costs {price.price} dollars."`.',
-    ),
-)
+@exercise("7.2")
 async def told_of_failure(ws: Workshop, answer: object) -> str:
     """The model learns the price, or why there is none: of an unknown stock, and while Finance is down."""
     async with other_teams(ws) as finance, talks(ws, answer) as begin:

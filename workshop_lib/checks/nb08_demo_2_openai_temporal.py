@@ -37,17 +37,7 @@ _TOOL = (
 _WITH_SDK = Way(tool=_TOOL, list=_LIST, model="`Agent(…)` takes it: `model=self.chat.model`.")
 
 
-@exercise(
-    "8.1",
-    hints=(
-        "The demo's `tools` has operations in its list. What makes one of them stands in the plugin.",
-        "`nexus_operation_as_tool` takes the operation, and by name the service, the endpoint and the limit, without "
-        "which it waits for ever. The agent takes the list, and the chat's model.",
-        f"`limit = timedelta(seconds=self.chat.tool_seconds)`, `convert = {_TOOL[1:-1]}`, "
-        "`mine = [*tools(self.chat), convert]`, and "
-        '`return Agent("assistant", instructions="Use your tools.", tools=mine, model=self.chat.model)`.',
-    ),
-)
+@exercise("8.1")
 async def routed_with_sdk(ws: Workshop, answer: Any) -> str:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
     async with other_teams(ws) as finance, _talks(ws, answer) as begin:
@@ -80,17 +70,7 @@ def _tell_security(what: Any) -> None:
     note(_NOTED, once=idempotency_key(), what=what, workflow=activity.info().workflow_id)
 
 
-@exercise(
-    "8.2",
-    hints=(
-        "A guardrail says whether the tripwire is triggered. `input` is what the model would be shown: the newest "
-        "message is the last. And the SDK starts guardrail and model at the same time, unless you say otherwise.",
-        f"{_WAIT} lets the model wait. `GuardrailFunctionOutput` takes the sentence first, and then "
-        "`tripwire_triggered=`, True or False.",
-        f"`card = {_PATTERN[1:-1]}`. Below {_WAIT}: `found = card.search(input[-1]['content']) is not None`, "
-        f"if found {_TELL}, and `return GuardrailFunctionOutput('…', tripwire_triggered=found)`.",
-    ),
-)
+@exercise("8.2")
 async def guarded(ws: Workshop, answer: Any) -> str:
     """No card number reaches the model, in whatever turn; Security hears of each, once; all else is answered."""
     async with _talks(ws, answer, _tell_security) as begin:

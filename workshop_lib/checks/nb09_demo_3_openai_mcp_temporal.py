@@ -44,17 +44,7 @@ _TICKER = "ACME"
 Price = Callable[[Client, str, str], Any]
 
 
-@exercise(
-    "9.1",
-    hints=(
-        "Temporal keeps the id of a workflow, also when the workflow has ended. Which id would be the same in each "
-        "attempt of one call, and another one in each other call?",
-        f"{_ID}. By default an id may be used again when its workflow has ended: {_REFUSE} refuses that. And who is "
-        "refused still wants an answer.",
-        f"In a `try`: `return await client.execute_workflow(PriceStock.run, StockQuery(ticker), id=id, "
-        f'task_queue="finance", {_REFUSE[1:-1]})`. `except WorkflowAlreadyStartedError:` {_JOIN}, and return that.',
-    ),
-)
+@exercise("9.1")
 async def idempotent(ws: Workshop, answer: Any) -> str:
     """One workflow for a key, whoever asks and when; another key is another workflow; a failure keeps its reason."""
     if not callable(answer) or isinstance(answer, type):
@@ -206,15 +196,7 @@ _REPLACE = "`return replace(agent, tools=tools)`"
 _READY = f"`super().ready()` gives the agent with all tools of this turn. Keep {_KEEP}, and {_REPLACE}."
 
 
-@exercise(
-    "9.2",
-    hints=(
-        "`super().ready()` is the agent of this turn, with the tools that the servers have now and those of its own. "
-        "What do you leave of them, and how do you hand it on?",
-        f"Each tool has a name: {_KEEP} is what may stay, whatever else a server offers, today or tomorrow.",
-        f"`tools = {_KEEP[1:-1]}`, and {_REPLACE}: a copy of the agent with these tools.",
-    ),
-)
+@exercise("9.2")
 async def careful(ws: Workshop, answer: Any) -> str:
     """The model sees what ALLOWED names, and nothing else that the servers have or will have."""
     servers = _Servers()

@@ -66,16 +66,7 @@ class _Changing:
         return tools
 
 
-@exercise(
-    "10.1",
-    hints=(
-        "A directory lists operations by their contract. Finance's Worker has one: look at `DIRECTORY` there. "
-        "`convert` belongs to another contract than `stock_price`.",
-        "`DirectoryHandler` takes a dict: each contract, such as `Finance`, with a list of its operations, such as "
-        "`Finance.stock_price`. What is not listed is not found.",
-        f"{_SOLVED}.",
-    ),
-)
+@exercise("10.1")
 async def exposed(ws: Workshop, answer: Any) -> str:
     """Agents and MCP clients find what is listed, in conversations that go on, and can call it; and nothing more."""
     made = answer if isinstance(answer, DirectoryHandler) else _made(answer, _LISTS)
@@ -183,15 +174,7 @@ _REFUSED = (401, 403, 421)
 _APP = "`Gateway(connect, [ENDPOINT], timedelta(seconds=5)).app(TOKEN)`"
 
 
-@exercise(
-    "10.2",
-    hints=(
-        "A `Gateway` is told with which client it calls, whose endpoints it serves and how long a call may take. Who "
-        "may come in is for the application, which `app` makes.",
-        f"One endpoint, in a list: `[ENDPOINT]`. A limit is {_LIMIT}. And `.app(TOKEN)`.",
-        f"`return {_APP[1:-1]}`.",
-    ),
-)
+@exercise("10.2")
 async def guarded(ws: Workshop, answer: Any) -> str:
     """Over HTTP: callers with the token alone, Finance's tools alone, and five seconds for a call."""
     token = getattr(answer, "__globals__", {}).get("TOKEN", _TOKEN)

@@ -79,14 +79,14 @@ async def test_progress_that_cannot_be_kept_is_no_failure(
 
 
 async def test_a_proof_that_breaks_is_no_pass_and_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
-    @exercise.exercise("0.99", hints=("a", "b", "c"))
+    @exercise.exercise("0.99")
     async def broken(ws: Workshop, answer: Any) -> str:
         raise KeyError("the proof's own mistake")
 
     await check("0.99", None)
     assert "your code raised an error" in capsys.readouterr().out
     assert "KeyError" in progress()["0.99"].error
-    del exercise._EXERCISES["0.99"]
+    del exercise._PROOFS["0.99"]
 
 
 async def test_hints_come_in_three_steps(capsys: pytest.CaptureFixture[str]) -> None:
