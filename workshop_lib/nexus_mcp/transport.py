@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 with workflow.unsafe.imports_passed_through():
     import anyio
+    import anyio._backends._asyncio  # else anyio imports it with its first task, and the sandbox stops that
     import anyio.abc
     from mcp import ClientSession
     from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
