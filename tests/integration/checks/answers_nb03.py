@@ -31,7 +31,7 @@ def agent(base: type, method: str, name: str = "") -> Callable[[Any], Any]:
             return await self.converse()  # type: ignore[no-any-return]
 
         title = name or function.__name__
-        run.__qualname__ = f"{title}.run"
+        run.__qualname__, run.__module__ = f"{title}.run", function.__module__
         members = {"__module__": function.__module__, "run": workflow.run(run), method: function}
         return workflow.defn(type(title, (base,), members))
 
