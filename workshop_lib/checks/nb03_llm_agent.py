@@ -83,9 +83,7 @@ async def new_tool(ws: Workshop, answer: Any) -> str:
             await _cost(talk, name, "How much is it to ship a parcel of 1.5 kg to Peru?", 21.0)
     described = loop.summary(answer)
     if not chosen(described, _CUSTOMER):
-        what = (
-            "Its name was enough this time. Among three tools whose names say nothing, the model did not choose it for"
-        )
+        what = "Its name was enough this time. Among three tools whose names say nothing, the model did not take it for"
         raise Wrong(f"The model learns {described!r} from the docstring. {what} {_CUSTOMER!r}", _DESCRIBE)
     return (
         "The model used it for three customers, and once it failed and was tried again. "
@@ -109,11 +107,7 @@ _MISTAKES = {
     "garbles_arguments": ("wrote arguments that are not valid JSON", r"\w", "Catch the `ValueError` of `json.loads`."),
     "forgets_arguments": ("wrote `null`, not an object", r"\w", "JSON may be anything: is it a `dict`? Look first."),
     "invents_tool": ("called a tool that does not exist, weather_2", r"\bweather\b", "Compare `name` first."),
-    "invents_field": (
-        "made up an argument, colour",
-        r"city|colou?r",
-        "Do not drop it in silence: the user may want it.",
-    ),
+    "invents_field": ("made up an argument, colour", r"city|colou?r", "Do not drop it: the user may want it."),
     "mistypes_field": ("gave a list as the city", r"city|str|text", "Look at its type first: `isinstance(…, str)`."),
 }
 _TELL = "Return `Invalid arguments: …` or `Unknown tool …`, with what was wrong and what would be right."

@@ -245,7 +245,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "naive": (naive, "Catch the `ValueError` of `json.loads`"),
         "any JSON": (any_json, "is it a `dict`? Look first"),
         "any name": (any_name, "Compare `name` first"),
-        "any field": (any_field, "Do not drop it in silence"),
+        "any field": (any_field, "Do not drop it: the user may want it"),
         "any type": (any_type, "Look at its type first"),
         "says only that it is wrong": (says_only_that_it_is_wrong, "what was wrong and what would be right"),
         "no activity": (calls_the_function, "Let an activity do it"),
