@@ -33,7 +33,7 @@ Judge = Callable[[History], None]
 async def until(
     waited: asyncio.Future[Any],
     handle: WorkflowHandle[Any, Any],
-    stuck: str,
+    stuck: str | None,
     *,
     attempts: int = 3,
     update: bool = False,
@@ -44,7 +44,7 @@ async def until(
     Args:
         waited: Done when the run has done it. Its result or exception is left in it.
         handle: The run.
-        stuck: What to advise if the run waits for something that does not come.
+        stuck: What to advise if the run waits for something that does not come; None if it may wait.
         attempts: How many failed attempts of a step are too many: more than the check itself lets fail.
         update: Whether it is the answer to an update, which may still be on its way to the run.
         judge: Sees the record first, each time; may raise.
@@ -60,10 +60,10 @@ async def until(
         if seen.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return
         judge(seen)
-        if not update or any(step.kind == "update" and not step.closed for step in seen.steps):
-            look(seen, stuck, attempts=attempts)
-        else:
+        if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in seen.steps)):
             _look_at_tasks([seen], attempts)
+        else:
+            look(seen, stuck, attempts=attempts)
         await _look_for_workers(handle, seen)
 
 

@@ -9,13 +9,15 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
+from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
+from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
 from workshop_lib.checks.harness.recorded import every_run, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
@@ -23,11 +25,11 @@ from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
+from workshop_lib.teams.support.activities import calculator, weather
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
-_QUERY_SECONDS = 60.0  # one takes hundredths of a second; while the code fails, it would wait for it to be fixed
 T = TypeVar("T")
 
 
@@ -91,9 +93,7 @@ class Talk:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
         except RPCError as error:  # the server's answer where a workflow task fails
-            if failed := (await history(self.handle)).failed_tasks:
-                raise wrong_code(failed[-1]) from error
-            raise
+            await self._explain(error)
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
@@ -106,16 +106,24 @@ class Talk:
         Raises:
             Wrong: The code, which has run, cannot be run again.
         """
+        asked = asyncio.ensure_future(self.handle.query("transcript", result_type=list[Line]))
         try:
-            async with asyncio.timeout(_QUERY_SECONDS):
-                entries = await self.handle.query("transcript", result_type=list[Line])
-        except (WorkflowQueryFailedError, TimeoutError) as error:
-            failed = (await history(self.handle)).failed_tasks
-            what = f"It answered, and after that your code could not be run again: {failed[-1] if failed else error}"
-            raise Wrong(
-                what, "A replay has to do the same as the first run. Is each call given what it takes?"
-            ) from error
+            await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
+            entries = await asked
+        except WorkflowQueryFailedError as error:
+            what = f"It answered, and after that your code could not be run again: {error}"
+            advice = "A replay has to do the same as the first run. Is each call given what it takes?"
+            raise Wrong(what, advice) from error
+        except RPCError as error:  # the server's answer where a workflow task fails
+            await self._explain(error)
+        finally:
+            asked.cancel()
         return [entry for entry in entries if entry.kind == kind]
+
+    async def _explain(self, error: RPCError) -> NoReturn:
+        if failed := (await history(self.handle)).failed_tasks:
+            raise wrong_code(failed[-1]) from error
+        raise error
 
     async def asked(self) -> list[Asked]:
         """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
@@ -191,6 +199,22 @@ async def talks(
             yield begin
         finally:
             await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+
+
+def chosen(description: str, question: str) -> bool:
+    """Whether the offline model picks a tool by its description alone, among three whose names say nothing.
+
+    Args:
+        description: As the model sees it.
+        question: What the tool is for, in a user's words.
+    """
+    parameters = {"type": "object", "properties": {"given": {"type": "string"}}, "required": ["given"]}
+    described = enumerate([description, summary(calculator), summary(weather)])
+    tools = [{"name": f"tool_{at}", "description": text, "parameters": parameters} for at, text in described]
+    said = plan(
+        [{"role": "user", "content": question}], [{"type": "function", "function": function} for function in tools]
+    )
+    return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
 
 
 @contextlib.contextmanager
