@@ -327,11 +327,10 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
             result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # sent when it changes
         elif name == "WORKFLOW_TASK_FAILED" and attributes.failure.message and attributes.cause not in _NO_FAILURE:
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
-        elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
-            if name == "WORKFLOW_EXECUTION_STARTED":
-                result.links += _callers(event, attributes)
-            if name == "WORKFLOW_EXECUTION_FAILED":
-                result.failure = sentence(attributes.failure, _when(event.event_time))
+        elif name == "WORKFLOW_EXECUTION_STARTED":
+            result.links += _callers(event, attributes)
+        elif name == "WORKFLOW_EXECUTION_FAILED":
+            result.failure = sentence(attributes.failure, _when(event.event_time))
         else:
             _follow(event, name, attributes, begun)
 
