@@ -119,10 +119,14 @@ def timeout_of(started: ActivityTaskStartedEventAttributes) -> TimeoutType.Value
     return started.last_failure.timeout_failure_info.timeout_type
 
 
-@pytest.mark.parametrize("where", ["apart", "within"])
 @pytest.mark.parametrize(
-    ("kind", "times", "charged"),
-    [("fails", 2, 1), ("fails_after_effect", 2, 3), ("times_out", 1, 2), ("is_slow", 1, 1)],
+    ("kind", "times", "charged", "where"),
+    [
+        ("fails", 2, 1, "apart"),
+        ("fails_after_effect", 2, 3, "within"),
+        ("times_out", 1, 2, "apart"),
+        ("is_slow", 1, 1, "within"),
+    ],
 )
 async def test_an_activity_fails_as_the_faults_name_says(
     ws: Workshop,
@@ -137,12 +141,10 @@ async def test_an_activity_fails_as_the_faults_name_says(
 ) -> None:
     queue = {"apart": apart, "within": within}[where]
     too_late = kind == "times_out"
-    began = time.time()
     with ws.fault(f"charge_customer.{kind}", times=times, seconds=0.5) as fault:
         order, handle = await place(ws, client, queue, patience=2 if too_late else 30)
         assert await effects(ws, order, handle) == [1, 1, charged, 1]
     assert fault.fired == times
-    assert began < fault.at[0] <= fault.at[-1] < time.time()
     started, took = await step(handle, "charge_customer")
     if kind == "is_slow":
         assert (started.attempt, took >= timedelta(seconds=0.5)) == (1, True)
@@ -233,16 +235,14 @@ async def test_killed_in_mid_activity(ws: Workshop, client: Client) -> None:
     await ws.stop(*workers)
 
 
-@pytest.mark.parametrize("name", ["check_fraud", "charge_customer"])
-async def test_the_server_dies_in_the_middle_of_an_order(ws: Workshop, client: Client, apart: str, name: str) -> None:
+async def test_the_server_dies_in_the_middle_of_an_order(ws: Workshop, client: Client, apart: str) -> None:
     pid = ws.server.pid
-    with ws.fault(f"{name}.is_slow", seconds=0.5) as slow:
+    with ws.fault("charge_customer.is_slow", seconds=0.5) as slow:
         order, handle = await place(ws, client, apart, patience=2)
         await until(lambda: slow.fired > 0)
         with ws.fault("server.dies", seconds=0.5) as fault:
             assert ws.server.pid is None, "it is down when the block begins"
             await until(lambda: ws.server.pid is not None)
-            assert time.time() - fault.at[0] > 0.5
         counts = await effects(ws, order, handle)
     assert ws.server.pid != pid
     assert fault.fired == 1
@@ -336,28 +336,23 @@ async def test_an_http_service_fails_as_the_faults_name_says(ws: Workshop, servi
     caller = Caller(url)
     assert await caller.ask() == "fine"
     for kind, answer in {"answers_500": "500", "answers_503": "503", "drops": "cut", "delays": "fine"}.items():
-        with ws.fault(f"payments.{kind}", times=3, seconds=0.2) as fault:
+        with ws.fault(f"payments.{kind}", times=2, seconds=0.2) as fault:
             began = time.monotonic()
-            assert [await caller.ask() for _ in range(3)] == [answer] * 3, kind
-            took = time.monotonic() - began
+            assert [await caller.ask() for _ in range(2)] == [answer] * 2, kind
+            assert time.monotonic() - began > 0.4 or kind != "delays"
             assert await caller.ask() == "fine"
-        assert fault.fired == 3
-        assert took > 0.6 or kind != "delays"
+        assert fault.fired == 2
     assert await ws.proxy("payments", service) != url
     assert await caller.ask() == "cut", "the former one has ended"
 
 
-@pytest.mark.parametrize("name", ["charge_customer.burns", "charge_customer", "server.fails", "orders.dies"])
-async def test_an_unknown_name_lists_the_known_ones(ws: Workshop, name: str) -> None:
-    with pytest.raises(WorkshopError) as raised:
-        ws.fault(name)
-    for line in KINDS.values():
-        assert line in str(raised.value)
-
-
-async def test_a_target_that_is_not_there_is_named(
+async def test_a_name_or_target_that_is_not_there_is_told(
     ws: Workshop, within: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in ("charge_customer.burns", "charge_customer", "server.fails", "orders.dies"):
+        with pytest.raises(WorkshopError, match=r"(?s)There are:.*charge_customer|ACTIVITY.fails: ") as raised:
+            ws.fault(name)
+    assert all(line in str(raised.value) for line in KINDS.values())
     with ws.fault("chrge_customer.fails"):
         text = capsys.readouterr().out
         assert "No running Worker has an activity 'chrge_customer'" in text
@@ -404,10 +399,9 @@ async def place():
 def test_in_a_notebook(tmp_path: Path) -> None:
     with kernel(tmp_path, PYTHONPATH=str(Path(__file__).parents[2] / "parts")) as k:
         k.ok(SET_UP)
-        for kind in ("dies_before_effect", "dies_after_effect", "dies_after_report"):
-            output = k.run(f"with ws.fault('charge_customer.{kind}'):\n    await place()")
-            assert output.error == "WorkshopError"
-            assert "await ws.spawn(" in output.text
+        output = k.run("with ws.fault('charge_customer.dies_after_effect'):\n    await place()")
+        assert output.error == "WorkshopError"
+        assert "await ws.spawn(" in output.text
         # It cannot be known beforehand where the Worker of an activity that is not there yet will run.
         again = SET_UP[SET_UP.index("worker =") : SET_UP.index("async def")]
         for kind in ("dies_before_effect", "dies_after_report"):
