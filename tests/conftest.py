@@ -65,7 +65,7 @@ async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Work
     running, open_before = ws.workers, await _open_runs(ws)
     yield
     assert not [worker for worker in ws.workers if worker not in running]
-    async with asyncio.timeout(15):  # the list follows a moment later
+    async with asyncio.timeout(120):  # the list follows a moment later
         while await _open_runs(ws) - open_before:
             await asyncio.sleep(0.05)
 

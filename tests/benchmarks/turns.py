@@ -21,27 +21,19 @@ from workshop_lib.agents.model.settings import SERVICE, model
 from workshop_lib.workshop import Workshop
 
 Turn = Callable[[], Awaitable[object]]
-Question = Callable[[int], tuple[str, str]]
-"""Makes the question of a number, and what its answer holds."""
-
 CONVERSATION = 10  # turns
 _conversations = itertools.count()
 
 
-def product(number: int) -> tuple[str, str]:
-    """A question for the calculator."""
-    return f"What is {number} * 7?", str(7 * number)
-
-
 def price(number: int) -> tuple[str, str]:
-    """A question for Finance's operation."""
+    """A question for Finance's operation, and what its answer holds."""
     from workshop_lib.teams.finance import data, workflows
 
     ticker = sorted(data.QUOTES)[number % len(data.QUOTES)]
     return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
 
 
-def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: Chat) -> Turn:
+def talk(client: Client, run: Any, task_queue: str, *chat: Chat) -> Turn:
     """Ask, in a new conversation after every ten turns."""
     numbers = itertools.count()
     handle: Any = None
@@ -52,7 +44,7 @@ def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: C
         if number % CONVERSATION == 0:
             settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
             handle = await client.start_workflow(run, *chat, id=f"chat-{next(_conversations)}", **settings)
-        asked, expected = question(number)
+        asked, expected = price(number)
         answer = await handle.execute_update("send_message", asked)
         assert expected in str(answer), f"{asked} {answer}"
         return answer
@@ -63,32 +55,6 @@ def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: C
 def offline(ws: Workshop) -> dict[str, Any]:
     """Address and key of the offline model, past the proxy."""
     return {**model("offline"), "api_base": ws._services.served[SERVICE].url + "/v1"}
-
-
-@asynccontextmanager
-async def support(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """The support team's agent, which uses its calculator."""
-    import bare_agent
-
-    from workshop_lib.agents.loop import Tool, activity_tool
-    from workshop_lib.teams.support import activities
-    from workshop_lib.teams.support.worker import WORKER
-    from workshop_lib.teams.support.workflows import DISPATCHER, PURPOSE, Dispatcher, ToSpecialist
-
-    offered = [activity_tool(activities.calculator), activity_tool(activities.weather)]
-    offered.append(Tool("ask_specialist", PURPOSE, ToSpecialist, lambda call: call))
-    bare_agent.MODEL, bare_agent.INSTRUCTIONS = offline(ws), DISPATCHER
-    bare_agent.SCHEMAS = [tool.schema for tool in offered]
-    client, bare = await Client.connect(**await ws.connection("default")), await Client.connect(ws.server.address)
-    threads = ThreadPoolExecutor(20)
-    ws.run(Worker, client, **WORKER, activity_executor=threads)
-    settings: dict[str, Any] = {"workflows": [bare_agent.BareAgent], "activity_executor": threads}
-    settings["activities"] = [bare_agent.ask, activities.calculator]
-    async with Worker(bare, task_queue="bare-support", **settings):
-        yield (
-            talk(client, Dispatcher.run, "support", product, Chat(model="offline")),
-            talk(bare, bare_agent.BareAgent.run, "bare-support", product),
-        )
 
 
 @asynccontextmanager
@@ -106,8 +72,8 @@ async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
     client, bare = await litellm_temporal.connect(ws), await Client.connect(ws.server.address)
     async with Worker(bare, task_queue="bare-1", workflows=[bare_agent.BareAgent], activities=[bare_agent.ask]):
         yield (
-            talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, price, Chat(model="offline")),
-            talk(bare, bare_agent.BareAgent.run, "bare-1", price),
+            talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, Chat(model="offline")),
+            talk(bare, bare_agent.BareAgent.run, "bare-1"),
         )
 
 
@@ -164,8 +130,8 @@ async def _sdk_turns(
     settings: dict[str, Any] = {"workflows": [yardstick], "activities": local.TOOLS, "activity_executor": threads}
     async with Worker(bare, task_queue=f"bare-{number}", **settings):
         yield (
-            talk(client, demo.AGENT.run, local.TASK_QUEUE, price, Chat(model="offline")),
-            talk(bare, yardstick.run, f"bare-{number}", price),
+            talk(client, demo.AGENT.run, local.TASK_QUEUE, Chat(model="offline")),
+            talk(bare, yardstick.run, f"bare-{number}"),
         )
 
 

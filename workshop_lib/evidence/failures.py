@@ -29,10 +29,9 @@ _INSTEAD = (
     (r"\buuid\.|\bos\.urandom", "workflow.uuid4()"),
 )
 
-BUG_NAMES = frozenset(
-    "AttributeError ImportError ModuleNotFoundError NameError NotFoundError NotImplementedError SyntaxError TypeError "
-    "UnboundLocalError".split()
-)
+_OF_NAMES = (AttributeError, ImportError, ModuleNotFoundError, NameError, UnboundLocalError)
+_OF_CODE = (NotImplementedError, SyntaxError, TypeError)
+BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
 """Types of failures that no Worker can fix by trying again: the code or the registration is wrong."""
 
 _CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
@@ -55,7 +54,10 @@ def explain_sandbox(message: str) -> str:
 
 # What a learner meets and cannot read from the message: a pattern in it, and what to do.
 _ADVICE = (
-    (r"of type coroutine|pickle 'coroutine'|'coroutine' object|<class 'coroutine'>", "A coroutine came back instead of a value: is an `await` missing?"),
+    (
+        r"of type coroutine|pickle 'coroutine'|'coroutine' object|<class 'coroutine'>",
+        "A coroutine came back instead of a value: is an `await` missing?",
+    ),
     (r"Not in activity context", "Ask for it: `await workflow.execute_activity(…)`, not a plain call."),
     (r"errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
     (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),

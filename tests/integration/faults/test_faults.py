@@ -12,11 +12,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orders
 import pytest
 from kernels import kernel
@@ -219,22 +219,6 @@ async def test_a_worker_process_really_dies_and_another_completes_the_order(
     await ws.stop(*workers)
 
 
-async def test_killed_in_mid_activity(ws: Workshop, client: Client) -> None:
-    queue = ws.id("queue")
-    workers = [await spawn(ws, client, queue), await spawn(ws, client, queue)]
-    with ws.fault("charge_customer.is_slow", seconds=60) as fault:
-        # Long enough to find the process and to kill it: the step is tried again when this is over.
-        order, handle = await place(ws, client, queue, patience=5)
-        await until(lambda: fault.fired > 0)
-        (charging,) = await pending(handle)
-        next(worker for worker in workers if charging.last_worker_identity.startswith(f"{worker.pid}@")).kill()
-        assert charging.attempt == 1, "killed while the first attempt was under way"
-        assert await effects(ws, order, handle) == [1, 1, 1, 1]
-    started, _ = await step(handle, "charge_customer")
-    assert (started.attempt, timeout_of(started)) == (2, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
-    await ws.stop(*workers)
-
-
 async def test_the_server_dies_in_the_middle_of_an_order(ws: Workshop, client: Client, apart: str) -> None:
     pid = ws.server.pid
     with ws.fault("charge_customer.is_slow", seconds=0.5) as slow:
@@ -293,8 +277,6 @@ class Answers(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -311,39 +293,28 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-class Caller:
-    """A client that would keep its connection open from one request to the next."""
-
-    def __init__(self, url: str) -> None:
-        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=GUARD)
-
-    async def ask(self) -> str:
-        return await asyncio.to_thread(self._ask)
-
-    def _ask(self) -> str:
-        body = os.urandom(8_000_000)  # more than a loopback connection holds
-        try:
-            self._connection.request("POST", "/pay", body)
-            answer = self._connection.getresponse()
-            return ("fine" if answer.read() == body else "spoilt") if answer.status == 200 else str(answer.status)
-        except OSError:
-            self._connection.close()
-            return "cut"
-
-
 async def test_an_http_service_fails_as_the_faults_name_says(ws: Workshop, service: str) -> None:
-    url = await ws.proxy("payments", service)
-    caller = Caller(url)
-    assert await caller.ask() == "fine"
+    url, body = await ws.proxy("payments", service), os.urandom(8_000_000)  # more than a loopback connection holds
+    client = httpx.AsyncClient(timeout=GUARD)  # which would keep its connection from one request to the next
+
+    async def ask() -> str:
+        try:
+            answer = await client.post(f"{url}/pay", content=body)
+        except httpx.TransportError:
+            return "cut"
+        return ("fine" if answer.content == body else "spoilt") if answer.is_success else str(answer.status_code)
+
+    assert await ask() == "fine"
     for kind, answer in {"answers_500": "500", "answers_503": "503", "drops": "cut", "delays": "fine"}.items():
         with ws.fault(f"payments.{kind}", times=2, seconds=0.2) as fault:
             began = time.monotonic()
-            assert [await caller.ask() for _ in range(2)] == [answer] * 2, kind
+            assert [await ask() for _ in range(2)] == [answer] * 2, kind
             assert time.monotonic() - began > 0.4 or kind != "delays"
-            assert await caller.ask() == "fine"
+            assert await ask() == "fine"
         assert fault.fired == 2
     assert await ws.proxy("payments", service) != url
-    assert await caller.ask() == "cut", "the former one has ended"
+    assert await ask() == "cut", "the former one has ended"
+    await client.aclose()
 
 
 async def test_a_name_or_target_that_is_not_there_is_told(

@@ -37,21 +37,9 @@ async def test_a_worker_that_is_stuck_in_a_blocking_activity_is_named_within_a_b
         await ws.stop(worker)
     blocking.release.set()
     await ws.stop(worker)
+    await ws.stop(worker)  # as when a cell that stops it is run again
     assert not worker.running
     executor.shutdown()
-
-
-async def test_a_worker_may_be_stopped_twice(ws: Workshop, client: Client) -> None:
-    """As when a cell that stops it is run again."""
-    workflows = [flows.OneActivity]
-    before = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
-    replaced = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
-    after = ws.run(Worker, client, task_queue=replaced.place[1], workflows=workflows)
-    async with asyncio.timeout(60):
-        for _ in range(2):
-            await ws.stop(before, replaced, after)
-        await ws.stop(*ws.workers)
-    assert not before.running
 
 
 async def test_an_activity_that_blocks_its_loop_stalls_nobody_else(ws: Workshop, client: Client) -> None:
@@ -103,10 +91,8 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, clie
     assert process.polls == [("default", queue, "workflow")]
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
     process.kill()
-    async with asyncio.timeout(60):
-        while process.running:
-            await asyncio.sleep(0.01)
     await ws.stop(process)
+    assert not process.running
     assert not any(polled[1] == queue for polled in ws._pool.polled())
 
 
