@@ -30,7 +30,7 @@ KEYS = {"sales": SALES.public_key().public_bytes_raw()}
 def claims(**changes: Any) -> Claims:
     """What sales may say to call Sums.add now."""
     nonce = str(uuid.uuid4())
-    return Claims("sales", strangers.ENDPOINT, "Sums", "add", time.time() + 60, nonce)._replace(**changes)
+    return Claims("sales", strangers.ENDPOINT, "Sums", "add", time.time() + 3600, nonce)._replace(**changes)
 
 
 def token(**changes: Any) -> dict[str, str]:
@@ -63,7 +63,7 @@ async def test_who_signs_passes_as_often_as_it_likes(opened: World, nonces: Path
         (lambda: {HEADER: sign(claims(), MALLORY)}, "The signature is not of namespace 'sales'"),
         (lambda: {HEADER: sign(claims(namespace="mallory"), MALLORY)}, "No key of namespace 'mallory' is known here"),
         (lambda: {HEADER: altered(token()[HEADER])}, "The signature is not of namespace 'sales'"),
-        (lambda: token(expires=time.time() - 2), r"The identity of 'sales' expired 2"),
+        (lambda: token(expires=time.time() - 2), "The identity of 'sales' expired"),
         (lambda: token(expires=float("nan")), "expired"),
         (lambda: token(endpoint="other"), "is signed for other/Sums/add, not for sums/Sums/add"),
         (lambda: token(operation="other"), "is signed for sums/Sums/other, not for sums/Sums/add"),

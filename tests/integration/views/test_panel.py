@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 from temporalio.client import Client
@@ -19,7 +18,7 @@ from workshop_lib.teams.orders import activities as steps
 from workshop_lib.teams.orders import cards
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.safe_order import SafeOrder
-from workshop_lib.views.panel import _Switch, panel
+from workshop_lib.views.panel import panel
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -74,21 +73,6 @@ async def test_failures_come_and_go_and_every_order_ends(
     assert len(told) >= 3
     assert all(re.search(rf"{re.escape(name)} [1-6]×", text) for name in names)
     assert not faults_that_are_on(ws)
-
-
-def test_a_button_can_be_pressed_again_when_its_failure_is_over() -> None:
-    made = [MagicMock(fired=0, over=False), MagicMock(fired=0, over=False)]
-    for fault in made:
-        fault.__enter__.return_value = fault
-    switch = _Switch(MagicMock(fault=MagicMock(side_effect=made)), "server.dies")
-    for number, fault in enumerate(made, 1):
-        switch.button.value = True
-        switch.release()
-        fault.__exit__.assert_not_called()
-        fault.fired, fault.over = 3, True
-        switch.release()
-        fault.__exit__.assert_called_once()
-        assert (switch.button.value, switch.fired) == (False, 3 * number)
 
 
 async def test_interrupted_it_switches_everything_off(ws: Workshop, place: Any) -> None:
