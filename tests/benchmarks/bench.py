@@ -143,16 +143,16 @@ async def allowlist(ws: Workshop) -> None:
     await ratio("an operation with the allowlist / without it", 1.1, *calls)
 
 
-async def agent_turns(ws: Workshop, who: str, talking: str) -> None:
+async def agent_turns(ws: Workshop, demo: int) -> None:
     """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
     await Workshop.start(model=True)
     import turns  # with LiteLLM, which the other rows do without
 
-    async with getattr(turns, talking)(ws) as (ours, bare):
+    async with turns.litellm_temporal(ws) if demo == 1 else turns.sdk_turns(ws, demo) as (ours, bare):
         for turn in (ours, bare):
             for _ in range(turns.CONVERSATION):
                 await turn()
-        await ratio(f"{who}'s warm turn with one tool, ours / bare SDKs", 1.25, ours, bare)
+        await ratio(f"demo {demo}'s warm turn with one tool, ours / bare SDKs", 1.25, ours, bare)
 
 
 async def gateway_requests(ws: Workshop) -> None:
@@ -213,10 +213,10 @@ SERVED: dict[str, Callable[[Workshop, str], Awaitable[None]]] = {  # given the w
     "round trip": round_trips,
     "operation": operations,
     "allowlist": lambda ws, _: allowlist(ws),
-    "demo 1: turn": lambda ws, _: agent_turns(ws, "demo 1", "litellm_temporal"),
-    "demo 2: turn": lambda ws, _: agent_turns(ws, "demo 2", "openai_temporal"),
-    "demo 3: turn": lambda ws, _: agent_turns(ws, "demo 3", "openai_mcp_temporal"),
-    "demo 4: turn": lambda ws, _: agent_turns(ws, "demo 4", "nexus_mcp_temporal"),
+    "demo 1: turn": lambda ws, _: agent_turns(ws, 1),
+    "demo 2: turn": lambda ws, _: agent_turns(ws, 2),
+    "demo 3: turn": lambda ws, _: agent_turns(ws, 3),
+    "demo 4: turn": lambda ws, _: agent_turns(ws, 4),
     "gateway": lambda ws, _: gateway_requests(ws),
 }
 

@@ -7,7 +7,7 @@ The yardsticks reach the offline model past the proxy in which faults can happen
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -33,7 +33,7 @@ def price(number: int) -> tuple[str, str]:
     return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
 
 
-def talk(client: Client, run: Any, task_queue: str, *chat: Chat) -> Turn:
+def talk(client: Client, run: Any, task_queue: str, *arguments: object) -> Turn:
     """Ask, in a new conversation after every ten turns."""
     numbers = itertools.count()
     handle: Any = None
@@ -43,7 +43,7 @@ def talk(client: Client, run: Any, task_queue: str, *chat: Chat) -> Turn:
         number = next(numbers)
         if number % CONVERSATION == 0:
             settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
-            handle = await client.start_workflow(run, *chat, id=f"chat-{next(_conversations)}", **settings)
+            handle = await client.start_workflow(run, args=arguments, id=f"chat-{next(_conversations)}", **settings)
         asked, expected = price(number)
         answer = await handle.execute_update("send_message", asked)
         assert expected in str(answer), f"{asked} {answer}"
@@ -78,34 +78,12 @@ async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
 
 
 @asynccontextmanager
-async def openai_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 2, which uses Finance's operation. Finance's Worker is the same for both sides."""
-    async with _sdk_turns(ws, 2, "BareSdkAgent") as both:
-        yield both
+async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn]]:
+    """Demos 2 to 4, which use Finance's operation. Finance's computer is the same for both sides.
 
-
-@asynccontextmanager
-async def openai_mcp_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 3, which uses Finance's MCP server, as the yardstick does, past the proxy in which faults can happen.
-
-    The yardstick keeps its connections to the servers, as the plugin does where it is not told otherwise. Ours makes
-    one for each call, so that no slow call holds up another one.
+    The yardstick of demo 3 keeps its connections to the servers, as the plugin does where it is not told otherwise.
+    Ours makes one for each call, so that no slow call holds up another one.
     """
-    async with _sdk_turns(ws, 3, "BareMcpAgent", mcp_servers=("finance", "it")) as both:
-        yield both
-
-
-@asynccontextmanager
-async def nexus_mcp_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 4, which finds and uses Finance's operation. The yardstick knows the operation, and asks all the same."""
-    async with _sdk_turns(ws, 4, "BareDiscoveringAgent") as both:
-        yield both
-
-
-@asynccontextmanager
-async def _sdk_turns(
-    ws: Workshop, number: int, name: str, mcp_servers: Sequence[str] = ()
-) -> AsyncIterator[tuple[Turn, Turn]]:
     import bare_sdk_agent
     from agents.mcp import MCPServerStreamableHttp
     from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
@@ -113,7 +91,7 @@ async def _sdk_turns(
     from workshop_lib.agents.model.calls import limits
     from workshop_lib.demos import computers, local
 
-    demo, yardstick = computers.demo(number), getattr(bare_sdk_agent, name)
+    demo, yardstick = computers.demo(number), bare_sdk_agent.BareSdkAgent
     started = await computers.start(ws, demo)
 
     def over_http(server: str) -> Callable[[], MCPServerStreamableHttp]:
@@ -123,7 +101,7 @@ async def _sdk_turns(
     known = {name: value for name, value in offline(ws).items() if name in ("model", "api_base", "api_key")}
     provider = bare_sdk_agent.OneModel(**known)
     parameters = ModelActivityParameters(**limits(Chat().model_seconds))
-    servers = {server: over_http(server) for server in mcp_servers}
+    servers = {server: over_http(server) for server in ("finance", "it")} if number == 3 else {}
     plugin = OpenAIAgentsPlugin(parameters, provider, mcp_servers=servers, add_temporal_spans=False)
     client, bare = await demo.connect(ws), await Client.connect(ws.server.address, plugins=[plugin])
     threads = ThreadPoolExecutor(20)
@@ -131,7 +109,7 @@ async def _sdk_turns(
     async with Worker(bare, task_queue=f"bare-{number}", **settings):
         yield (
             talk(client, demo.AGENT.run, local.TASK_QUEUE, Chat(model="offline")),
-            talk(bare, yardstick.run, f"bare-{number}"),
+            talk(bare, yardstick.run, f"bare-{number}", number),
         )
 
 

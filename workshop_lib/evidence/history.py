@@ -123,6 +123,16 @@ class Step:
         """From being asked for to its end, waits and all attempts included; None while it is open."""
         return self.closed - self.scheduled if self.closed else None
 
+    @property
+    def outcome(self) -> str:
+        """What came of it, in a few words: how it ended, after how long and how many attempts."""
+        if self.kind == "signal":
+            return "received"
+        timer = {"completed": "fired", "cancelled": "cut short"} if self.due else {}
+        took = f" {'after' if self.due else 'in'} {spoken(self.duration)}" if self.duration is not None else ""
+        tries = f", {self.attempts} attempts" if self.attempts > 1 else ""
+        return timer.get(self.status, self.status) + took + tries
+
 
 @dataclass(repr=False)
 class History:

@@ -13,7 +13,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from workshop_lib.evidence.history import CALLS, History, Link, Reader, Step, history, spoken
+from workshop_lib.evidence.history import CALLS, History, Link, Reader, Step, history
 
 _BEGINS = {"activity": "scheduled", "timer": "started", "nexus operation": "called", "child workflow": "asked for"}
 
@@ -115,13 +115,10 @@ def _named(link: Link) -> str:
 
 
 def outcome(step: Step) -> str:
-    """What came of a step, in a few words: how it ended, after how long and how many attempts, and why it failed.
+    """What came of a step, and why it failed.
 
     Args:
         step: Of a history.
     """
-    status = {"completed": "fired", "cancelled": "cut short"}.get(step.status, step.status) if step.due else step.status
-    took = f" in {spoken(step.duration)}" if step.duration is not None and not step.due else ""
-    tries = f", {step.attempts} attempts" if step.attempts > 1 else ""
     good = step.status in ("completed", "running", "waiting")
-    return f"{status}{took}{tries}" + (f"{', last failure: ' if good else ': '}{step.failure}" if step.failure else "")
+    return step.outcome + (f"{', last failure: ' if good else ': '}{step.failure}" if step.failure else "")

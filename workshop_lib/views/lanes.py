@@ -134,7 +134,7 @@ class _Chain:
 
 def _words(step: Step, name: str) -> str:
     """What came of a step; of one that went well, how long it took."""
-    return f"{name}: {'received' if step.kind == 'signal' else outcome(step).removeprefix('completed in ')}"
+    return f"{name}: {outcome(step).removeprefix('completed in ')}"
 
 
 def draw(log: UnifiedLog) -> str:

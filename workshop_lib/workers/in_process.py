@@ -66,6 +66,7 @@ class InProcessWorker:
     def __init__(self, build: Callable[[], Worker], client: Client, task_queue: str, uses: set[str]) -> None:
         self._build, self._client, self.uses = build, client, uses
         self.place = (client.namespace, task_queue)
+        self.pid = os.getpid()  # it polls from the kernel
         self.polls: list[Polled] = []
         self.activities: list[str] = []
         self._loop: BackgroundLoop | None = None
@@ -75,11 +76,6 @@ class InProcessWorker:
     def __repr__(self) -> str:
         namespace, queue = self.place
         return f"Worker {'on' if self.running else '(stopped) of'} task queue {queue!r} in namespace {namespace!r}"
-
-    @property
-    def pid(self) -> int:
-        """The process that it polls from: the kernel."""
-        return os.getpid()
 
     @property
     def running(self) -> bool:
