@@ -28,7 +28,6 @@ def opened(file: str, fill: Callable[[sqlite3.Connection], object]) -> Iterator[
     path = notebook_folder() / file
     _prepare(path, fill)
     with _connected(path) as database:
-        database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
         yield database
 
 

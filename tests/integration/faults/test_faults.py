@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sqlite3
-import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orders
 import pytest
 from kernels import kernel
@@ -268,53 +263,6 @@ async def test_a_flooded_queue_is_emptied_again(ws: Workshop, client: Client, wi
         assert await effects(ws, order, handle) == [1, 1, 1, 1]
     assert fault.fired == 1
     await until(lambda: waiting(0))
-
-
-class Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-async def test_an_http_service_fails_as_the_faults_name_says(ws: Workshop, service: str) -> None:
-    url, body = await ws.proxy("payments", service), os.urandom(8_000_000)  # more than a loopback connection holds
-    client = httpx.AsyncClient(timeout=GUARD)  # which would keep its connection from one request to the next
-
-    async def ask() -> str:
-        try:
-            answer = await client.post(f"{url}/pay", content=body)
-        except httpx.TransportError:
-            return "cut"
-        return ("fine" if answer.content == body else "spoilt") if answer.is_success else str(answer.status_code)
-
-    assert await ask() == "fine"
-    for kind, answer in {"answers_500": "500", "answers_503": "503", "drops": "cut", "delays": "fine"}.items():
-        with ws.fault(f"payments.{kind}", times=2, seconds=0.2) as fault:
-            began = time.monotonic()
-            assert [await ask() for _ in range(2)] == [answer] * 2, kind
-            assert time.monotonic() - began > 0.4 or kind != "delays"
-            assert await ask() == "fine"
-        assert fault.fired == 2
-    assert await ws.proxy("payments", service) != url
-    assert await ask() == "cut", "the former one has ended"
-    await client.aclose()
 
 
 async def test_a_name_or_target_that_is_not_there_is_told(

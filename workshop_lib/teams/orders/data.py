@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from workshop_lib.teams.database import opened
@@ -53,9 +54,12 @@ class Receipt:
     parcel: str
 
 
-def store() -> AbstractContextManager[sqlite3.Connection]:
+@contextmanager
+def store() -> Iterator[sqlite3.Connection]:
     """A connection to the team's database. See ``teams.database.opened``."""
-    return opened("orders.db", _fill)
+    with opened("orders.db", _fill) as database:
+        database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
+        yield database
 
 
 def _fill(database: sqlite3.Connection) -> None:

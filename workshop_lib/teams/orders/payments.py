@@ -29,6 +29,7 @@ def _charge(request: Request, body: dict[str, object]) -> JSONResponse:
     if body["customer"] == "Declan":
         return JSONResponse({"error": "Declan's card was declined"}, 402)
     with opened("payments.db", _fill) as database:
+        database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
         if database.execute("SELECT 1 FROM refunds WHERE order_id = ?", (order,)).fetchone():
             return JSONResponse({"error": f"{order} was refunded"}, 409)
         row = key and database.execute("SELECT id FROM charges WHERE key = ?", (key,)).fetchone()
