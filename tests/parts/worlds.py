@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
 from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Interceptor, NexusOperationInboundInterceptor, Worker
+from waits import GUARD
 
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.state import StateFolder
@@ -25,7 +26,6 @@ from workshop_lib.governance.identity import Signer
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
 
-GUARD = 120  # seconds; only against hanging
 SALES, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 HOW = ["add", "slowly", "standalone"]
 

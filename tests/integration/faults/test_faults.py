@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
+from waits import GUARD, printed, until
 
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.faults.interceptor import Faults
@@ -31,7 +32,6 @@ from workshop_lib.workshop import Workshop
 pytestmark = pytest.mark.anyio
 
 QUICKLY = timedelta(milliseconds=200)
-GUARD = 120.0  # seconds; only against hanging
 
 
 def settings(queue: str) -> dict[str, Any]:
@@ -84,13 +84,6 @@ async def effects(ws: Workshop, order: str, handle: WorkflowHandle[Any, Any]) ->
     async with asyncio.timeout(GUARD):
         await handle.result()
     return [ws.ledger.count(effect, order=order) for effect in ("check", "prepare", "charge", "ship")]
-
-
-async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait for what no event announces."""
-    async with asyncio.timeout(GUARD):
-        while not (await now if isinstance(now := holds(), Awaitable) else now):
-            await asyncio.sleep(0.02)
 
 
 async def pending(handle: WorkflowHandle[Any, Any]) -> Sequence[PendingActivityInfo]:
@@ -205,11 +198,7 @@ async def test_a_worker_process_really_dies_and_another_completes_the_order(
     assert [worker.running for worker in workers].count(True) == 1
     started, _ = await step(handle, "charge_customer")
     assert started.attempt == attempts
-    text, end = "", f"ended by itself: killed by the fault charge_customer.{kind}"
-    async with asyncio.timeout(GUARD):
-        while end not in text:
-            text += capsys.readouterr().out
-            await asyncio.sleep(0.02)
+    text = await printed(capsys, f"ended by itself: killed by the fault charge_customer.{kind}")
     assert "No running Worker" not in text
     await ws.stop(*workers)
 

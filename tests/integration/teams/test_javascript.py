@@ -5,7 +5,6 @@ Nothing is installed here. Where Node.js or its packages are missing, what needs
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from tellers import Teller
 from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, NexusOperationError
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import WorkshopError
@@ -194,9 +194,7 @@ async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client
     try:
         with ws.fault("read_quote.is_slow", seconds=3600) as fault:
             handle = await client.start_workflow(Teller.run, "HOOLI", id=ws.id("teller"), task_queue="callers")
-            async with asyncio.timeout(LIMIT.total_seconds()):
-                while not fault.fired:
-                    await asyncio.sleep(0.02)
+            await until(lambda: fault.fired)
             workers[0].kill()
             workers.append(await spawn(ws, JAVASCRIPT))
             assert await handle.result() == 311.75

@@ -11,6 +11,7 @@ import pytest
 from tellers import Teller
 from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
@@ -116,7 +117,7 @@ async def test_callers_worker_handlers_worker_and_server_killed_one_after_anothe
         with slow, death:
             handle = await ask(ws, client, "HOOLI")
             async with asyncio.timeout(120):
-                await until_tried(handle, 2)  # the handler's Worker has died in the first attempt
+                await until(lambda: tried(handle))  # the handler's Worker has died in the first attempt
                 callers[0].kill()
                 await ws.server.kill()
                 await ws.server.restart()
@@ -128,9 +129,7 @@ async def test_callers_worker_handlers_worker_and_server_killed_one_after_anothe
     told = await history(handle, follow=True)
     (step,) = [step for step in told.steps if step.kind == "nexus operation"]
     assert [called.workflow_type for called in step.calls] == ["PriceStock"]
-    async with asyncio.timeout(120):  # the list follows a moment later
-        while len(new := await started(finance, before)) == 0:
-            await asyncio.sleep(0.05)
+    new = await until(lambda: started(finance, before))  # the list follows a moment later
     assert new == {step.calls[0].workflow_id}
     assert sum(worker.running for worker in handlers) == 1
 
@@ -140,14 +139,10 @@ async def started(finance: Client, before: set[str]) -> set[str]:
     return {execution.id async for execution in found} - before
 
 
-async def until_tried(handle: Any, attempts: int) -> None:
-    """Wait until the workflow behind the operation tries its activity so often, and that attempt runs."""
-    while True:
-        told = await history(handle, follow=True)
-        steps = [inner for step in told.steps for called in step.calls for inner in called.steps]
-        if any(step.status == "running" and step.attempts == attempts for step in steps):
-            return
-        await asyncio.sleep(0.02)
+async def tried(handle: Any) -> bool:
+    """Whether the workflow behind the operation has begun its activity a second time."""
+    told = await history(handle, follow=True)
+    return any(inner.attempts >= 2 for step in told.steps for called in step.calls for inner in called.steps)
 
 
 @pytest.mark.usefixtures("teams")

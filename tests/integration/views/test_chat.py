@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from clerks import Clerk
 from temporalio.client import Client
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.agents.conversation import Chat, Reply
 from workshop_lib.evidence.messages import WorkshopError
@@ -53,12 +53,6 @@ async def agent(ws: Workshop, client: Client) -> AsyncIterator[Agent]:
     for execution in await ws.open_executions(["Clerk"]):
         await ws.terminate([execution], "the test is over")
     await made.stop()
-
-
-async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(120):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 def enter(controls: Controls, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.teams.orders import activities as steps
 from workshop_lib.teams.orders import cards
@@ -77,9 +78,7 @@ async def test_failures_come_and_go_and_every_order_ends(
 
 async def test_interrupted_it_switches_everything_off(ws: Workshop, place: Any) -> None:
     running = asyncio.create_task(panel(place, ["charge_once.is_slow"], script=["charge_once.is_slow"], seconds=30))
-    async with asyncio.timeout(120):
-        while not faults_that_are_on(ws):
-            await asyncio.wait([running], timeout=0.05)
+    await until(lambda: faults_that_are_on(ws) or running.done())
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

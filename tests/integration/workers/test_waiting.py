@@ -13,6 +13,7 @@ import pytest
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateStage
 from temporalio.service import RPCError
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import waiting
@@ -35,13 +36,9 @@ async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
 async def notice(waits: Awaitable[Any], capsys: pytest.CaptureFixture[str]) -> str:
     """What is said first about a wait that does not end by itself."""
     task = asyncio.ensure_future(waits)
-    text = ""
-    async with asyncio.timeout(120):
-        while not text and not task.done():
-            await asyncio.sleep(0.05)
-            text = capsys.readouterr().out
+    text = await until(lambda: capsys.readouterr().out or (task.done() and "it ended"))
     await end(task)
-    return text
+    return str(text)
 
 
 async def end(task: asyncio.Future[Any]) -> None:
@@ -138,9 +135,7 @@ async def test_healthy_waits_are_left_alone(
             )
         ]
         tasks = [asyncio.ensure_future(waits) for waits in waiters]
-        async with asyncio.timeout(120):
-            while len(looked) < 2 * len(tasks):
-                await asyncio.sleep(0.1)
+        await until(lambda: len(looked) >= 2 * len(tasks))
         for task in tasks:
             await end(task)
         assert not any(looked)

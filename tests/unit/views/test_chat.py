@@ -6,6 +6,7 @@ import asyncio
 import re
 
 import pytest
+from waits import until
 
 from workshop_lib.agents.conversation import Line
 from workshop_lib.views.chat.controls import Controls
@@ -105,8 +106,6 @@ async def test_text_that_is_in_the_box_already_is_sent_once() -> None:
     assert not sent
     controls.box._handle_custom_msg({"event": "submit"}, [])
     controls.send.click()
-    async with asyncio.timeout(120):
-        while not sent or controls._entered:
-            await asyncio.sleep(0.02)
+    await until(lambda: sent and not controls._entered)
     assert sent == ["typed, then clicked elsewhere"]
     assert controls.box.value == ""
