@@ -12,7 +12,8 @@ import strangers
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
-from worlds import GUARD, HOW, World, call, cancel_by_http, cancellable, refused, start, world
+from waits import GUARD
+from worlds import HOW, World, call, cancel_by_http, cancellable, refused, start, world
 
 from workshop_lib.governance.allowlist import FORBID_FORGED_LINKS, Allowlist
 

@@ -24,7 +24,8 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from temporalio.worker import Worker
-from worlds import GUARD, World, call, handler
+from waits import GUARD
+from worlds import World, call, handler
 
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.governance.proxy import Authority, NamespaceProxy

@@ -19,7 +19,8 @@ from forgetful import LosesAnswer
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
-from worlds import GUARD, MALLORY, SALES, World, call, cancel_by_http, refused
+from waits import GUARD
+from worlds import MALLORY, SALES, World, call, cancel_by_http, refused
 
 from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, sign
 
