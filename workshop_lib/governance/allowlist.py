@@ -63,7 +63,7 @@ class Allowlist(Interceptor):
     """Lets only callers of some namespaces start an operation: ``Worker(…, interceptors=[Allowlist(["sales"])])``.
 
     Everybody else, and whoever does not say clearly where the request comes from, gets an ``UNAUTHORIZED`` error with
-    the reason. Nexus does not try such an operation again; the sentence stands in the caller's own history. It names
+    the reason. Nexus does not try such an operation again; the reason is recorded in the caller's own history. It names
     who is allowed: leave that out where it is a secret.
 
     **This alone is no zero trust.** A link is a claim that the server makes, and a caller can replace it:

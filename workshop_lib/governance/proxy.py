@@ -90,7 +90,7 @@ def check(name: str, method: str, body: bytes, claimed: Collection[str] = ()) ->
         claimed: The namespaces that the request's metadata name.
 
     Returns:
-        The request, encoded anew: the server reads just what was checked here.
+        The request, encoded again: the server reads just what was checked here.
 
     Raises:
         Refused: It is not for this certificate.

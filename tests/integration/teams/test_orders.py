@@ -56,7 +56,7 @@ async def test_released_goods_are_back_once_and_stay(ws: Workshop, order: Order)
         (ship_order, {}, "NotPrepared"),
     ],
 )
-async def test_what_no_retry_mends_is_final(ws: Workshop, step: Any, change: dict[str, Any], kind: str) -> None:
+async def test_what_no_retry_can_fix_is_final(ws: Workshop, step: Any, change: dict[str, Any], kind: str) -> None:
     with pytest.raises(ApplicationError) as raised:
         step(Order(ws.id("order"), **change))
     assert (raised.value.type, raised.value.non_retryable) == (kind, True)
