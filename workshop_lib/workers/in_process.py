@@ -21,7 +21,7 @@ from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.reasons import Polled
 
-START_SECONDS = 15.0
+START_SECONDS = 120.0  # a guard only
 STOP_SECONDS = 10.0
 _GRACE = 1.0  # seconds
 _SILENT = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
@@ -120,7 +120,8 @@ class InProcessWorker:
         # SDK tries for as long as the server is silent, and gives no reason.
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         try:
-            await self._client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=3))
+            # A server that is down is known at once; one on a busy machine takes its time.
+            await self._client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=30))
         except RPCError as error:
             if error.status not in _SILENT:
                 raise
