@@ -3,7 +3,6 @@
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
 import contextlib
-import inspect
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,22 +10,20 @@ from typing import Any
 
 import httpx
 import nexusrpc
-from nexusrpc import HandlerError, HandlerErrorType
-from nexusrpc.handler import StartOperationContext, StartOperationResultSync, service_handler, sync_operation
+from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
-from temporalio.client import Client, NexusOperationFailureError, WorkflowHandle
-from temporalio.worker import Interceptor, Worker
+from temporalio.client import Client, NexusOperationFailureError
+from temporalio.worker import Interceptor
 
-from workshop_lib.checks.exercise import NOT_SOLVED
-from workshop_lib.checks.harness.calling import Calling
-from workshop_lib.checks.harness.handled import Watch
-from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
+from workshop_lib.checks.harness.handled import Handled, Watch, handled
+from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workshop import Workshop
 
 ENDPOINT = "check-vault"
 EVENT = "temporal.api.common.v1.Link.WorkflowEvent"
-SECONDS = 60.0  # for one call, which takes hundredths of one; the rest is for slow machines
-_HTTP_SECONDS = 60.0
+_GUARD = timedelta(seconds=60)  # against hanging: a call takes hundredths of a second
+_ATTEMPTS = 3  # of Nexus, without a decision: ten seconds each
 
 
 @nexusrpc.service
@@ -38,47 +35,58 @@ class Vault:
     list_customers: nexusrpc.Operation[str, str]
 
 
+@service_handler(service=Vault)
+class _Handler:
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    @sync_operation
+    async def stock_price(self, ctx: StartOperationContext, name: str) -> str:
+        return self._run(ctx)
+
+    @sync_operation
+    async def calculate_roi(self, ctx: StartOperationContext, name: str) -> str:
+        return self._run(ctx)
+
+    @sync_operation
+    async def list_customers(self, ctx: StartOperationContext, name: str) -> str:
+        return self._run(ctx)
+
+    def _run(self, ctx: StartOperationContext) -> str:
+        self.ran.append(ctx.operation)
+        return "done"
+
+
 @dataclass(frozen=True)
 class Attempt:
     """What became of one call.
 
     Attributes:
-        answer: The operation's; None if there was none.
+        answer: What the caller got; None if there was nothing.
         raised: What the interceptor raised; None if nothing.
         returned: What the interceptor returned; None if nothing.
-        decided: Whether the interceptor has come to its end.
         ran: Whether the operation itself has run.
-        headers: What the caller's history shows of the call's headers.
     """
 
-    answer: str | None
+    answer: Any
     raised: Exception | None
     returned: Any
-    decided: bool
     ran: bool
-    headers: Mapping[str, str]
 
 
-class _Watch(Watch):
-    def answered(self, request: str, answer: Any) -> None:  # a learner's may be anything
-        super().answered(request, answer)
-        if inspect.iscoroutine(answer):
-            answer.close()  # else Python tells of it, later
-        if not isinstance(answer, StartOperationResultSync):  # Nexus would call again, until the caller's time is up
-            raise HandlerError("no answer", type=HandlerErrorType.INTERNAL, retryable_override=False)
-
-
+@dataclass(frozen=True)
 class Guarded:
     """The service behind its endpoint.
 
-    Args:
-        ws: The workshop.
-        endpoint_id: The endpoint's, for its address.
+    Attributes:
+        there: Its Worker.
+        ran: The operations that have run.
+        url: The address of its operations at the server's HTTP port.
     """
 
-    def __init__(self, ws: Workshop, endpoint_id: str) -> None:
-        self._ws, self._endpoint_id = ws, endpoint_id
-        self.watch, self.ran = _Watch(), list[str]()
+    there: Handled
+    ran: list[str]
+    url: str
 
     async def ask(self, client: Client, operation: str) -> Attempt:
         """Call an operation from a workflow of some namespace.
@@ -86,26 +94,9 @@ class Guarded:
         Args:
             client: Of that namespace.
             operation: Its name.
-
-        Raises:
-            WorkflowFailureError: It is only that the exercise is not solved yet.
         """
-        before = self._marks()
-        running = self._ws.run(Worker, client, task_queue=ENDPOINT, workflows=[Calling])
-        try:
-            handle = await client.start_workflow(
-                Calling.run,
-                args=[self._ws.namespace(ENDPOINT), Vault.__name__, operation, "ACME", SECONDS],
-                id=self._ws.id("check-call"),
-                task_queue=ENDPOINT,
-            )
-            try:
-                answer, _, _ = await ended(handle)
-            finally:
-                await end(handle)
-        finally:
-            await self._ws.stop(running)
-        return self._attempt(answer, before, await _headers(handle))
+        self._forget()
+        return self._attempt(operation, (await self.there.ask(operation, "ACME", client))[0])
 
     async def call(self, client: Client, operation: str, headers: Mapping[str, str] | None = None) -> Attempt:
         """Call an operation as a client of some namespace, without a workflow.
@@ -115,15 +106,14 @@ class Guarded:
             operation: Its name.
             headers: The caller's own.
         """
-        vault: Any = client.create_nexus_client(Vault, self._ws.namespace(ENDPOINT))
-        call = self._ws.id("check-call")
-        answer = None
-        before = self._marks()
+        self._forget()
+        ws, answer = self.there.ws, None
+        vault: Any = client.create_nexus_client(Vault, ws.namespace(ENDPOINT))
         with contextlib.suppress(NexusOperationFailureError):
             answer = await vault.execute_operation(
-                operation, "ACME", id=call, headers=headers, schedule_to_close_timeout=timedelta(seconds=SECONDS)
+                operation, "ACME", id=ws.id("check-call"), headers=headers, schedule_to_close_timeout=_GUARD
             )
-        return self._attempt(answer, before)
+        return self._attempt(operation, answer)
 
     async def post(self, operation: str, request_id: str, headers: Mapping[str, str]) -> Attempt:
         """Call an operation at the server's HTTP port, which believes each header.
@@ -133,41 +123,39 @@ class Guarded:
             request_id: Of the request. Nexus tries a request again under the same id.
             headers: As the attacker likes.
         """
-        url = f"{self._ws.server.http_url}/nexus/endpoints/{self._endpoint_id}/services/Vault/{operation}"
-        before = self._marks()
-        async with httpx.AsyncClient(timeout=_HTTP_SECONDS) as http:
-            told = await http.post(url, json="ACME", headers={"nexus-request-id": request_id, **headers})
-        return self._attempt(told.json() if told.is_success else None, before)
+        self._forget()
+        async with httpx.AsyncClient(timeout=_GUARD.total_seconds()) as http:
+            sent = {"nexus-request-id": request_id, **headers}
+            response = await http.post(f"{self.url}/{operation}", json="ACME", headers=sent)
+        return self._attempt(operation, response.json() if response.is_success else None)
 
-    def _marks(self) -> tuple[int, int, int]:
-        return len(self.watch.errors), len(self.watch.answers), len(self.ran)
+    def _forget(self) -> None:
+        watch = self.there.watch
+        for seen in (watch.requests, watch.errors, watch.answers, self.ran):
+            seen.clear()
 
-    def _attempt(
-        self, answer: str | None, before: tuple[int, int, int], headers: Mapping[str, str] | None = None
-    ) -> Attempt:
-        errors, answers = self.watch.errors[before[0] :], self.watch.answers[before[1] :]
-        if any(NOT_SOLVED in str(error) for error in errors):
+    def _attempt(self, operation: str, answer: Any) -> Attempt:
+        watch = self.there.watch
+        if any(NOT_SOLVED in str(error) for error in watch.errors):
             raise RuntimeError(NOT_SOLVED)
-        raised, returned = errors[0] if errors else None, answers[0] if answers else None
-        ran = len(self.ran) > before[2]
-        return Attempt(answer, raised, returned, bool(errors or answers), ran, headers or {})
+        if not (watch.errors or watch.answers):
+            what = f"{operation} was called, and your code did not decide"
+            if len(watch.requests) >= _ATTEMPTS:
+                raise Wrong(f"{what}, although Nexus called {len(watch.requests)} times.", "What does it wait for?")
+            raise WorkshopError(f"{what} in time.", then="If it waits for nothing, stop what else runs. Check again.")
+        raised, returned = next(iter(watch.errors), None), next(iter(watch.answers), None)
+        return Attempt(answer, raised, returned, bool(self.ran))
 
 
-async def _headers(handle: WorkflowHandle[Any, Any]) -> dict[str, str]:
-    async for event in handle.fetch_history_events():
-        if event.HasField("nexus_operation_scheduled_event_attributes"):
-            return dict(event.nexus_operation_scheduled_event_attributes.nexus_header)
-    return {}
-
-
-def link(namespace: str, kind: str = EVENT) -> dict[str, str]:
-    """The header that says that a call comes from a namespace.
+def link(*namespaces: str, kind: str = EVENT) -> dict[str, str]:
+    """The header that says where a call comes from.
 
     Args:
-        namespace: Which.
-        kind: The link's type.
+        namespaces: Where.
+        kind: The links' type.
     """
-    return {"nexus-link": f'<temporal:///namespaces/{namespace}/workflows/w/r/history>; type="{kind}"'}
+    links = [f'<temporal:///namespaces/{each}/workflows/w/r/history>; type="{kind}"' for each in namespaces]
+    return {"nexus-link": ", ".join(links)}
 
 
 @contextlib.asynccontextmanager
@@ -178,28 +166,9 @@ async def guarded(ws: Workshop, interceptor: Interceptor) -> AsyncIterator[Guard
         ws: The workshop.
         interceptor: The learner's.
     """
-    name = await ws.endpoint(ENDPOINT, namespace=NAMESPACE, task_queue=ENDPOINT)
-    client = await Client.connect(**await ws.connection(NAMESPACE))
-    (found,) = (await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))).endpoints
-    made = Guarded(ws, found.id)
-
-    @service_handler(service=Vault)
-    class Handler:
-        @sync_operation
-        async def stock_price(self, ctx: StartOperationContext, name: str) -> str:
-            made.ran.append("stock_price")
-            return "120"
-
-        @sync_operation
-        async def calculate_roi(self, ctx: StartOperationContext, name: str) -> str:
-            made.ran.append("calculate_roi")
-            return "25 %"
-
-        @sync_operation
-        async def list_customers(self, ctx: StartOperationContext, name: str) -> str:
-            made.ran.append("list_customers")
-            return "Ann, Bob"
-
-    settings: dict[str, Any] = {"interceptors": [interceptor], "nexus_service_handlers": [Handler()]}
-    async with worker(ws, ENDPOINT, client_interceptors=[made.watch], **settings):
-        yield made
+    handler = _Handler()
+    async with handled(ws, handler, ENDPOINT, Watch(), [interceptor]) as there:
+        asked = ListNexusEndpointsRequest(name=ws.namespace(ENDPOINT))
+        (found,) = (await there.client.operator_service.list_nexus_endpoints(asked)).endpoints
+        url = f"{ws.server.http_url}/nexus/endpoints/{found.id}/services/{there.service}"
+        yield Guarded(there, handler.ran, url)
