@@ -3,10 +3,10 @@
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
+import math
 import re
 import sys
 import threading
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, get_type_hints
 
@@ -15,7 +15,6 @@ from nexusrpc import HandlerError, HandlerErrorType, OperationDefinition, get_op
 from nexusrpc.handler import StartOperationResultSync
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.converter import value_to_type
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workshop_lib.agents.conversation import Conversation
@@ -40,26 +39,18 @@ from workshop_lib.workshop import Workshop
 def _operation_of(answer: Any, name: str) -> OperationDefinition[Any, Any]:
     """An operation of the contract that a handler class handles.
 
-    Args:
-        answer: What the learner handed in.
-        name: The operation's.
-
     Raises:
-        Wrong: The answer is not the class of a handler, or the contract has no operation of this name.
+        Wrong: The answer is not the class of a handler with this operation.
     """
     definition = get_service_definition(answer) if isinstance(answer, type) else None
-    if definition is None:
-        advice = "Hand in the class itself, without a call. Keep `@service_handler(service=…)` above it."
-        raise expected("the class of a handler", repr(answer), advice)
-    operations = definition.operation_definitions
-    if not operations:
+    operations = definition.operation_definitions if definition else {}
+    if definition and not operations:
         raise RuntimeError(NOT_SOLVED)
-    if name not in operations:
-        advice = f"Callers know the operation by its name: call it `{name}`, in the contract and the handler."
-        raise expected(f"the operation {name} in the contract {definition.name}", ", ".join(operations), advice)
-    if get_operation(getattr(answer, operations[name].method_name, None)) is None:
-        raise expected("the class of a handler", "the contract", "Hand in the class that does the work.")
-    return operations[name]
+    operation = operations.get(name)
+    if operation is None or get_operation(getattr(answer, operation.method_name, None)) is None:
+        advice = f"Hand in the class itself, under `@service_handler(service=…)`. Its operation is called `{name}`."
+        raise expected(f"the class of a handler for {name}", f"{answer!r} for {list(operations)}", advice)
+    return operation
 
 
 # 5.1
@@ -106,6 +97,7 @@ async def offered(ws: Workshop, answer: Any) -> str:
             await together(*(_found(there, host) for host in _AT_ONCE))
         finally:
             watch.go_on.set()
+        _one_workflow_each(watch)
     return (
         "Six calls were six workflows, although two asked for the same host at once, and Nexus had to repeat one whose "
         "answer was lost. For an unknown host, the caller learned the reason at once."
@@ -162,7 +154,7 @@ def _look(watch: Watch) -> None:
     """Look at what the handler has done so far.
 
     Raises:
-        Wrong: It does not start one workflow for each request.
+        Wrong: It answers by itself, or has raised an error.
     """
     if any(isinstance(answer, StartOperationResultSync) for answer in watch.answers):
         what = "Your handler answers by itself. No workflow runs behind the operation, and a lookup that fails is lost."
@@ -177,6 +169,9 @@ def _look(watch: Watch) -> None:
             raise Wrong(what, f"{advice}when it is tried again: `ctx.request_id`.")
         what = f"Your handler raised an error: {type(error).__name__}: {error}"
         raise Wrong(what, f"Return what `ctx.start_workflow` gives, with `await`, from an `async def`: {_START}.")
+
+
+def _one_workflow_each(watch: Watch) -> None:
     for request in set(watch.requests):
         ids = {id for made_for, id in watch.started if made_for == request}
         if len(ids) > 1:
@@ -193,7 +188,6 @@ _ASK = "`return await it.execute_operation(IT.get_ip, query, schedule_to_close_t
 _CLIENT = "`it = workflow.create_nexus_client(service=IT, endpoint=ENDPOINT)`"
 _CATCH_NOTHING = "Catch nothing: the error that passes through has IT's reason, and the model tells the customer."
 _LEAST, _MOST = timedelta(seconds=5), timedelta(seconds=10)  # less is too little for a lookup that is repeated
-_ANY = timedelta(days=1)  # what the conversation itself may take is longer
 # What may be wrong with the code of `get_ip`: a part of what is seen, and what to do.
 _CALLS = {
     "coroutine": f"An `await` is missing: {_ASK}.",
@@ -243,23 +237,21 @@ async def _address(talk: Talk, host: str) -> None:
 
 
 async def _no_address(talk: Talk, host: str, why: str, it: Client | None = None) -> str:
-    """Ask for the address of a host, of which there is none.
+    """Ask for a host that has no address: what the tool said.
 
     Args:
         talk: The conversation.
         host: Which.
-        why: Why there is none, for the learner.
-        it: The IT team's client, which ends the lookup as soon as it has begun; None to let it end.
-
-    Returns:
-        What the tool said.
+        why: Why it has none, for the learner.
+        it: The IT team's client, to end the lookup as soon as it has begun; None to let it end by itself.
     """
     ending: set[asyncio.Future[None]] = set()
 
     def judge(turn: Turn) -> None:
         _asks_it(turn)
-        for link in [link for call in turn.calls for link in call.links if it and not call.closed]:
-            ending.add(asyncio.ensure_future(end(it.get_workflow_handle(link.workflow_id))))
+        if it is not None:
+            begun = [link for call in turn.calls for link in call.links if not call.closed]
+            ending.update(asyncio.ensure_future(end(it.get_workflow_handle(link.workflow_id))) for link in begun)
 
     await turn(talk, f"What is the IP address of {host}?", judge)
     await asyncio.gather(*ending)
@@ -281,10 +273,8 @@ def _asks_it(turn: Turn) -> None:
             raise Wrong(f"Your agent ran IT's {step.name} itself, as a step of its own: {step.title}.", advice)
     for call in turn.calls:
         if not _LEAST <= (limit := limit_of(call)) <= _MOST:
-            given = f"a limit of {spoken(limit)}" if limit < _ANY else "no limit"
-            advice = (
-                "Give the operation its time, including retries: `schedule_to_close_timeout=timedelta(seconds=10)`."
-            )
+            given = f"a limit of {spoken(limit)}" if limit < timedelta(days=1) else "no limit"
+            advice = "Give the operation its time, retries included: `schedule_to_close_timeout=timedelta(seconds=10)`."
             raise expected("a limit of 10 s for the operation", given, advice)
     if turn.answered and not turn.calls:
         raise Wrong("Your tool gave an answer, and IT was not asked.", f"Call the operation: {_CLIENT}, and {_ASK}.")
@@ -292,24 +282,16 @@ def _asks_it(turn: Turn) -> None:
 
 # 5.3
 
-
-@dataclass
-class _OldPrice:
-    """What an old caller takes an answer for."""
-
-    ticker: str
-    price: float
-
-
 _CURRENCY = '`currency: str = "USD"`'
+_BOTH = f"Keep `ticker`, a text, and `price`, a number. Add {_CURRENCY} to both classes, and return the query's."
 _REFUSE = '`raise ApplicationError("The currency is USD or EUR.", non_retryable=True)`'
 _FINAL = f"Nexus tries again until the caller's time is up. Say that it is final: {_REFUSE}."
-_IN_EUROS = {
+_IN_EUROS: dict[float, str] = {
     1 / 0.9: "Look at `query.currency`, and multiply by `EUROS` for euros.",
     1 / 0.9**2: "One dollar is 0.90 euros: multiply by `EUROS`, do not divide.",
 }
 # What is asked, the right price and currency, and what may be wrong: a price, as a multiple of the right one.
-_PRICES = (
+_PRICES: tuple[tuple[dict[str, str], float, str, dict[float, str]], ...] = (
     ({"ticker": "ACME"}, 120.0, "USD", {0.9: f"An old caller takes euros for dollars. Default: {_CURRENCY}."}),
     ({"ticker": "ACME", "currency": "USD"}, 120.0, "USD", {}),
     ({"ticker": "HOOLI", "currency": "EUR"}, 279.18, "EUR", _IN_EUROS),
@@ -346,18 +328,15 @@ async def grown(ws: Workshop, answer: Any) -> str:
 
 
 async def _priced(there: Handled, given: dict[str, str], price: float, currency: str, near: dict[float, str]) -> None:
-    result, failure = await there.ask("stock_price", given)
-    wanted = {"ticker": given["ticker"], "price": price, "currency": currency}
-    try:
-        got = value_to_type(_OldPrice, result)
-    except (TypeError, RuntimeError):  # it failed, or an old caller cannot read it
-        advice = f"Keep `ticker`, a text, and `price`, a number. Give the new field a default: {_CURRENCY}."
-        raise expected(f"{wanted} for {given}", failure or repr(result), advice) from None
-    if abs(got.price - price) < 0.01 and (got.ticker, result.get("currency")) == (given["ticker"], currency):
+    """Ask for a price, and look at the answer as an old caller reads it, and at its currency."""
+    answer, failure = await there.ask("stock_price", given)
+    got = answer if isinstance(answer, dict) else {}
+    number = amount if isinstance(amount := got.get("price"), int | float) else math.nan
+    if abs(number - price) < 0.01 and (got.get("ticker"), got.get("currency")) == (given["ticker"], currency):
         return
-    named = [advice for factor, advice in near.items() if abs(got.price - price * factor) < 0.02]
-    advice = f"Multiply by 1 or by `EUROS`. Add {_CURRENCY} to `Price`, too, and return the query's."
-    raise expected(f"{wanted} for {given}", repr(result), *(named or [advice]))
+    right = {"ticker": given["ticker"], "price": price, "currency": currency}
+    named = [advice for factor, advice in near.items() if abs(number - price * factor) < 0.02]
+    raise expected(f"{right} for {given}", failure or repr(answer), *(named or [_BOTH]))
 
 
 async def _refused(there: Handled) -> None:
@@ -373,7 +352,6 @@ async def _refused(there: Handled) -> None:
 
 
 # 5.4
-
 
 _NOTE = '`await workflow.execute_activity(note_question, messages[-1]["content"], **LIMIT)`'
 _REPLAYED = "TMPRL1100"  # a replay that does something else than its history says
@@ -409,8 +387,8 @@ async def changed(ws: Workshop, answer: Any) -> str:
 def _note_question(answer: Any) -> Any:
     definition = getattr(answer, "__temporal_workflow_definition", None)
     note_question = getattr(sys.modules[getattr(answer, "__module__", __name__)], "note_question", None)
-    is_clerk = isinstance(answer, type) and issubclass(answer, Conversation) and definition and note_question
-    if not is_clerk or definition.name != "Clerk":
+    is_agent = isinstance(answer, type) and issubclass(answer, Conversation)
+    if not (is_agent and note_question and definition and definition.name == "Clerk"):
         advice = "Keep the names of the class and of the activity: Temporal finds the code by them."
         raise expected("the Workflow class Clerk, in one cell with note_question", repr(answer), advice)
     return note_question
@@ -426,26 +404,30 @@ async def _noted(ws: Workshop, talk: Talk, name: str) -> list[str]:
     marks = await _marks(talk, name)
     order = [mark for mark in marks if mark != "patch"]
     counts = [ws.ledger.count("question", text=text) for text in texts]
-    if any(counts) and "note" not in order:
-        what = f"The questions are noted {sum(counts)} times: each replay of the workflow notes them again."
-        raise Wrong(what, f"A side effect belongs in an activity: {_NOTE}.")
-    if counts != [1, 1]:
+    if counts != [1, 1] or "note" not in order:
+        each = any(counts) and "note" not in order
+        advice = f"A side effect belongs in an activity: each replay repeats it. {_BELOW}" if each else _BELOW
         saw = f"{counts[0]} and {counts[1]}"
-        raise expected("one note of each of two questions in a new conversation", saw, f"With `await`: {_BELOW}")
+        raise expected("one note of each of two questions in a new conversation", saw, advice)
     if order != ["note", "model"] * 2:
-        saw = "the model was asked first, and the question noted afterwards"
-        raise expected("each question to be noted first", saw, "Put it before `loop.answer`.")
+        raise expected("each note before the model is asked", ", ".join(order), "Put it before `loop.answer`.")
     return marks
 
 
 async def _marks(talk: Talk, name: str) -> list[str]:
-    """What a conversation's history shows, in order: ``patch``, ``note`` or ``model``."""
-    labels = {"core_patch": "patch", "core_local_activity": "note", name: "note", activity_name(call_model): "model"}
-    found = []
+    """What a conversation's history shows, in order: ``patch``, ``note`` (when it is done) or ``model``."""
+    asked, found = dict[int, str](), list[str]()
     async for event in talk.handle.fetch_history_events():
-        scheduled, marker = event.activity_task_scheduled_event_attributes, event.marker_recorded_event_attributes
-        found.append(labels.get(scheduled.activity_type.name or marker.marker_name))
-    return [label for label in found if label]
+        asked[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
+        done = asked.get(event.activity_task_completed_event_attributes.scheduled_event_id)
+        marker = event.marker_recorded_event_attributes.marker_name
+        if asked[event.event_id] == activity_name(call_model):
+            found.append("model")
+        elif done == name or marker == "core_local_activity":
+            found.append("note")
+        elif marker == "core_patch":
+            found.append("patch")
+    return found
 
 
 async def _goes_on(old: Talk, marks: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -35,11 +36,11 @@ _COMPARE = f"Compare the caller with `RULES`, let it through, {_PASS}, or refuse
 _NO_RULE = "An operation without a rule is for nobody: `RULES.get(operation, [])` is empty then."
 _UNAUTHORIZED = (HandlerErrorType.UNAUTHORIZED,)
 _EITHER = (HandlerErrorType.UNAUTHORIZED, HandlerErrorType.UNAUTHENTICATED)
-# What to do about an error that is not a refusal.
+_NO_REFUSAL = f"Nexus tries other errors again, or the caller cannot tell what they are: {_REFUSE}"
+# What to do about some errors that are not refusals.
 _ERRORS = {
     KeyError: _NO_RULE,
     ValueError: f"`caller` raises ValueError: catch it, and refuse with a HandlerError, {_TYPE}.",
-    Exception: f"Nexus tries other errors again, or the caller cannot tell what they are: {_REFUSE}",
 }
 
 
@@ -103,9 +104,9 @@ async def _refused(
     if attempt.ran:
         raise Wrong(f"{what}, and was refused when the operation had run.", "Look first, and let it through then.")
     if not isinstance(error, HandlerError) or error.type not in types or error.retryable:
-        better = next(advice for kind, advice in _ERRORS.items() if error is None or isinstance(error, kind))
-        types_ = " or ".join(each.name for each in types)
-        raise expected(f"a HandlerError of type {types_}, for good, where {what}", _seen(attempt), better)
+        better = next((cure for kind, cure in _ERRORS.items() if isinstance(error, kind)), _NO_REFUSAL)
+        right = f"a final HandlerError of type {' or '.join(each.name for each in types)}"
+        raise expected(f"{right}, where {what}", _seen(attempt), better)
     if missing := [name for name in named if name not in error.message]:
         better = f"Say who may not call what. The caller's history records it, and lacks: {', '.join(missing)}."
         raise expected(f"a refusal that names both where {what}", repr(error.message), better)
@@ -128,8 +129,9 @@ async def _clients(ws: Workshop, *interceptors: Any) -> list[Client]:
     ]
 
 
-async def _rules(there: Guarded, sales: Client, marketing: Client, better: str) -> None:
+async def _rules(there: Guarded, clients: list[Client], better: str) -> None:
     """What holds for both doors: who may call what, and nobody where there is no rule."""
+    sales, marketing = clients
     await _passes(there.ask(sales, "stock_price"), "sales called stock_price from a workflow", better)
     for client, operation in ((sales, "stock_price"), (sales, "calculate_roi"), (marketing, "calculate_roi")):
         await _passes(there.call(client, operation), f"{client.namespace} called {operation}", better)
@@ -138,7 +140,7 @@ async def _rules(there: Guarded, sales: Client, marketing: Client, better: str) 
     lies = "A caller writes its headers itself. They prove nothing."
     what = f"{what} with a header of its own that said sales"
     await _refused(there.call(marketing, "stock_price", _LIES), what, better=lies)
-    for client in (sales, marketing):
+    for client in clients:
         what, names = f"{client.namespace.capitalize()} called list_customers", (client.namespace, "list_customers")
         await _refused(there.call(client, "list_customers"), f"{what}, which has no rule", *names, better=_NO_RULE)
 
@@ -155,7 +157,7 @@ async def _rules(there: Guarded, sales: Client, marketing: Client, better: str) 
 async def allowlist(ws: Workshop, answer: Any) -> str:
     """The honest get in, and nobody else, also whoever does not say clearly where the call comes from."""
     async with vault.guarded(ws, _interceptor(answer, "Door")) as there:
-        await _rules(there, *await _clients(ws), _COMPARE)
+        await _rules(there, await _clients(ws), _COMPARE)
         unclear = {
             "without a link": {},
             "with links of two namespaces": vault.link("sales", "marketing"),
@@ -189,7 +191,7 @@ async def signed(ws: Workshop, answer: Any) -> str:
     verifier = Verifier(public, notebook_folder() / f"{ws.id('nonces')}.db")
     signing = await _clients(ws, *(Signer(name, key) for name, key in keys.items()))
     async with vault.guarded(ws, _interceptor(answer, "SignedDoor", verifier)) as there:
-        await _rules(there, *signing, _CLAIMS)
+        await _rules(there, signing, _CLAIMS)
         (_, unsigned) = await _clients(ws)
         what, better = "Marketing called calculate_roi without a signature", "Call `self.verifier.verify(…)` first."
         await _refused(there.call(unsigned, "calculate_roi"), what, better=better, types=_EITHER)
@@ -225,7 +227,7 @@ async def _forged(ws: Workshop, there: Guarded, keys: dict[str, Ed25519PrivateKe
     await _refused(there.post("stock_price", "another", used), what, better=_SPEND, types=_EITHER)
 
 
-_READINGS = 50  # of histories: whoever follows the links reads each once or twice
+_READINGS = 50  # of one history: whoever follows the links reads each once or twice
 _TEXT = '`f"{first.namespace}/{first.workflow_id}"`'
 _FIRST = f"`first = (await unified_log(handle)).histories[0]` has followed the links up. Return a text: {_TEXT}."
 
@@ -271,12 +273,14 @@ class _Readings(tc.Interceptor):
 
 
 class _Counted(tc.OutboundInterceptor):
-    times = 0
+    def __init__(self, next: tc.OutboundInterceptor) -> None:
+        super().__init__(next)
+        self._times: Counter[str] = Counter()
 
     async def describe_workflow(self, input: tc.DescribeWorkflowInput) -> tc.WorkflowExecutionDescription:
-        self.times += 1
-        if self.times > _READINGS:
-            raise Wrong(f"`who_called` has read {_READINGS} histories.", f"Stop where `links` is empty, or: {_FIRST}")
+        self._times[input.id] += 1
+        if self._times[input.id] > _READINGS:
+            raise Wrong(f"`who_called` has read one history {_READINGS} times.", f"It goes in a circle. {_FIRST}")
         return await super().describe_workflow(input)
 
 

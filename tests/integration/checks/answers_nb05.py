@@ -2,33 +2,32 @@
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py, and nexusrpc reads the types.
 
-import asyncio
-import time
 import uuid
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import nexusrpc
-from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
+from nexusrpc.handler import OperationHandler, StartOperationContext, operation_handler, service_handler, sync_operation
 from temporalio import activity, nexus, workflow
-from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, NexusOperationError
 
 with workflow.unsafe.imports_passed_through():
+    from agents_of import agents_of
+
     from workshop_lib.agents import loop
-    from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
+    from workshop_lib.agents.conversation import Answer, Conversation, Message
     from workshop_lib.agents.model.calls import ask_model
-    from workshop_lib.agents.operations import operation_tool
+    from workshop_lib.evidence.failures import reason
     from workshop_lib.evidence.ledger import note
-    from workshop_lib.teams.it.activities import look_up_host
     from workshop_lib.teams.it.contract import ENDPOINT, IT, HostAddress, HostQuery
     from workshop_lib.teams.it.data import address
     from workshop_lib.teams.it.workflows import FindHost
+
+# 5.1
 
 Context = nexus.WorkflowRunOperationContext
 Handle = nexus.WorkflowHandle[HostAddress]
@@ -58,63 +57,6 @@ def started_as(id: Callable[[Context, HostQuery], str], **options: Any) -> Any:
     return starting(lambda ctx, query: ctx.start_workflow(FindHost.run, query, id=id(ctx, query), **options))
 
 
-REQUEST = started_as(lambda ctx, query: f"host-{ctx.request_id}")
-HOST_AND_REQUEST = started_as(lambda ctx, query: f"{query.host}-{ctx.request_id}", task_queue="check-hosts")
-CONSTANT = started_as(lambda ctx, query: "get-ip")
-OF_THE_HOST = started_as(lambda ctx, query: f"get-ip-{query.host}")
-RANDOM = started_as(lambda ctx, query: str(uuid.uuid4()))
-CLOCK = started_as(lambda ctx, query: f"get-ip-{time.time_ns()}")
-ONCE_AND_FOR_ALL = started_as(
-    lambda ctx, query: f"get-ip-{query.host}", id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE
-)
-JOINS = started_as(lambda ctx, query: "get-ip", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
-OTHER_QUEUE = started_as(lambda ctx, query: f"host-{ctx.request_id}", task_queue="it")
-TRIES_ON = started_as(lambda ctx, query: f"host-{ctx.request_id}", retry_policy=RetryPolicy())
-OTHER_WORKFLOW = starting(lambda ctx, query: ctx.start_workflow("MeasureProject", query, id=f"host-{ctx.request_id}"))
-ONLY_THE_NAME = starting(lambda ctx, query: ctx.start_workflow("FindHost", query.host, id=f"host-{ctx.request_id}"))
-
-
-async def _by_the_client(ctx: Context, query: HostQuery) -> Any:
-    client, queue = nexus.client(), nexus.info().task_queue
-    return await client.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}", task_queue=queue)
-
-
-async def _result(ctx: Context, query: HostQuery) -> Any:
-    return await (await _by_the_client(ctx, query)).result()
-
-
-async def _nothing(ctx: Context, query: HostQuery) -> None:
-    await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
-
-
-async def _misspelt(ctx: Context, query: HostQuery) -> Any:
-    return await ctx.start_workflow(FindHost.run, query.hostname, id="host")  # type: ignore[attr-defined]
-
-
-BY_THE_CLIENT, RESULT, NOTHING, MISSPELT = (starting(each) for each in (_by_the_client, _result, _nothing, _misspelt))
-
-
-@service_handler(service=HostService)
-class NoAwait:
-    @nexus.workflow_run_operation
-    async def get_ip(self, ctx: Context, query: HostQuery) -> Handle:
-        return ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")  # type: ignore[return-value]
-
-
-@service_handler(service=HostService)
-class PlainDef:
-    @nexus.workflow_run_operation  # type: ignore[arg-type]
-    def get_ip(self, ctx: Context, query: HostQuery) -> Handle:
-        return HostAddress(query.host, "192.0.2.11")  # type: ignore[return-value]
-
-
-@service_handler(service=HostService)
-class PlainDefOfACoroutine:
-    @nexus.workflow_run_operation
-    def get_ip(self, ctx: Context, query: HostQuery) -> Any:
-        return ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
-
-
 @service_handler(service=HostService)
 class NewestWay:
     @nexus.temporal_operation
@@ -124,6 +66,20 @@ class NewestWay:
         return await client.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
 
 
+class Starts(nexus.TemporalOperationHandler[HostQuery, HostAddress]):
+    async def start_operation(
+        self, ctx: nexus.TemporalStartOperationContext, client: nexus.TemporalNexusClient, input: HostQuery
+    ) -> nexus.TemporalOperationResult[HostAddress]:
+        return await client.start_workflow(FindHost.run, input, id=f"host-{ctx.request_id}")
+
+
+@service_handler(service=HostService)
+class HandlerOfItsOwn:
+    @operation_handler
+    def get_ip(self) -> OperationHandler[HostQuery, HostAddress]:
+        return Starts()
+
+
 @service_handler(service=HostService)
 class Computes:
     @sync_operation
@@ -131,19 +87,8 @@ class Computes:
         return HostAddress(query.host, address(query.host) or "")
 
 
-@service_handler(service=HostService)
-class ComputesInAThread:
-    @sync_operation
-    def get_ip(self, ctx: StartOperationContext, query: HostQuery) -> HostAddress:
-        return HostAddress(query.host, address(query.host) or "")
-
-
-@service_handler(service=HostService)
-class Waits:
-    @sync_operation
-    async def get_ip(self, ctx: StartOperationContext, query: HostQuery) -> HostAddress:
-        client, queue = nexus.client(), nexus.info().task_queue
-        return await client.execute_workflow(FindHost.run, query, id=f"host-{ctx.request_id}", task_queue=queue)
+async def starts_and_returns_nothing(ctx: Context, query: HostQuery) -> None:
+    await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
 
 
 @nexusrpc.service
@@ -156,329 +101,89 @@ class EmptyHandler:
     """As the stub has it."""
 
 
-@nexusrpc.service
-class OtherName:
-    find_ip: nexusrpc.Operation[HostQuery, HostAddress]
-
-
-@service_handler(service=OtherName)
-class OtherNameHandler:
-    @nexus.workflow_run_operation
-    async def find_ip(self, ctx: Context, query: HostQuery) -> Handle:
-        return await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
-
-
-def typed(input_type: Any, output_type: Any) -> Any:
-    """A handler of a contract with other types, without any of its own."""
-
-    @nexusrpc.service
-    class HostService:
-        get_ip: nexusrpc.Operation[input_type, output_type]
-
-    with warnings.catch_warnings(action="ignore"):
-
-        @service_handler(service=HostService)
-        class HostHandler:
-            @nexus.workflow_run_operation
-            async def get_ip(self, ctx, query):  # type: ignore[no-untyped-def]
-                return await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
-
-    return HostHandler
-
-
-class Undecorated:
-    async def get_ip(self, ctx: Context, query: HostQuery) -> Handle:
-        return await ctx.start_workflow(FindHost.run, query, id=f"host-{ctx.request_id}")
-
-
 # 5.2
+
+TEN = timedelta(seconds=10)
 
 
 class Hosts(Conversation):
     """All of exercise 5.2 but ``get_ip``."""
+
+    answered_by = "get_ip"
 
     async def answer(self, messages: list[Message]) -> Answer:
         tool = loop.Tool("get_ip", loop.summary(HostQuery), HostQuery, self.get_ip)
         return await loop.answer("Use your tools.", messages, [tool], partial(ask_model, self.chat), self.note)
 
     async def get_ip(self, query: HostQuery) -> Any:
-        raise ApplicationError("not solved yet", non_retryable=True)
+        raise NotImplementedError
 
 
-TEN = timedelta(seconds=10)
+asking = agents_of(Hosts)
 
 
-def it(endpoint: str = ENDPOINT) -> Any:
-    return workflow.create_nexus_client(service=IT, endpoint=endpoint)
+def it() -> Any:
+    return workflow.create_nexus_client(service=IT, endpoint=ENDPOINT)
 
 
-@workflow.defn
-class HostStub(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+@asking
+async def asks(self: Hosts, query: HostQuery) -> Any:
+    return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
 
 
-@workflow.defn
-class Asks(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+@asking
+async def starts_and_waits(self: Hosts, query: HostQuery) -> Any:
+    begun = await it().start_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
+    return await begun
 
-    async def get_ip(self, query: HostQuery) -> Any:
+
+@asking
+async def says_why(self: Hosts, query: HostQuery) -> Any:
+    try:
         return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
+    except NexusOperationError as error:
+        return f"Error: no address. {reason(error)}"
 
 
-@workflow.defn
-class AsksByName(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+@asking
+async def no_host_tool(self: Hosts, query: HostQuery) -> Any:
+    raise ApplicationError("not solved yet", non_retryable=True)
 
-    async def get_ip(self, query: HostQuery) -> Any:
-        client = workflow.create_nexus_client(service="IT", endpoint=ENDPOINT)
-        found: Any = await client.execute_operation("get_ip", query, schedule_to_close_timeout=TEN)
-        return f"{query.host} has the address {found['ip']}."
 
+@asking
+async def no_limit(self: Hosts, query: HostQuery) -> Any:
+    return await it().execute_operation(IT.get_ip, query)
 
-@workflow.defn
-class HandsOn(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
 
-    def get_ip(self, query: HostQuery) -> Any:
-        return it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
+@asking
+async def as_child(self: Hosts, query: HostQuery) -> Any:
+    return await workflow.execute_child_workflow(FindHost.run, query, id=f"child-{workflow.uuid4()}", task_queue="it")
 
 
-@workflow.defn
-class StartsAndWaits(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+@asking
+async def only_starts(self: Hosts, query: HostQuery) -> Any:
+    return await it().start_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
 
-    async def get_ip(self, query: HostQuery) -> Any:
-        begun = await it().start_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-        return await begun
 
+@asking
+async def makes_up(self: Hosts, query: HostQuery) -> Any:
+    try:
+        return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
+    except NexusOperationError:
+        return HostAddress(query.host, "192.0.2.99")
 
-@workflow.defn
-class FromTheLibrary(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
 
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await operation_tool(IT.get_ip, IT, ENDPOINT, TEN).call(query)
+@asking
+async def says_the_same(self: Hosts, query: HostQuery) -> Any:
+    try:
+        return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
+    except NexusOperationError:
+        return f"There is no host {query.host}."
 
 
-@workflow.defn
-class TellsItself(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        try:
-            return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-        except NexusOperationError as error:
-            cause = error.cause
-            while cause is not None and getattr(cause, "cause", None):
-                cause = getattr(cause, "cause", None)
-            return f"Error: no address. {getattr(cause, 'message', cause)}"
-
-
-@workflow.defn
-class NoLimit(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it().execute_operation(IT.get_ip, query)
-
-
-@workflow.defn
-class Hasty(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN / 5)
-
-
-@workflow.defn
-class Endless(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=60 * TEN)
-
-
-@workflow.defn
-class LimitsTheStart(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it().execute_operation(IT.get_ip, query, schedule_to_start_timeout=TEN)
-
-
-@workflow.defn
-class WaitsByItself(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await asyncio.wait_for(it().execute_operation(IT.get_ip, query), 10)
-
-
-@workflow.defn
-class AsChild(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await workflow.execute_child_workflow(FindHost.run, query, id=f"child-{workflow.uuid4()}")
-
-
-@workflow.defn
-class AsChildElsewhere(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        id = f"child-{workflow.uuid4()}"
-        return await workflow.execute_child_workflow(FindHost.run, query, id=id, task_queue="it")
-
-
-@workflow.defn
-class AsActivity(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await workflow.execute_activity(look_up_host, query.host, start_to_close_timeout=TEN)
-
-
-@workflow.defn
-class OnlyStarts(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it().start_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-
-
-@workflow.defn
-class ForgetsAwait(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-
-
-@workflow.defn
-class WrongEndpoint(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it("it-team").execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-
-
-@workflow.defn
-class NotATimedelta(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=10)
-
-
-@workflow.defn
-class MakesUp(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        try:
-            return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-        except NexusOperationError:
-            return HostAddress(query.host, "192.0.2.99")
-
-
-@workflow.defn
-class SaysNothing(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        try:
-            return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-        except NexusOperationError:
-            return ""
-
-
-@workflow.defn
-class SaysTheSame(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        try:
-            return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-        except NexusOperationError:
-            return f"There is no host {query.host}."
-
-
-@workflow.defn
-class RaisesItsOwn(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        try:
-            return await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
-        except NexusOperationError as error:
-            raise ValueError("no such host") from error
-
-
-@workflow.defn
-class KnowsByHeart(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        return HostAddress(query.host, {"db-1": "192.0.2.21"}.get(query.host, "?"))
-
-
-@workflow.defn
-class ReturnsNothing(Hosts):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def get_ip(self, query: HostQuery) -> Any:
-        await it().execute_operation(IT.get_ip, query, schedule_to_close_timeout=TEN)
+@asking
+async def knows_by_heart(self: Hosts, query: HostQuery) -> Any:
+    return HostAddress(query.host, {"db-1": "192.0.2.21"}.get(query.host, "?"))
 
 
 # 5.3
@@ -500,6 +205,30 @@ class Price:
     currency: str = "USD"
 
 
+@dataclass
+class MayBeNone:
+    ticker: str
+    currency: str | None = None
+
+
+@dataclass
+class Required:
+    ticker: str
+    currency: str
+
+
+@dataclass
+class EurosByDefault:
+    ticker: str
+    currency: str = "EUR"
+
+
+@dataclass
+class Unmarked:
+    ticker: str
+    price: float
+
+
 def pricing(price: Callable[[Any], Any], query_type: Any = PriceQuery, price_type: Any = Price) -> Any:
     """A handler that prices as a function does."""
 
@@ -516,166 +245,42 @@ def pricing(price: Callable[[Any], Any], query_type: Any = PriceQuery, price_typ
     return PriceHandler
 
 
-def refuse(query: Any) -> None:
-    if query.currency not in RATES:
-        raise ApplicationError("The currency is USD or EUR.", non_retryable=True)
+def convert(query: Any, factor: float) -> Price:
+    return Price(query.ticker, round(PRICES[query.ticker] * factor, 2), query.currency)
 
 
 def priced(query: Any) -> Price:
-    refuse(query)
-    return Price(query.ticker, round(PRICES[query.ticker] * RATES[query.currency], 2), query.currency)
-
-
-def bad_request(query: PriceQuery) -> Price:
     if query.currency not in RATES:
-        raise nexusrpc.HandlerError("Take one of: EUR, USD.", type=nexusrpc.HandlerErrorType.BAD_REQUEST)
-    return priced(query)
+        raise ApplicationError("The currency is USD or EUR.", non_retryable=True)
+    return convert(query, RATES[query.currency])
 
 
-def failed(query: PriceQuery) -> Price:
-    if query.currency not in RATES:
-        known = ", ".join(RATES)
-        raise nexusrpc.OperationError(f"There are: {known}.", state=nexusrpc.OperationErrorState.FAILED)
-    return priced(query)
-
-
-@dataclass
-class MayBeNone:
-    ticker: str
-    currency: str | None = None
+def bad_request(query: Any) -> Price:
+    try:
+        return convert(query, RATES[query.currency])
+    except KeyError as error:
+        text, kind = f"Take one of: {', '.join(RATES)}.", nexusrpc.HandlerErrorType.BAD_REQUEST
+        raise nexusrpc.HandlerError(text, type=kind) from error
 
 
 def none_is_dollars(query: MayBeNone) -> Price:
     return priced(PriceQuery(query.ticker, query.currency or "USD"))
 
 
-@dataclass
-class Required:
-    ticker: str
-    currency: str
+def divides(query: Any) -> Price:
+    return convert(query, 1 / RATES[query.currency])
 
 
-@dataclass
-class EurosByDefault:
-    ticker: str
-    currency: str = "EUR"
+def key_error(query: Any) -> Price:
+    return convert(query, RATES[query.currency])
 
 
-@dataclass
-class Renamed:
-    symbol: str
-    currency: str = "USD"
+def takes_any(query: Any) -> Price:
+    return convert(query, RATES.get(query.currency, 1))
 
 
-@dataclass
-class Amount:
-    ticker: str
-    amount: float
-    currency: str = "USD"
-
-
-@dataclass
-class AsText:
-    ticker: str
-    price: str
-    currency: str = "USD"
-
-
-@dataclass
-class Unmarked:
-    ticker: str
-    price: float
-
-
-@dataclass
-class Listed:
-    ticker: str
-    currency: Literal["USD", "EUR"] = "USD"
-
-
-class Currency(StrEnum):
-    USD = "USD"
-    EUR = "EUR"
-
-
-@dataclass
-class Enumerated:
-    ticker: str
-    currency: Currency = Currency.USD
-
-
-@dataclass
-class SomethingElse:
-    ticker: str
-    in_euros: bool = False
-
-
-def ignores(query: PriceQuery) -> Price:
-    refuse(query)
-    return Price(query.ticker, PRICES[query.ticker], query.currency)
-
-
-def divides(query: PriceQuery) -> Price:
-    refuse(query)
-    return Price(query.ticker, round(PRICES[query.ticker] / RATES[query.currency], 2), query.currency)
-
-
-def key_error(query: PriceQuery) -> Price:
-    return Price(query.ticker, round(PRICES[query.ticker] * RATES[query.currency], 2), query.currency)
-
-
-def retryable(query: PriceQuery) -> Price:
-    if query.currency not in RATES:
-        raise ApplicationError("The currency is USD or EUR.")
-    return priced(query)
-
-
-def value_error(query: PriceQuery) -> Price:
-    if query.currency not in RATES:
-        raise ValueError("The currency is USD or EUR.")
-    return priced(query)
-
-
-def says_little(query: PriceQuery) -> Price:
-    if query.currency not in RATES:
-        raise ApplicationError("Unknown currency.", non_retryable=True)
-    return priced(query)
-
-
-def takes_any(query: PriceQuery) -> Price:
-    return Price(query.ticker, round(PRICES[query.ticker] * RATES.get(query.currency, 1), 2), query.currency)
-
-
-def always_dollars(query: PriceQuery) -> Price:
-    refuse(query)
-    return Price(query.ticker, round(PRICES[query.ticker] * RATES[query.currency], 2))
-
-
-def as_text(query: PriceQuery) -> AsText:
-    made = priced(query)
-    return AsText(made.ticker, f"{made.price:.2f} {made.currency}", made.currency)
-
-
-def upside_down(query: PriceQuery) -> Price:
-    if query.currency in RATES:
-        raise ApplicationError("The currency is USD or EUR.", non_retryable=True)
-    return priced(query)
-
-
-def price_stub(query: PriceQuery) -> Price:
+def no_price(query: Any) -> Price:
     raise ApplicationError("not solved yet", non_retryable=True)
-
-
-@nexusrpc.service
-class PriceService:
-    stock_price: nexusrpc.Operation[PriceQuery, Price]
-
-
-@service_handler(service=PriceService)
-class PlainPrice:
-    @sync_operation
-    def stock_price(self, ctx: StartOperationContext, query: PriceQuery) -> Price:
-        return priced(query)
 
 
 # 5.4
@@ -688,287 +293,148 @@ def note_question(text: str) -> None:
     note("question", text=text)
 
 
-async def keep(text: str) -> None:
-    await workflow.execute_activity(note_question, text, **LIMIT)
-
-
 class Clerks(Conversation):
-    """All of exercise 5.4 but what it is about."""
+    """All of exercise 5.4 but ``answer``."""
+
+    workflow_type = "Clerk"
 
     async def ask(self, messages: list[Message]) -> Answer:
         return await loop.answer("Be brief.", messages, [], partial(ask_model, self.chat), self.note)
 
-    async def answer(self, messages: list[Message]) -> Answer:
-        raise ApplicationError("not solved yet", non_retryable=True)
+
+answering = agents_of(Clerks)
 
 
-@workflow.defn(name="Clerk")
-class ClerkStub(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+async def keep(messages: list[Message]) -> None:
+    await workflow.execute_activity(note_question, messages[-1]["content"], **LIMIT)
 
 
-@workflow.defn(name="Clerk")
-class Patched(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+@answering
+async def patched(self: Clerks, messages: list[Message]) -> Answer:
+    if workflow.patched("note-questions"):
+        await keep(messages)
+    return await self.ask(messages)
 
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if workflow.patched("note-questions"):
-            await keep(text)
+
+@answering
+async def patched_each_time(self: Clerks, messages: list[Message]) -> Answer:
+    if not workflow.patched(f"note-questions-{self.chat.answered}"):
         return await self.ask(messages)
+    await keep(messages)
+    return await self.ask(messages)
 
 
-@workflow.defn(name="Clerk")
-class PatchedInRun(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        self.noting = workflow.patched("note-questions")
-        return await self.converse()
+@answering
+async def patched_locally(self: Clerks, messages: list[Message]) -> Answer:
+    if workflow.patched("note-questions"):
+        await workflow.execute_local_activity(note_question, messages[-1]["content"], **LIMIT)
+    return await self.ask(messages)
 
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if self.noting:
-            await keep(text)
+
+@answering
+async def no_notes(self: Clerks, messages: list[Message]) -> Answer:
+    raise ApplicationError("not solved yet", non_retryable=True)
+
+
+@answering
+async def unpatched(self: Clerks, messages: list[Message]) -> Answer:
+    await keep(messages)
+    return await self.ask(messages)
+
+
+@answering
+async def asks_at_once(self: Clerks, messages: list[Message]) -> Answer:
+    if not workflow.patched("note-questions"):
         return await self.ask(messages)
+    noting = workflow.start_activity(note_question, messages[-1]["content"], **LIMIT)
+    answer = await self.ask(messages)
+    await noting
+    return answer
 
 
-@workflow.defn(name="Clerk")
-class BothWays(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if not workflow.patched("note-questions"):
-            return await self.ask(messages)
-        await keep(text)
-        return await self.ask(messages)
+@answering
+async def ignores_the_result(self: Clerks, messages: list[Message]) -> Answer:
+    workflow.patched("note-questions")
+    await keep(messages)
+    return await self.ask(messages)
 
 
-@workflow.defn(name="Clerk")
-class PatchedLocally(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if workflow.patched("note-questions"):
-            await workflow.execute_local_activity(note_question, text, **LIMIT)
-        return await self.ask(messages)
+@answering
+async def inverted(self: Clerks, messages: list[Message]) -> Answer:
+    if not workflow.patched("note-questions"):
+        await keep(messages)
+    return await self.ask(messages)
 
 
-@workflow.defn(name="Clerk")
-class PatchedEachTime(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if workflow.patched(f"note-questions-{self.chat.answered}"):
-            await keep(text)
-        return await self.ask(messages)
+@answering
+async def by_itself(self: Clerks, messages: list[Message]) -> Answer:
+    note("question", text=messages[-1]["content"])
+    return await self.ask(messages)
 
 
-@workflow.defn(name="Clerk")
-class Unpatched(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        await keep(text)
-        return await self.ask(messages)
+@answering
+async def not_when_replaying(self: Clerks, messages: list[Message]) -> Answer:
+    if not workflow.unsafe.is_replaying():
+        await keep(messages)
+    return await self.ask(messages)
 
 
-@workflow.defn(name="Clerk")
-class AsksFirst(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        answer = await self.ask(messages)
-        if workflow.patched("note-questions"):
-            await keep(text)
-        return answer
-
-
-@workflow.defn(name="Clerk")
-class IgnoresTheResult(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        workflow.patched("note-questions")
-        await keep(text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class Inverted(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if not workflow.patched("note-questions"):
-            await keep(text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class TooEarly(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        workflow.deprecate_patch("note-questions")
-        await keep(text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class ByItself(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        note("question", text=text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class NotWhenReplaying(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if not workflow.unsafe.is_replaying():
-            await keep(text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class OnlyTheFirst(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if self.chat.answered == 0 and workflow.patched("note-questions"):
-            await keep(text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class AlwaysTheFirst(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        if workflow.patched("note-questions"):
-            await keep(messages[0]["content"])
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class NoAwaitOfNote(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if workflow.patched("note-questions"):
-            workflow.execute_activity(note_question, text, **LIMIT)  # type: ignore[unused-coroutine]
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class OnlyPatched(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        workflow.patched("note-questions")
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class NotesTwice(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if workflow.patched("note-questions"):
-            await keep(text)
-            await keep(text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class NotesTheMessage(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        if workflow.patched("note-questions"):
-            await workflow.execute_activity(note_question, messages[-1], **LIMIT)  # type: ignore[arg-type]
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class NoLimitAtAll(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        text = messages[-1]["content"]
-        if workflow.patched("note-questions"):
-            await workflow.execute_activity(note_question, text)
-        return await self.ask(messages)
-
-
-@workflow.defn(name="Clerk")
-class Unchanged(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        return await self.ask(messages)
-
-
-@workflow.defn
-class OtherType(Clerks):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        return await self.ask(messages)
+RIGHT: dict[str, dict[str, Any]] = {
+    "5.1": {
+        "the request": started_as(lambda ctx, query: f"host-{ctx.request_id}"),
+        "temporal_operation": NewestWay,
+        "a handler of its own": HandlerOfItsOwn,
+    },
+    "5.2": {"as in the solution": asks, "starts and waits": starts_and_waits, "catches, and says why": says_why},
+    "5.3": {
+        "as in the solution": pricing(priced),
+        "a bad request": pricing(bad_request),
+        "None is dollars": pricing(none_is_dollars, MayBeNone),
+    },
+    "5.4": {
+        "as in the solution": patched,
+        "a patch for each question": patched_each_time,
+        "a local activity": patched_locally,
+    },
+}
+WRONG: dict[str, dict[str, tuple[Any, str]]] = {
+    "5.1": {
+        "computes": (Computes, "Your handler answers by itself"),
+        "the host": (started_as(lambda ctx, query: query.host), "Two callers may ask for the same host"),
+        "uuid4": (started_as(lambda ctx, query: str(uuid.uuid4())), "not of a clock or a random number"),
+        "joins": (
+            started_as(lambda ctx, query: "get-ip", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING),
+            "a workflow of its own, with its own query",
+        ),
+        "a retry policy": (
+            started_as(lambda ctx, query: f"host-{ctx.request_id}", retry_policy=RetryPolicy()),
+            "Leave out `task_queue` and `retry_policy`",
+        ),
+        "nothing": (starting(starts_and_returns_nothing), "Return what `ctx.start_workflow` gives"),
+    },
+    "5.2": {
+        "no limit": (no_limit, "saw no limit"),
+        "a child on IT's queue": (as_child, "Your agent ran IT's FindHost itself"),
+        "only starts": (only_starts, "Wait for its result"),
+        "makes up": (makes_up, "Catch nothing"),
+        "says the same": (says_the_same, "Expected two reasons"),
+        "by heart": (knows_by_heart, "IT was not asked"),
+    },
+    "5.3": {
+        "required": (pricing(priced, Required), "to both classes"),
+        "euros by default": (pricing(priced, EurosByDefault), "takes euros for dollars"),
+        "divides": (pricing(divides), "do not divide"),
+        "KeyError": (pricing(key_error), "Say that it is final"),
+        "takes any": (pricing(takes_any), "Expected a refusal for GBP"),
+        "unmarked": (pricing(lambda query: Unmarked(query.ticker, 120), price_type=Unmarked), "return the query's"),
+    },
+    "5.4": {
+        "unpatched": (unpatched, "Your code asks for it in any case"),
+        "asks at once": (asks_at_once, "Put it before `loop.answer`"),
+        "ignores the result": (ignores_the_result, "note the question whatever it says"),
+        "inverted": (inverted, "saw 0 and 0"),
+        "by itself": (by_itself, "A side effect belongs in an activity"),
+        "not when replaying": (not_when_replaying, "What decides must be the same in each replay"),
+    },
+}
+STUBS: dict[str, Any] = {"5.1": EmptyHandler, "5.2": no_host_tool, "5.3": pricing(no_price), "5.4": no_notes}

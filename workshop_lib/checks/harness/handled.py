@@ -98,7 +98,7 @@ class _Answering(tw.NexusOperationInboundInterceptor):
         _REQUEST.set(request)
         self._watch.requests.append(request)
         try:
-            answer = await super().execute_nexus_operation_start(input)
+            answer: Any = await super().execute_nexus_operation_start(input)  # of a learner's interceptor, too
         except Exception as error:
             self._watch.errors.append(error)
             if passing(error):
