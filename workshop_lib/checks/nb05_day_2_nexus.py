@@ -160,7 +160,7 @@ def _look(watch: Watch) -> None:
             advice = "Two callers may ask for the same host. Make the id of what each call has for itself, and keeps "
             raise Wrong(what, f"{advice}when it is tried again: `ctx.request_id`.")
         what = f"Your handler raised an error: {type(error).__name__}: {str(error).partition('. ')[0]}"
-        raise Wrong(what, f"Return what `ctx.start_workflow` gives, with `await`, from an `async def`: {_START}.")
+        raise Wrong(what, f"Return what `start_workflow` gives, with `await`, from an `async def`: {_START}.")
 
 
 def _one_workflow_each(watch: Watch) -> None:

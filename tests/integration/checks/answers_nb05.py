@@ -420,7 +420,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
             started_as(lambda ctx, query: "get-ip", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING),
             "a separate Workflow, with its own query",
         ),
-        "nothing": (starting(starts_and_returns_nothing), "Return what `ctx.start_workflow` gives"),
+        "nothing": (starting(starts_and_returns_nothing), "Return what `start_workflow` gives"),
     },
     "5.2": {
         "a timer": (a_timer, "The operation has no limit. Your timer only asks"),
