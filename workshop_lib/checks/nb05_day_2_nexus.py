@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, get_type_hints
 
 import temporalio.client as tc
@@ -382,7 +383,7 @@ async def _noted(ws: Workshop, begin: Begin, name: str) -> list[str]:
     marks = await _marks(talk, name)
     order = [mark for mark in marks if mark in ("note", "model")]
     counts = [ws.ledger.count("question", text=text) for text in texts]
-    early = marks[: marks.index("model")]
+    early = list(takewhile(lambda mark: mark != "model", marks))
     if "begun" in early and "note" not in early:
         raise Wrong("The model is asked while the question is still being noted.", f"Is an `await` missing? {_BELOW}")
     if counts != [1, 1] or "note" not in order:

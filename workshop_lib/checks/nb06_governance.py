@@ -104,7 +104,8 @@ async def _refused(
     if attempt.ran:
         raise Wrong(f"{what}, and was refused when the operation had run.", "Look first, and let it through then.")
     if not isinstance(error, HandlerError) or error.type not in types or error.retryable:
-        better = next((cure for kind, cure in _ERRORS.items() if isinstance(error, kind)), _NO_REFUSAL)
+        if error is not None:
+            better = next((cure for kind, cure in _ERRORS.items() if isinstance(error, kind)), _NO_REFUSAL)
         right = f"a final HandlerError of type {' or '.join(each.name for each in types)}"
         raise expected(f"{right}, where {what}", _seen(attempt), better)
     if missing := [name for name in named if name not in error.message]:
