@@ -50,8 +50,8 @@ async def _good_order(tried: Trial) -> Outcome:
     if missing and (not seen.failure or set(missing) & set(seen.effects)):
         names = " or ".join(_NAMES[effect] for effect in missing)
         if await _has_local_activity(tried.client.get_workflow_handle(seen.order.id)):
-            advice = "These are local Activities: a Worker runs them inside a Workflow Task, and their result is all that the "
-            advice += "server sees. Use `execute_activity`:"
+            advice = "These are local Activities: a Worker runs them within a Workflow Task, and the server sees only "
+            advice += "their results. Use `execute_activity`:"
         elif set(missing) & set(seen.effects):
             advice = "Your Workflow called the function itself. Ask for the step, and Temporal runs it:"
         else:

@@ -75,6 +75,13 @@ async def only_refuses(client: Client, ticker: str, key: str) -> StockPrice:
     return await run(client, ticker, key, id_reuse_policy=REFUSE)
 
 
+async def again_after_failure(client: Client, ticker: str, key: str) -> StockPrice:
+    try:
+        return await run(client, ticker, key, id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+    except WorkflowAlreadyStartedError:
+        return await found(client, key).result()
+
+
 async def forgets_reason(client: Client, ticker: str, key: str) -> StockPrice:
     try:
         return await price(client, ticker, key)
@@ -176,6 +183,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "the ticker": (ticker_id, "The key names the call"),
         "only refuses": (only_refuses, "Catch `WorkflowAlreadyStartedError`"),
         "remembers results": (remembers_results, "a process forgets"),
+        "again after a failure": (again_after_failure, "had failed, came again"),
         "forgets the reason": (forgets_reason, "A failure is for the caller"),
     },
     "9.2": {
