@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -43,14 +42,6 @@ async def in_a_loop(self: Any, order: Order) -> Receipt:
     for step in ("check_fraud", "prepare_shipment", "charge_customer", "ship_order"):
         results.append(await workflow.start_activity(step, order, schedule_to_close_timeout=FIVE))
     return Receipt(order.id, results[2], results[3])
-
-
-@processing
-async def a_dict(self: Any, order: Order) -> dict[str, str]:
-    await do(check_fraud, order)
-    await do(prepare_shipment, order)
-    charge = await do(charge_customer, order)
-    return {"order": order.id, "charge": charge, "parcel": await do(ship_order, order)}
 
 
 @processing
@@ -187,19 +178,28 @@ async def place_stub(client: Client, order: Order) -> Any:
 class _Cooling:
     """What the answers to 1.3 have in common. Each of the updates only notes that it was called."""
 
+    awaits: tuple[str, ...] = ("hurry", "cancelled")
+    heeds = True
+    catches: tuple[type[Exception], ...] = (TimeoutError,)
+    late = ""
+
     def __init__(self) -> None:
         self.hurry = self.cancelled = False
 
-    async def before(self, order: Order, until: Callable[[], bool]) -> None:
+    def called(self) -> bool:
+        return any(getattr(self, each) for each in self.awaits)
+
+    async def go(self, order: Order) -> str:
         await do(check_fraud, order)
         await do(prepare_shipment, order)
-        await workflow.wait_condition(until, timeout=timedelta(days=3))
-
-    def chosen(self) -> bool:
-        return self.hurry or self.cancelled
-
-    async def after(self, order: Order) -> str:
-        return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
+        try:
+            await workflow.wait_condition(self.called, timeout=timedelta(days=3))
+        except self.catches:
+            if self.late:
+                return self.late
+        if self.cancelled and self.heeds:
+            return "cancelled"
+        return (await charge_and_ship(order)).parcel
 
     @workflow.update
     def ship_now(self) -> None:
@@ -210,16 +210,21 @@ class _Cooling:
         self.cancelled = True
 
 
-cooling = workflows_of(_Cooling)
+def cooling(name: str, **changes: Any) -> Any:
+    """An answer to 1.3 that differs in an attribute of ``_Cooling``."""
+
+    async def run(self: _Cooling, order: Order) -> str:
+        return await self.go(order)
+
+    run.__name__ = name
+    return workflows_of(type("_Base", (_Cooling,), changes))(run)
 
 
-@cooling
-async def two_flags(self: _Cooling, order: Order) -> str:
-    try:
-        await self.before(order, self.chosen)
-    except Exception:
-        self.hurry = True  # the time is over
-    return await self.after(order)
+two_flags = cooling("two_flags", catches=(Exception,))
+not_woken = cooling("not_woken", awaits=("hurry",))
+not_looked_at = cooling("not_looked_at", heeds=False)
+unexpecting = cooling("unexpecting", catches=())
+too_late = cooling("too_late", late="cancelled")
 
 
 @workflow.defn
@@ -250,58 +255,32 @@ async def no_cancel(self: Any, order: Order) -> str:
     return "cancelled"
 
 
-@cooling
-async def not_woken(self: _Cooling, order: Order) -> str:
-    await self.before(order, lambda: self.hurry)
-    return await self.after(order)
-
-
-@cooling
-async def not_looked_at(self: _Cooling, order: Order) -> str:
-    await self.before(order, self.chosen)
+@workflows_of(_Cooling)
+async def polls(self: _Cooling, order: Order) -> str:
+    while not self.hurry:
+        await workflow.sleep(0.2)
     return (await charge_and_ship(order)).parcel
 
 
-@cooling
-async def polls(self: _Cooling, order: Order) -> str:
-    while not self.chosen():
-        await workflow.sleep(0.2)
-    return await self.after(order)
-
-
-@cooling
-async def unexpecting(self: _Cooling, order: Order) -> str:
-    await self.before(order, self.chosen)  # and lets the TimeoutError through
-    return await self.after(order)
-
-
-@cooling
-async def too_late(self: _Cooling, order: Order) -> str:
-    try:
-        await self.before(order, self.chosen)
-    except TimeoutError:
-        return "cancelled"
-    return await self.after(order)
-
-
-@cooling
+@workflows_of(_Cooling)
 async def forgets_to_ship(self: _Cooling, order: Order) -> str:
     try:
-        await self.before(order, self.chosen)
+        await asyncio.gather(do(check_fraud, order), do(prepare_shipment, order))
+        await workflow.wait_condition(lambda: self.hurry or self.cancelled, timeout=timedelta(days=3))
     except TimeoutError:
         return str(await do(charge_customer, order))
-    return await self.after(order)
+    return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
 
 
 RIGHT = {
-    "1.1": {"in a loop": in_a_loop, "a dict": a_dict, "side by side": gathered},
+    "1.1": {"in a loop": in_a_loop, "side by side": gathered},
     "1.2": {"one attempt": right, "joins": joins},
     "1.3": {"two flags": two_flags, "an event": AnEvent},
     "1.4": {"gathered": gathered, "started": started},
 }
 WRONG = {
     "1.1": {
-        "an object": (a_dict(), "Hand in the class itself"),
+        "an object": (in_a_loop(), "Hand in the class itself"),
         "plain calls": (plain_calls, "Your Workflow called the function itself"),
         "local activities": (local, "These are local Activities"),
         "one not awaited": (one_not_awaited, "no Activity check_fraud.\n→ Ask for each step. Is an `await` missing?"),
