@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 from kernels import cells, kernel, ours, run_cells, wait_until_gone
+from refusing_proxy import refusing_proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
@@ -40,8 +41,11 @@ def checked(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_a_solution_passes_every_check(tmp_path: Path, path: Path) -> None:
-    progress = nbmake(path, tmp_path, WORKSHOP_STRICT="1")
+    """Also behind a company's proxy: nothing goes there, because all of it is on loopback."""
+    with refusing_proxy() as (variables, seen):
+        progress = nbmake(path, tmp_path, WORKSHOP_STRICT="1", **variables)
     assert {number for number, record in progress.items() if record["passed"]} == checked(path)
+    assert seen == []
 
 
 @pytest.mark.full
