@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from kernels import cells, kernel, ours, run_cells, wait_until_gone
+from kernels import HOME, cells, kernel, ours, run_cells, wait_until_gone
 from refusing_proxy import refusing_proxy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def test_interrupted_while_a_worker_is_down_nothing_is_left_behind(tmp_path: Pat
         k.interrupt()
         assert k.finish(cell).error in ("KeyboardInterrupt", "CancelledError")
         assert not [process for process in ours(tmp_path) if "programs.worker" in " ".join(process.cmdline())]
-        (faults,) = tmp_path.glob("home/notebooks/*/faults.json")
+        (faults,) = (tmp_path / HOME).glob("notebooks/*/faults.json")
         assert not json.loads(faults.read_text())
         assert "'ship']" in k.ok(code["crash-after"]), "and it runs again"
     assert not wait_until_gone(tmp_path)
