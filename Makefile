@@ -11,6 +11,10 @@ INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --compile-bytecode
 # A set-up that was moved, copied, or whose Python is no longer there, is made again.
 _ := $(shell [ ! -e $(VENV)/.lab ] || $(BIN)/python -P -c 'import os.path, workshop_lib; \
 	assert os.path.samefile(workshop_lib.__path__[0], "workshop_lib")' 2>/dev/null || rm -f $(VENV)/.lab)
+# Jupyter does not start without a home that it can write to; a user in a container may have none.
+ifneq ($(shell [ -w "$$HOME" ] && echo yes),yes)
+export HOME := $(CURDIR)/.workshop
+endif
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 JS := workshop_lib/teams/finance workshop_lib/demos/inspector
 NPM := npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier
