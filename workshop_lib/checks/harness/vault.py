@@ -2,33 +2,33 @@
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
-import asyncio
 import contextlib
 import inspect
+import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 import nexusrpc
-from nexusrpc import HandlerError, HandlerErrorType
+import temporalio.worker as tw
+from nexusrpc import HandlerError, HandlerErrorType, Link
 from nexusrpc.handler import StartOperationContext, StartOperationResultSync, service_handler, sync_operation
-from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
-from temporalio.client import Client, NexusOperationFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
 
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
+from workshop_lib.checks.exercise import NOT_SOLVED
 from workshop_lib.checks.harness.calling import Calling
 from workshop_lib.checks.harness.handled import Watch, in_time
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
-from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 ENDPOINT = "check-vault"
 EVENT = "temporal.api.common.v1.Link.WorkflowEvent"
 _SECONDS = 60.0  # a guard: one call takes hundredths of one
-_PAUSE = 0.25  # seconds between two looks
 _ATTEMPTS = 3  # of one call: Nexus calls again after its own limit of 10 s, and no error is tried again here
+_LINK = r'<([^>]*)>; type="([^"]*)"'
+_MADE_UP = "check-"  # before the names of headers that take the place of what the server sends
 
 
 @nexusrpc.service
@@ -68,50 +68,43 @@ class _Watch(Watch):
             raise HandlerError("no answer", type=HandlerErrorType.INTERNAL, retryable_override=False)
 
 
+class _MadeUp(Interceptor):
+    """Puts what a request makes up in the place of what the server sent."""
+
+    def intercept_nexus_operation(
+        self, next: tw.NexusOperationInboundInterceptor
+    ) -> tw.NexusOperationInboundInterceptor:
+        """See base class."""
+        return _MakingUp(next)
+
+
+class _MakingUp(tw.NexusOperationInboundInterceptor):
+    async def execute_nexus_operation_start(self, input: tw.ExecuteNexusOperationStartInput) -> Any:
+        ctx = input.ctx
+        made_up = {k.removeprefix(_MADE_UP): v for k, v in ctx.headers.items() if k.startswith(_MADE_UP)}
+        if made_up:
+            links = [Link(url=url, type=kind) for url, kind in re.findall(_LINK, made_up.pop("nexus-link"))]
+            request_id = made_up.pop("nexus-request-id")
+            input.ctx = replace(ctx, inbound_links=links, request_id=request_id, headers=made_up)
+        return await super().execute_nexus_operation_start(input)
+
+
 class Guarded:
     """The service behind its endpoint.
 
     Args:
         ws: The workshop.
-        endpoint_id: The endpoint's, for its address.
+        endpoint: The endpoint's real name.
+        stranger: A client of whoever makes up whole requests.
     """
 
-    def __init__(self, ws: Workshop, endpoint_id: str) -> None:
-        self._ws, self._endpoint_id = ws, endpoint_id
+    def __init__(self, ws: Workshop, endpoint: str, stranger: Client) -> None:
+        self._ws, self._endpoint, self._stranger = ws, endpoint, stranger
+        self._callers: dict[Client, InProcessWorker] = {}
         self.watch, self.ran = _Watch(), list[str]()
 
-    async def ask(self, client: Client, operation: str) -> Attempt:
+    async def ask(self, client: Client, operation: str, headers: Mapping[str, str] | None = None) -> Attempt:
         """Call an operation from a workflow of some namespace.
-
-        Args:
-            client: Of that namespace.
-            operation: Its name.
-
-        Raises:
-            WorkflowFailureError: It is only that the exercise is not solved yet.
-            Wrong: The interceptor never decides.
-            WorkshopError: It was not over in time.
-        """
-        before = self._marks()
-        running = self._ws.run(Worker, client, task_queue=ENDPOINT, workflows=[Calling])
-        try:
-            handle = await client.start_workflow(
-                Calling.run,
-                args=[self._ws.namespace(ENDPOINT), Vault.__name__, operation, "ACME", _SECONDS],
-                id=self._ws.id("check-call"),
-                task_queue=ENDPOINT,
-            )
-            try:
-                answer, _, told = await ended(handle, attempts=_ATTEMPTS)
-                in_time(told)
-            finally:
-                await end(handle)
-        finally:
-            await self._ws.stop(running)
-        return self._attempt(answer, before, await _headers(handle))
-
-    async def call(self, client: Client, operation: str, headers: Mapping[str, str] | None = None) -> Attempt:
-        """Call an operation as a client of some namespace, without a workflow.
 
         Args:
             client: Of that namespace.
@@ -119,30 +112,34 @@ class Guarded:
             headers: The caller's own.
 
         Raises:
+            WorkflowFailureError: It is only that the exercise is not solved yet.
             Wrong: The interceptor never decides.
+            WorkshopError: It was not over in time.
         """
-        vault: Any = client.create_nexus_client(Vault, self._ws.namespace(ENDPOINT))
-        answer = None
+        queue = f"{ENDPOINT}-{id(client)}"
+        if client not in self._callers:
+            self._callers[client] = self._ws.run(Worker, client, task_queue=queue, workflows=[Calling])
         before = self._marks()
-        handle = await vault.start_operation(operation, "ACME", id=self._ws.id("check-call"), headers=headers)
-        ending = asyncio.ensure_future(handle.result())
+        handle = await client.start_workflow(
+            Calling.run,
+            args=[self._endpoint, Vault.__name__, operation, "ACME", _SECONDS, dict(headers or {})],
+            id=self._ws.id("check-call"),
+            task_queue=queue,
+        )
         try:
-            while not ending.done():
-                await asyncio.wait([ending], timeout=_PAUSE)
-                if not ending.done() and (await handle.describe()).attempt > _ATTEMPTS:
-                    what = f"{operation} was called, and your code has not decided, although Nexus called it again."
-                    raise Wrong(what, "What does it wait for?")
-            answer = ending.result()
-        except NexusOperationFailureError:
-            pass  # the interceptor raised something
+            answer, _, told = await ended(handle, attempts=_ATTEMPTS)
+            in_time(told)
         finally:
-            if not ending.done():
-                ending.cancel()
-                await handle.terminate()
-        return self._attempt(answer, before)
+            await end(handle)
+        return self._attempt(answer, before, await _headers(handle))
+
+    call = ask
 
     async def post(self, operation: str, request_id: str, headers: Mapping[str, str]) -> Attempt:
-        """Call an operation at the server's HTTP port, which believes each header.
+        """Call an operation as somebody who makes up the whole request, its links and its id, too.
+
+        A server's HTTP port takes such requests. Not every service has one that we reach, so the harness puts these
+        links and this id in the place of the real ones, before the interceptor sees them.
 
         Args:
             operation: Its name.
@@ -150,17 +147,14 @@ class Guarded:
             headers: As the attacker likes.
 
         Raises:
-            WorkshopError: There was no response.
+            As ``ask``.
         """
-        url = f"{self._ws.server.http_url}/nexus/endpoints/{self._endpoint_id}/services/Vault/{operation}"
-        before = self._marks()
-        async with httpx.AsyncClient(timeout=_SECONDS) as http:
-            try:
-                told = await http.post(url, json="ACME", headers={"nexus-request-id": request_id, **headers})
-            except httpx.TimeoutException as error:
-                what = f"A request for {operation} was not answered within {_SECONDS:.0f} s."
-                raise WorkshopError(what, then="Does your code wait for something? If not, check again.") from error
-        return self._attempt(told.json() if told.is_success else None, before)
+        made_up = {"nexus-request-id": request_id, "nexus-link": "", **headers}
+        return await self.ask(self._stranger, operation, {_MADE_UP + name: value for name, value in made_up.items()})
+
+    async def end(self) -> None:
+        """Stop the callers' Workers."""
+        await self._ws.stop(*self._callers.values())
 
     def _marks(self) -> tuple[int, int, int]:
         return len(self.watch.errors), len(self.watch.answers), len(self.ran)
@@ -203,8 +197,7 @@ async def guarded(ws: Workshop, interceptor: Interceptor) -> AsyncIterator[Guard
     """
     name = await ws.endpoint(ENDPOINT, namespace=NAMESPACE, task_queue=ENDPOINT)
     client = await Client.connect(**await ws.connection(NAMESPACE))
-    (found,) = (await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))).endpoints
-    made = Guarded(ws, found.id)
+    made = Guarded(ws, name, client)
 
     @service_handler(service=Vault)
     class Handler:
@@ -223,6 +216,9 @@ async def guarded(ws: Workshop, interceptor: Interceptor) -> AsyncIterator[Guard
             made.ran.append("list_customers")
             return "Ann, Bob"
 
-    settings: dict[str, Any] = {"interceptors": [interceptor], "nexus_service_handlers": [Handler()]}
+    settings: dict[str, Any] = {"interceptors": [_MadeUp(), interceptor], "nexus_service_handlers": [Handler()]}
     async with worker(ws, ENDPOINT, client_interceptors=[made.watch], **settings):
-        yield made
+        try:
+            yield made
+        finally:
+            await made.end()
