@@ -181,9 +181,9 @@ async def allowlist(ws: Workshop, answer: Any) -> str:
 
 async def _without_a_rule(there: Guarded, *callers: Client) -> None:
     for client in callers:
-        what = f"{client.namespace.capitalize()} called list_customers, which has no rule"
+        what = f"{there.who(client).capitalize()} called list_customers, which has no rule"
         told = _refused(await there.call(client, "list_customers"), what, _UNAUTHORIZED, _NO_RULE)
-        _named(told, what, client.namespace, "list_customers")
+        _named(told, what, there.who(client), "list_customers")
 
 
 @exercise("6.2")

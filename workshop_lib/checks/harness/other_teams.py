@@ -154,4 +154,4 @@ async def quiet_client(ws: Workshop) -> Client:
     Args:
         ws: The workshop.
     """
-    return await Client.connect(**{**await ws.connection(NAMESPACE), "interceptors": []})
+    return await Client.connect(**await ws.connection(NAMESPACE, quiet=True))

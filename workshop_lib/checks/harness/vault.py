@@ -156,6 +156,14 @@ class Guarded:
         """Stop the callers' Workers."""
         await self._ws.stop(*self._callers.values())
 
+    def who(self, client: Client) -> str:
+        """The namespace of a client, by the workshop's own name, which the rules use.
+
+        Args:
+            client: Of a caller.
+        """
+        return self._ws.own_name(client.namespace)
+
     def _marks(self) -> tuple[int, int, int]:
         return len(self.watch.errors), len(self.watch.answers), len(self.ran)
 
