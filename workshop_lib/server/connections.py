@@ -155,7 +155,9 @@ class Connections:
         }
 
     async def missing_rights(self) -> str:
-        """What the credentials may not do, and what an administrator has to do instead; empty if they may do it all."""
+        """What the credentials may not do there, and what an administrator can do; empty if nothing is missing."""
+        with contextlib.suppress(WorkshopError):  # it is among what is missing
+            await self._prepare(self.namespace("default"))
         async with self._asking() as client:
             return await rights.missing(client, self._prefix)
 

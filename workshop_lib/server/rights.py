@@ -6,13 +6,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, ListNamespacesRequest, RegisterNamespaceRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    ListNamespacesRequest,
+    ListNexusOperationExecutionsRequest,
+    RegisterNamespaceRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-# What the notebooks and their checks make, by the workshop's own names; of endpoints, where they lead.
-NAMESPACES = ("default", "checks", "finance", "it")
-ENDPOINTS = {"finance": ("finance", "finance"), "it": ("it", "it")}
+# What the notebooks and their checks use, by the workshop's own names; of endpoints, where they lead.
+NAMESPACES = ("default", "checks", "finance", "it", "sales", "support", "advice", "marketing")
+ENDPOINTS = {name: (name, name) for name in ("finance", "it")}
+ENDPOINTS |= {name: ("checks", name) for name in ("check-hosts", "check-prices", "check-vault", "check-relay")}
+ENDPOINTS |= {"check-relay-far": ("sales", "check-relay-far")}
 
 _REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
@@ -42,12 +49,12 @@ async def pages(call: Callable[..., Awaitable[Any]], request: Any) -> AsyncItera
 
 
 async def missing(client: Client, prefix: str) -> str:
-    """What an administrator has to do for this notebook, with the commands; empty if the credentials may do it all.
+    """What an administrator can do for this notebook, with the commands; empty if nothing is missing.
 
     Nothing is made here: each right is tried with an empty request, which a service refuses for one reason or another.
 
     Args:
-        client: Of any namespace.
+        client: Of a namespace that is there.
         prefix: Of the notebook.
     """
     service, operator = client.workflow_service, client.operator_service
@@ -67,9 +74,18 @@ async def missing(client: Client, prefix: str) -> str:
             told += [f"They may not make Nexus endpoints. {_ASK}", *commands, _TERRAFORM]
     if not await _may(service.list_namespaces, ListNamespacesRequest(page_size=1)):
         told.append("They may not list namespaces: `topology` and `ws.reset()` see those that this kernel has used.")
-    return "\n".join(["What your credentials may not do:", *told]) if told else ""
+    said = ["What your credentials may not do:", *told] if told else []
+    if not await _may(
+        service.list_nexus_operation_executions, ListNexusOperationExecutionsRequest(namespace=client.namespace)
+    ):
+        said += [
+            "Standalone Nexus operations are off there. The notebooks call operations from Workflows.",
+            _STANDALONE,
+        ]
+    return "\n".join(said)
 
 
+_STANDALONE = "→ An administrator switches them on with the dynamic configuration nexusoperation.enableStandalone=true."
 _ASK = "Ask the administrator, before you go on:"
 _TERRAFORM = "  On Temporal Cloud: the Terraform resources temporalcloud_namespace, temporalcloud_nexus_endpoint."
 
