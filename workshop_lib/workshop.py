@@ -216,7 +216,8 @@ class Workshop(Connections):
         if self._outside is not None:
             say(
                 f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.\n"
-                f"Your namespaces and Nexus endpoints there begin with {self._outside.prefix}"
+                f"Your namespaces and Nexus endpoints there begin with {self._outside.prefix}. "
+                "A cell that would kill the server or change its settings says so, and goes on without."
             )
             if missing := await self.missing_rights():
                 say(missing, "warn")

@@ -27,7 +27,7 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import StateFolder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.server.names import CallersNames, WorkersNames
+from workshop_lib.server.names import OwnNames
 from workshop_lib.server.outside import CHOICE, OutsideService, chosen
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.waiting import Explainer
@@ -56,7 +56,7 @@ class Connections:
         self._server, self._outside = server, outside
         self._prefix = outside.prefix if outside else ""
         self._interceptors = [Explainer(polled), *interceptors]
-        self._names = (CallersNames(self._prefix), WorkersNames(self._prefix)) if outside else None
+        self._names = [OwnNames(self._prefix)] if outside else []
         self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
 
     @property
@@ -86,8 +86,7 @@ class Connections:
         name = self.namespace(namespace)
         await self._prepare(name)
         interceptors = [*([] if quiet else self._interceptors), *settings.pop("interceptors", [])]
-        if self._names:
-            interceptors = [self._names[0], *interceptors, self._names[1]]
+        interceptors = [*self._names, *interceptors, *self._names]
         return {**self._target, "namespace": name, "interceptors": interceptors, **settings}
 
     async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:

@@ -21,8 +21,11 @@ def _real(prefix: str, endpoint: str) -> str:
     return endpoint if endpoint.startswith((prefix, _SYSTEM)) else prefix + endpoint
 
 
-class CallersNames(tc.Interceptor):
-    """Of a Client: adds the prefix to the endpoints that it calls. Stands first, so that others see the real name.
+class OwnNames(tc.Interceptor, tw.Interceptor):
+    """Adds the prefix to the endpoints that are called, and takes it off the links that a handler is called with.
+
+    A connection has it twice. Of a Client's interceptors the first sees a call first, of a Worker's the last, and all
+    others are to see real names.
 
     Args:
         prefix: Of this notebook.
@@ -34,27 +37,6 @@ class CallersNames(tc.Interceptor):
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
         """See base class."""
         return _ClientCalls(next, self._prefix)
-
-
-class _ClientCalls(tc.OutboundInterceptor):
-    def __init__(self, next: tc.OutboundInterceptor, prefix: str) -> None:
-        super().__init__(next)
-        self._prefix = prefix
-
-    async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
-        input.endpoint = _real(self._prefix, input.endpoint)
-        return await super().start_nexus_operation(input)
-
-
-class WorkersNames(tc.Interceptor, tw.Interceptor):
-    """Of a Worker: the same for its workflows, and for its handlers the other way round. Stands last, for that reason.
-
-    Args:
-        prefix: Of this notebook.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
 
     def workflow_interceptor_class(
         self, input: tw.WorkflowInterceptorClassInput
@@ -73,6 +55,16 @@ class WorkersNames(tc.Interceptor, tw.Interceptor):
     ) -> tw.NexusOperationInboundInterceptor:
         """See base class."""
         return _Handlers(next, self._prefix)
+
+
+class _ClientCalls(tc.OutboundInterceptor):
+    def __init__(self, next: tc.OutboundInterceptor, prefix: str) -> None:
+        super().__init__(next)
+        self._prefix = prefix
+
+    async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
+        input.endpoint = _real(self._prefix, input.endpoint)
+        return await super().start_nexus_operation(input)
 
 
 class _WorkflowCalls(tw.WorkflowOutboundInterceptor):
