@@ -46,9 +46,16 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
-from temporalio.client import Client, NexusOperationFailureError, NexusOperationHandle
+from temporalio.client import (
+    Client,
+    NexusOperationFailureError,
+    NexusOperationHandle,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.service import RPCError
 
+from . import by_workflow
 from .calls import failure, problems
 from .results import answered, described, failed
 from .standalone import Directories, OtherCallError, start
@@ -59,6 +66,7 @@ _KEY = re.compile(r"[!-~]{1,200}")
 _LATE_SECONDS = 5.0  # a notification that cancels a call is handled after the call has been interrupted
 
 Context = ServerRequestContext[Client, Any]
+_Handle = NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
 
 
 class Gateway:
@@ -81,7 +89,7 @@ class Gateway:
         self._connect, self._limit = connect, limit
         self._directories = Directories(endpoints)
         self._process = uuid.uuid4().hex
-        self._started: dict[str, asyncio.Future[NexusOperationHandle[Any]]] = {}  # by the request that called
+        self._started: dict[str, asyncio.Future[_Handle]] = {}  # by the request that called
         self.server: Server[Client] = Server(
             "nexus",
             lifespan=self._lifespan,
@@ -121,7 +129,9 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, server: Server[Client]) -> AsyncIterator[Client]:
-        yield await self._connect()
+        client = await self._connect()
+        async with by_workflow.caller(client):
+            yield client
 
     def _schema(self, name: str) -> dict[str, Any] | None:
         tool = self._directories.remembered(name)
@@ -152,7 +162,7 @@ class Gateway:
         except OtherCallError:
             text = f"The {IDEMPOTENCY_KEY} or the id of this request was used before, for another call."
             raise MCPError(INVALID_PARAMS, text) from None
-        except NexusOperationFailureError as error:
+        except (NexusOperationFailureError, WorkflowFailureError) as error:
             return failed(failure(tool, error))
         except RPCError as error:
             return failed(f"{failure(tool, error)} Temporal could not be asked. The call may run all the same.")
@@ -177,7 +187,7 @@ class Gateway:
         return hashlib.sha256(json.dumps([session, str(request_id)]).encode()).hexdigest()
 
     @contextlib.asynccontextmanager
-    async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[NexusOperationHandle[Any]]]:
+    async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[_Handle]]:
         """Cancel what was started, where the client calls it off while it waits."""
         request, loop = self._request(ctx, ctx.request_id), asyncio.get_running_loop()
         started = self._started[request] = loop.create_future()
@@ -192,7 +202,7 @@ class Gateway:
             started.cancel()  # it does nothing to one that has its result
             loop.call_later(_LATE_SECONDS, self._forget, request, started)
 
-    def _forget(self, request: str, started: asyncio.Future[NexusOperationHandle[Any]]) -> None:
+    def _forget(self, request: str, started: asyncio.Future[_Handle]) -> None:
         if self._started.get(request) is started:
             del self._started[request]
 
@@ -211,7 +221,7 @@ async def _hung_up(ctx: Context) -> bool:
     return bool(await ctx.request.is_disconnected())
 
 
-async def _cancel(handle: NexusOperationHandle[Any]) -> None:
+async def _cancel(handle: _Handle) -> None:
     with contextlib.suppress(RPCError):  # it has ended, or Temporal does not answer: nobody waits for this any more
         await handle.cancel()
 
