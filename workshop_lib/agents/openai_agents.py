@@ -117,9 +117,17 @@ class AgentConversation(Conversation):
         """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
         return self.agent()
 
+    def completed(self, agent: Agent[None]) -> Agent[None]:
+        """Add to the agent of this turn what ``ready``, which its author may write, does not decide.
+
+        Args:
+            agent: As ``ready`` gave it.
+        """
+        return agent
+
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
-        agent = await self.ready()
+        agent = self.completed(await self.ready())
         self._tools = agent.tools
         agent = replace(agent, tools=[self._noting(tool) for tool in agent.tools])
         config = RunConfig(
