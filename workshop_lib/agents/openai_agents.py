@@ -6,46 +6,68 @@ the model, a provider's errors become sentences, and the memory goes from turn t
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any
 
 from agents import (
     Agent,
+    AgentOutputSchemaBase,
     AgentsException,
     FunctionTool,
+    Handoff,
     InputGuardrailTripwireTriggered,
     MaxTurnsExceeded,
     Model,
     ModelProvider,
     ModelResponse,
     ModelSettings,
+    OutputGuardrailTripwireTriggered,
     RunConfig,
+    RunContextWrapper,
     Runner,
+    RunResult,
     Tool,
     ToolErrorFormatterArgs,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
     TResponseInputItem,
+    Usage,
+    handoff,
 )
+from agents.items import TResponseOutputItem
 from agents.mcp import MCPServer
+from agents.models.chatcmpl_converter import Converter
+from agents.models.fake_id import FAKE_RESPONSES_ID
+from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
 from agents.tool_context import ToolContext
+from openai import omit
+from openai.types.chat import ChatCompletionMessage
+from openai.types.responses import ResponseFunctionToolCall
 from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-from workshop_lib.agents.conversation import Answer, Conversation, Message
+from workshop_lib.agents.conversation import LONGEST_TURN, Answer, Conversation, Message, tokens
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
 from workshop_lib.agents.model import settings
-from workshop_lib.agents.model.calls import explained, limits
+from workshop_lib.agents.model.calls import complete, limits
+from workshop_lib.agents.model.messages import json_object
 from workshop_lib.cells.quiet import quieten_litellm
 from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
-from workshop_lib.evidence.messages import shortened
-from workshop_lib.workers.takeover import idempotency_key
+from workshop_lib.evidence.messages import shortened, valid_text
 
 quieten_litellm()
 from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
+
+_TRIPWIRES = (
+    InputGuardrailTripwireTriggered,
+    OutputGuardrailTripwireTriggered,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
 
 
 class LiteLlm(ModelProvider):
@@ -61,26 +83,87 @@ class LiteLlm(ModelProvider):
 
 
 class LiteLlmModel(LitellmModel):
-    """A model whose errors are sentences for the user, and say whether and when to try again.
+    """A model that is called as in demo 1: what it says is fit to be sent again, what fails is a message for the user.
 
     Args:
         arguments: Of ``litellm.acompletion``, as ``workshop_lib.agents.model.settings.model`` gives them.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
-        super().__init__(arguments.pop("model"), arguments.pop("api_base", None), arguments.pop("api_key", None))
+        super().__init__(arguments["model"], arguments.get("api_base"), arguments.get("api_key"))
         self._arguments = arguments  # a limit for each attempt, and no attempts besides Temporal's
 
-    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+    async def get_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[TResponseInputItem],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Handoff[Any, Any]],
+        *args: Any,
+        **kwargs: Any,
+    ) -> ModelResponse:
         """See base class."""
-        headers = {"X-Client-Request-Id": idempotency_key()}
-        ours = ModelSettings(extra_args=self._arguments, extra_headers=headers)
-        kwargs["model_settings"] = kwargs["model_settings"].resolve(ours)
-        try:
-            return await super().get_response(*args, **kwargs)
-        except Exception as error:
-            # The plugin would say "Retryable OpenAI status code: 429", and does not see LiteLLM's Retry-After.
-            raise explained(error) from error
+        messages: list[Any] = [{"role": "system", "content": system_instructions}] if system_instructions else []
+        messages += _with_extras(input)
+        functions = [*map(Converter.tool_to_openai, tools), *map(Converter.convert_handoff_tool, handoffs)]
+        given = {name: getattr(model_settings, name) for name in _SETTINGS}
+        given |= {
+            "tools": functions or None,
+            "tool_choice": Converter.convert_tool_choice(model_settings.tool_choice),
+            "parallel_tool_calls": model_settings.parallel_tool_calls if functions else None,
+            "response_format": Converter.convert_response_format(output_schema),
+            "reasoning_effort": model_settings.reasoning and model_settings.reasoning.effort,
+            **(model_settings.extra_args or {}),
+        }
+        given = {name: value for name, value in given.items() if value is not None and value is not omit}
+        said, usage = await complete(messages, **self._arguments, **given)
+        return ModelResponse(_items(said), _usage(usage), response_id=None)
+
+
+_SETTINGS = (
+    *("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty"),
+    *("extra_headers", "extra_query", "extra_body", "metadata"),
+)
+
+
+def _items(said: Message) -> list[TResponseOutputItem]:
+    """A message as the SDK has it. It has no place for what some providers want back with a tool call: we keep that."""
+    calls = said.pop("tool_calls", [])
+    plain = {"role": "assistant", "content": said.pop("content"), "refusal": None}
+    items = Converter.message_to_output_items(ChatCompletionMessage.model_validate(plain))
+    for call in calls:
+        function = call.pop("function")
+        kept = {"call": call, "message": said}  # the same for all calls of a message
+        ours = {"id": FAKE_RESPONSES_ID, "call_id": call["id"], "provider_data": kept}
+        items.append(ResponseFunctionToolCall.model_validate({"type": "function_call", **function, **ours}))
+    return items
+
+
+def _with_extras(items: str | list[TResponseInputItem]) -> list[Any]:
+    """The opposite of ``_items``, for a whole conversation."""
+    messages: list[Any] = Converter.items_to_messages(items)
+    kept = {
+        item["call_id"]: item["provider_data"] for item in items if isinstance(item, dict) and "provider_data" in item
+    }
+    for message in messages:
+        for call in message.get("tool_calls") or []:
+            extras = kept.get(call["id"], {"call": {}, "message": {}})
+            call.update(extras["call"])
+            message.update(extras["message"])
+    return messages
+
+
+def _usage(used: Any) -> Usage:
+    if used is None:
+        return Usage(requests=1)
+    return Usage(
+        requests=1,
+        input_tokens=used.prompt_tokens,
+        output_tokens=used.completion_tokens,
+        total_tokens=used.total_tokens,
+    )
 
 
 def plugin(
@@ -107,7 +190,7 @@ def plugin(
 class AgentConversation(Conversation):
     """The base of a workflow class whose agent is one of the OpenAI Agents SDK."""
 
-    _tools: Sequence[Tool] = ()  # of this turn
+    _known: Sequence[str] = ()  # tools, in this turn
 
     @abstractmethod
     def agent(self) -> Agent[None]:
@@ -119,21 +202,13 @@ class AgentConversation(Conversation):
 
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
-        agent = await self.ready()
-        self._tools = agent.tools
-        agent = replace(agent, tools=[self._noting(tool) for tool in agent.tools])
-        config = RunConfig(
-            tool_not_found_behavior="return_error_to_model",
-            tool_error_formatter=self._unknown_tool,
-            tracing_disabled=True,
-        )
+        made: dict[int, Agent[None]] = {}
+        agent = self._noting(await self.ready(), made)
+        self._known = [tool.name for each in made.values() for tool in each.tools]
         try:
-            items = cast(list[TResponseInputItem], messages)
-            run = await Runner.run(agent, items, max_turns=MOST_ROUNDS, run_config=config)
-        except InputGuardrailTripwireTriggered as refused:
-            # The model must not see in the next turn what it may not see in this one.
-            text = str(refused.guardrail_result.output.output_info or "I may not answer that.")
-            return Answer(text, [], "Refused", remembered=False)
+            run = await self._run(agent, messages)
+        except _TRIPWIRES as refused:
+            return self._refused(refused)
         except MaxTurnsExceeded:
             return self._gave_up(f"I stopped after {MOST_ROUNDS} rounds without an answer.")
         except AgentsException as error:
@@ -144,6 +219,36 @@ class AgentConversation(Conversation):
             return self._gave_up(f"I could not finish that. {reason(error)}", kind(error))
         text = str(run.final_output or "I have no answer to that.")
         return Answer(text, [dict(item.to_input_item()) for item in run.new_items])
+
+    async def _run(self, agent: Agent[None], messages: list[Message]) -> RunResult:
+        """Let the SDK answer. A person is asked for what needs an approval."""
+        config = RunConfig(
+            tool_not_found_behavior="return_error_to_model",
+            tool_error_formatter=self._unknown_tool,
+            call_model_input_filter=_bounded(len(messages)),
+            tracing_disabled=True,
+        )
+        given: Any = messages
+        while True:
+            run = await Runner.run(agent, given, max_turns=MOST_ROUNDS, run_config=config)
+            if not run.interruptions:
+                return run
+            given = run.to_state()
+            for asked in run.interruptions:
+                if await self.approved(f"Use {asked.name} with {asked.arguments}?"):
+                    given.approve(asked)
+                else:
+                    given.reject(asked, rejection_message=f"Error: {asked.name} was refused by a person.")
+
+    def _refused(self, refused: Exception) -> Answer:
+        """A guardrail's own words. What it stopped is not shown to the user, nor to the model in the next turn."""
+        found = refused.guardrail_result if hasattr(refused, "guardrail_result") else refused
+        text = str(found.output.output_info or "I may not answer that.")
+        turn = len(list(takewhile(lambda line: line.kind != "user", reversed(self.chat.entries))))
+        for number in range(len(self.chat.entries) - turn, len(self.chat.entries)):
+            if self.chat.entries[number].kind == "result":
+                self.chat.entries[number] = replace(self.chat.entries[number], text="(withheld)")
+        return Answer(text, [], "Refused", remembered=False)
 
     def _gave_up(self, text: str, problem: str = "") -> Answer:
         # What was done must not be forgotten: the user would ask for it again.
@@ -156,24 +261,45 @@ class AgentConversation(Conversation):
         latest = takewhile(lambda entry: entry.kind != "user", reversed(self.chat.entries))
         return [entry.text for entry in latest if entry.kind == "result"]
 
-    def _noting(self, tool: Tool) -> Tool:
-        """A tool that notes its use, and whose failures become its result."""
+    def _noting(self, agent: Agent[None], made: dict[int, Agent[None]]) -> Agent[None]:
+        """An agent whose tools note their use, and whose failures become results; so is each that it hands over to.
+
+        Args:
+            agent: As its author wrote it.
+            made: What was made already: two agents may hand over to each other.
+        """
+        if id(agent) not in made:
+            ours = made[id(agent)] = replace(agent, tools=[self._noting_tool(tool) for tool in agent.tools])
+            ours.handoffs = [self._noting_handoff(each, made) for each in agent.handoffs]
+        return made[id(agent)]
+
+    def _noting_tool(self, tool: Tool) -> Tool:
         if not isinstance(tool, FunctionTool):
             return tool
 
         async def invoke(context: ToolContext[Any], arguments: str) -> str:
             number = self.note("call", arguments, tool.name)
-            text = shortened(await self._use(tool, context, arguments), LONGEST_RESULT)
+            text = shortened(valid_text(await self._use(tool, context, arguments)), LONGEST_RESULT)
             self.note("result", text, tool.name, number)
             return text
 
         return replace(tool, on_invoke_tool=invoke)
 
+    def _noting_handoff(self, each: Any, made: dict[int, Agent[None]]) -> Handoff[Any, Any]:
+        given: Handoff[Any, Any] = each if isinstance(each, Handoff) else handoff(each)
+
+        async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[None]:
+            number = self.note("call", arguments, given.tool_name)
+            agent = await given.on_invoke_handoff(context, arguments)
+            self.note("result", f"{agent.name} goes on.", given.tool_name, number)
+            return self._noting(agent, made)
+
+        return replace(given, on_invoke_handoff=invoke)
+
     def _unknown_tool(self, error: ToolErrorFormatterArgs[Any]) -> str | None:
         if error.kind != "tool_not_found":
             return None
-        there_are = ", ".join(tool.name for tool in self._tools)
-        text = f"Unknown tool {error.tool_name!r}. There are: {there_are}."
+        text = f"Unknown tool {error.tool_name!r}. There are: {', '.join(self._known)}."
         self.note("result", text, error.tool_name, self.note("call", "", error.tool_name))
         return text
 
@@ -182,11 +308,9 @@ class AgentConversation(Conversation):
         """Do what the model asks for; what goes wrong is the result."""
         wrong = f"Invalid arguments for {tool.name}"
         try:
-            given = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            return f"{wrong}: they are not valid JSON. {error}"
-        if not isinstance(given, dict):
-            return f"{wrong}: they are not a JSON object."
+            given = json_object(arguments)
+        except ValueError as error:
+            return f"{wrong}: {error}"
         # The SDK's tools would drop what they do not know, and answer something else than was asked.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
@@ -200,6 +324,17 @@ class AgentConversation(Conversation):
             return f"Error: {tool.name} failed. {reason(failure)}"
         except ValidationError as error:
             return f"{wrong}. {invalid_fields(error)}"
+
+
+def _bounded(remembered: int) -> CallModelInputFilter:
+    """Ends a turn that has become too long for the server, as ``loop.answer`` does."""
+
+    def check(data: CallModelData[None]) -> ModelInputData:
+        if tokens(data.model_data.input[remembered:]) > LONGEST_TURN:
+            raise MaxTurnsExceeded("too long")
+        return data.model_data
+
+    return check
 
 
 def _text(result: Any) -> str:
