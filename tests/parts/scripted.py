@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from guarded import wire_money
 from strict_provider import FINE, StrictProvider
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
@@ -80,7 +81,11 @@ async def scripted(ws: Workshop, number: int, *more: Any) -> AsyncIterator[Scrip
     async with serving(provider.app) as url:
         os.environ |= {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": "key"}
         client = await Client.connect(**await ws.connection(local.NAMESPACE, plugins=plugins))
-        settings = {**module.WORKER, "workflows": [*module.WORKER["workflows"], *more]}
+        settings = {
+            **module.WORKER,
+            "workflows": [*module.WORKER["workflows"], *more],
+            "activities": [*module.WORKER["activities"], wire_money],
+        }
         team, usual = await offered(ws, ENDPOINT, NAMESPACE, WORKER)
         workers = [
             ws.run(Worker, client, **settings, activity_executor=ThreadPoolExecutor(20)),

@@ -37,7 +37,7 @@ from agents import (
     Usage,
     handoff,
 )
-from agents.items import TResponseOutputItem
+from agents.items import ToolApprovalItem, TResponseOutputItem
 from agents.mcp import MCPServer
 from agents.models.chatcmpl_converter import Converter
 from agents.models.fake_id import FAKE_RESPONSES_ID
@@ -218,7 +218,9 @@ class AgentConversation(Conversation):
                 raise
             return self._gave_up(f"I could not finish that. {reason(error)}", kind(error))
         text = str(run.final_output or "I have no answer to that.")
-        return Answer(text, [dict(item.to_input_item()) for item in run.new_items])
+        return Answer(
+            text, [dict(item.to_input_item()) for item in run.new_items if not isinstance(item, ToolApprovalItem)]
+        )
 
     async def _run(self, agent: Agent[None], messages: list[Message]) -> RunResult:
         """Let the SDK answer. A person is asked for what needs an approval."""

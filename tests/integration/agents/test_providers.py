@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from guarded import REFUSED, SECRET, Approving, Buggy, Handing, Leaking
 from scripted import Scripted, scripted
 from starlette.responses import RedirectResponse, Response
 from strict_provider import FINE, said
@@ -29,7 +31,8 @@ THOUGHTS = {
 @pytest.fixture(scope="module", params=[1, 2])
 async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Scripted]:
     """Both ways to reach a model: our own loop, and that of the OpenAI Agents SDK."""
-    async with scripted(ws, request.param) as made:
+    more = [Buggy] if request.param == 1 else [Approving, Leaking, Handing]
+    async with scripted(ws, request.param, *more) as made:
         yield made
 
 
@@ -177,4 +180,77 @@ async def test_long_answers_do_not_fill_what_the_server_takes(demo: Scripted) ->
         assert "I stopped" in reply.text
     await demo.goes_on(handle)
     assert len(await handle.query(Conversation.transcript))
+    await handle.terminate()
+
+
+def by_sdk(demo: Scripted) -> None:
+    if demo.number == 1:
+        pytest.skip("the SDK's loop only")
+
+
+@pytest.mark.parametrize(
+    ("yes", "result"), [(True, "Sent 5.0."), pytest.param(False, "refused by a person", marks=pytest.mark.full)]
+)
+async def test_a_tool_that_needs_an_approval_asks_in_the_conversation(demo: Scripted, yes: bool, result: str) -> None:
+    by_sdk(demo)
+    handle = await demo.begin(Approving)
+    calls = [("wire_money", '{"amount": 5}'), ("weather", '{"city": "Oslo"}')]
+    sent = asyncio.create_task(demo.say(handle, "Please.", said(calls=calls)))
+    while not (asked := [line for line in await handle.query(Conversation.transcript) if line.kind == "approval"]):
+        await asyncio.sleep(0.05)
+        assert not sent.done(), sent.result()
+    assert "wire_money" in asked[0].text
+    assert '"amount": 5' in asked[0].text
+    await handle.execute_update(Conversation.decide, args=[asked[0].number, yes])
+    reply, lines = await sent
+    assert (demo.provider.refused, reply.text) == ([], FINE)
+    told = [message["content"] for message in demo.provider.asked[-1] if message["role"] == "tool"]
+    assert len(told) == 2
+    assert any(result in text for text in told), told
+    assert [line.tool for line in lines if line.kind == "result"].count("weather") == 1, "what needs none is done once"
+    await demo.goes_on(handle)
+    await handle.terminate()
+
+
+async def test_a_handoffs_agents_are_all_alike(demo: Scripted) -> None:
+    by_sdk(demo)
+    handle = await demo.begin(Handing)
+    calls = [
+        [("transfer_to_second", "")],
+        [("weather", '{"city": "Oslo",')],
+        [("weather", '{"city": "Oslo", "colour": "blue"}')],
+        [("transfer_to_third", "null")],
+        [("calculator", '{"expression": "1 +')],
+        [("transfer_to_first", "{}")],
+    ]
+    reply, lines = await demo.say(handle, "Please.", *(said(calls=each) for each in calls))
+    assert (demo.provider.refused, reply.text) == ([], FINE)
+    assert [line.tool for line in lines if line.kind == "result"] == [each[0][0] for each in calls]
+    wrong = [line.text for line in lines if line.text.startswith("Invalid arguments")]
+    assert len(wrong) == 3
+    assert not any("pydantic" in text for text in wrong)
+    await demo.goes_on(handle)
+    await handle.terminate()
+
+
+async def test_a_secret_that_a_guardrail_stops_goes_nowhere(demo: Scripted) -> None:
+    by_sdk(demo)
+    handle = await demo.begin(Leaking)
+    reply, lines = await demo.say(handle, "Please.", said(calls=[("open_vault", "{}")]), said(f"It is {SECRET}."))
+    assert (reply.text, reply.problem) == (REFUSED, "Refused")
+    assert SECRET not in str(lines)
+    await demo.goes_on(handle)
+    assert SECRET not in str(demo.provider.asked[-1])
+    await handle.terminate()
+
+
+async def test_a_turn_ends_in_a_sentence_whatever_is_raised(demo: Scripted) -> None:
+    if demo.number == 2:
+        pytest.skip("one of them is enough")
+    handle = await demo.begin(Buggy)
+    reply, _ = await demo.say(handle, "nothing")
+    assert reply.problem == "ZeroDivisionError"
+    assert reply.text == "I could not answer that. ZeroDivisionError: division by zero"
+    reply, _ = await demo.say(handle, "four")
+    assert (reply.text, reply.problem) == ("0.25", "")
     await handle.terminate()
