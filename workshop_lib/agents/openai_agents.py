@@ -12,36 +12,11 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from agents import (
-    Agent,
-    AgentOutputSchemaBase,
-    AgentsException,
-    FunctionTool,
-    Handoff,
-    InputGuardrailTripwireTriggered,
-    MaxTurnsExceeded,
-    Model,
-    ModelProvider,
-    ModelResponse,
-    ModelSettings,
-    OutputGuardrailTripwireTriggered,
-    RunConfig,
-    RunContextWrapper,
-    Runner,
-    RunResult,
-    Tool,
-    ToolErrorFormatterArgs,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
-    TResponseInputItem,
-    Usage,
-    handoff,
-)
+import agents as sdk
 from agents.items import ToolApprovalItem, TResponseOutputItem
 from agents.mcp import MCPServer
 from agents.models.chatcmpl_converter import Converter
-from agents.models.fake_id import FAKE_RESPONSES_ID
-from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
+from agents.run_config import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
 from openai import omit
 from openai.types.chat import ChatCompletionMessage
@@ -50,7 +25,7 @@ from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-from workshop_lib.agents.conversation import LONGEST_TURN, Answer, Conversation, Message, tokens
+from workshop_lib.agents.conversation import LONGEST_TURN, Answer, Conversation, Line, Message, tokens
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.calls import complete, limits
@@ -62,18 +37,11 @@ from workshop_lib.evidence.messages import shortened, valid_text
 quieten_litellm()
 from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
 
-_TRIPWIRES = (
-    InputGuardrailTripwireTriggered,
-    OutputGuardrailTripwireTriggered,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
-)
 
-
-class LiteLlm(ModelProvider):
+class LiteLlm(sdk.ModelProvider):
     """Reaches every model through LiteLLM, as ``workshop_lib.agents.model`` does."""
 
-    def get_model(self, model_name: str | None) -> Model:
+    def get_model(self, model_name: str | None) -> sdk.Model:
         """See base class.
 
         Args:
@@ -93,77 +61,52 @@ class LiteLlmModel(LitellmModel):
         super().__init__(arguments["model"], arguments.get("api_base"), arguments.get("api_key"))
         self._arguments = arguments  # a limit for each attempt, and no attempts besides Temporal's
 
-    async def get_response(
-        self,
-        system_instructions: str | None,
-        input: str | list[TResponseInputItem],
-        model_settings: ModelSettings,
-        tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        *args: Any,
-        **kwargs: Any,
-    ) -> ModelResponse:
-        """See base class."""
-        messages: list[Any] = [{"role": "system", "content": system_instructions}] if system_instructions else []
-        messages += _with_extras(input)
-        functions = [*map(Converter.tool_to_openai, tools), *map(Converter.convert_handoff_tool, handoffs)]
-        given = {name: getattr(model_settings, name) for name in _SETTINGS}
-        given |= {
-            "tools": functions or None,
-            "tool_choice": Converter.convert_tool_choice(model_settings.tool_choice),
-            "parallel_tool_calls": model_settings.parallel_tool_calls if functions else None,
-            "response_format": Converter.convert_response_format(output_schema),
-            "reasoning_effort": model_settings.reasoning and model_settings.reasoning.effort,
-            **(model_settings.extra_args or {}),
+    async def get_response(self, *_: Any, **asked: Any) -> sdk.ModelResponse:
+        """See base class. The SDK and the plugin name all arguments."""
+        messages = _with_extras(asked["input"])
+        if asked["system_instructions"]:
+            messages.insert(0, {"role": "system", "content": asked["system_instructions"]})
+        wanted: sdk.ModelSettings = asked["model_settings"]
+        tools = [*map(Converter.tool_to_openai, asked["tools"])]
+        tools += map(Converter.convert_handoff_tool, asked["handoffs"])
+        given = {name: value for name, value in vars(wanted).items() if name in _SETTINGS} | {
+            "tools": tools or None,
+            "tool_choice": Converter.convert_tool_choice(wanted.tool_choice),
+            "parallel_tool_calls": wanted.parallel_tool_calls if tools else None,
+            "response_format": Converter.convert_response_format(asked["output_schema"]),
+            "reasoning_effort": wanted.reasoning and wanted.reasoning.effort,
+            **(wanted.extra_args or {}),
         }
         given = {name: value for name, value in given.items() if value is not None and value is not omit}
-        said, usage = await complete(messages, **self._arguments, **given)
-        return ModelResponse(_items(said), _usage(usage), response_id=None)
+        said, used = await complete(messages, **self._arguments, **given)
+        usage = sdk.Usage(1, used.prompt_tokens, output_tokens=used.completion_tokens, total_tokens=used.total_tokens)
+        return sdk.ModelResponse(_items(said), usage, response_id=None)
 
 
-_SETTINGS = (
-    *("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty"),
-    *("extra_headers", "extra_query", "extra_body", "metadata"),
-)
+_SETTINGS = {"temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "extra_headers"}
 
 
 def _items(said: Message) -> list[TResponseOutputItem]:
     """A message as the SDK has it. It has no place for what some providers want back with a tool call: we keep that."""
-    calls = said.pop("tool_calls", [])
-    plain = {"role": "assistant", "content": said.pop("content"), "refusal": None}
-    items = Converter.message_to_output_items(ChatCompletionMessage.model_validate(plain))
+    calls, content = said.pop("tool_calls", []), said.pop("content")
+    items = Converter.message_to_output_items(ChatCompletionMessage(role="assistant", content=content))
     for call in calls:
-        function = call.pop("function")
-        kept = {"call": call, "message": said}  # the same for all calls of a message
-        ours = {"id": FAKE_RESPONSES_ID, "call_id": call["id"], "provider_data": kept}
-        items.append(ResponseFunctionToolCall.model_validate({"type": "function_call", **function, **ours}))
+        item = {"type": "function_call", "call_id": call["id"], **call.pop("function")}
+        kept = {"provider_data": {"call": call, "message": said}}
+        items.append(ResponseFunctionToolCall.model_validate(item | kept))
     return items
 
 
-def _with_extras(items: str | list[TResponseInputItem]) -> list[Any]:
+def _with_extras(items: list[Any]) -> list[Any]:
     """The opposite of ``_items``, for a whole conversation."""
     messages: list[Any] = Converter.items_to_messages(items)
-    kept = {
-        item["call_id"]: item["provider_data"] for item in items if isinstance(item, dict) and "provider_data" in item
-    }
+    kept = {item["call_id"]: item["provider_data"] for item in items if "provider_data" in item}
     for message in messages:
         for call in message.get("tool_calls") or []:
-            extras = kept.get(call["id"], {"call": {}, "message": {}})
-            call.update(extras["call"])
-            message.update(extras["message"])
+            if extras := kept.get(call["id"]):
+                call.update(extras["call"])
+                message.update(extras["message"])
     return messages
-
-
-def _usage(used: Any) -> Usage:
-    if used is None:
-        return Usage(requests=1)
-    return Usage(
-        requests=1,
-        input_tokens=used.prompt_tokens,
-        output_tokens=used.completion_tokens,
-        total_tokens=used.total_tokens,
-    )
 
 
 def plugin(
@@ -193,28 +136,33 @@ class AgentConversation(Conversation):
     _known: Sequence[str] = ()  # tools, in this turn
 
     @abstractmethod
-    def agent(self) -> Agent[None]:
+    def agent(self) -> sdk.Agent[None]:
         """The agent that answers the next message."""
 
-    async def ready(self) -> Agent[None]:
+    async def ready(self) -> sdk.Agent[None]:
         """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
         return self.agent()
 
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
-        made: dict[int, Agent[None]] = {}
+        made: dict[int, sdk.Agent[None]] = {}
         agent = self._noting(await self.ready(), made)
         self._known = [tool.name for each in made.values() for tool in each.tools]
         try:
             run = await self._run(agent, messages)
-        except _TRIPWIRES as refused:
+        except (
+            sdk.InputGuardrailTripwireTriggered,
+            sdk.OutputGuardrailTripwireTriggered,
+            sdk.ToolInputGuardrailTripwireTriggered,
+            sdk.ToolOutputGuardrailTripwireTriggered,
+        ) as refused:
             return self._refused(refused)
-        except MaxTurnsExceeded:
+        except sdk.MaxTurnsExceeded:
             return self._gave_up(f"I stopped after {MOST_ROUNDS} rounds without an answer.")
-        except AgentsException as error:
+        except sdk.AgentsException as error:
             return self._gave_up(f"I could not answer that. {reason(error)}", type(error).__name__)
         except FailureError as error:
-            if cancelled(error) or not self._done():
+            if cancelled(error) or not self._results():
                 raise
             return self._gave_up(f"I could not finish that. {reason(error)}", kind(error))
         text = str(run.final_output or "I have no answer to that.")
@@ -222,17 +170,23 @@ class AgentConversation(Conversation):
             text, [dict(item.to_input_item()) for item in run.new_items if not isinstance(item, ToolApprovalItem)]
         )
 
-    async def _run(self, agent: Agent[None], messages: list[Message]) -> RunResult:
+    async def _run(self, agent: sdk.Agent[None], messages: list[Message]) -> sdk.RunResult:
         """Let the SDK answer. A person is asked for what needs an approval."""
-        config = RunConfig(
+
+        def bounded(asked: CallModelData[None]) -> ModelInputData:  # as `loop.answer` is
+            if tokens(asked.model_data.input[len(messages) :]) > LONGEST_TURN:
+                raise sdk.MaxTurnsExceeded("The turn is too long.")
+            return asked.model_data
+
+        config = sdk.RunConfig(
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=self._unknown_tool,
-            call_model_input_filter=_bounded(len(messages)),
+            call_model_input_filter=bounded,
             tracing_disabled=True,
         )
         given: Any = messages
         while True:
-            run = await Runner.run(agent, given, max_turns=MOST_ROUNDS, run_config=config)
+            run = await sdk.Runner.run(agent, given, max_turns=MOST_ROUNDS, run_config=config)
             if not run.interruptions:
                 return run
             given = run.to_state()
@@ -242,28 +196,25 @@ class AgentConversation(Conversation):
                 else:
                     given.reject(asked, rejection_message=f"Error: {asked.name} was refused by a person.")
 
-    def _refused(self, refused: Exception) -> Answer:
+    def _refused(self, refused: Any) -> Answer:
         """A guardrail's own words. What it stopped is not shown to the user, nor to the model in the next turn."""
-        found = refused.guardrail_result if hasattr(refused, "guardrail_result") else refused
-        text = str(found.output.output_info or "I may not answer that.")
-        turn = len(list(takewhile(lambda line: line.kind != "user", reversed(self.chat.entries))))
-        for number in range(len(self.chat.entries) - turn, len(self.chat.entries)):
-            if self.chat.entries[number].kind == "result":
-                self.chat.entries[number] = replace(self.chat.entries[number], text="(withheld)")
-        return Answer(text, [], "Refused", remembered=False)
+        output = getattr(refused, "guardrail_result", refused).output
+        for line in self._results():
+            self.chat.entries[self.chat.entries.index(line)] = replace(line, text="(withheld)")
+        return Answer(str(output.output_info or "I may not answer that."), [], "Refused", remembered=False)
 
     def _gave_up(self, text: str, problem: str = "") -> Answer:
         # What was done must not be forgotten: the user would ask for it again.
-        if done := self._done():
-            text += f" Before that, my tools said: {' '.join(done)}"
+        if done := self._results():
+            text += f" Before that, my tools said: {' '.join(line.text for line in done)}"
         return Answer(text, [{"role": "assistant", "content": text}], problem)
 
-    def _done(self) -> list[str]:
+    def _results(self) -> list[Line]:
         """What the tools have said since the user's message, the latest first."""
-        latest = takewhile(lambda entry: entry.kind != "user", reversed(self.chat.entries))
-        return [entry.text for entry in latest if entry.kind == "result"]
+        latest = takewhile(lambda line: line.kind != "user", reversed(self.chat.entries))
+        return [line for line in latest if line.kind == "result"]
 
-    def _noting(self, agent: Agent[None], made: dict[int, Agent[None]]) -> Agent[None]:
+    def _noting(self, agent: sdk.Agent[None], made: dict[int, sdk.Agent[None]]) -> sdk.Agent[None]:
         """An agent whose tools note their use, and whose failures become results; so is each that it hands over to.
 
         Args:
@@ -275,8 +226,8 @@ class AgentConversation(Conversation):
             ours.handoffs = [self._noting_handoff(each, made) for each in agent.handoffs]
         return made[id(agent)]
 
-    def _noting_tool(self, tool: Tool) -> Tool:
-        if not isinstance(tool, FunctionTool):
+    def _noting_tool(self, tool: sdk.Tool) -> sdk.Tool:
+        if not isinstance(tool, sdk.FunctionTool):
             return tool
 
         async def invoke(context: ToolContext[Any], arguments: str) -> str:
@@ -287,10 +238,10 @@ class AgentConversation(Conversation):
 
         return replace(tool, on_invoke_tool=invoke)
 
-    def _noting_handoff(self, each: Any, made: dict[int, Agent[None]]) -> Handoff[Any, Any]:
-        given: Handoff[Any, Any] = each if isinstance(each, Handoff) else handoff(each)
+    def _noting_handoff(self, each: Any, made: dict[int, sdk.Agent[None]]) -> sdk.Handoff[Any, Any]:
+        given: sdk.Handoff[Any, Any] = each if isinstance(each, sdk.Handoff) else sdk.handoff(each)
 
-        async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[None]:
+        async def invoke(context: sdk.RunContextWrapper[Any], arguments: str) -> sdk.Agent[None]:
             number = self.note("call", arguments, given.tool_name)
             agent = await given.on_invoke_handoff(context, arguments)
             self.note("result", f"{agent.name} goes on.", given.tool_name, number)
@@ -298,7 +249,7 @@ class AgentConversation(Conversation):
 
         return replace(given, on_invoke_handoff=invoke)
 
-    def _unknown_tool(self, error: ToolErrorFormatterArgs[Any]) -> str | None:
+    def _unknown_tool(self, error: sdk.ToolErrorFormatterArgs[Any]) -> str | None:
         if error.kind != "tool_not_found":
             return None
         text = f"Unknown tool {error.tool_name!r}. There are: {', '.join(self._known)}."
@@ -306,7 +257,7 @@ class AgentConversation(Conversation):
         return text
 
     @staticmethod
-    async def _use(tool: FunctionTool, context: ToolContext[Any], arguments: str) -> str:
+    async def _use(tool: sdk.FunctionTool, context: ToolContext[Any], arguments: str) -> str:
         """Do what the model asks for; what goes wrong is the result."""
         wrong = f"Invalid arguments for {tool.name}"
         try:
@@ -318,7 +269,7 @@ class AgentConversation(Conversation):
             return f"{wrong}: it takes no {', '.join(more)}."
         try:
             return _text(await tool.on_invoke_tool(context, arguments or "{}"))
-        except (FailureError, AgentsException) as error:
+        except (FailureError, sdk.AgentsException) as error:
             # The SDK wraps the failure of an MCP call.
             failure = error if isinstance(error, FailureError) else error.__cause__
             if not isinstance(failure, FailureError) or cancelled(failure):
@@ -326,17 +277,6 @@ class AgentConversation(Conversation):
             return f"Error: {tool.name} failed. {reason(failure)}"
         except ValidationError as error:
             return f"{wrong}. {invalid_fields(error)}"
-
-
-def _bounded(remembered: int) -> CallModelInputFilter:
-    """Ends a turn that has become too long for the server, as ``loop.answer`` does."""
-
-    def check(data: CallModelData[None]) -> ModelInputData:
-        if tokens(data.model_data.input[remembered:]) > LONGEST_TURN:
-            raise MaxTurnsExceeded("too long")
-        return data.model_data
-
-    return check
 
 
 def _text(result: Any) -> str:

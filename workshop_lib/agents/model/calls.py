@@ -33,7 +33,7 @@ _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_inter
 _MOST_NONSENSE = 3  # answers of a model, before we take it that it has no better one
 
 # What trying again cannot fix: the type of the error, and the message for the user, by LiteLLM's name or HTTP status.
-_PERMANENT = {
+_PERMANENT: dict[Any, tuple[str, str]] = {
     **dict.fromkeys(range(300, 400), ("RedirectError", "The model's provider is at another address. Correct it.")),
     "ContextWindowExceededError": ("", "This conversation is too long for the model."),
     "ContentPolicyViolationError": ("", "The model's provider declines to answer that."),
@@ -114,8 +114,7 @@ def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
     known = get_openai_credentials(arguments.get("api_base"), arguments.get("api_key"))
     made = _clients.setdefault(asyncio.get_running_loop(), {})
     if known not in made:
-        http = BaseOpenAILLM.get_async_http_client()
-        assert http is not None
+        http: Any = BaseOpenAILLM.get_async_http_client()
         http.follow_redirects = False
         made[known] = AsyncOpenAI(api_key=known.api_key, base_url=known.api_base, http_client=http, max_retries=0)
     return made[known]
