@@ -1,0 +1,33 @@
+"""Notebook 06's table of attacks: each defense stops something that the others let through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from kernels import kernel, run_cells
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "solutions" / "06_governance.ipynb"
+NEEDED = ("start", "finance", "caller", "attempt", "no-rule", "allowlist", "attack", "flag", "proxy", "signed", "stolen")
+
+
+@pytest.mark.full
+def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
+    code = {each.id: each.source for each in nbformat.read(NOTEBOOK, as_version=4).cells if each.cell_type == "code"}
+    with kernel(tmp_path) as k:
+        run_cells(k, [code[name] for name in NEEDED])
+        k.ok("python = []")
+        run_cells(k, [code[name] for name in ("defenses", "attackers", "attacks", "attack-round", "one-missing")])
+        k.ok("""
+assert [name for name, outcome in held.items() if outcome == "served"] == [
+    "sales calls, as agreed",
+    "… at the server's own port",
+], held
+assert opened == {
+    "server setting": ["marketing also forges a link of sales"],
+    "allowlist": ["marketing calls, and signs"],
+    "signatures": ["somebody in sales without a key; … with a token from an earlier call"],
+    "certificates": ["marketing starts Finance's workflow"],
+}, opened
+""")
