@@ -143,7 +143,7 @@ class AgentConversation(Conversation):
         """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
         return self.agent()
 
-    def completed(self, agent: Agent[None]) -> Agent[None]:
+    def completed(self, agent: sdk.Agent[None]) -> sdk.Agent[None]:
         """Add to the agent of this turn what ``ready``, which its author may write, does not decide.
 
         Args:
