@@ -6,6 +6,7 @@ workshop's workflows because a default was lying around.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -84,7 +85,9 @@ def ignored() -> str | None:
 
 def _learner() -> str:
     # On a JupyterHub everybody is the same system user.
-    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    with contextlib.suppress(KeyError, OSError):  # in a container, a user may have a number alone
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    return str(os.getuid())
 
 
 def _slug(text: str) -> str:
