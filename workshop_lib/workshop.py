@@ -17,7 +17,7 @@ from workshop_lib.cells.imports import without_collector
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.cells.workflow_cells import CellError, Cells, Edit
 from workshop_lib.evidence.ledger import Ledger
-from workshop_lib.evidence.messages import WorkshopError, in_notebook, say
+from workshop_lib.evidence.messages import WorkshopError, in_notebook, notebook_names, say
 from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder, notebook_key
 from workshop_lib.faults import surroundings
 from workshop_lib.faults.fault import Fault
@@ -55,7 +55,7 @@ class Workshop(Connections):
         self._background = BackgroundLoop()
         self._launcher = Launcher(folder, self.id)
         self._faults = Faults(folder.path, may_die=False)
-        self._cells = Cells(folder.cells, magic.notebook_names())
+        self._cells = Cells(folder.cells, notebook_names())
         self._cells.subscribe(self._end_former_code)  # before its Workers get the new code
         self._pool = WorkerPool(self._cells, self._background, self._launcher)
         self._services = HttpServices(self._launcher, self._background, self._faults)
@@ -99,6 +99,7 @@ class Workshop(Connections):
         quieten()
         magic.let_interrupts_wake_the_loop()
         folder = StateFolder.claim(notebook_key())
+        _say_whether_renamed(folder)
         server = DevServer(folder)
         ws: Workshop | None = None
         try:
@@ -284,6 +285,15 @@ async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+def _say_whether_renamed(folder: StateFolder) -> None:
+    if folder.former:
+        names = " and ".join(folder.former)
+        say(
+            f"The workflows of {names} are kept, but there is no such notebook any more. Is this the same one?\n"
+            "→ To go on with them, give it its former name again, and restart its kernel. `make reset` forgets them."
+        )
 
 
 def _executions(count: int) -> str:

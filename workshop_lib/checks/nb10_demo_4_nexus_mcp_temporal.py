@@ -208,7 +208,7 @@ async def _refuses(url: str, token: str) -> None:
         ("with the token, from a page of evil.example", {**right, "host": "evil.example"}, False),
     ]
     headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-    async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
         for who, more, enters in doors:
             status = (await http.post(url, headers=more)).status_code
             if (status not in _REFUSED) is not enters:
@@ -223,7 +223,7 @@ async def _serves(client: Client, url: str, token: str) -> None:
     headers = {"authorization": f"Bearer {token}"}
     for _ in range(_MOST_CALLS):
         key = str(uuid.uuid4())
-        async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
+        async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
             reach = partial(streamable_http_client, url, http_client=http)
             names, saw = await _used(reach, "stock_price", {"ticker": "ACME"}, key)
         if names != own:

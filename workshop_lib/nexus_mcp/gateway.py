@@ -42,9 +42,7 @@ from mcp_types import (
     CancelledNotificationParams,
     ListToolsResult,
     PaginatedRequestParams,
-    TextContent,
 )
-from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
@@ -59,7 +57,7 @@ from temporalio.service import RPCError
 
 from . import by_workflow
 from .calls import failure, problems
-from .contract import Tool
+from .results import answered, described, failed
 from .standalone import Directories, OtherCallError, start
 
 IDEMPOTENCY_KEY = "nexus-mcp/idempotency-key"
@@ -143,7 +141,7 @@ class Gateway:
         await self._directories.ask(ctx.lifespan_context)
         if self._directories.problems and not self._directories.tools:
             raise MCPError(INTERNAL_ERROR, " ".join(self._directories.problems))
-        return ListToolsResult(tools=[_described(tool) for tool in self._directories.tools])
+        return ListToolsResult(tools=[described(tool) for tool in self._directories.tools])
 
     async def _call(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
         id, client, arguments = self._operation_id(ctx), ctx.lifespan_context, params.arguments or {}
@@ -154,20 +152,20 @@ class Gateway:
             raise MCPError(INVALID_PARAMS, text)
         endpoint, tool = found
         if wrong := problems(tool, arguments):
-            return _error(wrong)
+            return failed(wrong)
         try:
             async with self._cancellable(ctx) as started:
                 with anyio.CancelScope(shield=True):  # it takes milliseconds, and then it is known what to cancel
                     handle = await start(client, endpoint, tool, arguments, id, self._limit)
                 started.set_result(handle)
-                return _answer(tool, await handle.result())
+                return answered(tool, await handle.result())
         except OtherCallError:
             text = f"The {IDEMPOTENCY_KEY} or the id of this request was used before, for another call."
             raise MCPError(INVALID_PARAMS, text) from None
         except (NexusOperationFailureError, WorkflowFailureError) as error:
-            return _error(failure(tool, error))
+            return failed(failure(tool, error))
         except RPCError as error:
-            return _error(f"{failure(tool, error)} Temporal could not be asked. The call may run all the same.")
+            return failed(f"{failure(tool, error)} Temporal could not be asked. The call may run all the same.")
 
     def _operation_id(self, ctx: Context) -> str:
         """The id of the operation that a request asks for: see the module's docstring."""
@@ -236,27 +234,3 @@ class _OneToken(TokenVerifier):
         if not hmac.compare_digest(token.encode(), self._token):
             return None
         return AccessToken(token=token, client_id="bearer", scopes=[])
-
-
-def _described(tool: Tool) -> McpTool:
-    return McpTool(
-        name=tool.name,
-        description=tool.description,
-        input_schema=tool.input_schema,
-        output_schema=tool.output_schema,
-    )
-
-
-def _answer(tool: Tool, value: Any) -> CallToolResult:
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        return _error(
-            f"Error: {tool.name} failed (NoJson). It answered with NaN or infinity, which JSON does not have."
-        )
-    structured = {tool.result: value} if tool.result else value
-    return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
-
-
-def _error(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=text)], is_error=True)

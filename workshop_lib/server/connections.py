@@ -24,7 +24,7 @@ from temporalio.client import Client, Interceptor, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder
+from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
 from workshop_lib.server.names import OwnNames
@@ -269,9 +269,5 @@ def attach(*interceptors: Interceptor) -> Connections:
     Raises:
         WorkshopError: It belongs to none.
     """
-    folder = StateFolder.of_parent()
-    if folder is None:
-        raise WorkshopError(
-            "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
-        )
+    folder = StateFolder(notebook_folder())
     return Connections(DevServer(folder), chosen(folder), list, *interceptors)

@@ -53,10 +53,6 @@ async def test_timers_activities_and_children(ws: Workshop, client: Client, queu
     assert read.attempts("shaky") == 6
     assert "no luck in attempt 2" in read.steps[1].failure, "the last failure before it went well"
     assert "no luck in attempt 3" in read.steps[3].failure
-    assert read.steps[0].duration is not None
-    assert read.steps[0].duration.total_seconds() >= 0.05
-    assert read.duration is not None
-    assert sum(step.duration.total_seconds() for step in read.steps if step.duration) <= read.duration.total_seconds()
     (link,) = read.steps[2].links
     child = await history(client.get_workflow_handle(link.workflow_id, run_id=link.run_id))
     assert child.links == [Link("default", handle.id, str(handle.result_run_id))]

@@ -1,4 +1,4 @@
-"""Workflows of the checks of notebooks 05 and 06. A module of its own, because the sandbox imports it again."""
+"""Workflows of the checks of notebooks 05 and 06. A separate module, because the sandbox imports it again."""
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
