@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.orders.workflows import ProcessOrder
 
 FIVE = timedelta(seconds=5)
-STEPS = (check_fraud, prepare_shipment, charge_customer, ship_order)
+STEPS: tuple[Any, ...] = (check_fraud, prepare_shipment, charge_customer, ship_order)
 processing = workflows_of()
 
 # 1.1 and 1.4
@@ -58,10 +58,7 @@ async def plain_calls(self: Any, order: Order) -> Receipt:
 
 @processing
 async def local(self: Any, order: Order) -> Receipt:
-    results = [
-        await workflow.execute_local_activity(step, order, start_to_close_timeout=FIVE)  # type: ignore[call-overload]
-        for step in STEPS
-    ]
+    results = [await workflow.execute_local_activity(step, order, start_to_close_timeout=FIVE) for step in STEPS]
     return Receipt(order.id, results[2], results[3])
 
 

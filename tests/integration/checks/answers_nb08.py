@@ -54,7 +54,6 @@ def solution(self: Base81) -> Agent[None]:
 def own_convert(limit: timedelta, **options: Any) -> Any:
     """A tool that calls Finance itself."""
 
-    @function_tool(**options)
     async def exchange(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> str:
         """Convert dollars to another currency."""
         client = workflow.create_nexus_client(service=Exchange, endpoint=ENDPOINT)
@@ -62,7 +61,7 @@ def own_convert(limit: timedelta, **options: Any) -> Any:
         made = await client.execute_operation(Exchange.convert, amount, schedule_to_close_timeout=limit)
         return f"{dollars} dollars are {made.amount} {made.currency}."
 
-    return exchange
+    return function_tool(exchange, **options)
 
 
 @routing
