@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
-from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    Plugin,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
@@ -19,7 +27,7 @@ from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import DEADLOCK, every_run, until, wrong_code
+from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
@@ -66,9 +74,7 @@ class Talk:
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
-        sent = asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
-        sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
-        return sent
+        return _sent(self.handle.execute_update("send_message", text, result_type=Reply))
 
     async def say(self, text: str) -> str:
         """Send a message and wait for its reply."""
@@ -141,8 +147,8 @@ class Talk:
         return found
 
 
-Begin = Callable[[], Awaitable[Talk]]
-"""Begins a conversation."""
+Begin = Callable[..., Awaitable[Talk]]
+"""Begins a conversation. A first message comes together with its start, and is answered."""
 
 
 @contextlib.asynccontextmanager
@@ -186,15 +192,21 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin() -> Talk:
-            handle = await client.start_workflow(
-                answer.run,  # type: ignore[attr-defined]
-                Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events),
-                id=ws.id("check-chat"),
-                task_queue=queue,
-                execution_timeout=timedelta(days=9),
-            )
-            begun.append(Talk(handle))
+        async def begin(first: str = "") -> Talk:
+            run: Any = answer.run  # type: ignore[attr-defined]
+            chat = Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events)
+            given: dict[str, Any] = {"id": ws.id("check-chat"), "task_queue": queue}
+            given["execution_timeout"] = timedelta(days=9)
+            if not first:
+                begun.append(Talk(await client.start_workflow(run, chat, **given)))
+                return begun[-1]
+            start = WithStartWorkflowOperation(run, chat, **given, id_conflict_policy=WorkflowIDConflictPolicy.FAIL)
+            message: dict[str, Any] = {"start_workflow_operation": start, "result_type": Reply}
+            sent = _sent(client.execute_update_with_start_workflow("send_message", first, **message))
+            begun.append(Talk(client.get_workflow_handle(given["id"])))
+            while not (sent.done() or await _exists(begun[-1].handle)):  # the SDK's handle comes with the answer
+                await asyncio.sleep(PAUSE)
+            await begun[-1].reply(sent, first)
             return begun[-1]
 
         try:
@@ -217,6 +229,18 @@ def chosen(description: str, question: str) -> bool:
         [{"role": "user", "content": question}], [{"type": "function", "function": function} for function in tools]
     )
     return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
+
+
+def _sent(message: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
+    sent = asyncio.create_task(message)
+    sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
+    return sent
+
+
+async def _exists(handle: WorkflowHandle[Any, Any]) -> bool:
+    with contextlib.suppress(RPCError):
+        return bool((await handle.describe()).run_id)
+    return False
 
 
 @contextlib.contextmanager
