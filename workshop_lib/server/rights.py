@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 NAMESPACES = ("default", "checks", "finance", "it", "sales", "support", "advice", "marketing")
 ENDPOINTS = {name: (name, name) for name in ("finance", "it")}
 ENDPOINTS |= {name: ("checks", name) for name in ("check-hosts", "check-prices", "check-vault", "check-relay")}
+ENDPOINTS |= {name: ("finance", name) for name in ("finance-python", "finance-js")}
 ENDPOINTS |= {"check-relay-far": ("sales", "check-relay-far")}
 
 _REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
