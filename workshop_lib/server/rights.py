@@ -41,7 +41,7 @@ async def listed(call: Callable[..., Awaitable[Any]], request: Any) -> list[Any]
         call: The service's method.
         request: Its request, changed by this function.
     """
-    found = []
+    found: list[Any] = []
     try:
         while not found or request.next_page_token:
             found.append(await call(request))
