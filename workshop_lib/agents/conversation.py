@@ -98,6 +98,7 @@ class Chat:
         entry_count: How many lines there were.
         answered: How many messages were answered.
         replies: The newest replies, by update id.
+        offered: The tools of other teams, as each listed them last, where the agent asks for them.
     """
 
     model: str = ""
@@ -110,6 +111,7 @@ class Chat:
     entry_count: int = 0
     answered: int = 0
     replies: dict[str, Reply] = field(default_factory=dict)
+    offered: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def remember(self, turn: list[Message]) -> None:
         """Add one turn to the memory. The first turn is kept, the middle is forgotten when the newest fill it.

@@ -143,10 +143,18 @@ class AgentConversation(Conversation):
         """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
         return self.agent()
 
+    def completed(self, agent: sdk.Agent[None]) -> sdk.Agent[None]:
+        """Add to the agent of this turn what ``ready``, which its author may write, does not decide.
+
+        Args:
+            agent: As ``ready`` gave it.
+        """
+        return agent
+
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
         made: dict[int, sdk.Agent[None]] = {}
-        agent = self._noting(await self.ready(), made)
+        agent = self._noting(self.completed(await self.ready()), made)
         self._known = [tool.name for each in made.values() for tool in each.tools]
         try:
             run = await self._run(agent, messages)

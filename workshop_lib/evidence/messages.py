@@ -62,6 +62,12 @@ def in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
+def notebook_names() -> dict[str, Any]:
+    """The notebook's names; of a program, none."""
+    names: dict[str, Any] = sys.modules["IPython"].get_ipython().user_ns if in_notebook() else {}
+    return names
+
+
 def say(text: str, tone: str = "info") -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 

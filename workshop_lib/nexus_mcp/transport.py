@@ -54,7 +54,7 @@ async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSessio
 
     Args:
         endpoint: The team's Nexus endpoint. It needs a directory.
-        limit: How long one request may take, including retries.
+        limit: How long one request may take, including retries, where the team sets no limit.
     """
     try:
         async with ClientSession(dispatcher=_NexusDispatcher(endpoint, limit)) as client:
@@ -127,7 +127,9 @@ class _NexusDispatcher:
         nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=self._endpoint)
         try:
             value: Any = await nexus.execute_operation(
-                tool.operation, operation_input(tool, arguments), schedule_to_close_timeout=self._limit
+                tool.operation,
+                operation_input(tool, arguments),
+                schedule_to_close_timeout=tool.limit(self._limit),
             )
         except NexusOperationError as error:
             return failed(failure(tool, error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from workshop_lib.checks.exercise import check, hint
 from workshop_lib.evidence.ledger import note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import progress
+from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
 
@@ -87,6 +89,20 @@ async def test_a_proof_that_breaks_is_no_pass_and_is_remembered(capsys: pytest.C
     assert "your code raised an error" in capsys.readouterr().out
     assert "KeyError" in progress()["0.99"].error
     del exercise._PROOFS["0.99"]
+
+
+async def test_a_coroutine_that_an_answer_left_is_gone_before_the_next_check() -> None:
+    """Found later, in the sandbox of the next check's Worker, the warning about it would make a right answer fail."""
+    left: list[weakref.ref[Any]] = []
+
+    async def place(client: Client, order: Order) -> Any:
+        made = client.start_workflow(ProcessOrder.run, order, id=order.id, task_queue="orders")
+        left.append(weakref.ref(made))
+        return made
+
+    await check("1.2", place)
+    assert left
+    assert not any(each() for each in left)
 
 
 async def test_hints_come_in_three_steps(capsys: pytest.CaptureFixture[str]) -> None:

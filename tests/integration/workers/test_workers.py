@@ -17,7 +17,7 @@ from temporalio.worker import Worker
 from waits import printed, until
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.workers import in_process
+from workshop_lib.workers import in_process, spawned
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
@@ -132,3 +132,13 @@ async def test_a_module_can_be_spawned_by_name(ws: Workshop, client: Client) -> 
 async def test_what_cannot_travel_is_named(ws: Workshop, client: Client) -> None:
     with pytest.raises(WorkshopError, match="cannot be handed to another process"):
         await ws.spawn(Worker, client, task_queue="q", workflows=[flows.Echo], on_fatal_error=lambda error: error)
+
+
+async def test_a_process_that_is_slow_to_start_is_waited_for(
+    ws: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.01)
+    process = await ws.spawn("workshop_lib.teams.it.worker")
+    assert f"Waiting for {process.name}: its process {process.pid} is starting" in capsys.readouterr().out
+    assert process.running
+    await ws.stop(process)

@@ -59,7 +59,7 @@ def test_several_processes_lose_nothing_and_share_no_id(tmp_path: Path) -> None:
 
 def test_noting_needs_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(STATE_VARIABLE, raising=False)
-    with pytest.raises(WorkshopError, match="There is no ledger here"):
+    with pytest.raises(WorkshopError, match="belongs to no notebook"):
         ledger.note("charge")
     monkeypatch.setenv(STATE_VARIABLE, str(tmp_path))
     ledger.note("charge", order="x")

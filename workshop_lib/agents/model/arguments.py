@@ -232,10 +232,10 @@ def _params_of(schema: Any, root: Any, before: str, needed: bool) -> Iterator[Pa
         yield Param(f"{before}{name}", own, must, kind, words, frozenset(about))
 
 
-def nested(values: dict[str, Any]) -> dict[str, Any]:
+def nested(values: Found) -> dict[str, Any]:
     """Arguments as the tool takes them: the opposite of the names of ``params_of``."""
     found = dict[str, Any]()
-    for name, value in values.items():
+    for name, (_, value) in values.items():
         *objects, last = name.split(WITHIN)
         inner = found
         for each in objects:

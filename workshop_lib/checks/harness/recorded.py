@@ -20,13 +20,13 @@ from temporalio.client import Client, WorkflowHandle
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.failures import advice
 from workshop_lib.evidence.history import History, Step, history
+from workshop_lib.workshop import Workshop
 
 PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
 _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _SILENT = "Heartbeat timeout"
 _DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
-_QUEUE_TYPES = ("TASK_QUEUE_TYPE_WORKFLOW", "TASK_QUEUE_TYPE_ACTIVITY", "TASK_QUEUE_TYPE_NEXUS")
 
 Judge = Callable[[History], None]
 
@@ -65,7 +65,7 @@ async def until(
             _look_at_tasks([seen], attempts)
         else:
             look(seen, stuck, attempts=attempts)
-        await _look_for_workers(handle, seen)
+        await _look_for_workers(seen)
 
 
 def look(told: History, stuck: str, *, attempts: int = 3) -> None:
@@ -134,24 +134,22 @@ def every_run(told: History) -> Iterator[History]:
             yield from every_run(each)
 
 
-async def _look_for_workers(handle: WorkflowHandle[Any, Any], told: History) -> None:
-    client = handle._client  # the handle keeps its client to itself
+async def _look_for_workers(told: History) -> None:
     for run in every_run(told):
         for step in run.steps:
             waits = step.kind == "activity" and not step.closed and not step.attempts and step.queue != run.task_queue
-            if waits and not await _polled(client, run.namespace, step.queue):
+            if waits and not await _polled(run.namespace, step.queue):
                 what = f"The {step.title} waits in task queue {step.queue!r}, where no Worker looks for work."
                 raise Wrong(what, f"Without `task_queue=…` it goes to {run.task_queue!r}, the workflow's own.")
 
 
-async def _polled(client: Client, namespace: str, queue: str) -> bool:
-    for kind in _QUEUE_TYPES:
-        asked = DescribeTaskQueueRequest(
-            namespace=namespace, task_queue=TaskQueue(name=queue), task_queue_type=TaskQueueType.Value(kind)
-        )
-        if (await client.workflow_service.describe_task_queue(asked)).pollers:
-            return True
-    return False
+async def _polled(namespace: str, queue: str) -> bool:
+    assert Workshop.current is not None, "a check runs"
+    client = await Client.connect(**await Workshop.current.connection("default"))
+    asked = DescribeTaskQueueRequest(
+        namespace=namespace, task_queue=TaskQueue(name=queue), task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    )
+    return bool((await client.workflow_service.describe_task_queue(asked)).pollers)
 
 
 def wrong_code(failure: str) -> Wrong:
