@@ -22,7 +22,7 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
+from workshop_lib.agents.conversation import SORRY, Chat, Conversation, Line, Reply
 from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.agents.model.planner import plan
@@ -104,6 +104,8 @@ class Talk:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
             raise RuntimeError(NOT_SOLVED)
+        if replied.startswith(f"{SORRY} {self.problem}: "):  # what the code raised itself; a step's failure has no type
+            raise wrong_code(replied.removeprefix(f"{SORRY} "))
         return replied
 
     async def lines(self, kind: str) -> list[Line]:
