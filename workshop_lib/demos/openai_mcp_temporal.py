@@ -160,8 +160,8 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
 
 
 def _client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-    # To read the certificates and the environment's proxies anew would take 25 ms for each call.
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_certificates(), trust_env=False)
+    # To read the certificates again would take 25 ms for each call.
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_certificates())
 
 
 @cache

@@ -16,11 +16,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, NexusClient, NexusOperationFailureError, NexusOperationHandle
+from temporalio.client import (
+    Client,
+    NexusClient,
+    NexusOperationFailureError,
+    NexusOperationHandle,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.common import NexusOperationIDConflictPolicy, NexusOperationIDReusePolicy
-from temporalio.exceptions import NexusOperationAlreadyStartedError
+from temporalio.exceptions import NexusOperationAlreadyStartedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from . import by_workflow
 from .calls import OFFERS_NOTHING, operation_input, why
 from .contract import Directory, Tool
 
@@ -135,11 +143,8 @@ class Directories:
     async def _hear(self, client: Client, endpoint: str) -> None:
         known, began = self._known[endpoint], time.monotonic()
         try:
-            tools = await client.create_nexus_client(Directory, endpoint).execute_operation(
-                Directory.tools, None, id=f"mcp-directory-{uuid.uuid4()}", schedule_to_close_timeout=_LIMIT
-            )
-            known.tools, known.problem = {tool.name: tool for tool in tools}, ""
-        except (NexusOperationFailureError, RPCError) as error:
+            known.tools, known.problem = {tool.name: tool for tool in await _listed(client, endpoint)}, ""
+        except (NexusOperationFailureError, WorkflowFailureError, RPCError) as error:
             kind, text = why(error)
             known.problem = f"{kind}: {text}"
             known.tools = {} if kind in OFFERS_NOTHING else known.tools
@@ -160,10 +165,25 @@ class Directories:
                     _log.warning("Endpoint %s offers %s, which endpoint %s had first.", endpoint, name, owner)
 
 
+async def _listed(client: Client, endpoint: str) -> list[Tool]:
+    id = f"mcp-directory-{uuid.uuid4()}"
+    nexus = client.create_nexus_client(Directory, endpoint)
+    try:
+        return await nexus.execute_operation(Directory.tools, None, id=id, schedule_to_close_timeout=_LIMIT)
+    except RPCError as error:
+        if not by_workflow.is_off(error):
+            raise
+    call = (endpoint, Directory.__name__, "tools", None)
+    handle = await by_workflow.start(client, call, id, _LIMIT, "The directory", list[Tool])
+    return list(await handle.result())
+
+
 async def start(
     client: Client, endpoint: str, tool: Tool, arguments: Mapping[str, Any], id: str, limit: timedelta
-) -> NexusOperationHandle[Any]:
+) -> NexusOperationHandle[Any] | WorkflowHandle[Any, Any]:
     """Start the operation behind a tool, or join the one that was started by this id.
+
+    Where the service has standalone operations off, a Workflow makes the call, on the Worker of ``by_workflow.caller``.
 
     However often and from wherever it is called, there is one operation, and its outcome is final: a failure, a
     timeout and a cancellation are returned again, too. That holds as long as the namespace keeps what has ended.
@@ -184,10 +204,12 @@ async def start(
     # Shown in Temporal's UI, and kept with the operation, for the comparison below.
     summary = f"MCP tool {tool.name}, call {hashlib.sha256(called.encode()).hexdigest()}"
     nexus: NexusClient[Any] = client.create_nexus_client(tool.service, endpoint)
+    given = operation_input(tool, arguments)
+    handle: NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
     try:
         return await nexus.start_operation(
             tool.operation,
-            operation_input(tool, arguments),
+            given,
             id=id,
             id_reuse_policy=NexusOperationIDReusePolicy.REJECT_DUPLICATE,
             # Not USE_EXISTING: it would not say that it joined, and the calls could not be compared.
@@ -197,6 +219,14 @@ async def start(
         )
     except NexusOperationAlreadyStartedError as there:
         handle = client.get_nexus_operation_handle(id, run_id=there.run_id)
-        if await (await handle.describe()).static_summary() != summary:
-            raise OtherCallError(f"{id} was used before, for another call") from None
-        return handle
+    except RPCError as error:
+        if not by_workflow.is_off(error):
+            raise
+        try:
+            call = (endpoint, tool.service, tool.operation, given)
+            return await by_workflow.start(client, call, id, limit, summary)
+        except WorkflowAlreadyStartedError as there:
+            handle = client.get_workflow_handle(id, run_id=there.run_id)
+    if await (await handle.describe()).static_summary() != summary:
+        raise OtherCallError(f"{id} was used before, for another call")
+    return handle

@@ -31,7 +31,7 @@ class HttpServices:
         self._launcher, self._background, self._faults = launcher, background, faults
         self.served: dict[str, HttpService] = {}
         self._proxies: dict[str, asyncio.Server] = {}
-        launcher.folder.forget(SERVICES)  # they ended with the kernel before
+        (launcher.folder.path / SERVICES).unlink(missing_ok=True)  # they ended with the kernel before
 
     def __contains__(self, name: str) -> bool:
         return name in self._proxies

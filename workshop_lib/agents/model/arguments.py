@@ -161,7 +161,7 @@ _KIND_OF = {stem(word): part.split(":")[0] for part in _KINDS.split(";") for wor
 _TYPES = {"boolean": "flag", "integer": "number", "number": "number", "array": "list", "object": "none"}
 _TYPES |= {"date": "date", "date-time": "date", "email": "email", "time": "time"}
 _FIT = {  # how well what is mentioned fits what is wanted, where it is not of the very kind
-    "id": {"quoted": 1.0, "name": 0.1},
+    "id": {"quoted": 1.0, "name": 0.1, "lower": 0.45},
     "name": {"name": 1.2, "quoted": 1.9, "id": 0.8, "lower": 0.7},
     "text": {"name": 1.0, "quoted": 2.0, "id": 1.2, "lower": 0.5},
     "prose": {"quoted": 3.0},

@@ -285,7 +285,8 @@ class _Turn:
         return (missing and weak) or len(last.lacks(after)) < len(last.lacks(before))
 
     def _follow_up(self, text: str) -> list[_Want]:  # an answer to a question of ours, or "and for …?"
-        for old in self.older:
+        fact = _fact(text) and not (self.asked and re.match(r"(?i)i\b", text))  # "I live in …" may answer
+        for old in () if fact else self.older:
             tool = self._choose(old) if self._wanted(old) == old else None
             if tool and (self.asked or tool.adds_only("and " + text, 2 * bool(re.match(r"(?i)and|\w+ about", text)))):
                 return [(tool, "and " + text, 0)]
@@ -344,10 +345,8 @@ class _Turn:
 
 
 def _plain(content: Any) -> str:  # which may come in parts
-    parts = (
-        [p.get("text") or "" for p in content if isinstance(p, dict)] if isinstance(content, list) else [content or ""]
-    )
-    return " ".join(map(str, parts))[:_LONGEST].strip()
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return " ".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))[:_LONGEST].strip()
 
 
 def _spans(text: str) -> list[tuple[int, int]]:  # the clauses; quotations and dates are not cut
