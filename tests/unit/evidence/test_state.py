@@ -117,9 +117,9 @@ def test_a_home_that_cannot_be_used_is_named(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / home))
     if home == "without locks":
-        monkeypatch.setattr(state.fcntl, "flock", refuse_to_lock)
+        monkeypatch.setattr("fcntl.flock", refuse_to_lock)
     if home == "full":
-        monkeypatch.setattr(state.shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
     with pytest.raises(WorkshopError, match="Set WORKSHOP_HOME") as raised:
         StateFolder.claim("nb")
     assert why in str(raised.value)
