@@ -22,7 +22,7 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all style js notebooks chaos bench size doctor reset pins clean
+.PHONY: lab test test-all test-outside style js notebooks chaos bench size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab:
@@ -33,9 +33,13 @@ lab:
 test: style
 	$(PYTEST) -m "not full" $(TESTS) $(ARGS)
 
-# And every right and wrong answer, every stub, and a restart in the middle of every notebook.
+# And every right and wrong answer, every stub, a restart in the middle of every notebook, and what test-outside runs.
 test-all: style
 	$(PYTEST) $(TESTS) $(ARGS)
+
+# Every solution against Temporal Servers that no notebook started: with stock settings, and with the workshop's.
+test-outside: $(VENV)/.dev js
+	$(PYTEST) tests/notebooks/test_outside.py tests/integration/server/test_outside.py $(ARGS)
 
 style: $(VENV)/.dev js
 	$(BIN)/ruff check .

@@ -103,8 +103,14 @@ class Workshop(Connections):
         server = DevServer(folder)
         ws: Workshop | None = None
         try:
-            ws = cls(folder, server, outside_service.chosen(folder.path.name))
-            await _all(ws._greet(), ws._serve_model(model))
+            outside = outside_service.chosen(folder)
+            server = outside_service.SomebodyElses(folder, outside) if outside else server
+            ws = cls(folder, server, outside)
+            if ws._outside is not None:  # first: its answer is waited for, and an import can block the loop for longer
+                await ws._greet()
+                await ws._serve_model(model)
+            else:
+                await _all(ws._greet(), ws._serve_model(model))
         except BaseException:  # an interrupted cell, too: the next try must find everything free
             if ws is not None:
                 await ws._services.end()
@@ -146,16 +152,7 @@ class Workshop(Connections):
 
     @property
     def server(self) -> DevServer:
-        """The embedded server, to be killed and restarted.
-
-        Raises:
-            WorkshopError: An outside service is in use, which nobody here may kill.
-        """
-        if self._outside is not None:
-            raise WorkshopError(
-                f"This notebook uses {self._outside.origin}, and has no server of its own to kill.",
-                then=f"Unset {outside_service.CHOICE} and restart the kernel to do this part.",
-            )
+        """The embedded server, to be killed and restarted. An outside service is neither, and says so."""
         return self._server
 
     @property
@@ -218,7 +215,13 @@ class Workshop(Connections):
     async def _greet(self) -> None:
         self._faults.clear()  # what a kernel left that did not come to the end of its with-block
         if self._outside is not None:
-            say(f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.")
+            say(
+                f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.\n"
+                f"Your namespaces and Nexus endpoints there begin with {self._outside.prefix}. "
+                "A cell that would kill the server or change its settings says so, and goes on without."
+            )
+            if missing := await self.missing_rights():
+                say(missing, "warn")
             return
         await self._server.start()
         place = "notebook" if in_notebook() else "program"

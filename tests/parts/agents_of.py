@@ -1,4 +1,4 @@
-"""Makes a workflow class of one method: what tells a learner's answer from another one."""
+"""Makes a workflow class of one method: what makes the difference between a learner's answer and another one."""
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
@@ -25,6 +25,19 @@ def agents_of(base: type) -> Callable[[Callable[..., Any]], Any]:
         run.__qualname__, run.__module__ = f"{function.__name__}.run", function.__module__
         method = vars(base).get("answered_by", "answer")
         members = {"run": workflow.run(run), method: function, "__module__": function.__module__}
-        return workflow.defn(type(function.__name__, (base,), members))
+        name = vars(base).get("workflow_type", function.__name__)
+        return workflow.defn(name=name)(type(function.__name__, (base,), members))
+
+    return make
+
+
+def workflows_of(base: type = object) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator: a function becomes a workflow that has it as its ``run``, and takes its place in its module."""
+
+    def make(function: Callable[..., Any]) -> Any:
+        name = function.__name__
+        del function.__annotations__["self"]  # with a type, it would be an argument to the SDK
+        function.__name__, function.__qualname__ = "run", f"{name}.run"
+        return workflow.defn(type(name, (base,), {"run": workflow.run(function), "__module__": function.__module__}))
 
     return make

@@ -8,19 +8,18 @@ import inspect
 import logging
 import runpy
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import temporalio.client as tc
 from mcp.server.mcpserver import MCPServer
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from workshop_lib.agents.openai_agents import plugin
 from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.harness.handled import Watch
 from workshop_lib.checks.harness.serving import serving
-from workshop_lib.checks.harness.talks import Begin, Talk, talks
+from workshop_lib.checks.harness.talks import Talk, talks
 from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
 from workshop_lib.checks.harness.turns import Turn, expected, turn
 from workshop_lib.demos import local
@@ -48,110 +47,94 @@ Price = Callable[[Client, str, str], Any]
 async def idempotent(ws: Workshop, answer: Any) -> str:
     """One workflow for a key, whoever asks and when; another key is another workflow; a failure keeps its reason."""
     if not callable(answer) or isinstance(answer, type):
-        if inspect.iscoroutine(answer):
-            answer.close()
         raise expected("the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
-    watch = Watch()
-    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[watch]))
-    server = _Server(client, watch, answer)
+    begun = _Begun()
+    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[begun]))
+    left, key, unknown = (str(uuid.uuid4()) for _ in range(3))
+
+    async def ask(key: str, ticker: str = _TICKER, price: Price = answer) -> Any:
+        """What the learner's function gives, or what it raises."""
+        try:
+            made = price(client, ticker, key)
+            return await made if inspect.isawaitable(made) else made
+        except Exception as error:
+            return error
+
+    async def first(key: str) -> asyncio.Task[Any]:
+        """A call whose workflow the server knows or has refused, or which has ended without one."""
+        before, call = begun.asked, asyncio.create_task(ask(key))
+        while not call.done() and begun.asked == before:
+            await asyncio.sleep(0.01)
+        return call
+
     finance: dict[str, Any] = {"workflows": [PriceStock], "activities": [read_quote]}
-    left, key = str(uuid.uuid4()), str(uuid.uuid4())
     try:
         # Nobody at Finance works yet, so the first callers still wait when the others come.
-        caller = await server.begun(left)
-        caller.cancel()  # its server dies
-        twins = [await server.begun(key), asyncio.create_task(server.ask(key))]
-        before = await server.runs()
+        (await first(left)).cancel()  # its server dies
+        twins = [await first(key), asyncio.create_task(ask(key))]
         # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
         async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]):
-            for call in twins:
-                _look(await call, "Two calls came with one key, at the same time.")
-            _look(await server.ask(key), "A call came again, with its key, when its workflow had ended.")
+            for twin in twins:
+                _look(await twin, "Two calls came with one key, at the same time.")
+            _look(await ask(key), "A call came again, with its key, when its workflow had ended.")
             for again in (key, left):
-                result = await server.ask(again, elsewhere=True)
-                _look(result, "A call came again, with its key, to another server, because the first had died.")
-            _one_for_each(before, await server.runs())
+                saw = await ask(again, price=_loaded_again(answer))
+                _look(saw, "A call came again, with its key, to another server, because the first had died.")
+            _one_for_each(begun, 2, "A call came again, with its key, and began another workflow.")
             for _ in range(2):
-                _no_price(await server.ask(key[::-1], "NOPE"))
+                _no_price(await ask(unknown, "NOPE"))
+            _one_for_each(begun, 3, "A call had failed, came again, with its key, and its workflow ran a second time.")
     finally:
-        await asyncio.gather(*(end(client.get_workflow_handle(id)) for _, id in watch.started))
+        await asyncio.gather(*(end(client.get_workflow_handle(id)) for id, _ in begun.runs))
     return (
         "Two calls with one key, at the same time, later and from another process, were answered by one workflow, also "
         "when the first caller had died. Two keys were two workflows, and what failed kept its reason."
     )
 
 
-class _Server:
-    """Finance's MCP server, with the learner's function in it.
+class _Begun(tc.Interceptor):
+    """Sees which workflows a client begins, or joins.
 
-    Args:
-        client: Of the namespace of the checks.
-        watch: Sees which workflows that client asks for.
-        price: The learner's.
+    Attributes:
+        asked: How often the server has answered.
+        runs: Each by its id and that of its run.
     """
 
-    def __init__(self, client: Client, watch: Watch, price: Price) -> None:
-        self._client, self._watch, self._price = client, watch, price
+    def __init__(self) -> None:
+        self.asked, self.runs = 0, set[tuple[str, str | None]]()
 
-    async def ask(self, key: str, ticker: str = _TICKER, elsewhere: bool = False) -> Any:
-        """Call the function: what it gives, or what it raises.
+    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
+        """See base class."""
+        begun = self
 
-        Args:
-            key: Names the call.
-            ticker: Of the stock.
-            elsewhere: Whether another process asks.
-        """
-        try:
-            price = _loaded_again(self._price) if elsewhere else self._price
-            made = price(self._client, ticker, key)
-            result = await made if inspect.isawaitable(made) else made
-        except Exception as error:
-            return error
-        if inspect.iscoroutine(result):
-            result.close()
-        return result
+        class Noting(tc.OutboundInterceptor):
+            async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
+                try:
+                    handle = await super().start_workflow(input)
+                    begun.runs.add((handle.id, handle.result_run_id))
+                    return handle
+                finally:
+                    begun.asked += 1
 
-    async def begun(self, key: str) -> asyncio.Task[Any]:
-        """A call whose workflow the server knows, or which has ended without one.
-
-        Args:
-            key: Names the call.
-        """
-        before = len(self._watch.started)
-        call = asyncio.create_task(self.ask(key))
-        while not call.done() and not (len(self._watch.started) > before and await self.runs(before)):
-            await asyncio.sleep(0.01)
-        return call
-
-    async def runs(self, since: int = 0) -> dict[str, str]:
-        """The latest run of each workflow, by id.
-
-        Args:
-            since: How many of those that were asked for first do not matter.
-        """
-        runs = {}
-        for _, id in self._watch.started[since:]:
-            with contextlib.suppress(RPCError):  # it has not begun yet
-                runs[id] = (await self._client.get_workflow_handle(id).describe()).run_id
-        return runs
+        return Noting(next)
 
 
-def _one_for_each(before: dict[str, str], after: dict[str, str]) -> None:
-    """Look whether two keys were two workflows, and stayed the same.
+def _one_for_each(begun: _Begun, keys: int, more: str) -> None:
+    """Look whether each key was one workflow.
 
     Args:
-        before: The runs when each of them had been asked for once.
-        after: The runs when that had happened again and again.
+        begun: What was begun.
+        keys: How many keys there were.
+        more: What to say if more has been begun than that.
     """
-    if not after:
+    if not begun.runs:
         advice = "Finance's workflow finds out what a stock costs: `client.execute_workflow(PriceStock.run, …)`."
         raise Wrong("`price` gave an answer, and Finance was not asked.", advice)
-    if len(after) == 1:
+    if len(begun.runs) < keys:
         advice = "Today's and tomorrow's questions about one stock are two calls. The key names the call:"
         raise Wrong("Two calls with two keys began one workflow.", f"{advice} {_ID}.")
-    if before != after:
-        advice = f"Temporal keeps the ids of workflows, and a process forgets. {_ID}, and {_REFUSE}. {_CATCH}"
-        raise Wrong("A call came again, with its key, and began another workflow.", advice)
+    if len(begun.runs) > keys:
+        raise Wrong(more, f"Temporal keeps the ids of workflows, and a process forgets. {_ID}, and {_REFUSE}. {_CATCH}")
 
 
 def _no_price(result: Any) -> None:
@@ -199,13 +182,21 @@ _READY = f"`super().ready()` gives the agent with all tools of this turn. Keep {
 @exercise("9.2")
 async def careful(ws: Workshop, answer: Any) -> str:
     """The model sees what ALLOWED names, and nothing else that the servers have or will have."""
-    servers = _Servers()
-    async with _talking(ws, answer, servers) as begin:
+    with _logs_as_they_are():
+        finance, it = MCPServer("finance"), MCPServer("it")
+    _offer(finance, stock_price, "calculate_roi")
+    _offer(it, get_ip, "ip_history", "set_project", "get_project", "current_project_metrics")
+    async with contextlib.AsyncExitStack() as started:
+        serve = started.enter_async_context
+        urls = {server.name: await serve(serving(application(server))) for server in (finance, it)}
+        plugins = [plugin(_MODEL_SECONDS, {name: over_http(name, urls.__getitem__) for name in urls})]
+        begin = await serve(talks(ws, answer, *local.TOOLS, base=McpConversation, plugins=plugins))
         talk = await begin()
         made = await turn(talk, "What is the price of ACME, and what is the IP address of db-1?")
         await _shown(talk, _ALLOWED - {"jira_metrics"}, "")
         _holds(made, "120.6", "192.0.2.21")
-        servers.grow()
+        _offer(it, jira_metrics, "weather_report")
+        _offer(finance, "dividend")
         question = "How many open issues does project PAY have, what is 6 * 7, and what's the weather in Oslo?"
         made = await turn(talk, question)
         await _shown(talk, _ALLOWED, " after the servers had got new tools")
@@ -235,39 +226,18 @@ def _forbidden(name: str) -> str:
     return "You may not know."
 
 
-class _Servers:
-    """Two MCP servers that offer the tools of Finance and IT, without their work, and more as time goes by."""
+def _offer(server: MCPServer[Any], *tools: Callable[..., Any] | str) -> None:
+    """Let a server offer more tools.
 
-    def __init__(self) -> None:
-        with _logs_as_they_are():
-            self.finance, self.it = MCPServer("finance"), MCPServer("it")
-        self.finance.add_tool(stock_price)
-        self.it.add_tool(get_ip)
-        self._forbid(self.finance, "calculate_roi")
-        self._forbid(self.it, "ip_history", "set_project", "get_project", "current_project_metrics")
-
-    def grow(self) -> None:
-        """Offer more: one tool that is allowed, and two that are not."""
-        self.it.add_tool(jira_metrics)
-        self._forbid(self.finance, "dividend")
-        self._forbid(self.it, "weather_report")
-
-    def _forbid(self, server: MCPServer[Any], *names: str) -> None:
-        for name in names:
-            server.add_tool(_forbidden, name=name, description=f"The {name.replace('_', ' ')}.")
-
-
-@contextlib.asynccontextmanager
-async def _talking(ws: Workshop, answer: Any, servers: _Servers) -> AsyncIterator[Begin]:
-    """``talks``, with both MCP servers over HTTP. The notebook's own stay as they are."""
-    async with contextlib.AsyncExitStack() as started:
-        urls = {
-            name: await started.enter_async_context(serving(application(server)))
-            for name, server in (("finance", servers.finance), ("it", servers.it))
-        }
-        plugins = [plugin(_MODEL_SECONDS, {name: over_http(name, urls.__getitem__) for name in urls})]
-        agent = talks(ws, answer, *local.TOOLS, base=McpConversation, plugins=plugins)
-        yield await started.enter_async_context(agent)
+    Args:
+        server: The server.
+        tools: Functions, and names of tools that are not allowed.
+    """
+    for tool in tools:
+        if isinstance(tool, str):
+            server.add_tool(_forbidden, name=tool, description=f"The {tool.replace('_', ' ')}.")
+        else:
+            server.add_tool(tool)
 
 
 @contextlib.contextmanager

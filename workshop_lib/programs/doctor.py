@@ -118,7 +118,8 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _settings() -> Iterator[Finding]:
-    outside = outside_service.chosen("doctor")
+    with tempfile.TemporaryDirectory() as folder:
+        outside = outside_service.chosen(StateFolder(Path(folder)))
     if outside is not None:
         yield Finding(
             None, f"Notebooks will use {outside.origin}: {outside.address}", f"Unset {outside_service.CHOICE} to not."

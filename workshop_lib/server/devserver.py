@@ -45,6 +45,8 @@ DYNAMIC_CONFIG = {
     # After an outage Nexus calls come back at once. On defaults, 31 to 36 s after the worker does.
     "history.outboundQueue.circuitBreakerSettings": '{"Timeout":"2s","MaxRequests":10}',
     "component.nexusoperations.retryPolicy.maxInterval": '"2s"',
+    # A check lets three days pass at once, for one execution.
+    "frontend.WorkflowTimeSkippingEnabled": "true",
     # Nexus operations straight from a client, without a workflow around them.
     "nexusoperation.enableStandalone": "true",
 }

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from workshop_lib.evidence.failures import cell_line
 from workshop_lib.evidence.messages import WorkshopError
@@ -68,6 +68,7 @@ class Process:
                 start_new_session=True,
                 pass_fds=[write, *descriptors],
             )
+        self.stdout = self._warden.stdout
         os.close(write)
         with open(read, "rb") as report:
             answer = report.read()
@@ -77,11 +78,6 @@ class Process:
                 f"{command[0]} could not be started.", f"See {log}.", "`make doctor` checks the installation."
             )
         self.pid = int(answer)
-
-    @property
-    def stdout(self) -> IO[bytes] | None:
-        """The command's standard output, if it was asked for."""
-        return self._warden.stdout
 
     @property
     def running(self) -> bool:

@@ -157,10 +157,17 @@ class HttpService(Spawned):
     """An HTTP service in its own process. ``Workshop.serve`` makes it.
 
     Attributes:
-        url: Where its process listens, on loopback.
+        url: Where its process listens, on loopback; it keeps the address when it starts again, if that is free.
+
+    Args:
+        launch: As for ``Spawned``.
+        name: As for ``Spawned``.
+        url: Where it is to listen, if that is free; empty if it does not matter.
     """
 
-    url = ""
+    def __init__(self, launch: Callable[[], Process], name: str, url: str) -> None:
+        super().__init__(launch, name)
+        self.url = url
 
     def _is_ready(self, offered: Any) -> None:
         self.url = str(offered)

@@ -22,7 +22,7 @@ from workshop_lib.evidence.failures import explain_sandbox
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 
-EXECUTION_TIMEOUT = timedelta(seconds=60)
+EXECUTION_TIMEOUT = timedelta(days=1)  # what is left open by then was forgotten; a minute is short for a reader
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
 
@@ -166,7 +166,7 @@ class _ClientCalls(tc.OutboundInterceptor):
         await asyncio.sleep(EXPLAIN_AFTER)
         while True:
             reason = await self._reasons.find(workflow_id, run_id, asks=asks)
-            if reason and reason[0] not in said:
-                said.add(reason[0])
-                say(f"Still waiting for {workflow_id}. {reason[1]}", "warn")
+            if reason and reason not in said:
+                said.add(reason)
+                say(f"Still waiting for {workflow_id}. {reason}", "warn")
             await asyncio.sleep(_LOOK_EVERY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from agents_of import workflows_of
     from temporalio.client import Client
     from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -21,6 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.orders.workflows import ProcessOrder
 
 FIVE = timedelta(seconds=5)
+STEPS: tuple[Any, ...] = (check_fraud, prepare_shipment, charge_customer, ship_order)
+processing = workflows_of()
+
+# 1.1 and 1.4
 
 
 def do(step: Any, order: Order) -> Any:
@@ -32,120 +36,86 @@ async def charge_and_ship(order: Order) -> Receipt:
     return Receipt(order.id, charge, await do(ship_order, order))
 
 
-@workflow.defn
-class InALoop:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        results = []
-        for step in ("check_fraud", "prepare_shipment", "charge_customer", "ship_order"):
-            results.append(await workflow.start_activity(step, order, schedule_to_close_timeout=FIVE))
-        return Receipt(order.id, results[2], results[3])
+@processing
+async def in_a_loop(self: Any, order: Order) -> Receipt:
+    results = []
+    for step in ("check_fraud", "prepare_shipment", "charge_customer", "ship_order"):
+        results.append(await workflow.start_activity(step, order, schedule_to_close_timeout=FIVE))
+    return Receipt(order.id, results[2], results[3])
 
 
-@workflow.defn
-class ADict:
-    @workflow.run
-    async def run(self, order: Order) -> dict[str, str]:
+@processing
+async def gathered(self: Any, order: Order) -> Receipt:
+    await asyncio.gather(do(check_fraud, order), do(prepare_shipment, order))
+    return await charge_and_ship(order)
+
+
+@processing
+async def plain_calls(self: Any, order: Order) -> Receipt:
+    results = [step(order) for step in STEPS]
+    return Receipt(order.id, results[2], results[3])
+
+
+@processing
+async def local(self: Any, order: Order) -> Receipt:
+    results = [await workflow.execute_local_activity(step, order, start_to_close_timeout=FIVE) for step in STEPS]
+    return Receipt(order.id, results[2], results[3])
+
+
+@processing
+async def one_not_awaited(self: Any, order: Order) -> Receipt:
+    do(check_fraud, order).close()
+    await do(prepare_shipment, order)
+    return await charge_and_ship(order)
+
+
+@processing
+async def no_limit(self: Any, order: Order) -> Receipt:
+    await workflow.execute_activity(check_fraud, order)
+    return await charge_and_ship(order)
+
+
+@processing
+async def swallows(self: Any, order: Order) -> Receipt | None:
+    try:
         await do(check_fraud, order)
         await do(prepare_shipment, order)
-        charge = await do(charge_customer, order)
-        return {"order": order.id, "charge": charge, "parcel": await do(ship_order, order)}
+    except ActivityError:
+        return None
+    return await charge_and_ship(order)
 
 
-@workflow.defn
-class Direct:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        check_fraud(order)
-        prepare_shipment(order)
-        return Receipt(order.id, charge_customer(order), ship_order(order))
+@processing
+async def started(self: Any, order: Order) -> Receipt:
+    first = workflow.start_activity(check_fraud, order, start_to_close_timeout=FIVE)
+    second = workflow.start_activity(prepare_shipment, order, start_to_close_timeout=FIVE)
+    await first
+    await second
+    return await charge_and_ship(order)
 
 
-@workflow.defn
-class NotAwaited:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        for step in (check_fraud, prepare_shipment, charge_customer, ship_order):
-            do(step, order).close()
-        return Receipt(order.id, "charge", "parcel")
+@processing
+async def made_then_awaited(self: Any, order: Order) -> Receipt:
+    first, second = do(check_fraud, order), do(prepare_shipment, order)
+    await first
+    await second
+    return await charge_and_ship(order)
 
 
-@workflow.defn
-class NoLimit:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        await workflow.execute_activity(check_fraud, order)
-        return await charge_and_ship(order)
+@processing
+async def goes_on(self: Any, order: Order) -> Receipt:
+    both = workflow.start_activity, do(prepare_shipment, order)
+    both[0](check_fraud, order, start_to_close_timeout=FIVE)
+    await both[1]
+    return await charge_and_ship(order)
 
 
-@workflow.defn
-class Swallows:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt | None:
-        try:
-            await do(check_fraud, order)
-            await do(prepare_shipment, order)
-        except ActivityError:
-            return None
-        return await charge_and_ship(order)
+@processing
+async def stub(self: Any, order: Order) -> Receipt:
+    raise ApplicationError("not solved yet", non_retryable=True)
 
 
-@workflow.defn
-class Swapped:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        await do(check_fraud, order)
-        await do(prepare_shipment, order)
-        charge = await do(charge_customer, order)
-        return Receipt(order.id, await do(ship_order, order), charge)
-
-
-@workflow.defn
-class Stub:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        raise ApplicationError("not solved yet", non_retryable=True)
-
-
-@workflow.defn
-class Gathered:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        await asyncio.gather(do(check_fraud, order), do(prepare_shipment, order))
-        return await charge_and_ship(order)
-
-
-@workflow.defn
-class Started:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        first = workflow.start_activity(check_fraud, order, start_to_close_timeout=FIVE)
-        second = workflow.start_activity(prepare_shipment, order, start_to_close_timeout=FIVE)
-        await first
-        await second
-        return await charge_and_ship(order)
-
-
-@workflow.defn
-class MadeThenAwaited:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        first, second = do(check_fraud, order), do(prepare_shipment, order)
-        await first
-        await second
-        return await charge_and_ship(order)
-
-
-@workflow.defn
-class GoesOn:
-    @workflow.run
-    async def run(self, order: Order) -> Receipt:
-        results = await asyncio.gather(do(check_fraud, order), do(prepare_shipment, order), return_exceptions=True)
-        receipt = await charge_and_ship(order)
-        if any(isinstance(result, Exception) for result in results):
-            raise ApplicationError("refused", non_retryable=True)
-        return receipt
-
+# 1.2
 
 ONCE: dict[str, Any] = {"task_queue": "orders", "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE}
 
@@ -186,24 +156,47 @@ async def waits(client: Client, order: Order) -> Any:
     return handle
 
 
-async def elsewhere(client: Client, order: Order) -> Any:
-    return await client.start_workflow(ProcessOrder.run, order, id=order.id, task_queue="order")
+async def not_awaited(client: Client, order: Order) -> Any:
+    return client.start_workflow(ProcessOrder.run, order, id=order.id, **ONCE)
 
 
-async def stub(client: Client, order: Order) -> Any:
+async def nothing_started(client: Client, order: Order) -> Any:
+    right(client, order).close()
+    return client.get_workflow_handle_for(ProcessOrder.run, order.id)
+
+
+async def place_stub(client: Client, order: Order) -> Any:
     raise ApplicationError("not solved yet", non_retryable=True)
+
+
+# 1.3
 
 
 class _Cooling:
     """What the answers to 1.3 have in common. Each of the updates only notes that it was called."""
 
+    awaits: tuple[str, ...] = ("hurry", "cancelled")
+    heeds = True
+    catches: tuple[type[Exception], ...] = (TimeoutError,)
+    late = ""
+
     def __init__(self) -> None:
         self.hurry = self.cancelled = False
 
-    async def before(self, order: Order, until: Callable[[], bool]) -> None:
+    def called(self) -> bool:
+        return any(getattr(self, each) for each in self.awaits)
+
+    async def go(self, order: Order) -> str:
         await do(check_fraud, order)
         await do(prepare_shipment, order)
-        await workflow.wait_condition(until, timeout=timedelta(days=3))
+        try:
+            await workflow.wait_condition(self.called, timeout=timedelta(days=3))
+        except self.catches:
+            if self.late:
+                return self.late
+        if self.cancelled and self.heeds:
+            return "cancelled"
+        return (await charge_and_ship(order)).parcel
 
     @workflow.update
     def ship_now(self) -> None:
@@ -214,15 +207,21 @@ class _Cooling:
         self.cancelled = True
 
 
-@workflow.defn
-class TwoFlags(_Cooling):
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        try:
-            await self.before(order, lambda: self.hurry or self.cancelled)
-        except Exception:
-            self.hurry = True  # the time is over
-        return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
+def cooling(name: str, **changes: Any) -> Any:
+    """An answer to 1.3 that differs in an attribute of ``_Cooling``."""
+
+    async def run(self: _Cooling, order: Order) -> str:
+        return await self.go(order)
+
+    run.__name__ = name
+    return workflows_of(type("_Base", (_Cooling,), changes))(run)
+
+
+two_flags = cooling("two_flags", catches=(Exception,))
+not_woken = cooling("not_woken", awaits=("hurry",))
+not_looked_at = cooling("not_looked_at", heeds=False)
+unexpecting = cooling("unexpecting", catches=())
+too_late = cooling("too_late", late="cancelled")
 
 
 @workflow.defn
@@ -247,80 +246,65 @@ class AnEvent:
         return "as you wish"
 
 
-@workflow.defn
-class NoCancel:
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        await workflow.wait_condition(lambda: False, timeout=timedelta(days=3))
-        return "cancelled"
+@processing
+async def no_cancel(self: Any, order: Order) -> str:
+    await workflow.wait_condition(lambda: False, timeout=timedelta(days=3))
+    return "cancelled"
 
 
-@workflow.defn
-class NotWoken(_Cooling):
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        await self.before(order, lambda: self.hurry)
-        return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
+@workflows_of(_Cooling)
+async def polls(self: _Cooling, order: Order) -> str:
+    while not self.hurry:
+        await workflow.sleep(0.2)
+    return (await charge_and_ship(order)).parcel
 
 
-@workflow.defn
-class NotLookedAt(_Cooling):
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        await self.before(order, lambda: self.hurry or self.cancelled)
-        return (await charge_and_ship(order)).parcel
-
-
-@workflow.defn
-class Polls(_Cooling):
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        while not (self.hurry or self.cancelled):
-            await workflow.sleep(0.2)
-        return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
-
-
-@workflow.defn
-class Unexpecting(_Cooling):
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        await self.before(order, lambda: self.hurry or self.cancelled)
-        return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
+@workflows_of(_Cooling)
+async def forgets_to_ship(self: _Cooling, order: Order) -> str:
+    try:
+        await asyncio.gather(do(check_fraud, order), do(prepare_shipment, order))
+        await workflow.wait_condition(lambda: self.hurry or self.cancelled, timeout=timedelta(days=3))
+    except TimeoutError:
+        return str(await do(charge_customer, order))
+    return "cancelled" if self.cancelled else (await charge_and_ship(order)).parcel
 
 
 RIGHT = {
-    "1.1": {"in a loop": InALoop, "a dict": ADict, "side by side": Gathered},
+    "1.1": {"in a loop": in_a_loop, "side by side": gathered},
     "1.2": {"one attempt": right, "joins": joins},
-    "1.3": {"two flags": TwoFlags, "an event": AnEvent},
-    "1.4": {"gathered": Gathered, "started": Started},
+    "1.3": {"two flags": two_flags, "an event": AnEvent},
+    "1.4": {"gathered": gathered, "started": started},
 }
 WRONG = {
     "1.1": {
-        "an object": (ADict(), "Hand in the class itself"),
-        "plain calls": (Direct, "Your Workflow called the function itself"),
-        "not awaited": (NotAwaited, "Each step needs its `await`"),
-        "no limit": (NoLimit, "Give each call `start_to_close_timeout=timedelta(seconds=5)`"),
-        "swallowed": (Swallows, "Let the error of the step through"),
-        "swapped": (Swapped, "expected check, prepare, charge, ship or"),
+        "an object": (in_a_loop(), "Hand in the class itself"),
+        "plain calls": (plain_calls, "Your Workflow called the function itself"),
+        "local activities": (local, "These are local Activities"),
+        "one not awaited": (one_not_awaited, "no Activity check_fraud.\n→ Ask for each step. Is an `await` missing?"),
+        "no limit": (no_limit, "Give each call `start_to_close_timeout=timedelta(seconds=5)`"),
+        "swallowed": (swallows, "Let the error of the step through"),
     },
     "1.2": {
         "any id": (any_id, "The same order must come to the same id"),
         "reused": (reused, "it was charged 2 times"),
         "uncaught": (uncaught, "Catch `WorkflowAlreadyStartedError`"),
         "waits": (waits, "Return the handle, not the result"),
-        "elsewhere": (elsewhere, 'task_queue="orders"'),
+        "not awaited": (not_awaited, "Return what `await client.start_workflow(…)` gives you"),
+        "nothing started": (nothing_started, "Is an `await` missing"),
     },
     "1.3": {
-        "no update": (NoCancel, "Is there `@workflow.update`"),
-        "not woken": (NotWoken, "does the condition look at it?"),
-        "not looked at": (NotLookedAt, "Look after the wait whether it was cancelled"),
-        "polls": (Polls, "no asking again and again"),
-        "three days are over": (Unexpecting, "Keep the `try` and `except TimeoutError`"),
+        "no update": (no_cancel, "Is there `@workflow.update`"),
+        "not woken": (not_woken, "does the condition look at it?"),
+        "not looked at": (not_looked_at, "Look after the wait whether it was cancelled"),
+        "polls": (polls, "no asking again and again"),
+        "three days are over": (unexpecting, "Keep the `try` and `except TimeoutError`"),
+        "cancelled after three days": (too_late, "Keep the `try` and `except TimeoutError`"),
+        "not shipped after three days": (forgets_to_ship, "Three days later, an order: expected check"),
     },
     "1.4": {
-        "one by one": (InALoop, "Hand both to `asyncio.gather`"),
-        "made, then awaited": (MadeThenAwaited, "A coroutine starts when it is awaited"),
-        "goes on": (GoesOn, "charged all the same"),
+        "one by one": (in_a_loop, "Hand both to `asyncio.gather`"),
+        "made, then awaited": (made_then_awaited, "A coroutine starts when it is awaited"),
+        "one not awaited": (goes_on, "charged all the same"),
     },
 }
-STUBS = {"1.1": Stub, "1.2": stub, "1.3": Stub, "1.4": Stub}
+STUBS = {"1.1": stub, "1.2": place_stub, "1.3": stub, "1.4": stub}

@@ -13,6 +13,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from agents_of import workflows_of
+
     from workshop_lib.evidence.ledger import note
     from workshop_lib.teams.orders.activities import prepare_shipment, release_shipment, ship_order
     from workshop_lib.teams.orders.cards import charge, charge_once, refund_customer
@@ -56,7 +58,7 @@ def remembers(order: Order) -> str:
 
 
 @activity.defn
-def stub(order: Order) -> str:
+def stub(order: Any) -> str:
     raise ApplicationError("not solved yet", non_retryable=True)
 
 
@@ -94,87 +96,55 @@ class _Undoing:
             raise
 
 
-@workflow.defn
-class Right(_Undoing):
-    @workflow.run
-    async def run(self, order: Order) -> str:
+def undoing(name: str, **changes: Any) -> Any:
+    """An answer to 2.3 that differs in an attribute of ``_Undoing``."""
+
+    async def run(self: _Undoing, order: Order) -> str:
         return await self.go(order)
 
-
-@workflow.defn
-class ByHand:
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        try:
-            await do(prepare_shipment, order)
-            try:
-                await do(charge_once, order)
-                parcel: str = await do(ship_order, order)
-                return parcel
-            except ActivityError:
-                await do(refund_customer, order)
-                raise
-        except ActivityError:
-            await do(release_shipment, order)
-            raise
+    run.__name__ = name
+    return workflows_of(type("_Base", (_Undoing,), changes))(run)
 
 
-@workflow.defn
-class NoRelease(_Undoing):
-    undo = (None, refund_customer, None)
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return await self.go(order)
+a_list = undoing("a_list")
+no_release = undoing("no_release", undo=(None, refund_customer, None))
+forwards = undoing("forwards", backwards=False)
+noted_after = undoing("noted_after", noted_after=True)
+wrong_exception = undoing("wrong_exception", on_these=ApplicationError)
 
 
-@workflow.defn
-class Forwards(_Undoing):
-    backwards = False
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return await self.go(order)
-
-
-@workflow.defn
-class NotedAfter(_Undoing):
-    noted_after = True
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return await self.go(order)
-
-
-@workflow.defn
-class CatchesTheWrongOne(_Undoing):
-    on_these = ApplicationError
-
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        return await self.go(order)
-
-
-@workflow.defn
-class OnePathOnly:
-    @workflow.run
-    async def run(self, order: Order) -> str:
+@workflows_of()
+async def nested(self: Any, order: Order) -> str:
+    try:
         await do(prepare_shipment, order)
-        await do(charge_once, order)
         try:
+            await do(charge_once, order)
             parcel: str = await do(ship_order, order)
             return parcel
         except ActivityError:
             await do(refund_customer, order)
-            await do(release_shipment, order)
             raise
+    except ActivityError:
+        await do(release_shipment, order)
+        raise
 
 
-@workflow.defn
-class Stub:
-    @workflow.run
-    async def run(self, order: Order) -> str:
-        raise ApplicationError("not solved yet", non_retryable=True)
+@workflows_of()
+async def one_path_only(self: Any, order: Order) -> str:
+    await do(prepare_shipment, order)
+    await do(charge_once, order)
+    try:
+        parcel: str = await do(ship_order, order)
+        return parcel
+    except ActivityError:
+        await do(refund_customer, order)
+        await do(release_shipment, order)
+        raise
+
+
+@workflows_of()
+async def unfinished(self: Any, order: Order) -> str:
+    raise ApplicationError("not solved yet", non_retryable=True)
 
 
 def pack_one(order: str, item: int) -> None:
@@ -182,12 +152,27 @@ def pack_one(order: str, item: int) -> None:
     note("pack", order=order, item=item)
 
 
-@activity.defn
-def goes_on(order: str) -> None:
-    noted = activity.info().heartbeat_details
-    for item in range(noted[0] + 1 if noted else 1, 13):
-        pack_one(order, item)
-        activity.heartbeat(item)
+def packing(name: str, step: int = 1, after: bool = True, before: bool = False) -> Any:
+    """An answer to 2.4: its name here, how far it goes on after what was noted, and when it sends a heartbeat."""
+
+    @activity.defn(name=name)
+    def pack_order(order: str) -> None:
+        noted = activity.info().heartbeat_details
+        for item in range(noted[0] + step if noted else 1, 13):
+            if before:
+                activity.heartbeat(item)
+            pack_one(order, item)
+            if after:
+                activity.heartbeat(item)
+
+    pack_order.__qualname__ = pack_order.__name__ = name  # another process finds it by this
+    return pack_order
+
+
+goes_on = packing("goes_on")
+no_heartbeat = packing("no_heartbeat", after=False)
+skips_one = packing("skips_one", step=2)
+noted_too_early = packing("noted_too_early", after=False, before=True)
 
 
 @activity.defn
@@ -200,37 +185,10 @@ async def goes_on_with_a_list(order: str) -> None:
 
 
 @activity.defn
-def no_heartbeat(order: str) -> None:
-    for item in range(1, 13):
-        pack_one(order, item)
-
-
-@activity.defn
-def skips_one(order: str) -> None:
-    noted = activity.info().heartbeat_details
-    for item in range(noted[0] + 2 if noted else 1, 13):
-        pack_one(order, item)
-        activity.heartbeat(item)
-
-
-@activity.defn
-def noted_too_early(order: str) -> None:
-    noted = activity.info().heartbeat_details
-    for item in range(noted[0] + 1 if noted else 1, 13):
-        activity.heartbeat(item)
-        pack_one(order, item)
-
-
-@activity.defn
 def not_a_list(order: str) -> None:
     noted: Any = activity.info().heartbeat_details
     for item in range(noted + 1, 13):
         pack_one(order, item)
-
-
-@activity.defn
-def stub_packing(order: str) -> None:
-    raise ApplicationError("not solved yet", non_retryable=True)
 
 
 def policy(**change: Any) -> RetryPolicy:
@@ -244,7 +202,7 @@ RIGHT = {
         "always the same pause": policy(backoff_coefficient=1.0, maximum_interval=None),
     },
     "2.2": {"the order": charging(order_id), "the workflow": in_async},
-    "2.3": {"a list": Right, "nested": ByHand},
+    "2.3": {"a list": a_list, "nested": nested},
     "2.4": {"the last item": goes_on, "all items": goes_on_with_a_list},
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
@@ -264,11 +222,11 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "a memory": (remembers, "What a process remembers dies with it"),
     },
     "2.3": {
-        "the wrong exception": (CatchesTheWrongOne, "a failed step raises `ActivityError`"),
-        "no release": (NoRelease, "Undo `prepare_shipment`, too"),
-        "forwards": (Forwards, "the last one first"),
-        "noted after": (NotedAfter, "*before* you charge"),
-        "one path only": (OnePathOnly, "Declan, whose card is declined: expected prepare, release"),
+        "the wrong exception": (wrong_exception, "a failed step raises `ActivityError`"),
+        "no release": (no_release, "Undo `prepare_shipment`, too"),
+        "forwards": (forwards, "the last one first"),
+        "noted after": (noted_after, "*before* you charge"),
+        "one path only": (one_path_only, "Declan, whose card is declined: expected prepare, release"),
     },
     "2.4": {
         "no heartbeat": (no_heartbeat, "Send `activity.heartbeat(item)` after each item"),
@@ -278,4 +236,4 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "not an activity": (pack_one, "Keep `@activity.defn`"),
     },
 }
-STUBS = {"2.2": stub, "2.3": Stub, "2.4": stub_packing}
+STUBS = {"2.2": stub, "2.3": unfinished, "2.4": stub}

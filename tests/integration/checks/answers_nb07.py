@@ -45,11 +45,7 @@ routing = agents_of(Base71)
 
 @routing
 async def solution(self: Base71, messages: list[Message]) -> Answer:
-    ask = partial(ask_model, self.chat)
-    limit = timedelta(seconds=self.chat.tool_seconds)
-    convert = operation_tool(Exchange.convert, Exchange, ENDPOINT, limit)
-    mine = [*tools(self.chat), convert]
-    return await loop.answer("Use your tools.", messages, mine, ask, self.note)
+    return await self.with_tools(messages, *tools(self.chat), self.convert())
 
 
 @routing
@@ -141,66 +137,50 @@ pricing = agents_of(Base72)
 THREE = timedelta(seconds=3)
 
 
-def asked(query: StockQuery, limit: timedelta | None = THREE, endpoint: str = ENDPOINT, **options: Any) -> Any:
-    finance = workflow.create_nexus_client(service=Finance, endpoint=endpoint)
+def asked(query: StockQuery, limit: timedelta | None = THREE, **options: Any) -> Any:
+    finance = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
     options["schedule_to_close_timeout"] = limit
     return finance.execute_operation(Finance.stock_price, query, **options)
 
 
-@pricing
-async def told(self: Base72, query: StockQuery) -> str:
-    finance = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
+async def in_words(asking: Any) -> str:
     try:
-        price = await finance.execute_operation(Finance.stock_price, query, schedule_to_close_timeout=THREE)
+        price = await asking
+    except TimeoutError:
+        return "Error: Finance did not answer within 3 seconds."
     except NexusOperationError as error:
         return f"Error: {reason(error)}"
     return f"{price.ticker} costs {price.price} dollars."
+
+
+@pricing
+async def told(self: Base72, query: StockQuery) -> str:
+    return await in_words(asked(query))
 
 
 @pricing
 async def started_first(self: Base72, query: StockQuery) -> str:
     finance = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
-    try:
-        begun = await finance.start_operation(Finance.stock_price, query, schedule_to_close_timeout=THREE)
-        price = await begun
-    except NexusOperationError as error:
-        return f"Error: {reason(error)}"
-    return f"{price.ticker} costs {price.price} dollars."
+    begun = await finance.start_operation(Finance.stock_price, query, schedule_to_close_timeout=THREE)
+    return await in_words(begun)
 
 
 @pricing
 async def waits_itself(self: Base72, query: StockQuery) -> str:
-    try:
-        price = await asyncio.wait_for(asked(query, None), 3)
-    except TimeoutError:
-        return "Error: Finance did not answer within 3 seconds."
-    except NexusOperationError as error:
-        return f"Error: {reason(error)}"
-    return f"{price.ticker} costs {price.price} dollars."
+    return await in_words(asyncio.wait_for(asked(query, None), 3))
 
 
 @pricing
 async def waits_no_longer(self: Base72, query: StockQuery) -> str:
-    try:
-        given_up = workflow.NexusOperationCancellationType.TRY_CANCEL
-        price = await asyncio.wait_for(asked(query, None, cancellation_type=given_up), 3)
-    except TimeoutError:
-        return "Error: Finance did not answer within 3 seconds."
-    except NexusOperationError as error:
-        return f"Error: {reason(error)}"
-    return f"{price.ticker} costs {price.price} dollars."
+    given_up = workflow.NexusOperationCancellationType.TRY_CANCEL
+    return await in_words(asyncio.wait_for(asked(query, None, cancellation_type=given_up), 3))
 
 
 @pricing
 async def waits_beside(self: Base72, query: StockQuery) -> str:
     asking = asyncio.create_task(asked(query, None))
     await asyncio.wait([asking], timeout=3)
-    if not asking.done():
-        return "Error: Finance did not answer within 3 seconds."
-    try:
-        return f"{query.ticker} costs {asking.result().price} dollars."
-    except NexusOperationError as error:
-        return f"Error: {reason(error)}"
+    return await in_words(asking) if asking.done() else "Error: Finance did not answer within 3 seconds."
 
 
 @pricing

@@ -48,26 +48,25 @@ routing = agents_of(Base81)
 
 @routing
 def solution(self: Base81) -> Agent[None]:
-    limit = timedelta(seconds=self.chat.tool_seconds)
-    convert = nexus_operation_as_tool(
-        Exchange.convert, service=Exchange, endpoint=ENDPOINT, schedule_to_close_timeout=limit
-    )
-    mine = [*tools(self.chat), convert]
-    return Agent("assistant", instructions="Use your tools.", tools=mine, model=self.chat.model)
+    return self.made(*tools(self.chat), self.convert())
 
 
-@routing
-def own_tool(self: Base81) -> Agent[None]:
-    @function_tool(failure_error_function=None)
+def own_convert(limit: timedelta, **options: Any) -> Any:
+    """A tool that calls Finance itself."""
+
     async def exchange(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> str:
         """Convert dollars to another currency."""
         client = workflow.create_nexus_client(service=Exchange, endpoint=ENDPOINT)
-        limit = timedelta(seconds=self.chat.tool_seconds)
         amount = Amount(dollars, currency)
         made = await client.execute_operation(Exchange.convert, amount, schedule_to_close_timeout=limit)
         return f"{dollars} dollars are {made.amount} {made.currency}."
 
-    return self.made(*tools(self.chat), exchange)
+    return function_tool(exchange, **options)
+
+
+@routing
+def own_tool(self: Base81) -> Agent[None]:
+    return self.made(*tools(self.chat), own_convert(timedelta(seconds=10), failure_error_function=None))
 
 
 @routing
@@ -87,14 +86,7 @@ def no_model(self: Base81) -> Agent[None]:
 
 @routing
 def swallows(self: Base81) -> Agent[None]:
-    @function_tool  # its errors become the SDK's own sentence
-    async def convert(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> str:
-        """Convert dollars to another currency."""
-        client = workflow.create_nexus_client(service=Exchange, endpoint=ENDPOINT)
-        limit, amount = timedelta(seconds=4), Amount(dollars, currency)
-        return str(await client.execute_operation(Exchange.convert, amount, schedule_to_close_timeout=limit))
-
-    return self.made(*tools(self.chat), convert)
+    return self.made(*tools(self.chat), own_convert(timedelta(seconds=4)))  # errors become the SDK's own sentence
 
 
 @routing
@@ -114,14 +106,8 @@ class Base82(AgentConversation):
     answered_by = "card_guardrail"
 
     def agent(self) -> Agent[None]:
-        guardrails = [self.card_guardrail()]
-        return Agent(
-            "assistant",
-            instructions="Use your tools.",
-            tools=tools(self.chat),
-            model=self.chat.model,
-            input_guardrails=guardrails,
-        )
+        given: dict[str, Any] = {"instructions": "Use your tools.", "tools": tools(self.chat), "model": self.chat.model}
+        return Agent("assistant", **given, input_guardrails=[self.card_guardrail()])
 
     def card_guardrail(self) -> Any:
         raise ApplicationError("not solved yet", non_retryable=True)
@@ -157,16 +143,7 @@ def searching(pattern: str) -> Callable[[Any], Any]:
 
 @guarding
 def guarded(self: Base82) -> Any:
-    card = re.compile(CARD)
-
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
-        found = card.search(input[-1]["content"]) is not None
-        if found:
-            await tell()
-        return GuardrailFunctionOutput(REFUSAL, tripwire_triggered=found)
-
-    return no_card_numbers
+    return finding(searching(CARD))
 
 
 @guarding
@@ -214,14 +191,7 @@ def raises(self: Base82) -> Any:
 
 @guarding
 def no_await(self: Base82) -> Any:
-    @input_guardrail(run_in_parallel=False)
-    async def no_card_numbers(context: Any, agent: Any, input: Any) -> GuardrailFunctionOutput:
-        found = re.search(CARD, newest(input)) is not None
-        if found:
-            tell().close()
-        return GuardrailFunctionOutput(REFUSAL, found)
-
-    return no_card_numbers
+    return finding(searching(CARD), telling=False)
 
 
 RIGHT: dict[str, dict[str, Any]] = {

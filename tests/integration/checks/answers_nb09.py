@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio import workflow
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
@@ -15,17 +15,12 @@ with workflow.unsafe.imports_passed_through():
     from agents import Agent
     from agents_of import agents_of
 
-    from workshop_lib.agents.conversation import Chat
     from workshop_lib.demos import local
     from workshop_lib.demos.openai_mcp_temporal import McpAgent
     from workshop_lib.teams.finance.contract import StockPrice, StockQuery
     from workshop_lib.teams.finance.workflows import PriceStock
 
 # 9.1
-
-
-def found(client: Client, id: str) -> WorkflowHandle[Any, StockPrice]:
-    return client.get_workflow_handle(id, result_type=StockPrice)
 
 
 REFUSE = WorkflowIDReusePolicy.REJECT_DUPLICATE
@@ -37,22 +32,26 @@ async def run(client: Client, ticker: str, id: str, **options: Any) -> StockPric
     return result
 
 
-async def price(client: Client, ticker: str, key: str) -> StockPrice:
-    id = f"stock-price-{key}"
-    try:
-        return await client.execute_workflow(
-            PriceStock.run, StockQuery(ticker), id=id, task_queue="finance", id_reuse_policy=REFUSE
-        )
-    except WorkflowAlreadyStartedError:
-        return await found(client, id).result()
+def keyed(name: str, id: str, **options: Any) -> Any:
+    """An answer to 9.1: its name here, the workflow's id, and how it is started."""
+
+    async def price(client: Client, ticker: str, key: str) -> StockPrice:
+        mine = id.format(ticker=ticker, key=key)
+        try:
+            return await run(client, ticker, mine, **options)
+        except WorkflowAlreadyStartedError:
+            return await client.get_workflow_handle_for(PriceStock.run, mine).result()
+
+    price.__name__ = name  # another process finds it by this
+    return price
 
 
-async def joins(client: Client, ticker: str, key: str) -> StockPrice:
-    try:
-        joining = WorkflowIDConflictPolicy.USE_EXISTING
-        return await run(client, ticker, f"{key}/{ticker}", id_reuse_policy=REFUSE, id_conflict_policy=joining)
-    except WorkflowAlreadyStartedError:
-        return await found(client, f"{key}/{ticker}").result()
+JOIN = WorkflowIDConflictPolicy.USE_EXISTING
+price = keyed("price", "stock-price-{key}", id_reuse_policy=REFUSE)
+joins = keyed("joins", "{key}/{ticker}", id_reuse_policy=REFUSE, id_conflict_policy=JOIN)
+ticker_id = keyed("ticker_id", "stock-price-{ticker}", id_reuse_policy=REFUSE)
+FAILED = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+again_after_failure = keyed("again_after_failure", "{key}", id_reuse_policy=FAILED)
 
 
 async def stub(client: Client, ticker: str, key: str) -> StockPrice:
@@ -63,19 +62,11 @@ async def random_id(client: Client, ticker: str, key: str) -> StockPrice:
     return await run(client, ticker, f"stock-price-{uuid4()}")
 
 
-async def ticker_id(client: Client, ticker: str, key: str) -> StockPrice:
-    id = f"stock-price-{ticker}"
-    try:
-        return await run(client, ticker, id, id_reuse_policy=REFUSE)
-    except WorkflowAlreadyStartedError:
-        return await found(client, id).result()
-
-
 async def only_refuses(client: Client, ticker: str, key: str) -> StockPrice:
     return await run(client, ticker, key, id_reuse_policy=REFUSE)
 
 
-async def forgets_reason(client: Client, ticker: str, key: str) -> StockPrice:
+async def forgets_reason(client: Client, ticker: str, key: str) -> Any:
     try:
         return await price(client, ticker, key)
     except WorkflowFailureError:
@@ -87,7 +78,7 @@ DONE: dict[str, StockPrice] = {}
 
 async def remembers_results(client: Client, ticker: str, key: str) -> StockPrice:
     if key not in DONE:
-        DONE[key] = await run(client, ticker, key, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+        DONE[key] = await run(client, ticker, key, id_conflict_policy=JOIN)
     return DONE[key]
 
 
@@ -105,16 +96,10 @@ class Base92(McpAgent):
 filtering = agents_of(Base92)
 
 
-@workflow.defn
-class CarefulAgent(McpAgent):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def ready(self) -> Agent[None]:
-        agent = await super().ready()
-        tools = [tool for tool in agent.tools if tool.name in ALLOWED]
-        return replace(agent, tools=tools)
+@filtering
+async def careful(self: McpAgent) -> Agent[None]:
+    agent = await McpAgent.ready(self)
+    return replace(agent, tools=[tool for tool in agent.tools if tool.name in ALLOWED])
 
 
 @filtering
@@ -168,7 +153,7 @@ async def remembers_tools(self: Any) -> Agent[None]:
 
 RIGHT: dict[str, dict[str, Any]] = {
     "9.1": {"as in the solution": price, "joins": joins},
-    "9.2": {"as in the solution": CarefulAgent, "removed": removed},
+    "9.2": {"as in the solution": careful, "removed": removed},
 }
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
     "9.1": {
@@ -176,6 +161,7 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
         "the ticker": (ticker_id, "The key names the call"),
         "only refuses": (only_refuses, "Catch `WorkflowAlreadyStartedError`"),
         "remembers results": (remembers_results, "a process forgets"),
+        "again after a failure": (again_after_failure, "had failed, came again"),
         "forgets the reason": (forgets_reason, "A failure is for the caller"),
     },
     "9.2": {

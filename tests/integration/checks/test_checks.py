@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 from answers_nb00 import RIGHT, WRONG
 from answers_nb01 import right as place_once
-from answers_nb03 import AsksFirst
+from answers_nb03 import asks_first
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -19,6 +20,7 @@ from workshop_lib.checks.exercise import check, hint
 from workshop_lib.evidence.ledger import note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import progress
+from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
 
@@ -89,6 +91,20 @@ async def test_a_proof_that_breaks_is_no_pass_and_is_remembered(capsys: pytest.C
     del exercise._PROOFS["0.99"]
 
 
+async def test_a_coroutine_that_an_answer_left_is_gone_before_the_next_check() -> None:
+    """Found later, in the sandbox of the next check's Worker, the warning about it would make a right answer fail."""
+    left: list[weakref.ref[Any]] = []
+
+    async def place(client: Client, order: Order) -> Any:
+        made = client.start_workflow(ProcessOrder.run, order, id=order.id, task_queue="orders")
+        left.append(weakref.ref(made))
+        return made
+
+    await check("1.2", place)
+    assert left
+    assert not any(each() for each in left)
+
+
 async def test_hints_come_in_three_steps(capsys: pytest.CaptureFixture[str]) -> None:
     for shown in (1, 2, 3, 3):
         await hint("0.1")
@@ -124,6 +140,6 @@ async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
     last = int(ws.id("order").partition("-")[2])
     for number in range(last + 1, last + 5):
         note("refund", order=f"order-{number}", amount=30)
-    await check("3.3", AsksFirst)
+    await check("3.3", asks_first)
     assert progress()["3.3"].passed, capsys.readouterr().out
     ws.ledger.clear()  # other tests take these ids for orders of their own

@@ -116,7 +116,6 @@ def test_code_is_shown_without_its_docstrings_and_with_its_place(capsys: pytest.
         ("try:\n    charge(order)\nexcept OSError:\n    time.sleep(1)\n", 1, 3),
         ("charge(\n    order,\n\n    limit=5,  # charge\n)\nrecharge()\n", 5, 1),
         ("@run\nasync def run(self, order: Order):\n    '''Run.'''\n    await execute('charge')\n", 1, 2),
-        ("with store() as database:\n    database.charge(1)\n", 1, 1),
     ],
 )
 def test_each_line_is_business_logic_or_plumbing(source: str, business: int, plumbing: int) -> None:

@@ -105,11 +105,14 @@ class Trial:
         client: Connected to the namespace of the checks.
         queue: The Worker's task queue.
         workflow: The learner's workflow.
+
+    Attributes:
+        started: Its runs.
     """
 
     def __init__(self, ws: Workshop, client: Client, queue: str, workflow: Any) -> None:
         self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
-        self._started: list[WorkflowHandle[Any, Any]] = []
+        self.started: list[WorkflowHandle[Any, Any]] = []
 
     async def start(self, given: Any, id: str = "") -> WorkflowHandle[Any, Any]:
         """Start the workflow.
@@ -125,7 +128,7 @@ class Trial:
             task_queue=self._queue,
             execution_timeout=timedelta(days=9),
         )
-        self._started.append(handle)
+        self.started.append(handle)
         return handle
 
     async def run(self, **order: Any) -> Outcome:
@@ -153,11 +156,6 @@ class Trial:
         entries = self.ws.ledger.entries(order=handle.id)
         return Outcome(Order(handle.id), result, failure, told, [entry.effect for entry in entries])
 
-    async def end(self) -> None:
-        """End what has not ended."""
-        for handle in self._started:
-            await end(handle)
-
 
 @contextlib.asynccontextmanager
 async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: str = "") -> AsyncIterator[Trial]:
@@ -182,7 +180,7 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
         try:
             yield made
         finally:
-            await made.end()
+            await asyncio.gather(*map(end, made.started))
 
 
 async def ended(
@@ -251,13 +249,11 @@ async def stop(ws: Workshop, running: InProcessWorker) -> None:
     Raises:
         WorkshopError: It has not stopped after a minute.
     """
-    for left in reversed(range(_STOPS)):
-        try:
-            await ws.stop(running)  # asked again, it goes on waiting
+    for _ in range(_STOPS - 1):
+        with contextlib.suppress(WorkshopError):  # asked again, it goes on waiting
+            await ws.stop(running)
             return
-        except WorkshopError:
-            if not left:
-                raise
+    await ws.stop(running)
 
 
 @contextlib.asynccontextmanager

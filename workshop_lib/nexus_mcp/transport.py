@@ -1,0 +1,140 @@
+"""MCP's own client in a workflow, with Nexus below it: its requests travel as Nexus operations.
+
+An agent that is written against MCP keeps its client, ``mcp.ClientSession``. Each ``tools/list`` is an operation of a
+directory, and each ``tools/call`` is the operation behind the tool, so both are in the workflow's history, and neither
+is done twice. MCP's revision of 2026-07-28 has no ``initialize``, so a session costs no request.
+"""
+
+# No `from __future__ import annotations`: this module is imported by workflows.
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import NexusOperationError
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+with workflow.unsafe.imports_passed_through():
+    import anyio
+    import anyio._backends._asyncio  # else anyio imports it with its first task, and the sandbox stops that
+    import anyio.abc
+    from mcp import ClientSession
+    from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
+    from mcp.shared.exceptions import MCPError
+    from mcp_types import (
+        INVALID_PARAMS,
+        METHOD_NOT_FOUND,
+        CallToolResult,
+        DiscoverResult,
+        ListToolsResult,
+        Result,
+        ServerCapabilities,
+    )
+    from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+    from .calls import failure, operation_input, problems
+    from .contract import Directory, Tool
+    from .results import answered, described, failed
+
+
+SANDBOX = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules(
+        "anyio", "jsonschema", "jsonschema_specifications", "mcp", "mcp_types", "referencing", "rpds"
+    )
+)
+"""For a Worker's ``workflow_runner``: the sandbox in which MCP's client finds its own modules. It imports some while it
+runs, and those have to come from outside."""
+
+
+@asynccontextmanager
+async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSession]:
+    """Open an MCP session with a team, in a workflow. Entering it sends nothing.
+
+    Args:
+        endpoint: The team's Nexus endpoint. It needs a directory.
+        limit: How long one request may take, including retries, where the team sets no limit.
+    """
+    try:
+        async with ClientSession(dispatcher=_NexusDispatcher(endpoint, limit)) as client:
+            client.adopt(_MODERN)
+            yield client
+    except BaseExceptionGroup as group:  # anyio's, around the one error that ended the block
+        raise group.exceptions[0] from None
+
+
+_MODERN = DiscoverResult(
+    supported_versions=[MODERN_PROTOCOL_VERSIONS[-1]],
+    capabilities=ServerCapabilities(),
+    result_type="complete",
+    ttl_ms=0,
+    cache_scope="public",
+)
+"""What a client would learn from ``server/discover``."""
+
+
+class _NexusDispatcher:
+    """Carries the requests of one session, as ``mcp.shared.dispatcher.Dispatcher`` describes it."""
+
+    def __init__(self, endpoint: str, limit: timedelta) -> None:
+        self._endpoint, self._limit = endpoint, limit
+        self._tools: dict[str, Tool] = {}
+
+    async def run(
+        self,
+        on_request: OnRequest,
+        on_notify: OnNotify,
+        on_notify_intercept: OnNotifyIntercept | None = None,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """A team sends nothing by itself, so nothing is waited for."""
+        task_status.started()
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+        """A team hears no notifications: cancelling the workflow's task cancels the operation."""
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """One request, as an operation.
+
+        Raises:
+            MCPError: There is no such method or tool, or the directory does not answer.
+        """
+        if method == "tools/list":
+            tools = [described(tool) for tool in await self._list()]
+            return _encoded(ListToolsResult(tools=tools, cache_scope="private"))
+        if method == "tools/call":
+            return _encoded(await self._call((params or {})["name"], (params or {}).get("arguments") or {}))
+        raise MCPError(METHOD_NOT_FOUND, f"A Nexus endpoint has tools only, and no {method}.")
+
+    async def _list(self) -> list[Tool]:
+        nexus = workflow.create_nexus_client(service=Directory, endpoint=self._endpoint)
+        tools = await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=self._limit)
+        self._tools = {tool.name: tool for tool in tools}
+        return tools
+
+    async def _call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
+        if name not in self._tools:
+            await self._list()
+        tool = self._tools.get(name)
+        if tool is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool {name!r}. There are: {', '.join(self._tools) or 'none'}.")
+        if wrong := problems(tool, arguments):
+            return failed(wrong)
+        nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=self._endpoint)
+        try:
+            value: Any = await nexus.execute_operation(
+                tool.operation,
+                operation_input(tool, arguments),
+                schedule_to_close_timeout=tool.limit(self._limit),
+            )
+        except NexusOperationError as error:
+            return failed(failure(tool, error))
+        return answered(tool, value)
+
+
+def _encoded(result: Result) -> dict[str, Any]:
+    return result.model_dump(by_alias=True, mode="json", exclude_none=True)
