@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
     from workshop_lib.views.topology import topology
+    from workshop_lib.views.where import where
     from workshop_lib.workers.background import run
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
-__all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology"]
+__all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology", "where"]
 
-_VIEWS = ("hops", "lanes", "overview", "panel", "plumbing", "source", "table", "timeline", "topology")
+_VIEWS = ("hops", "lanes", "overview", "panel", "plumbing", "source", "table", "timeline", "topology", "where")
 _HOME = {name: f"workshop_lib.views.{name}" for name in _VIEWS} | {
     "Workshop": "workshop_lib.workshop",
     "chat": "workshop_lib.views.chat.chat",

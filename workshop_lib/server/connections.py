@@ -64,6 +64,11 @@ class Connections:
         # Asked for each time: a restarted server may have had to take another port.
         return dict(self._outside.connect) if self._outside else {"target_host": self._server.address}
 
+    @property
+    def ui_url(self) -> str:
+        """The address of the Web UI; empty on an outside service, which may have it anywhere."""
+        return "" if self._outside else self._server.ui_url
+
     def namespace(self, name: str) -> str:
         """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
         return self._prefix + name
