@@ -106,7 +106,7 @@ def test_code_is_shown_without_its_docstrings_and_with_its_place(capsys: pytest.
     assert "Attributes" not in said
     begin = '@dataclass(frozen=True)\nclass StockQuery:\n    """The price of a stock right now, in dollars."""\n\n    _'
     assert begin in said, "of a class the first line is shown, for a model reads it"
-    assert "def agent(self) -> Agent[None]:\n        ...\n" in code(AgentConversation), "a body is kept"
+    assert "def agent(self) -> sdk.Agent[None]:\n        ...\n" in code(AgentConversation), "a body is kept"
 
 
 @pytest.mark.parametrize(
