@@ -3,26 +3,43 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+# uv installs in seconds what takes pip minutes. Where it fails, as it can with a mirror that only pip is set up for, pip
+# does it. Without compiled modules, each process that the workshop starts would compile what it imports.
+UV = $(shell command -v uv || echo $(BIN)/uv)
+INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --compile-bytecode
+# A set-up that was moved, copied, or whose Python is no longer there, is made again.
+_ := $(shell [ ! -e $(VENV)/.lab ] || $(BIN)/python -P -c 'import os.path, workshop_lib; \
+	assert os.path.samefile(workshop_lib.__path__[0], "workshop_lib")' 2>/dev/null || rm -f $(VENV)/.lab)
+# Jupyter does not start without a home that it can write to; a user in a container may have none.
+ifneq ($(shell [ -w "$$HOME" ] && echo yes),yes)
+export HOME := $(CURDIR)/.workshop
+endif
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 JS := workshop_lib/teams/finance workshop_lib/demos/inspector
 NPM := npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier
 TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all style js notebooks chaos bench size doctor reset pins clean
+.PHONY: lab test test-all test-outside style js notebooks chaos bench size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
-lab: $(VENV)/.lab js
-	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+lab:
+	@$(MAKE) --silent -j 2 $(VENV)/.lab js
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 # Style, types, layers, size; unit and integration tests; every solution strictly; the browser's main path.
 test: style
 	$(PYTEST) -m "not full" $(TESTS) $(ARGS)
 
-# And every right and wrong answer, every stub, and a restart in the middle of every notebook.
+# And every right and wrong answer, every stub, a restart in the middle of every notebook, and what test-outside runs.
 test-all: style
 	$(PYTEST) $(TESTS) $(ARGS)
+
+# Every solution against Temporal Servers that no notebook started: with stock settings, and with the workshop's.
+test-outside: $(VENV)/.dev js
+	$(PYTEST) tests/notebooks/test_outside.py tests/integration/server/test_outside.py $(ARGS)
 
 style: $(VENV)/.dev js
 	$(BIN)/ruff check .
@@ -40,6 +57,7 @@ js:
 
 # npm writes the file with a dot last.
 %/node_modules/.package-lock.json: %/package.json
+	@echo "Installing the JavaScript parts in $*"
 	@cd $* && { $(NPM) >/dev/null && touch node_modules/.package-lock.json || echo "npm failed. $(WITHOUT_JS)"; }
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
@@ -73,18 +91,40 @@ pins: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) .workshop $(JS:%=%/node_modules)
 
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 15) else \
-		"This workshop needs Python 3.11 to 3.14, and `$(PYTHON)` is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
-	$(PYTHON) -m venv $(VENV)
+define CHECK
+import sys
+v = sys.version_info[:2]
+if not (3, 11) <= v < (3, 15):
+    sys.exit("This workshop needs Python 3.11 to 3.14, and `$(PYTHON)` is %d.%d. Try: make PYTHON=python3.12 lab" % v)
+try:
+    import ensurepip
+except ImportError:
+    sys.exit("`$(PYTHON)` cannot make a virtual environment. On Debian, type: sudo apt install python%d.%d-venv" % v)
+endef
+export CHECK
 
-$(VENV)/.lab: requirements.txt pyproject.toml | $(BIN)/python
-	$(INSTALL) --requirement requirements.txt
-	$(INSTALL) --no-deps --editable .
+# What is begun and not finished, such as an interrupted set-up, is begun again.
+$(VENV)/.lab: requirements.txt pyproject.toml
+	@[ -e $@ ] || { [ ! -e $(VENV) ] || echo "$(VENV) was not finished, and is made again."; rm -rf $(VENV); }
+	@[ -e $@ ] || $(MAKE) --silent $(VENV)/.made
+	@rm -f $@
+	@echo "2 of 2: installing $$(grep -c == requirements.txt) packages"
+	@$(INSTALL) --requirement requirements.txt --editable . || { echo "uv failed. Trying pip, which takes longer."; \
+		$(PIP) --requirement requirements.txt && $(PIP) --no-deps --editable .; }
 	@# JupyterLab asks about news and looks for updates when it opens: a popup, and a call to the network.
-	@$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
+	@mkdir -p $(VENV)/etc/jupyter/labconfig
+	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
+		>$(VENV)/etc/jupyter/labconfig/page_config.json
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c "$$CHECK"
+	@echo "1 of 2: making $(VENV) with $$($(PYTHON) --version)"
+	@if command -v uv >/dev/null; then uv venv --quiet --seed --python $(PYTHON) $(VENV); else \
+		$(PYTHON) -m venv $(VENV) && { $(PIP) --only-binary :all: --constraint requirements-dev.txt uv || true; }; fi
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.lab
-	$(INSTALL) --requirement requirements-dev.txt
+	@echo "Installing what the tests need"
+	@$(INSTALL) --requirement requirements-dev.txt || $(PIP) --requirement requirements-dev.txt
 	@touch $@

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from kernels import wait_until_gone
 from temporalio.client import Client
+from waits import until
 from xdist.scheduler import LoadScopeScheduling
 
 from workshop_lib.workshop import Workshop
@@ -65,9 +65,11 @@ async def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ws: Work
     running, open_before = ws.workers, await _open_runs(ws)
     yield
     assert not [worker for worker in ws.workers if worker not in running]
-    async with asyncio.timeout(15):  # the list follows a moment later
-        while await _open_runs(ws) - open_before:
-            await asyncio.sleep(0.05)
+
+    async def closed() -> bool:  # the list follows a moment later
+        return await _open_runs(ws) <= open_before
+
+    await until(closed)
 
 
 async def _open_runs(ws: Workshop) -> set[str | None]:

@@ -17,6 +17,7 @@ import nbformat
 import psutil
 from jupyter_client import KernelManager
 
+HOME = "a höme # %41?"  # the server once took `#` for the end of its database's name
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -161,7 +162,7 @@ def wait_until_gone(folder: Path, seconds: float = 60) -> list[psutil.Process]:
 @contextmanager
 def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
     """A kernel whose notebooks keep their state under ``folder``."""
-    made = Kernel({"WORKSHOP_HOME": str(folder / "home"), **environment}, folder)
+    made = Kernel({"WORKSHOP_HOME": str(folder / HOME), **environment}, folder)
     try:
         yield made
     finally:

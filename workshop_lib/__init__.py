@@ -4,12 +4,15 @@ The library runs a Temporal Server and Workers beside a notebook, breaks them on
 exercises. What you would paste into production (``Client.connect``, ``Worker``, ``@workflow.defn``) stays
 the SDK's own.
 
-The names below are imported when they are first used, so that ``import workshop_lib`` costs nothing.
+The names below are imported when they are first used, so that ``import workshop_lib`` costs nothing. What the import
+does is to let calls to this machine bypass a company's proxy, here and in the processes that this one starts.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,13 +29,14 @@ if TYPE_CHECKING:
     from workshop_lib.views.table import table
     from workshop_lib.views.timeline import timeline
     from workshop_lib.views.topology import topology
+    from workshop_lib.views.where import where
     from workshop_lib.workers.background import run
     from workshop_lib.workshop import Workshop
 
 __all__ = ["Workshop", "chat", "check", "hint", "history", "hops", "lanes", "lines"]
-__all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology"]
+__all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology", "where"]
 
-_VIEWS = ("hops", "lanes", "overview", "panel", "plumbing", "source", "table", "timeline", "topology")
+_VIEWS = ("hops", "lanes", "overview", "panel", "plumbing", "source", "table", "timeline", "topology", "where")
 _HOME = {name: f"workshop_lib.views.{name}" for name in _VIEWS} | {
     "Workshop": "workshop_lib.workshop",
     "chat": "workshop_lib.views.chat.chat",
@@ -42,6 +46,23 @@ _HOME = {name: f"workshop_lib.views.{name}" for name in _VIEWS} | {
     "lines": "workshop_lib.views.chart",
     "run": "workshop_lib.workers.background",
 }
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # hosts that are not reached through a proxy
+
+
+def _bypass_proxies() -> None:
+    if sys.platform == "darwin":  # there NO_PROXY alone would hide the proxies that System Settings name
+        from urllib.request import getproxies
+
+        for kind, url in getproxies().items():
+            os.environ.setdefault(f"{kind}_proxy", url)
+    named = ",".join([os.environ.get("NO_PROXY", ""), os.environ.get("no_proxy", ""), *LOOPBACK])
+    hosts = [stripped for host in named.split(",") if (stripped := host.strip())]
+    if "*" not in hosts:  # all hosts, which only counts alone
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(dict.fromkeys(hosts))
+
+
+_bypass_proxies()
 
 
 def __getattr__(name: str) -> Any:

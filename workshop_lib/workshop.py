@@ -17,7 +17,7 @@ from workshop_lib.cells.imports import without_collector
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.cells.workflow_cells import CellError, Cells, Edit
 from workshop_lib.evidence.ledger import Ledger
-from workshop_lib.evidence.messages import WorkshopError, in_notebook, say
+from workshop_lib.evidence.messages import WorkshopError, in_notebook, notebook_names, say
 from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder, notebook_key
 from workshop_lib.faults import surroundings
 from workshop_lib.faults.fault import Fault
@@ -55,7 +55,7 @@ class Workshop(Connections):
         self._background = BackgroundLoop()
         self._launcher = Launcher(folder, self.id)
         self._faults = Faults(folder.path, may_die=False)
-        self._cells = Cells(folder.cells, magic.notebook_names())
+        self._cells = Cells(folder.cells, notebook_names())
         self._cells.subscribe(self._end_former_code)  # before its Workers get the new code
         self._pool = WorkerPool(self._cells, self._background, self._launcher)
         self._services = HttpServices(self._launcher, self._background, self._faults)
@@ -99,11 +99,18 @@ class Workshop(Connections):
         quieten()
         magic.let_interrupts_wake_the_loop()
         folder = StateFolder.claim(notebook_key())
+        _say_whether_renamed(folder)
         server = DevServer(folder)
         ws: Workshop | None = None
         try:
-            ws = cls(folder, server, outside_service.chosen(folder.path.name))
-            await _all(ws._greet(), ws._serve_model(model))
+            outside = outside_service.chosen(folder)
+            server = outside_service.SomebodyElses(folder, outside) if outside else server
+            ws = cls(folder, server, outside)
+            if ws._outside is not None:  # first: its answer is waited for, and an import can block the loop for longer
+                await ws._greet()
+                await ws._serve_model(model)
+            else:
+                await _all(ws._greet(), ws._serve_model(model))
         except BaseException:  # an interrupted cell, too: the next try must find everything free
             if ws is not None:
                 await ws._services.end()
@@ -145,16 +152,7 @@ class Workshop(Connections):
 
     @property
     def server(self) -> DevServer:
-        """The embedded server, to be killed and restarted.
-
-        Raises:
-            WorkshopError: An outside service is in use, which nobody here may kill.
-        """
-        if self._outside is not None:
-            raise WorkshopError(
-                f"This notebook uses {self._outside.origin}, and has no server of its own to kill.",
-                then=f"Unset {outside_service.CHOICE} and restart the kernel to do this part.",
-            )
+        """The embedded server, to be killed and restarted. An outside service is neither, and says so."""
         return self._server
 
     @property
@@ -217,7 +215,13 @@ class Workshop(Connections):
     async def _greet(self) -> None:
         self._faults.clear()  # what a kernel left that did not come to the end of its with-block
         if self._outside is not None:
-            say(f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.")
+            say(
+                f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.\n"
+                f"Your namespaces and Nexus endpoints there begin with {self._outside.prefix}. "
+                "A cell that would kill the server or change its settings says so, and goes on without."
+            )
+            if missing := await self.missing_rights():
+                say(missing, "warn")
             return
         await self._server.start()
         place = "notebook" if in_notebook() else "program"
@@ -281,6 +285,15 @@ async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+def _say_whether_renamed(folder: StateFolder) -> None:
+    if folder.former:
+        names = " and ".join(folder.former)
+        say(
+            f"The workflows of {names} are kept, but there is no such notebook any more. Is this the same one?\n"
+            "→ To go on with them, give it its former name again, and restart its kernel. `make reset` forgets them."
+        )
 
 
 def _executions(count: int) -> str:

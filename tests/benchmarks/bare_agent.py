@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 MODEL: dict[str, Any] = {}  # address and key of the model
 SCHEMAS: list[dict[str, Any]] = []
-OPERATIONS: dict[str, tuple[Operation[Any, Any], type, str]] = {}  # with contract and endpoint; other tools: activities
+OPERATIONS: dict[str, tuple[Operation[Any, Any], type, str]] = {}  # with contract and endpoint
 INSTRUCTIONS = ""
 _LIMIT = timedelta(seconds=10)
 
@@ -57,8 +57,6 @@ class BareAgent:
 
 async def use(tool: str, given: dict[str, Any]) -> str:
     """Do what the model asks for."""
-    if tool not in OPERATIONS:
-        return str(await workflow.execute_activity(tool, args=[*given.values()], start_to_close_timeout=_LIMIT))
     operation, service, endpoint = OPERATIONS[tool]
     client: workflow.NexusClient[Any] = workflow.create_nexus_client(service=service, endpoint=endpoint)
     assert operation.input_type is not None

@@ -44,23 +44,26 @@ def operation(operation: Operation[Any, Any], service: type, endpoint: str) -> T
     return replace(made, description=summary(operation.input_type))
 
 
-class _Bare:
-    """A conversation without limits, memory rules, transcript, or words for what goes wrong."""
+@workflow.defn
+class BareSdkAgent:
+    """A conversation without limits, memory rules, transcript, or words for what goes wrong.
 
-    def __init__(self) -> None:
+    Args:
+        demo: The demo that does the same. As in 3, two MCP servers are asked for their tools once a turn; here the SDK
+            does that, one by one. As in 4, two directories are asked in each turn, at once, although the tools are
+            known.
+    """
+
+    @workflow.init
+    def __init__(self, demo: int) -> None:
+        self.demo = demo
         self.messages: list[Any] = []
         self.turn = asyncio.Lock()
-        self.own: list[Tool] = [activity_as_tool(each, start_to_close_timeout=_LIMIT) for each in local.TOOLS]
-        self.operations = [
-            operation(Finance.stock_price, Finance, "finance"),
-            operation(Finance.calculate_roi, Finance, "finance"),
-            operation(IT.jira_metrics, IT, "it"),
-            operation(IT.get_ip, IT, "it"),
-        ]
 
-    async def agent(self) -> Agent[None]:
-        """The agent of this turn."""
-        return made(tools=[*self.operations, *self.own])
+    @workflow.run
+    async def run(self, demo: int) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
 
     @workflow.update
     async def send_message(self, text: str) -> str:
@@ -70,51 +73,23 @@ class _Bare:
             self.messages = result.to_input_list()
             return str(result.final_output)
 
-
-def made(**tools: Any) -> Agent[None]:
-    """An agent with the instructions and the model of ours."""
-    return Agent("assistant", instructions=local.INSTRUCTIONS, model="offline", **tools)
-
-
-@workflow.defn
-class BareSdkAgent(_Bare):
-    """As demo 2."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Wait."""
-        await workflow.wait_condition(lambda: False)
-
-
-@workflow.defn
-class BareMcpAgent(_Bare):
-    """As demo 3: the two MCP servers are asked for their tools once a turn. Here the SDK does that, one by one."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Wait."""
-        await workflow.wait_condition(lambda: False)
-
     async def agent(self) -> Agent[None]:
-        """See base class."""
-        # New ones in each turn: each remembers what its server offered.
-        return made(tools=self.own, mcp_servers=[temporal_mcp_server(name) for name in ("finance", "it")])
-
-
-@workflow.defn
-class BareDiscoveringAgent(_Bare):
-    """As demo 4: the two directories are asked in each turn, at once. The tools are known all the same."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Wait."""
-        await workflow.wait_condition(lambda: False)
-
-    async def agent(self) -> Agent[None]:
-        """See base class."""
-        directories = [workflow.create_nexus_client(service=Directory, endpoint=name) for name in ("finance", "it")]
-        asked = [
-            each.execute_operation(Directory.tools, None, schedule_to_close_timeout=_LIMIT) for each in directories
-        ]
-        await asyncio.gather(*asked)
-        return made(tools=[*self.operations, *self.own])
+        """The agent of this turn."""
+        tools: list[Tool] = [activity_as_tool(each, start_to_close_timeout=_LIMIT) for each in local.TOOLS]
+        more: dict[str, Any] = {}
+        if self.demo == 3:  # new ones in each turn: each remembers what its server offered
+            more["mcp_servers"] = [temporal_mcp_server(name) for name in ("finance", "it")]
+        else:
+            tools += [
+                operation(Finance.stock_price, Finance, "finance"),
+                operation(Finance.calculate_roi, Finance, "finance"),
+                operation(IT.jira_metrics, IT, "it"),
+                operation(IT.get_ip, IT, "it"),
+            ]
+        if self.demo == 4:
+            directories = [workflow.create_nexus_client(service=Directory, endpoint=name) for name in ("finance", "it")]
+            asked = [
+                each.execute_operation(Directory.tools, None, schedule_to_close_timeout=_LIMIT) for each in directories
+            ]
+            await asyncio.gather(*asked)
+        return Agent("assistant", instructions=local.INSTRUCTIONS, model="offline", tools=tools, **more)

@@ -8,8 +8,8 @@ call by call; it is the ratio of their medians over all calls, and the quartiles
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -19,11 +19,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "parts")]
 
-import one_activity
-import one_count
-import one_operation
+import flows
+import strangers
 from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
@@ -73,41 +72,39 @@ async def ratio(
     verdict(name, ours_median / bare_median, most, "", spread)
 
 
-def caller(client: Client, task_queue: str, ids: str) -> Callable[[], Awaitable[object]]:
-    """One workflow with one activity, there and back."""
-    numbers = iter(range(1_000_000))
+def caller(client: Client, ids: str, task_queue: str, run: Any, *arguments: Any) -> Callable[[], Awaitable[object]]:
+    """One workflow, there and back."""
+    numbers = itertools.count()
 
     async def call() -> object:
-        workflow_id = f"{ids}-{os.getpid()}-{next(numbers)}"
-        return await client.execute_workflow(one_activity.OneActivity.run, id=workflow_id, task_queue=task_queue)
+        workflow_id = f"{ids}-{next(numbers)}"
+        return await client.execute_workflow(run, args=arguments, id=workflow_id, task_queue=task_queue)
 
     return call
 
 
 async def round_trips(ws: Workshop, stock: str) -> None:
     """One-activity round trip: ours, the bare SDK on the same server, the bare SDK on a stock dev server."""
-    settings = {"workflows": [one_activity.OneActivity], "activities": [one_activity.nothing]}
+    settings: dict[str, Any] = {"workflows": [flows.Many], "activities": [flows.shaky]}
     client = await Client.connect(**await ws.connection("default"))
     ws.run(Worker, client, task_queue="ours", **settings)
     same, plain = await Client.connect(ws.server.address), await Client.connect(stock)
-    async with Worker(same, task_queue="bare", **settings), Worker(plain, task_queue="bare", **settings):  # type: ignore[arg-type]
-        ours = caller(client, "ours", "ours")
-        for call in (ours, caller(same, "bare", "warm"), caller(plain, "bare", "warm")):
+    async with Worker(same, task_queue="bare", **settings), Worker(plain, task_queue="bare", **settings):
+        ours = caller(client, "ours", "ours", flows.Many.run, 1)
+        bare, other = (caller(each, "bare", "bare", flows.Many.run, 1) for each in (same, plain))
+        for call in (ours, bare, other):
             await call()
-        await ratio("one activity, ours / bare SDK, same server", 1.05, ours, caller(same, "bare", "same"))
-        await ratio("one activity, ours / bare SDK, stock server", 0.45, ours, caller(plain, "bare", "stock"))
+        await ratio("one activity, ours / bare SDK, same server", 1.05, ours, bare)
+        await ratio("one activity, ours / bare SDK, stock server", 0.45, ours, other)
 
 
 async def operations(ws: Workshop, stock: str) -> None:
     """A Nexus workflow-run operation from a workflow: ours, the bare SDK on the same server, and on a stock one."""
-    handlers: dict[str, Any] = {
-        "nexus_service_handlers": [one_operation.EchoHandler()],
-        "workflows": [one_operation.Behind],
-    }
-    callers: dict[str, Any] = {"task_queue": "op-callers", "workflows": [one_operation.OneOperation]}
+    handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": [flows.Echo]}
+    callers: dict[str, Any] = {"workflows": [strangers.Call]}
     ours, behind = [await Client.connect(**await ws.connection(name)) for name in ("default", "finance")]
     ws.run(Worker, behind, task_queue="ours", **handlers)
-    ws.run(Worker, ours, **callers)
+    ws.run(Worker, ours, task_queue="op-callers", **callers)
     await ws.endpoint("ours", namespace="finance", task_queue="ours")
     same, plain = await Client.connect(ws.server.address), await Client.connect(stock)
     same_behind = await Client.connect(ws.server.address, namespace="finance")
@@ -115,26 +112,15 @@ async def operations(ws: Workshop, stock: str) -> None:
     worker = EndpointTarget.Worker(namespace="default", task_queue="bare")
     spec = EndpointSpec(name="bare", target=EndpointTarget(worker=worker))
     await plain.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-    callers["task_queue"] = "bare-callers"
-
-    def asker(client: Client, task_queue: str, endpoint: str, ids: str) -> Callable[[], Awaitable[object]]:
-        numbers = iter(range(1_000_000))
-
-        async def call() -> object:
-            workflow_id = f"{ids}-{os.getpid()}-{next(numbers)}"
-            run = one_operation.OneOperation.run
-            return await client.execute_workflow(run, endpoint, id=workflow_id, task_queue=task_queue)
-
-        return call
-
     async with (
         Worker(same_behind, task_queue="bare", **handlers),
-        Worker(same, **callers),
+        Worker(same, task_queue="bare-callers", **callers),
         Worker(plain, task_queue="bare", **handlers),
-        Worker(plain, **callers),
+        Worker(plain, task_queue="bare-callers", **callers),
     ):
-        mine = asker(ours, "op-callers", "ours", "op-ours")
-        bare, other = asker(same, "bare-callers", "bare", "op-bare"), asker(plain, "bare-callers", "bare", "op-stock")
+        mine = caller(ours, "op-ours", "op-callers", strangers.Call.run, "slowly", {}, "ours")
+        bare = caller(same, "op-bare", "bare-callers", strangers.Call.run, "slowly", {}, "bare")
+        other = caller(plain, "op-stock", "bare-callers", strangers.Call.run, "slowly", {}, "bare")
         for call in (mine, bare, other):
             await call()
         await ratio("a Nexus workflow-run operation, ours / bare SDK, same server", 1.1, mine, bare)
@@ -146,55 +132,27 @@ async def allowlist(ws: Workshop) -> None:
     from workshop_lib.governance.allowlist import Allowlist
 
     client = await Client.connect(**await ws.connection("default"))
+    ws.run(Worker, client, task_queue="counting", workflows=[strangers.Call])
     calls: list[Callable[[], Awaitable[object]]] = []
-    numbers = iter(range(1_000_000))
     for name, interceptors in (("guarded", [Allowlist(["default"])]), ("unguarded", [])):
         await ws.endpoint(name, namespace="default", task_queue=name)
-        handler = [one_count.CounterHandler()]
+        handler = [flows.SumsHandler()]
         ws.run(Worker, client, task_queue=name, nexus_service_handlers=handler, interceptors=interceptors)
-    ws.run(Worker, client, task_queue="counting", workflows=[one_count.OneCount])
-    for name in ("guarded", "unguarded"):
-
-        async def call(endpoint: str = name) -> object:
-            ids = f"counting-{next(numbers)}"
-            return await client.execute_workflow(one_count.OneCount.run, endpoint, id=ids, task_queue="counting")
-
-        calls.append(call)
-    guarded, unguarded = calls
-    pairs = []
-    for number in range(20 + ROUNDS * CALLS):
-        pair: dict[Callable[[], Awaitable[object]], float] = {}
-        for each in (guarded, unguarded) if number % 2 else (unguarded, guarded):
-            began = time.perf_counter()
-            await each()
-            pair[each] = 1000 * (time.perf_counter() - began)
-        pairs.append((pair[guarded], pair[unguarded]))
-    costs(pairs[20:])  # the first ones find everything cold
+        calls.append(caller(client, name, "counting", strangers.Call.run, "add", {}, name))
+        await calls[-1]()
+    await ratio("an operation with the allowlist / without it", 1.1, *calls)
 
 
-def costs(pairs: list[tuple[float, float]]) -> None:
-    """Print the allowlist's cost from pairs of calls in ms, one with it and one without, with its 95 % interval."""
-    draw = random.Random(0)
-
-    def cost(sample: list[tuple[float, float]]) -> float:
-        return statistics.median(guarded - unguarded for guarded, unguarded in sample)  # a pair meets the same noise
-
-    drawn = sorted(cost(draw.choices(pairs, k=len(pairs))) for _ in range(2000))
-    bare = statistics.median(pair[1] for pair in pairs)
-    spread = f"{cost(pairs):+.2f} ms on {bare:.1f} ms, 95 % interval {drawn[50]:+.2f} to {drawn[-51]:+.2f} ms"
-    verdict("the allowlist's cost on an operation", 100 * cost(pairs) / bare, 10, " %", spread + " (bootstrap)")
-
-
-async def agent_turns(ws: Workshop, who: str, talking: str) -> None:
+async def agent_turns(ws: Workshop, demo: int) -> None:
     """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
     await Workshop.start(model=True)
     import turns  # with LiteLLM, which the other rows do without
 
-    async with getattr(turns, talking)(ws) as (ours, bare):
+    async with turns.litellm_temporal(ws) if demo == 1 else turns.sdk_turns(ws, demo) as (ours, bare):
         for turn in (ours, bare):
             for _ in range(turns.CONVERSATION):
                 await turn()
-        await ratio(f"{who}'s warm turn with one tool, ours / bare SDKs", 1.25, ours, bare)
+        await ratio(f"demo {demo}'s warm turn with one tool, ours / bare SDKs", 1.25, ours, bare)
 
 
 async def gateway_requests(ws: Workshop) -> None:
@@ -209,7 +167,7 @@ async def gateway_requests(ws: Workshop) -> None:
             await ratio(f"the gateway's {name}, ours / a plain MCP server", GATEWAY[name], ours, bare)
 
 
-def first_answer(who: str, demo: str = "", more: str = "") -> None:
+def first_answer(who: str, demo: str, more: str = "") -> None:
     """From the start of a process to an agent's first answer, less the imports that the bare SDKs need for one.
 
     LiteLLM postpones two of its imports: OpenAI's resources to the first call, mcp to the first one with tools.
@@ -220,7 +178,7 @@ def first_answer(who: str, demo: str = "", more: str = "") -> None:
     times: dict[str, list[float]] = {bare: [], ours: []}
     for _ in range(7):
         for program, seen in times.items():
-            seen.append(in_process(program, *demo))
+            seen.append(in_process(program, demo))
     medians = {program: statistics.median(seen) for program, seen in times.items()}
     spread = f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, medians of 7 processes each"
     verdict(f"{who}'s first answer over the bare imports", medians[ours] - medians[bare], 1.0, " s", spread)
@@ -248,7 +206,6 @@ _AGENTS = ", agents, agents.extensions.models.litellm_model, temporalio.openai_a
 FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
     "import": lambda: whole_process("import workshop_lib", "import workshop_lib", 0.3),
     "start": lambda: whole_process("import and Workshop.start() in a fresh process", _START, 1.5),
-    "first answer": lambda: first_answer("an agent"),
     "demo 1: first answer": lambda: first_answer("demo 1", "1"),
     "demo 2: first answer": lambda: first_answer("demo 2", "2", _AGENTS),
 }
@@ -256,11 +213,10 @@ SERVED: dict[str, Callable[[Workshop, str], Awaitable[None]]] = {  # given the w
     "round trip": round_trips,
     "operation": operations,
     "allowlist": lambda ws, _: allowlist(ws),
-    "turn": lambda ws, _: agent_turns(ws, "an agent", "support"),
-    "demo 1: turn": lambda ws, _: agent_turns(ws, "demo 1", "litellm_temporal"),
-    "demo 2: turn": lambda ws, _: agent_turns(ws, "demo 2", "openai_temporal"),
-    "demo 3: turn": lambda ws, _: agent_turns(ws, "demo 3", "openai_mcp_temporal"),
-    "demo 4: turn": lambda ws, _: agent_turns(ws, "demo 4", "nexus_mcp_temporal"),
+    "demo 1: turn": lambda ws, _: agent_turns(ws, 1),
+    "demo 2: turn": lambda ws, _: agent_turns(ws, 2),
+    "demo 3: turn": lambda ws, _: agent_turns(ws, 3),
+    "demo 4: turn": lambda ws, _: agent_turns(ws, 4),
     "gateway": lambda ws, _: gateway_requests(ws),
 }
 

@@ -1,33 +1,17 @@
-"""From nothing to an agent's first answer, in the order in which a notebook does it.
+"""From nothing to the first answer of a demo's agent, in the order in which a notebook does it.
 
-With a number as its argument it asks that demo's agent; without one, the support team's.
+The demo's number is its argument. An operation of another team is the agent's tool.
 """
 
 import asyncio
 import sys
-from concurrent.futures import ThreadPoolExecutor
-
-from temporalio.client import Client
-from temporalio.worker import Worker
 
 from workshop_lib import Workshop
 
 
-async def support(ws: Workshop) -> None:
-    """Ask the support team's agent once."""
-    from workshop_lib.agents.conversation import Chat
-    from workshop_lib.teams.support.worker import WORKER
-    from workshop_lib.teams.support.workflows import Dispatcher
-
-    client = await Client.connect(**await ws.connection("default"))
-    ws.run(Worker, client, **WORKER, activity_executor=ThreadPoolExecutor(20))
-    chat = Chat(model="offline")
-    handle = await client.start_workflow(Dispatcher.run, chat, id="chat", task_queue="support")
-    await handle.execute_update(Dispatcher.send_message, "What is 6 * 7?")
-
-
-async def demo(ws: Workshop, number: int) -> None:
-    """Ask a demo's agent once: an operation of another team is its tool."""
+async def main(number: int) -> None:
+    """Start, and ask once."""
+    ws = await Workshop.start(model=True)
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.demos import computers, local
 
@@ -40,10 +24,4 @@ async def demo(ws: Workshop, number: int) -> None:
     assert "120.6" in reply.text, reply
 
 
-async def main() -> None:
-    """Start, and ask once."""
-    ws = await Workshop.start(model=True)
-    await (demo(ws, int(sys.argv[1])) if sys.argv[1:] else support(ws))
-
-
-asyncio.run(main())
+asyncio.run(main(int(sys.argv[1])))

@@ -7,7 +7,7 @@ The yardsticks reach the offline model past the proxy in which faults can happen
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,27 +21,19 @@ from workshop_lib.agents.model.settings import SERVICE, model
 from workshop_lib.workshop import Workshop
 
 Turn = Callable[[], Awaitable[object]]
-Question = Callable[[int], tuple[str, str]]
-"""Makes the question of a number, and what its answer holds."""
-
 CONVERSATION = 10  # turns
 _conversations = itertools.count()
 
 
-def product(number: int) -> tuple[str, str]:
-    """A question for the calculator."""
-    return f"What is {number} * 7?", str(7 * number)
-
-
 def price(number: int) -> tuple[str, str]:
-    """A question for Finance's operation."""
+    """A question for Finance's operation, and what its answer holds."""
     from workshop_lib.teams.finance import data, workflows
 
     ticker = sorted(data.QUOTES)[number % len(data.QUOTES)]
     return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
 
 
-def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: Chat) -> Turn:
+def talk(client: Client, run: Any, task_queue: str, *arguments: object) -> Turn:
     """Ask, in a new conversation after every ten turns."""
     numbers = itertools.count()
     handle: Any = None
@@ -51,8 +43,8 @@ def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: C
         number = next(numbers)
         if number % CONVERSATION == 0:
             settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
-            handle = await client.start_workflow(run, *chat, id=f"chat-{next(_conversations)}", **settings)
-        asked, expected = question(number)
+            handle = await client.start_workflow(run, args=arguments, id=f"chat-{next(_conversations)}", **settings)
+        asked, expected = price(number)
         answer = await handle.execute_update("send_message", asked)
         assert expected in str(answer), f"{asked} {answer}"
         return answer
@@ -63,32 +55,6 @@ def talk(client: Client, run: Any, task_queue: str, question: Question, *chat: C
 def offline(ws: Workshop) -> dict[str, Any]:
     """Address and key of the offline model, past the proxy."""
     return {**model("offline"), "api_base": ws._services.served[SERVICE].url + "/v1"}
-
-
-@asynccontextmanager
-async def support(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """The support team's agent, which uses its calculator."""
-    import bare_agent
-
-    from workshop_lib.agents.loop import Tool, activity_tool
-    from workshop_lib.teams.support import activities
-    from workshop_lib.teams.support.worker import WORKER
-    from workshop_lib.teams.support.workflows import DISPATCHER, PURPOSE, Dispatcher, ToSpecialist
-
-    offered = [activity_tool(activities.calculator), activity_tool(activities.weather)]
-    offered.append(Tool("ask_specialist", PURPOSE, ToSpecialist, lambda call: call))
-    bare_agent.MODEL, bare_agent.INSTRUCTIONS = offline(ws), DISPATCHER
-    bare_agent.SCHEMAS = [tool.schema for tool in offered]
-    client, bare = await Client.connect(**await ws.connection("default")), await Client.connect(ws.server.address)
-    threads = ThreadPoolExecutor(20)
-    ws.run(Worker, client, **WORKER, activity_executor=threads)
-    settings: dict[str, Any] = {"workflows": [bare_agent.BareAgent], "activity_executor": threads}
-    settings["activities"] = [bare_agent.ask, activities.calculator]
-    async with Worker(bare, task_queue="bare-support", **settings):
-        yield (
-            talk(client, Dispatcher.run, "support", product, Chat(model="offline")),
-            talk(bare, bare_agent.BareAgent.run, "bare-support", product),
-        )
 
 
 @asynccontextmanager
@@ -106,40 +72,18 @@ async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
     client, bare = await litellm_temporal.connect(ws), await Client.connect(ws.server.address)
     async with Worker(bare, task_queue="bare-1", workflows=[bare_agent.BareAgent], activities=[bare_agent.ask]):
         yield (
-            talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, price, Chat(model="offline")),
-            talk(bare, bare_agent.BareAgent.run, "bare-1", price),
+            talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, Chat(model="offline")),
+            talk(bare, bare_agent.BareAgent.run, "bare-1"),
         )
 
 
 @asynccontextmanager
-async def openai_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 2, which uses Finance's operation. Finance's Worker is the same for both sides."""
-    async with _sdk_turns(ws, 2, "BareSdkAgent") as both:
-        yield both
+async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn]]:
+    """Demos 2 to 4, which use Finance's operation. Finance's computer is the same for both sides.
 
-
-@asynccontextmanager
-async def openai_mcp_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 3, which uses Finance's MCP server, as the yardstick does, past the proxy in which faults can happen.
-
-    The yardstick keeps its connections to the servers, as the plugin does where it is not told otherwise. Ours makes
-    one for each call, so that no slow call holds up another one.
+    The yardstick of demo 3 keeps its connections to the servers, as the plugin does where it is not told otherwise.
+    Ours makes one for each call, so that no slow call holds up another one.
     """
-    async with _sdk_turns(ws, 3, "BareMcpAgent", mcp_servers=("finance", "it")) as both:
-        yield both
-
-
-@asynccontextmanager
-async def nexus_mcp_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 4, which finds and uses Finance's operation. The yardstick knows the operation, and asks all the same."""
-    async with _sdk_turns(ws, 4, "BareDiscoveringAgent") as both:
-        yield both
-
-
-@asynccontextmanager
-async def _sdk_turns(
-    ws: Workshop, number: int, name: str, mcp_servers: Sequence[str] = ()
-) -> AsyncIterator[tuple[Turn, Turn]]:
     import bare_sdk_agent
     from agents.mcp import MCPServerStreamableHttp
     from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
@@ -147,7 +91,7 @@ async def _sdk_turns(
     from workshop_lib.agents.model.calls import limits
     from workshop_lib.demos import computers, local
 
-    demo, yardstick = computers.demo(number), getattr(bare_sdk_agent, name)
+    demo, yardstick = computers.demo(number), bare_sdk_agent.BareSdkAgent
     started = await computers.start(ws, demo)
 
     def over_http(server: str) -> Callable[[], MCPServerStreamableHttp]:
@@ -157,15 +101,15 @@ async def _sdk_turns(
     known = {name: value for name, value in offline(ws).items() if name in ("model", "api_base", "api_key")}
     provider = bare_sdk_agent.OneModel(**known)
     parameters = ModelActivityParameters(**limits(Chat().model_seconds))
-    servers = {server: over_http(server) for server in mcp_servers}
+    servers = {server: over_http(server) for server in ("finance", "it")} if number == 3 else {}
     plugin = OpenAIAgentsPlugin(parameters, provider, mcp_servers=servers, add_temporal_spans=False)
     client, bare = await demo.connect(ws), await Client.connect(ws.server.address, plugins=[plugin])
     threads = ThreadPoolExecutor(20)
     settings: dict[str, Any] = {"workflows": [yardstick], "activities": local.TOOLS, "activity_executor": threads}
     async with Worker(bare, task_queue=f"bare-{number}", **settings):
         yield (
-            talk(client, demo.AGENT.run, local.TASK_QUEUE, price, Chat(model="offline")),
-            talk(bare, yardstick.run, f"bare-{number}", price),
+            talk(client, demo.AGENT.run, local.TASK_QUEUE, Chat(model="offline")),
+            talk(bare, yardstick.run, f"bare-{number}", number),
         )
 
 

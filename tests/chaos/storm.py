@@ -80,7 +80,7 @@ class Crew:
 
 async def place(client: Client, order: Order) -> Any:
     """Start an order, also when the server is down for a moment."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             with suppress(RPCError):
                 return await client.start_workflow(
@@ -149,7 +149,7 @@ async def storm(ws: Workshop, client: Client, orders: int, server_deaths: int, s
                 order = draw(ws, chance)
                 placed.append((order, await place(client, order)))
                 await asyncio.sleep(chance.uniform(0, 0.15))
-            async with asyncio.timeout(240):
+            async with asyncio.timeout(1200):
                 ends = await asyncio.gather(*(ended(handle) for _, handle in placed))
             fired = sum(fault.fired for fault in made)
     finally:

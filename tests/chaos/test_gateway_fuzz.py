@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from test_nexus_mcp import FINANCE, HEADERS, INITIALIZE, gateway, modern, request, serving, session
+from bridge import FINANCE, HEADERS, INITIALIZE, gateway, modern, request, serving, session
 
 from workshop_lib.workshop import Workshop
 

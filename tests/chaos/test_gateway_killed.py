@@ -8,7 +8,7 @@ import random
 import uuid
 
 import pytest
-from test_nexus_mcp import FINANCE, price, stock_prices
+from bridge import FINANCE, price, stock_prices
 
 from workshop_lib.workshop import Workshop
 

@@ -25,7 +25,8 @@ def agents_of(base: type) -> Callable[[Callable[..., Any]], Any]:
         run.__qualname__, run.__module__ = f"{function.__name__}.run", function.__module__
         method = vars(base).get("answered_by", "answer")
         members = {"run": workflow.run(run), method: function, "__module__": function.__module__}
-        return workflow.defn(type(function.__name__, (base,), members))
+        name = vars(base).get("workflow_type", function.__name__)
+        return workflow.defn(name=name)(type(function.__name__, (base,), members))
 
     return make
 

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.finance.contract import Finance, RoiQuery, StockQuery
     from workshop_lib.teams.it.contract import IT, HostQuery
 
-LIMIT = timedelta(seconds=20)
+LIMIT = timedelta(seconds=60)
 
 
 @activity.defn

@@ -40,4 +40,4 @@ def double(amount: Amount) -> Amount:
 class Checked:
     @workflow.run
     async def run(self, amount: Amount) -> Amount:
-        return await workflow.execute_activity(double, amount, start_to_close_timeout=timedelta(seconds=10))
+        return await workflow.execute_activity(double, amount, start_to_close_timeout=timedelta(seconds=60))

@@ -16,4 +16,4 @@ class Caller:
     async def run(self, operation: str, given: Any) -> Any:
         """Call once."""
         finance: Any = workflow.create_nexus_client(service="Finance", endpoint="finance")
-        return await finance.execute_operation(operation, given, schedule_to_close_timeout=timedelta(seconds=20))
+        return await finance.execute_operation(operation, given, schedule_to_close_timeout=timedelta(seconds=60))

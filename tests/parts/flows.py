@@ -11,7 +11,7 @@ from temporalio import activity, nexus, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-SHORT = timedelta(seconds=10)
+SHORT = timedelta(seconds=60)
 QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=10), maximum_attempts=3)
 
 
@@ -125,7 +125,7 @@ class OneActivity:
             name,
             args=arguments,
             task_queue=task_queue,
-            start_to_close_timeout=timedelta(seconds=30),
+            start_to_close_timeout=timedelta(seconds=60),
             # One that fails with argument 77 waits long between its attempts.
             retry_policy=RetryPolicy(initial_interval=timedelta(seconds=20 if argument == 77 else 1)),
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from workshop_lib.evidence.state import StateFolder
+from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.nexus_mcp import gateway, standalone
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
@@ -43,8 +43,7 @@ async def _dying_start(*arguments: Any) -> Any:
 
 
 async def connect() -> Client:
-    folder = StateFolder.of_parent()
-    assert folder is not None
+    folder = StateFolder(notebook_folder())
     return await Client.connect(**await Connections(DevServer(folder), None, list).connection("default"))
 
 

@@ -1,27 +1,15 @@
-"""Finance's MCP server with a slow tool, and two that it has only after ``POST /grow``."""
+"""Finance's MCP server with two tools more that it has only after ``POST /grow``."""
 
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
-import asyncio
 from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.finance.mcp_server import server
 from workshop_lib.teams.mcp_serving import application
-
-SLOW_SECONDS = 15.0  # longer than any limit that somebody forgot to set
-
-
-@server.tool()
-async def audit_report(year: Annotated[int, Field(description="The year to audit.")]) -> str:
-    """The audit report of a year."""
-    note("audit", year=year)
-    await asyncio.sleep(SLOW_SECONDS)
-    return f"The audit of {year} found nothing."
 
 
 def dividend(ticker: Annotated[str, Field(description="The stock's ticker symbol, such as ACME.")]) -> float:

@@ -1,24 +1,64 @@
-"""An agent of the OpenAI Agents SDK with a guardrail at its door."""
+"""Agents of the OpenAI Agents SDK with guardrails, approvals and handoffs; and an agent with a bug."""
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from temporalio import workflow
+from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
-    from agents import Agent, GuardrailFunctionOutput, InputGuardrail, RunContextWrapper
+    from agents import (
+        Agent,
+        GuardrailFunctionOutput,
+        InputGuardrail,
+        OutputGuardrail,
+        RunContextWrapper,
+        function_tool,
+        handoff,
+    )
+    from temporalio.openai_agents.workflow import activity_as_tool
 
-    from workshop_lib.agents.conversation import Chat
+    from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
     from workshop_lib.agents.openai_agents import AgentConversation
     from workshop_lib.demos import local
+    from workshop_lib.teams.support.activities import calculator, weather
+    from workshop_lib.workers import takeover
 
 REFUSED = "Secrets are not for me."
+SECRET = "TOPSECRET-4711"
 
 
 async def keep_secrets_out(context: RunContextWrapper[None], agent: Agent[Any], said: Any) -> GuardrailFunctionOutput:
     """Trip over the last message when it speaks of a secret."""
     return GuardrailFunctionOutput(output_info=REFUSED, tripwire_triggered="secret" in said[-1]["content"])
+
+
+async def keep_secrets_in(context: RunContextWrapper[None], agent: Agent[Any], said: Any) -> GuardrailFunctionOutput:
+    """Trip over an answer that holds the secret."""
+    return GuardrailFunctionOutput(output_info=REFUSED, tripwire_triggered=SECRET in said)
+
+
+@activity.defn
+def wire_money(amount: float) -> str:
+    """Send money.
+
+    Args:
+        amount: In dollars.
+    """
+    return f"Sent {amount}."
+
+
+@function_tool
+async def open_vault() -> str:
+    """Say what is in the vault."""
+    return SECRET
+
+
+def tool(function: Any) -> Any:
+    """An activity as a tool."""
+    return activity_as_tool(function, **takeover.limits(timedelta(seconds=60)))
 
 
 @workflow.defn
@@ -35,3 +75,66 @@ class Guarded(AgentConversation):
         # Beside the model's call, it would trip when the model has seen the message.
         door = InputGuardrail(keep_secrets_out, name="keep_secrets_out", run_in_parallel=False)
         return Agent("guarded", instructions=local.INSTRUCTIONS, input_guardrails=[door], model=self.chat.model)
+
+
+@workflow.defn
+class Approving(AgentConversation):
+    """Sends money, as soon as a person agrees."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended."""
+        return await self.converse()
+
+    def agent(self) -> Agent[None]:
+        """See base class."""
+        sends = replace(tool(wire_money), needs_approval=True)
+        return Agent("approving", tools=[sends, tool(weather)], model=self.chat.model)
+
+
+@workflow.defn
+class Leaking(AgentConversation):
+    """Knows a secret, and keeps it."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended."""
+        return await self.converse()
+
+    def agent(self) -> Agent[None]:
+        """See base class."""
+        door = OutputGuardrail(keep_secrets_in, name="keep_secrets_in")
+        return Agent("leaking", tools=[open_vault], output_guardrails=[door], model=self.chat.model)
+
+
+@workflow.defn
+class Handing(AgentConversation):
+    """Three agents: the first hands over to the second, the second to the third, and the third back to the first."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended."""
+        return await self.converse()
+
+    def agent(self) -> Agent[None]:
+        """See base class."""
+        third = Agent[None]("third", tools=[tool(calculator)], model=self.chat.model)
+        second = Agent[None]("second", tools=[tool(weather)], handoffs=[handoff(third)], model=self.chat.model)
+        first = Agent[None]("first", handoffs=[second], model=self.chat.model)
+        third.handoffs.append(first)
+        return first
+
+
+@workflow.defn
+class Buggy(Conversation):
+    """Divides by zero, if it is asked to."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """Talk, until the chat is ended."""
+        return await self.converse()
+
+    async def answer(self, messages: list[Message]) -> Answer:
+        """See base class."""
+        text = str(1 / len(messages[-1]["content"].replace("nothing", "")))
+        return Answer(text, [{"role": "assistant", "content": text}])

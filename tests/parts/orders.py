@@ -37,7 +37,7 @@ class ProcessOrder:
 class Pack:
     @workflow.run
     async def run(self, order: Order) -> None:
-        long, short = timedelta(seconds=30), timedelta(seconds=1)
+        long, short = timedelta(seconds=60), timedelta(seconds=1)
         await workflow.execute_activity(
             pack, order, start_to_close_timeout=long, heartbeat_timeout=short, retry_policy=AGAIN
         )

@@ -3,16 +3,19 @@
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import NexusOperationError
 
 with workflow.unsafe.imports_passed_through():
     from agents import Agent, FunctionTool
 
-    from workshop_lib.agents.conversation import Answer, Chat, Message
-    from workshop_lib.agents.openai_agents import AgentConversation
+    from workshop_lib.agents.conversation import Chat
+    from workshop_lib.agents.discovery import DiscoveringConversation
     from workshop_lib.nexus_mcp.tools import NexusTools
 
 
@@ -22,30 +25,35 @@ class Shopper:
 
     @workflow.run
     async def run(self, endpoints: list[str], calls: list[tuple[str, str]], seconds: float) -> list[str]:
-        tools: dict[str, FunctionTool] = {}
-        for tool in await NexusTools(endpoints, timedelta(seconds=seconds)).listed():
-            tools[tool.name] = tool
+        nexus, tools = NexusTools(timedelta(seconds=seconds)), dict[str, FunctionTool]()
+        for endpoint in endpoints:
+            with suppress(NexusOperationError):
+                tools |= {each["name"]: nexus.tool(endpoint, each) for each in await nexus.offered(endpoint)}
         said = [tools[name].on_invoke_tool(None, text) for name, text in calls]  # type: ignore[arg-type]
         return [*tools, *map(str, await asyncio.gather(*said))]
 
 
 @workflow.defn
-class Assistant(AgentConversation):
-    """An agent whose tools are asked for before each answer."""
+class Assistant(DiscoveringConversation):
+    """An agent whose tools are those of two teams."""
 
     @workflow.init
     def __init__(self, chat: Chat) -> None:
         super().__init__(chat)
-        self.nexus = NexusTools(["parts", "finance"], timedelta(seconds=chat.tool_seconds))
-        self.tools: list[Any] = []
+        self.nexus = NexusTools(timedelta(seconds=chat.tool_seconds))
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
         return await self.converse()
 
-    async def answer(self, messages: list[Message]) -> Answer:
-        self.tools = await self.nexus.listed()
-        return await super().answer(messages)
+    def teams(self) -> Sequence[str]:
+        return ["parts", "finance"]
+
+    async def offered(self, team: str) -> list[dict[str, Any]]:
+        return await self.nexus.offered(team)
+
+    def tool(self, team: str, described: dict[str, Any]) -> FunctionTool:
+        return self.nexus.tool(team, described)
 
     def agent(self) -> Agent[None]:
-        return Agent("assistant", instructions="Use your tools.", tools=self.tools, model=self.chat.model)
+        return Agent("assistant", instructions="Use your tools.", model=self.chat.model)

@@ -22,7 +22,7 @@ class Teller:
     async def run(self, ticker: str) -> float:
         """Ask once."""
         finance = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
-        limit = timedelta(seconds=40)
+        limit = timedelta(seconds=120)
         found = await finance.execute_operation(
             Finance.stock_price, StockQuery(ticker), schedule_to_close_timeout=limit
         )

@@ -18,13 +18,14 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
-from workshop_lib.evidence.failures import cancelled, kind, reason
-from workshop_lib.evidence.messages import shortened
+from workshop_lib.evidence.failures import cancelled, describe, kind, reason
+from workshop_lib.evidence.messages import shortened, valid_text
 
 Message = dict[str, Any]
 """One message of a model's conversation, in whichever form the agent's model takes it."""
 
 LONGEST_MESSAGE = 4_000  # characters
+LONGEST_TURN = 50_000  # tokens, with what the tools said: all of it is in each request, and the server takes 2 MB
 _MOST_LINES = 200  # of the transcript
 _MOST_CHARACTERS = 80_000  # of all of them; as JSON, one may take twelve bytes
 _MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
@@ -96,6 +97,7 @@ class Chat:
         entry_count: How many lines there were.
         answered: How many messages were answered.
         replies: The newest replies, by update id.
+        offered: The tools of other teams, as each listed them last, where the agent asks for them.
     """
 
     model: str = ""
@@ -108,6 +110,7 @@ class Chat:
     entry_count: int = 0
     answered: int = 0
     replies: dict[str, Reply] = field(default_factory=dict)
+    offered: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def remember(self, turn: list[Message]) -> None:
         """Add one turn to the memory. The first turn is kept, the middle is forgotten when the newest fill it.
@@ -115,6 +118,8 @@ class Chat:
         Args:
             turn: The user's message and what followed from it.
         """
+        if tokens(turn) > LONGEST_TURN:
+            turn = [turn[0], turn[-1]]  # the question and the answer, without what the tools said
         self.turns.append(turn)
         while len(self.turns) > 2 and tokens(self.turns[1:]) > self.memory_tokens:
             del self.turns[1]
@@ -151,7 +156,7 @@ class Conversation(ABC):
             messages: What is remembered of the conversation, and the user's message.
 
         Raises:
-            FailureError: It cannot be answered. The user learns why, and the conversation goes on.
+            Exception: It cannot be answered. The user learns why, and the conversation goes on.
         """
 
     async def converse(self) -> int:
@@ -204,15 +209,17 @@ class Conversation(ABC):
             raise ApplicationError("Too many messages wait here. Send this one again in a moment.", type="Busy")
 
     async def _take_turn(self, text: str) -> Reply:
+        text = valid_text(text)
         said = {"role": "user", "content": text}
         self.note("user", text)
         problem = ""
         try:
             answer = await self.answer([*(message for turn in self.chat.turns for message in turn), said])
-        except FailureError as error:
+        except Exception as error:  # a failed workflow task would be tried again forever, and nobody would be answered
             if cancelled(error):
                 raise
-            sentence = f"I could not answer that. {reason(error)}"
+            why = reason(error) if isinstance(error, FailureError) else describe(error)[-1].strip(" ↳")
+            sentence = f"I could not answer that. {why}"
             answer = Answer(sentence, [{"role": "assistant", "content": sentence}])
             problem = kind(error)
         if answer.remembered:

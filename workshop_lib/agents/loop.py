@@ -19,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workshop_lib.agents.conversation import Answer, Message
+from workshop_lib.agents.conversation import LONGEST_TURN, Answer, Message, tokens
+from workshop_lib.agents.model.messages import json_object
 from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
-from workshop_lib.evidence.messages import shortened
+from workshop_lib.evidence.messages import shortened, valid_text
 
 MOST_ROUNDS = 10  # model calls for one message
 MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
@@ -134,6 +135,8 @@ async def answer(
             {"role": "tool", "tool_call_id": call["id"], "content": text}
             for call, (text, _) in zip(calls, used, strict=True)
         ]
+        if tokens(new) > LONGEST_TURN:
+            break
         mistakes += all(mistaken for _, mistaken in used)
         if mistakes == MOST_MISTAKES:
             return _give_up(new, f"I could not use my tools properly. The last try: {used[0][0]}")
@@ -147,7 +150,7 @@ def _give_up(messages: list[Message], text: str, problem: str = "") -> Answer:
 async def _use(note: Note, tools: Sequence[Tool], function: dict[str, str]) -> tuple[str, bool]:
     number = note("call", function["arguments"], function["name"], 0)
     text, mistaken = await use(tools, function["name"], function["arguments"])
-    text = shortened(text, LONGEST_RESULT)
+    text = shortened(valid_text(text), LONGEST_RESULT)
     note("result", text, function["name"], number)
     return text, mistaken
 
@@ -171,9 +174,11 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
     if tool is None:
         return f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}.", True
     try:
-        given: Any = TypeAdapter(tool.arguments).validate_json(arguments or "{}")
+        given: Any = TypeAdapter(tool.arguments).validate_python(json_object(arguments))
     except ValidationError as error:
         return f"Invalid arguments for {name}. {invalid_fields(error)}", True
+    except ValueError as error:
+        return f"Invalid arguments for {name}: {error}", True
     try:
         result = await tool.call(given)
     except FailureError as error:

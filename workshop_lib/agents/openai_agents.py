@@ -6,52 +6,42 @@ the model, a provider's errors become sentences, and the memory goes from turn t
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any
 
-from agents import (
-    Agent,
-    AgentsException,
-    FunctionTool,
-    InputGuardrailTripwireTriggered,
-    MaxTurnsExceeded,
-    Model,
-    ModelProvider,
-    ModelResponse,
-    ModelSettings,
-    RunConfig,
-    Runner,
-    Tool,
-    ToolErrorFormatterArgs,
-    TResponseInputItem,
-)
+import agents as sdk
+from agents.items import ToolApprovalItem, TResponseOutputItem
 from agents.mcp import MCPServer
+from agents.models.chatcmpl_converter import Converter
+from agents.run_config import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from openai import omit
+from openai.types.chat import ChatCompletionMessage
+from openai.types.responses import ResponseFunctionToolCall
 from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-from workshop_lib.agents.conversation import Answer, Conversation, Message
+from workshop_lib.agents.conversation import LONGEST_TURN, Answer, Conversation, Line, Message, tokens
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
 from workshop_lib.agents.model import settings
-from workshop_lib.agents.model.calls import explained, limits
+from workshop_lib.agents.model.calls import complete, limits
+from workshop_lib.agents.model.messages import json_object
 from workshop_lib.cells.quiet import quieten_litellm
 from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
-from workshop_lib.evidence.messages import shortened
-from workshop_lib.workers.takeover import idempotency_key
+from workshop_lib.evidence.messages import shortened, valid_text
 
 quieten_litellm()
 from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
 
 
-class LiteLlm(ModelProvider):
+class LiteLlm(sdk.ModelProvider):
     """Reaches every model through LiteLLM, as ``workshop_lib.agents.model`` does."""
 
-    def get_model(self, model_name: str | None) -> Model:
+    def get_model(self, model_name: str | None) -> sdk.Model:
         """See base class.
 
         Args:
@@ -61,26 +51,62 @@ class LiteLlm(ModelProvider):
 
 
 class LiteLlmModel(LitellmModel):
-    """A model whose errors are sentences for the user, and say whether and when to try again.
+    """A model that is called as in demo 1: what it says is fit to be sent again, what fails is a message for the user.
 
     Args:
         arguments: Of ``litellm.acompletion``, as ``workshop_lib.agents.model.settings.model`` gives them.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
-        super().__init__(arguments.pop("model"), arguments.pop("api_base", None), arguments.pop("api_key", None))
+        super().__init__(arguments["model"], arguments.get("api_base"), arguments.get("api_key"))
         self._arguments = arguments  # a limit for each attempt, and no attempts besides Temporal's
 
-    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        """See base class."""
-        headers = {"X-Client-Request-Id": idempotency_key()}
-        ours = ModelSettings(extra_args=self._arguments, extra_headers=headers)
-        kwargs["model_settings"] = kwargs["model_settings"].resolve(ours)
-        try:
-            return await super().get_response(*args, **kwargs)
-        except Exception as error:
-            # The plugin would say "Retryable OpenAI status code: 429", and does not see LiteLLM's Retry-After.
-            raise explained(error) from error
+    async def get_response(self, *_: Any, **asked: Any) -> sdk.ModelResponse:
+        """See base class. The SDK and the plugin name all arguments."""
+        messages = _with_extras(asked["input"])
+        if asked["system_instructions"]:
+            messages.insert(0, {"role": "system", "content": asked["system_instructions"]})
+        wanted: sdk.ModelSettings = asked["model_settings"]
+        tools = [*map(Converter.tool_to_openai, asked["tools"])]
+        tools += map(Converter.convert_handoff_tool, asked["handoffs"])
+        given = {name: value for name, value in vars(wanted).items() if name in _SETTINGS} | {
+            "tools": tools or None,
+            "tool_choice": Converter.convert_tool_choice(wanted.tool_choice),
+            "parallel_tool_calls": wanted.parallel_tool_calls if tools else None,
+            "response_format": Converter.convert_response_format(asked["output_schema"]),
+            "reasoning_effort": wanted.reasoning and wanted.reasoning.effort,
+            **(wanted.extra_args or {}),
+        }
+        given = {name: value for name, value in given.items() if value is not None and value is not omit}
+        said, used = await complete(messages, **self._arguments, **given)
+        usage = sdk.Usage(1, used.prompt_tokens, output_tokens=used.completion_tokens, total_tokens=used.total_tokens)
+        return sdk.ModelResponse(_items(said), usage, response_id=None)
+
+
+_SETTINGS = {"temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "extra_headers"}
+
+
+def _items(said: Message) -> list[TResponseOutputItem]:
+    """A message as the SDK has it. It has no place for what some providers want back with a tool call: we keep that."""
+    calls, content = said.pop("tool_calls", []), said.pop("content")
+    items = Converter.message_to_output_items(ChatCompletionMessage(role="assistant", content=content))
+    for call in calls:
+        item = {"type": "function_call", "call_id": call["id"], **call.pop("function")}
+        kept = {"provider_data": {"call": call, "message": said}}
+        items.append(ResponseFunctionToolCall.model_validate(item | kept))
+    return items
+
+
+def _with_extras(items: list[Any]) -> list[Any]:
+    """The opposite of ``_items``, for a whole conversation."""
+    messages: list[Any] = Converter.items_to_messages(items)
+    kept = {item["call_id"]: item["provider_data"] for item in items if "provider_data" in item}
+    for message in messages:
+        for call in message.get("tool_calls") or []:
+            if extras := kept.get(call["id"]):
+                call.update(extras["call"])
+                message.update(extras["message"])
+    return messages
 
 
 def plugin(
@@ -107,92 +133,151 @@ def plugin(
 class AgentConversation(Conversation):
     """The base of a workflow class whose agent is one of the OpenAI Agents SDK."""
 
-    _tools: Sequence[Tool] = ()  # of this turn
+    _known: Sequence[str] = ()  # tools, in this turn
 
     @abstractmethod
-    def agent(self) -> Agent[None]:
+    def agent(self) -> sdk.Agent[None]:
         """The agent that answers the next message."""
 
-    async def ready(self) -> Agent[None]:
+    async def ready(self) -> sdk.Agent[None]:
         """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
         return self.agent()
 
+    def completed(self, agent: sdk.Agent[None]) -> sdk.Agent[None]:
+        """Add to the agent of this turn what ``ready``, which its author may write, does not decide.
+
+        Args:
+            agent: As ``ready`` gave it.
+        """
+        return agent
+
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
-        agent = await self.ready()
-        self._tools = agent.tools
-        agent = replace(agent, tools=[self._noting(tool) for tool in agent.tools])
-        config = RunConfig(
-            tool_not_found_behavior="return_error_to_model",
-            tool_error_formatter=self._unknown_tool,
-            tracing_disabled=True,
-        )
+        made: dict[int, sdk.Agent[None]] = {}
+        agent = self._noting(self.completed(await self.ready()), made)
+        self._known = [tool.name for each in made.values() for tool in each.tools]
         try:
-            items = cast(list[TResponseInputItem], messages)
-            run = await Runner.run(agent, items, max_turns=MOST_ROUNDS, run_config=config)
-        except InputGuardrailTripwireTriggered as refused:
-            # The model must not see in the next turn what it may not see in this one.
-            text = str(refused.guardrail_result.output.output_info or "I may not answer that.")
-            return Answer(text, [], "Refused", remembered=False)
-        except MaxTurnsExceeded:
+            run = await self._run(agent, messages)
+        except (
+            sdk.InputGuardrailTripwireTriggered,
+            sdk.OutputGuardrailTripwireTriggered,
+            sdk.ToolInputGuardrailTripwireTriggered,
+            sdk.ToolOutputGuardrailTripwireTriggered,
+        ) as refused:
+            return self._refused(refused)
+        except sdk.MaxTurnsExceeded:
             return self._gave_up(f"I stopped after {MOST_ROUNDS} rounds without an answer.")
-        except AgentsException as error:
+        except sdk.AgentsException as error:
             return self._gave_up(f"I could not answer that. {reason(error)}", type(error).__name__)
         except FailureError as error:
-            if cancelled(error) or not self._done():
+            if cancelled(error) or not self._results():
                 raise
             return self._gave_up(f"I could not finish that. {reason(error)}", kind(error))
         text = str(run.final_output or "I have no answer to that.")
-        return Answer(text, [dict(item.to_input_item()) for item in run.new_items])
+        return Answer(
+            text, [dict(item.to_input_item()) for item in run.new_items if not isinstance(item, ToolApprovalItem)]
+        )
+
+    async def _run(self, agent: sdk.Agent[None], messages: list[Message]) -> sdk.RunResult:
+        """Let the SDK answer. A person is asked for what needs an approval."""
+
+        def bounded(asked: CallModelData[None]) -> ModelInputData:  # as `loop.answer` is
+            if tokens(asked.model_data.input[len(messages) :]) > LONGEST_TURN:
+                raise sdk.MaxTurnsExceeded("The turn is too long.")
+            return asked.model_data
+
+        config = sdk.RunConfig(
+            tool_not_found_behavior="return_error_to_model",
+            tool_error_formatter=self._unknown_tool,
+            call_model_input_filter=bounded,
+            tracing_disabled=True,
+        )
+        given: Any = messages
+        while True:
+            run = await sdk.Runner.run(agent, given, max_turns=MOST_ROUNDS, run_config=config)
+            if not run.interruptions:
+                return run
+            given = run.to_state()
+            for asked in run.interruptions:
+                if await self.approved(f"Use {asked.name} with {asked.arguments}?"):
+                    given.approve(asked)
+                else:
+                    given.reject(asked, rejection_message=f"Error: {asked.name} was refused by a person.")
+
+    def _refused(self, refused: Any) -> Answer:
+        """A guardrail's own words. What it stopped is not shown to the user, nor to the model in the next turn."""
+        output = getattr(refused, "guardrail_result", refused).output
+        for line in self._results():
+            self.chat.entries[self.chat.entries.index(line)] = replace(line, text="(withheld)")
+        return Answer(str(output.output_info or "I may not answer that."), [], "Refused", remembered=False)
 
     def _gave_up(self, text: str, problem: str = "") -> Answer:
         # What was done must not be forgotten: the user would ask for it again.
-        if done := self._done():
-            text += f" Before that, my tools said: {' '.join(done)}"
+        if done := self._results():
+            text += f" Before that, my tools said: {' '.join(line.text for line in done)}"
         return Answer(text, [{"role": "assistant", "content": text}], problem)
 
-    def _done(self) -> list[str]:
+    def _results(self) -> list[Line]:
         """What the tools have said since the user's message, the latest first."""
-        latest = takewhile(lambda entry: entry.kind != "user", reversed(self.chat.entries))
-        return [entry.text for entry in latest if entry.kind == "result"]
+        latest = takewhile(lambda line: line.kind != "user", reversed(self.chat.entries))
+        return [line for line in latest if line.kind == "result"]
 
-    def _noting(self, tool: Tool) -> Tool:
-        """A tool that notes its use, and whose failures become its result."""
-        if not isinstance(tool, FunctionTool):
+    def _noting(self, agent: sdk.Agent[None], made: dict[int, sdk.Agent[None]]) -> sdk.Agent[None]:
+        """An agent whose tools note their use, and whose failures become results; so is each that it hands over to.
+
+        Args:
+            agent: As its author wrote it.
+            made: What was made already: two agents may hand over to each other.
+        """
+        if id(agent) not in made:
+            ours = made[id(agent)] = replace(agent, tools=[self._noting_tool(tool) for tool in agent.tools])
+            ours.handoffs = [self._noting_handoff(each, made) for each in agent.handoffs]
+        return made[id(agent)]
+
+    def _noting_tool(self, tool: sdk.Tool) -> sdk.Tool:
+        if not isinstance(tool, sdk.FunctionTool):
             return tool
 
         async def invoke(context: ToolContext[Any], arguments: str) -> str:
             number = self.note("call", arguments, tool.name)
-            text = shortened(await self._use(tool, context, arguments), LONGEST_RESULT)
+            text = shortened(valid_text(await self._use(tool, context, arguments)), LONGEST_RESULT)
             self.note("result", text, tool.name, number)
             return text
 
         return replace(tool, on_invoke_tool=invoke)
 
-    def _unknown_tool(self, error: ToolErrorFormatterArgs[Any]) -> str | None:
+    def _noting_handoff(self, each: Any, made: dict[int, sdk.Agent[None]]) -> sdk.Handoff[Any, Any]:
+        given: sdk.Handoff[Any, Any] = each if isinstance(each, sdk.Handoff) else sdk.handoff(each)
+
+        async def invoke(context: sdk.RunContextWrapper[Any], arguments: str) -> sdk.Agent[None]:
+            number = self.note("call", arguments, given.tool_name)
+            agent = await given.on_invoke_handoff(context, arguments)
+            self.note("result", f"{agent.name} goes on.", given.tool_name, number)
+            return self._noting(agent, made)
+
+        return replace(given, on_invoke_handoff=invoke)
+
+    def _unknown_tool(self, error: sdk.ToolErrorFormatterArgs[Any]) -> str | None:
         if error.kind != "tool_not_found":
             return None
-        there_are = ", ".join(tool.name for tool in self._tools)
-        text = f"Unknown tool {error.tool_name!r}. There are: {there_are}."
+        text = f"Unknown tool {error.tool_name!r}. There are: {', '.join(self._known)}."
         self.note("result", text, error.tool_name, self.note("call", "", error.tool_name))
         return text
 
     @staticmethod
-    async def _use(tool: FunctionTool, context: ToolContext[Any], arguments: str) -> str:
+    async def _use(tool: sdk.FunctionTool, context: ToolContext[Any], arguments: str) -> str:
         """Do what the model asks for; what goes wrong is the result."""
         wrong = f"Invalid arguments for {tool.name}"
         try:
-            given = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            return f"{wrong}: they are not valid JSON. {error}"
-        if not isinstance(given, dict):
-            return f"{wrong}: they are not a JSON object."
+            given = json_object(arguments)
+        except ValueError as error:
+            return f"{wrong}: {error}"
         # The SDK's tools would drop what they do not know, and answer something else than was asked.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
         try:
             return _text(await tool.on_invoke_tool(context, arguments or "{}"))
-        except (FailureError, AgentsException) as error:
+        except (FailureError, sdk.AgentsException) as error:
             # The SDK wraps the failure of an MCP call.
             failure = error if isinstance(error, FailureError) else error.__cause__
             if not isinstance(failure, FailureError) or cancelled(failure):

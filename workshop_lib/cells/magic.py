@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from workshop_lib.cells.workflow_cells import CellError
@@ -20,16 +21,10 @@ def install(run: Callable[[str, str], None]) -> None:
         run: Runs a cell, from the magic's line and the cell's text.
     """
     if in_notebook():
-        _shell().register_magic_function(run, "cell", "workflow")
+        _shell().register_magic_function(partial(_run_once, run), "cell", "workflow")
         # Not on the first line, IPython takes it for a line magic of this name.
         _shell().register_magic_function(_refuse_late_magic, "line", "%workflow")
         render_in_notebooks()
-
-
-def notebook_names() -> dict[str, Any]:
-    """The notebook's names; of a program, none."""
-    names: dict[str, Any] = _shell().user_ns if in_notebook() else {}
-    return names
 
 
 def let_interrupts_wake_the_loop() -> None:
@@ -45,6 +40,15 @@ def let_interrupts_wake_the_loop() -> None:
 
 def _shell() -> Any:
     return sys.modules["IPython"].get_ipython()
+
+
+def _run_once(run: Callable[[str, str], None], line: str, cell: str) -> None:
+    """Run a cell, and keep ``%autoreload`` from importing its module again, as other classes than the Workers have."""
+    try:
+        run(line, cell)
+    finally:
+        if (aimport := _shell().find_line_magic("aimport")) is not None:
+            aimport(f"-{line.split()[0]}")
 
 
 def _refuse_late_magic(line: str) -> None:

@@ -4,6 +4,7 @@
 
 import asyncio
 import inspect
+import re
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
@@ -13,12 +14,13 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from workshop_lib.agents import loop
-from workshop_lib.agents.conversation import Answer, Chat, Conversation, Line, Message
+from workshop_lib.agents.conversation import Answer, Chat, Conversation, Line, Message, Reply
 from workshop_lib.agents.model.calls import ask_model
 from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.harness.recorded import look
-from workshop_lib.checks.harness.talks import Begin, Talk, talks
+from workshop_lib.checks.harness.recorded import PAUSE, look
+from workshop_lib.checks.harness.talks import Begin, Talk, advised, chosen, talks
 from workshop_lib.checks.harness.trial import activity_name
+from workshop_lib.checks.harness.turns import expected
 from workshop_lib.evidence.history import history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
@@ -65,6 +67,10 @@ def _tool(answer: Any, *parameters: str) -> str:
     return name
 
 
+_CUSTOMER = "What does it cost to ship a parcel of 3 kg to Japan, the price of its delivery, postage or freight?"
+_DESCRIBE = "Begin the function with a docstring that says what it is for, in a customer's words: ship, parcel, cost."
+
+
 @exercise("3.1")
 async def new_tool(ws: Workshop, answer: Any) -> str:
     """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
@@ -73,58 +79,38 @@ async def new_tool(ws: Workshop, answer: Any) -> str:
         talk = await begin()
         await _cost(talk, name, "How much is it to ship a parcel of 3 kg to Japan?", 27.0)
         await _cost(talk, name, "And to ship a parcel of 10 kg to Norway?", 25.0)
-        if not loop.summary(answer):
-            raise Wrong(
-                "It has no docstring. This time its name was enough for the model.",
-                "Begin the function with a docstring that says what it is for.",
-            )
         with ws.fault(f"{name}.fails"):
-            await _cost(talk, name, "How much is it to ship a parcel of 2 kg to Peru?", 23.0)
-    return "The model used it for three customers, and once it failed and was tried again."
+            await _cost(talk, name, "How much is it to ship a parcel of 1.5 kg to Peru?", 21.0)
+    described = loop.summary(answer)
+    if not chosen(described, _CUSTOMER):
+        what = "Its name was enough this time. Among three tools whose names say nothing, the model did not take it for"
+        raise Wrong(f"The model learns {described!r} from the docstring. {what} {_CUSTOMER!r}", _DESCRIBE)
+    return (
+        "The model used it for three customers, and once it failed and was tried again. "
+        "By its docstring alone, the model chose it among three tools."
+    )
 
 
 async def _cost(talk: Talk, name: str, question: str, right: float) -> None:
     before = len(await talk.lines("result"))
     await talk.say(question)
-    results = [entry for entry in (await talk.lines("result"))[before:] if entry.tool == name]
+    results = [entry.text for entry in (await talk.lines("result"))[before:] if entry.tool == name]
     if not results:
-        raise Wrong(
-            f"The model did not use `{name}` for {question!r}.",
-            "Say in the docstring what it is for, in the words of a customer: ship, parcel, country, cost.",
-        )
-    try:
-        cost = float(results[-1].text)
-    except ValueError:
-        raise Wrong(f"For {question!r} it gave {results[-1].text!r}.", "Return a number.") from None
-    if cost != right:
-        raise Wrong(
-            f"For {question!r} it gave {cost:g}. It should be {right:g}.",
-            "Within Norway: 5 and 2 for each kilogram. To any other country: 15 and 4 for each.",
-        )
+        raise Wrong(f"The model did not use `{name}` for {question!r}.", _DESCRIBE)
+    if results[-1] not in (str(right), f"{right:g}"):
+        advice = "Within Norway: 5 and 2 for each kilogram. To any other country: 15 and 4 for each. Return a number."
+        raise expected(f"{right:g} for {question!r}", repr(results[-1]), advice)
 
 
+# What the model does wrong, what it has to be told besides that it was wrong, and what to change.
 _MISTAKES = {
-    "garbles_arguments": (
-        "wrote arguments that are no JSON",
-        "`json.loads` raises ValueError then: catch it, and return a sentence that begins with `Invalid arguments`.",
-    ),
-    "forgets_arguments": (
-        "wrote `null` in the place of arguments",
-        "JSON may be anything: look whether it is a `dict` first, and return `Invalid arguments: …` if not.",
-    ),
-    "invents_tool": (
-        "called a tool that does not exist, weather_2",
-        "Compare `name` first, and return a sentence that begins with `Unknown tool`.",
-    ),
-    "invents_field": (
-        "made up an argument, colour",
-        "Do not drop it in silence: it may hold what the user asked for. Return `Invalid arguments: …` instead.",
-    ),
-    "mistypes_field": (
-        "gave a list as the city",
-        "Look at its type (`isinstance(…, str)`) before you call the activity, and return `Invalid arguments: …`.",
-    ),
+    "garbles_arguments": ("wrote arguments that are not valid JSON", r"\w", "Catch the `ValueError` of `json.loads`."),
+    "forgets_arguments": ("wrote `null`, not an object", r"\w", "JSON may be anything: is it a `dict`? Look first."),
+    "invents_tool": ("called a tool that does not exist, weather_2", r"\bweather\b", "Compare `name` first."),
+    "invents_field": ("made up an argument, colour", r"city|colou?r", "Do not drop it: the user may want it."),
+    "mistypes_field": ("gave a list as the city", r"city|str|text", "Look at its type first: `isinstance(…, str)`."),
 }
+_TELL = "Return `Invalid arguments: …` or `Unknown tool …`, with what was wrong and what would be right."
 
 
 @exercise("3.2")
@@ -134,23 +120,36 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
         calm = await begin()
         reply = await calm.say("How is the weather in Oslo?")
         if "-4" not in reply:
-            raise Wrong(f"Without any mistake of the model, the reply was {reply!r}.", "Return the weather as text.")
+            raise expected("the weather in Oslo", repr(reply), "Return the weather as text.")
         if not (await history(calm.handle)).attempts("weather"):
-            what = "Your workflow called `weather` itself. Then nobody retries it, and each replay calls it anew."
+            what = "Your workflow called `weather` itself. Then nobody retries it, and each replay calls it again."
             raise Wrong(what, "Let an activity do it: `await workflow.execute_activity(weather, city, **LIMIT)`.")
-        for mistake, (what, advice) in _MISTAKES.items():
-            talk = await begin()
-            try:
-                with ws.fault(f"model.{mistake}"):
-                    reply = await talk.say("How is the weather in Nairobi?")
-            except Wrong as wrong:
-                raise Wrong(f"The model {what}. {wrong.saw}", advice) from wrong
-            told = await history(talk.handle)
-            if told.attempts("call_model") < 3 or told.attempts("weather") > 1:
-                raise Wrong(f"The model {what}, and you did not tell it.", advice)
-            if "26" not in reply:
-                raise Wrong(f"The model {what}, and the user was told {reply!r}.", advice)
+        for mistake, row in _MISTAKES.items():
+            with ws.fault(f"model.{mistake}"):
+                await _repaired(await begin(), *row)
     return "The model made five kinds of mistakes, was told of each, and did it right the second time."
+
+
+async def _repaired(talk: Talk, what: str, needed: str, advice: str) -> None:
+    """Let the model make a mistake, and see to it that it is told what was wrong and what would be right."""
+    try:
+        reply = await talk.say("How is the weather in Nairobi?")
+    except Wrong as wrong:
+        raise Wrong(f"The model {what}. {wrong.saw}", f"{advice} {_TELL}") from wrong
+    seen = await history(talk.handle)
+    told = next((each["content"] for each in (await talk.asked())[-1].messages if each["role"] == "tool"), "")
+    more, begun = re.subn(r"(?i)^\W*(invalid arguments|unknown tool)", "", told)
+    clear = re.search(needed, more)
+    if not clear or seen.attempts("call_model") < 3 or seen.attempts("weather") > 1 or "26" not in reply:
+        what = f"the model, which {what}, to learn what was wrong and what would be right"
+        raise expected(
+            what, f"that it was told {told!r}, and the user {reply!r}", _TELL if begun else f"{advice} {_TELL}"
+        )
+
+
+_AGAIN = "Call `await self.approved(…)` in `pay`, each time."
+_PAID = re.compile(r"(?i)\b(paid|pays?|refunded|sent|done|ok|yes|true|approved|success)")
+_NOT = re.compile(r"(?i)\b(no|not|nothing|never|nobody|un\w+)\b|n't|refus|reject|declin|den[yi]|error|fail|cancel")
 
 
 @exercise("3.3")
@@ -164,80 +163,90 @@ async def approval(ws: Workshop, answer: Any) -> str:
     refused, agreed = ws.id("sale"), ws.id("sale")  # in the notebook itself, order-7 may have been paid already
     async with talks(ws, answer, refund) as begin:
         talk = await begin()
-        await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
+        told = await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
         if ws.ledger.count("refund", order=refused):
             raise Wrong("A person said no, and the money was paid all the same.", "Look at what `approved` returns.")
-        if (await talk.lines("result"))[-1].text in ("", "null"):
-            raise Wrong("A person said no, and the model was told nothing.", "Return a text that says so.")
+        if told in ("", "null") or (_PAID.search(told) and not _NOT.search(told)):
+            raise Wrong(f"A person said no, and the model was told {told!r}.", "Return a text that says so.")
         with ws.fault("refunds.drops_answer"):
-            await _decided(ws, talk, f"Please refund $45 for {agreed}.", agreed, "45", yes=True)
+            told = await _decided(ws, talk, f"Please refund $45 for {agreed}.", agreed, "45", yes=True)
         paid = ws.ledger.count("refund", order=agreed)
-        if paid != 1:
-            raise Wrong(
-                f"A person said yes, and the money was paid {paid} times.", "Pay with `await REFUND.call(call)`."
-            )
+        if paid != 1 or told in ("", "null"):
+            what = f"the money was paid {paid} times, and the model was told {told!r}"
+            advice = "Pay with `await REFUND.call(call)`, and return what that returns."
+            raise expected("that after a yes it is paid once, and the model told so", what, advice)
     return "Nothing was paid before a yes or after a no, and once after a yes, though the service's answer was lost."
 
 
-async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str, *, yes: bool) -> None:
-    """Ask for a refund, decide, and wait for the reply."""
+async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str, *, yes: bool) -> str:
+    """Ask for a refund, decide, and wait for the reply: what the model was told."""
     before = {entry.number for entry in await talk.lines("approval")}
     sent = talk.send(text)
-    asked: Line | None = None
-    while asked is None and not sent.done():
-        await asyncio.wait([sent], timeout=0.05)
-        seen = await history(talk.handle, follow=True)  # first: what is asked after this is still on its way
-        asked = next((entry for entry in await talk.lines("approval") if entry.number not in before), None)
-        if asked is None and any(step.kind == "update" and not step.closed for step in seen.steps):
-            look(seen, "Nobody was asked: call `await self.approved(…)` in `pay`, each time.")
-    if asked is None:
-        reply = await talk.reply(sent, text)
-        again = " this time" if before else ""
-        paid = ", and the money was paid" if ws.ledger.count("refund", order=order) else f": {reply!r}"
-        raise Wrong(f"Nobody was asked{again}{paid}.", "Call `await self.approved(…)` in `pay`, each time.")
-    if ws.ledger.count("refund", order=order):
-        sent.cancel()
-        raise Wrong("The money was paid before anybody had decided.", "Ask first, and pay after the yes.")
-    timers = [step for step in (await history(talk.handle)).steps if step.due]
-    hasty = any(step.due and step.due - step.scheduled < _SHORT for step in timers)
-    missing = [part for part in (amount, order) if part not in asked.text]
-    if hasty or missing:
-        sent.cancel()
-    if hasty:
-        raise Wrong("Your agent does not wait an hour for the person.", "She may answer tomorrow: wait at least a day.")
-    if missing:
-        raise Wrong(f"The question was {asked.text!r}.", f"The amount and the order belong in it: {' '.join(missing)}.")
-    decided = asyncio.create_task(talk.handle.execute_update("decide", args=[asked.number, yes]))
-    decided.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
-        await talk.reply(sent, text)  # if `pay` fails after the decision, that has no end of its own
+        asked = await _question(talk, sent, before)
+        paid = ws.ledger.count("refund", order=order)
+        if asked is None:
+            saw = "the money was paid" if paid else repr(await talk.reply(sent, text))
+            raise expected("a question to a person before any money moves, each time", f"none, and {saw}", _AGAIN)
+        if paid:
+            raise Wrong("The money was paid before anybody had decided.", "Ask first, and pay after the yes.")
+        if any(step.due and step.due - step.scheduled < _SHORT for step in (await history(talk.handle)).steps):
+            what = "Your agent does not wait an hour for the person."
+            raise Wrong(what, "She may answer tomorrow: wait at least a day.")
+        if missing := [part for part in (amount, order) if part not in asked.text]:
+            what = f"The question was {asked.text!r}."
+            raise Wrong(what, f"The amount and the order belong in it: {' '.join(missing)}.")
+        decided = asyncio.create_task(talk.handle.execute_update("decide", args=[asked.number, yes]))
+        decided.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            await talk.reply(sent, text)  # if `pay` fails after the decision, that has no end of its own
+        finally:
+            decided.cancel()
     finally:
-        decided.cancel()
+        sent.cancel()
+    return (await talk.lines("result"))[-1].text
+
+
+async def _question(talk: Talk, sent: asyncio.Task[Reply], before: set[int]) -> Line | None:
+    """Wait for a question to a person; none if the reply comes without one."""
+    while not sent.done():
+        await asyncio.wait([sent], timeout=PAUSE)
+        seen = await history(talk.handle, follow=True)  # first: what is asked after this is still on its way
+        if asked := [entry for entry in await talk.lines("approval") if entry.number not in before]:
+            return asked[0]
+        if any(step.kind == "update" and not step.closed for step in seen.steps):
+            look(seen, f"Nobody was asked. {_AGAIN}")
+    return None
 
 
 @exercise("3.4")
 async def voucher(ws: Workshop, answer: Any) -> str:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
-    request = "Please send a voucher of 10 dollars to Ann."
     # A turn has 19 events: the third in a conversation is in an execution of its own.
     async with _clerk(ws, weather, answer, most_events=30) as begin:
         for talk, requests in ((await begin(), 3), (await begin(), 1)):
-            for again in range(requests):
-                before = ws.ledger.count("voucher")
-                with ws.fault(f"{name}.fails_after_effect") as fault:
-                    await talk.say(request)
-                sent = ws.ledger.count("voucher") - before
-                if not fault.fired:
-                    raise Wrong(f"The model did not use `{name}`.", "Keep its docstring: that is what the model sees.")
-                if sent > 1:
-                    what = f"It was asked for once, failed once after it was posted, and {sent} vouchers were posted."
-                    raise Wrong(what, "Both attempts need the same key: no random number, no clock, no attempt in it.")
-                if sent < 1 and not again:
-                    what = "A customer asked for a voucher, and none was posted."
-                    raise Wrong(what, "Call `post_voucher`, with a key that no other activity has.")
-                if sent < 1:
-                    what = "A customer asked for another voucher in the same conversation, and got none."
-                    advice = "The key needs the activity's id, and the run's: ids of activities start anew in each run."
-                    raise Wrong(what, advice)
+            for request in range(requests):
+                with ws.fault(f"{name}.fails_after_effect"), advised(_KEYS):
+                    await _sent(ws, talk, again=request > 0)
     return "Four vouchers were asked for in two conversations, each failed once after it was posted: four were posted."
+
+
+_KEYS = {"'function' is not supported": "The key is the function itself. Call it: `idempotency_key()`."}
+
+
+async def _sent(ws: Workshop, talk: Talk, *, again: bool) -> None:
+    """Ask for a voucher whose first attempt fails after it was posted, and count."""
+    before = ws.ledger.count("voucher")
+    await talk.say("Please send a voucher of 10 dollars to Ann.")
+    sent = ws.ledger.count("voucher") - before
+    if sent > 1:
+        what = f"It was asked for once, failed once after it was posted, and {sent} vouchers were posted."
+        raise Wrong(what, "Both attempts need the same key: no random number, no clock, no attempt in it.")
+    if sent < 1 and again:
+        what = "A customer asked for another voucher in the same conversation, and got none."
+        raise Wrong(what, "The key needs the activity's id, and the run's: ids of activities start again in each run.")
+    told = [entry.text for entry in await talk.lines("result")]
+    if sent < 1 or "Ann" not in told[-1]:
+        advice = "Call `post_voucher`, with a key that no other activity has, and `return` what it returns."
+        raise expected("a voucher for Ann, and the model told so", f"{sent} vouchers, and {told[-1:]}", advice)

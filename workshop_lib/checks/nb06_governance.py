@@ -2,142 +2,122 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import temporalio.client as tc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nexusrpc import HandlerError, HandlerErrorType
 from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Interceptor, Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
 from workshop_lib.checks.harness import vault
-from workshop_lib.checks.harness.chain import Hop, Passing, RelayHandler, Talking
-from workshop_lib.checks.harness.handled import passing
-from workshop_lib.checks.harness.trial import NAMESPACE, end
+from workshop_lib.checks.harness.chain import CHILD, Passing, RelayHandler
+from workshop_lib.checks.harness.trial import NAMESPACE, stop
+from workshop_lib.checks.harness.turns import expected
 from workshop_lib.checks.harness.vault import Attempt, Guarded
 from workshop_lib.evidence.failures import advice, describe
-from workshop_lib.evidence.history import History, history
-from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import notebook_folder
-from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, sign
+from workshop_lib.governance.identity import Claims, Signer, Verifier, sign
 from workshop_lib.workshop import Workshop
 
 _TYPE = "type=HandlerErrorType.UNAUTHORIZED"
 _REFUSE = f'`raise HandlerError(f"{{who}} may not call {{operation}}.", {_TYPE})`'
 _PASS = "`return await super().execute_nexus_operation_start(input)`"
 _PROOF = "`claims = self.verifier.verify(ctx.headers, whom)`, then `self.verifier.spend(claims, ctx.request_id)`"
-_WHOM = "Give `verify` the call that is made: `whom`, as it stands there."
 # What somebody may write who wants to pass for sales.
 _LIES = dict.fromkeys(("caller", "from", "namespace", "caller-namespace", "x-caller", "x-namespace"), "sales")
+_COMPARE = f"Compare the caller with `RULES`, let it through, {_PASS}, or refuse: {_REFUSE}"
 _NO_RULE = "An operation without a rule is for nobody: `RULES.get(operation, [])` is empty then."
+_UNAUTHORIZED = (HandlerErrorType.UNAUTHORIZED,)
+_EITHER = (HandlerErrorType.UNAUTHORIZED, HandlerErrorType.UNAUTHENTICATED)
+_NO_REFUSAL = f"Nexus tries other errors again, or the caller cannot tell what they are: {_REFUSE}"
+# What to do about some errors that are not refusals.
+_ERRORS = {
+    KeyError: _NO_RULE,
+    ValueError: f"`caller` raises ValueError: catch it, and refuse with a HandlerError, {_TYPE}.",
+}
 
 
 def _interceptor(answer: Any, name: str, *given: Any) -> Interceptor:
     """Make a learner's interceptor.
 
     Raises:
-        Wrong: The answer is no class of one, or it takes something else.
+        Wrong: The answer is not a class of one, or it takes something else.
     """
-    if not isinstance(answer, type):
-        raise Wrong(f"You handed in {answer!r}.", f"Hand in the class itself: `{name}`, without a call.")
-    if not issubclass(answer, Interceptor):
-        raise Wrong(f"{answer.__name__} is no interceptor of a Worker.", f"Hand in `{name}`, not the class behind it.")
+    if not (isinstance(answer, type) and issubclass(answer, Interceptor)):
+        better = f"Hand in `{name}` itself, without a call, and not the class behind it."
+        raise expected("the class of a Worker's interceptor", repr(answer), better)
     try:
         return answer(*given)
     except TypeError as error:
-        call = f"`{name}({'verifier' if given else ''})`"
-        raise Wrong(f"{call} cannot be made: {error}", "Keep its `__init__` as it was.") from error
+        raise Wrong(f"`{name}` cannot be made: {error}", "Keep its `__init__` as it was.") from error
 
 
-def _passes(attempt: Attempt, what: str, cure: str = "Fix that line.") -> None:
+async def _passes(call: Awaitable[Attempt], what: str, better: str = _COMPARE) -> None:
     """An honest call has to get its answer.
 
     Args:
-        attempt: What became of it.
-        what: What was tried, for the learner.
-        cure: What to do if the code fails.
+        call: The call.
+        what: What it is, for the learner.
+        better: What to do if it gets none.
 
     Raises:
         Wrong: It does not.
     """
+    attempt = await call
+    if attempt.raised is None and attempt.ran and attempt.answer is not None:
+        return
     if inspect.iscoroutine(attempt.returned):
         raise Wrong(f"{what} got no answer: a coroutine came back.", f"Is an `await` missing? {_PASS}")
-    if isinstance(attempt.raised, HandlerError):
-        advice = _WHOM if "is signed for" in attempt.raised.message else "Compare with `RULES`."
-        raise Wrong(f"{what}, which the rules allow, and was refused: {attempt.raised.message}", advice)
-    if attempt.raised is not None:
-        kind = type(attempt.raised).__name__
-        raise Wrong(f"{what}, which the rules allow, and your code failed: {kind}: {attempt.raised}", cure)
-    if not attempt.ran or attempt.answer is None:
-        raise Wrong(
-            f"{what}, which the rules allow, and got no answer.", f"Let it through, and return its answer: {_PASS}"
-        )
+    raise expected(f"an answer, as the rules allow, where {what}", _seen(attempt), better)
 
 
-def _refused(attempt: Attempt, what: str, types: Mapping[HandlerErrorType, str], advice: str = "") -> str:
+async def _refused(
+    call: Awaitable[Attempt],
+    what: str,
+    *named: str,
+    better: str = _COMPARE,
+    types: Sequence[HandlerErrorType] = _UNAUTHORIZED,
+) -> None:
     """A call that the rules do not allow has to be refused, before anything is done, in a way that ends it.
 
     Args:
-        attempt: What became of it.
-        what: What was tried, for the learner.
+        call: The call.
+        what: What it is, for the learner.
+        named: What the refusal has to name.
+        better: What to do if it gets in.
         types: The types of errors that are right.
-        advice: What to do if it got in.
-
-    Returns:
-        The sentence of the refusal.
 
     Raises:
-        Wrong: It got in, or is refused in another way.
+        Wrong: It gets in, or is refused in another way.
     """
-    if attempt.ran and attempt.raised is None:
-        raise Wrong(f"{what}, and got in.", advice or f"Compare the caller with `RULES`, and refuse: {_REFUSE}")
+    attempt = await call
+    error = attempt.raised
+    if attempt.ran and error is None:
+        raise Wrong(f"{what}, and got in.", better)
     if attempt.ran:
         raise Wrong(f"{what}, and was refused when the operation had run.", "Look first, and let it through then.")
-    if attempt.raised is None:
-        raise Wrong(f"{what}, and your code returned {attempt.returned!r}.", f"Refuse with an error: {_REFUSE}")
-    _right_error(attempt.raised, what, types)
-    assert isinstance(attempt.raised, HandlerError)
-    return attempt.raised.message
+    if not isinstance(error, HandlerError) or error.type not in types or error.retryable:
+        if error is not None:
+            better = next((cure for kind, cure in _ERRORS.items() if isinstance(error, kind)), _NO_REFUSAL)
+        right = f"a final HandlerError of type {' or '.join(each.name for each in types)}"
+        raise expected(f"{right}, where {what}", _seen(attempt), better)
+    if missing := [name for name in named if name not in error.message]:
+        better = f"Say who may not call what. The caller's history records it, and lacks: {', '.join(missing)}."
+        raise expected(f"a refusal that names both where {what}", repr(error.message), better)
 
 
-def _right_error(error: Exception, what: str, types: Mapping[HandlerErrorType, str]) -> None:
-    told = f"{type(error).__name__}: {error}"
-    if isinstance(error, HandlerError) and error.type in types and not error.retryable:
-        return
-    if isinstance(error, HandlerError) and error.type in types:
-        raise Wrong(f"{what}, and your refusal says that it can be tried again.", "Leave `retryable_override` out.")
+def _seen(attempt: Attempt) -> str:
+    error = attempt.raised
     if isinstance(error, HandlerError):
-        names = " or ".join(f"`HandlerErrorType.{each.name}`" for each in types)
-        advice = f"A refusal has the type {names}. Nexus does not try it again, and the caller can tell what it is."
-        raise Wrong(f"{what}, and the error has the type {error.type.name}.", advice)
-    if isinstance(error, KeyError):
-        raise Wrong(f"{what}, and your code failed: {told}", _NO_RULE)
-    if isinstance(error, ValueError) and "link" in str(error):
-        advice = f"`caller` raises ValueError then: catch it, and refuse with a HandlerError, {_TYPE}."
-        raise Wrong(f"{what}, and your code failed: {told}", advice)
-    again = " Nexus takes it for a passing error, and tries again until the caller's time is up." * passing(error)
-    raise Wrong(f"{what}, and your code raised {told}.{again}", f"A refusal is a HandlerError: {_REFUSE}")
-
-
-def _named(sentence: str, what: str, *names: str) -> None:
-    missing = [name for name in names if name not in sentence]
-    if missing:
-        raise Wrong(
-            f"{what}, and was told: {sentence!r}",
-            f"Say who may not call what. It stands in the caller's history, and lacks: {', '.join(missing)}.",
-        )
-
-
-_UNAUTHORIZED = {HandlerErrorType.UNAUTHORIZED: "not allowed"}
-_EITHER = {HandlerErrorType.UNAUTHORIZED: "not allowed", HandlerErrorType.UNAUTHENTICATED: "not known"}
+        return f"a HandlerError of type {error.type.name}{', to be tried again' * error.retryable}: {error.message}"
+    return f"{type(error).__name__}: {error}" if error else f"that your code returned {attempt.returned!r}"
 
 
 async def _clients(ws: Workshop, *interceptors: Any) -> list[Client]:
@@ -150,40 +130,41 @@ async def _clients(ws: Workshop, *interceptors: Any) -> list[Client]:
     ]
 
 
+async def _rules(there: Guarded, clients: list[Client], better: str) -> None:
+    """What holds for both doors: who may call what, and nobody where there is no rule."""
+    sales, marketing = clients
+    for operation in ("stock_price", "calculate_roi"):
+        await _passes(there.ask(sales, operation), f"sales called {operation}", better)
+    await _passes(there.ask(marketing, "calculate_roi"), "marketing called calculate_roi", better)
+    what = "Marketing called stock_price"
+    await _refused(there.ask(marketing, "stock_price"), what, "marketing", "stock_price", better=better)
+    lies = "A caller writes its headers itself. They prove nothing."
+    what = f"{what} with a header of its own that said sales"
+    await _refused(there.ask(marketing, "stock_price", _LIES), what, better=lies)
+    for who, client in (("sales", sales), ("marketing", marketing)):
+        what = f"{who.capitalize()} called list_customers, which has no rule"
+        await _refused(there.ask(client, "list_customers"), what, who, "list_customers", better=_NO_RULE)
+
+
 @exercise("6.1")
 async def allowlist(ws: Workshop, answer: Any) -> str:
     """The honest get in, and nobody else, also whoever does not say clearly where the call comes from."""
-    sales, marketing = await _clients(ws)
     async with vault.guarded(ws, _interceptor(answer, "Door")) as there:
-        for operation in ("stock_price", "calculate_roi"):
-            _passes(await there.call(sales, operation), f"Sales called {operation}")
-        _passes(await there.ask(sales, "stock_price"), "Sales called stock_price from a workflow")
-        _passes(await there.call(marketing, "calculate_roi"), "Marketing called calculate_roi")
-        what = "Marketing called stock_price"
-        told = _refused(await there.call(marketing, "stock_price"), what, _UNAUTHORIZED)
-        _named(told, what, "marketing", "stock_price")
-        what = "Marketing called stock_price with a header of its own that said sales"
-        advice = "A caller writes its headers itself. Ask `caller(links)` who it is."
-        _refused(await there.call(marketing, "stock_price", _LIES), what, _UNAUTHORIZED, advice)
-        await _without_a_rule(there, sales, marketing)
-        two = {"nexus-link": ", ".join(vault.link(name)["nexus-link"] for name in ("sales", "marketing"))}
+        await _rules(there, await _clients(ws), _COMPARE)
         unclear = {
-            "Somebody called calculate_roi without a link": {},
-            "Somebody called calculate_roi with links of two namespaces": two,
-            "Somebody called calculate_roi with a link of an unknown type": vault.link("sales", "Some.Link"),
+            "without a link": [],
+            "with links of two namespaces": [vault.link("sales"), vault.link("marketing")],
+            "with a link of an unknown type": [vault.link("sales", "Some.Link")],
         }
-        closed = f"If nobody knows who calls, refuse: `caller` raises ValueError then, and you need {_TYPE}."
-        for what, headers in unclear.items():
-            attempt = await there.post("calculate_roi", str(uuid.uuid4()), headers)
-            _refused(attempt, what, _UNAUTHORIZED, closed)
-    return "Four honest calls got in. Marketing's price, an operation without a rule and three unclear calls did not."
+        better = f"If nobody knows who calls, refuse: `caller` raises ValueError then, and you need {_TYPE}."
+        for how, links in unclear.items():
+            call = there.forge("calculate_roi", "unclear", links)
+            await _refused(call, f"Somebody called calculate_roi {how}", better=better)
+    return "Three honest calls got in. Marketing's price, an operation without a rule and three unclear calls did not."
 
 
-async def _without_a_rule(there: Guarded, *callers: Client) -> None:
-    for client in callers:
-        what = f"{client.namespace.capitalize()} called list_customers, which has no rule"
-        told = _refused(await there.call(client, "list_customers"), what, _UNAUTHORIZED, _NO_RULE)
-        _named(told, what, client.namespace, "list_customers")
+_SPEND = "Call `self.verifier.spend(claims, ctx.request_id)`, with just that id, before you let it through."
+_CLAIMS = f"Only `claims.namespace` is proved, links and headers are not: compare it with `RULES`. {_PROOF}"
 
 
 @exercise("6.2")
@@ -192,115 +173,88 @@ async def signed(ws: Workshop, answer: Any) -> str:
     keys = {name: Ed25519PrivateKey.generate() for name in ("sales", "marketing")}
     public = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
     verifier = Verifier(public, notebook_folder() / f"{ws.id('nonces')}.db")
-    sales, marketing = await _clients(ws, *(Signer(name, key) for name, key in keys.items()))
-    (_, unsigned) = await _clients(ws)
+    signing = await _clients(ws, *(Signer(name, key) for name, key in keys.items()))
     async with vault.guarded(ws, _interceptor(answer, "SignedDoor", verifier)) as there:
-        cure = f"`verify` needs the call that is made, `spend` the request's own id: {_PROOF}."
-        for operation in ("stock_price", "calculate_roi"):
-            _passes(await there.call(sales, operation), f"Sales signed and called {operation}", cure)
-        _passes(await there.call(marketing, "calculate_roi"), "Marketing signed and called calculate_roi", cure)
-        await _attacks(ws, there, keys, marketing, unsigned)
-        what = "Sales signed and called stock_price from a workflow"
-        _passes(attempt := await there.ask(sales, "stock_price"), what, cure)
-        what = "Marketing sent a token that it had found in the history of sales"
-        _refused(await there.call(unsigned, "stock_price", {HEADER: attempt.headers[HEADER]}), what, _EITHER, _SPEND)
-        await _without_a_rule(there, sales, marketing)
+        await _rules(there, signing, _CLAIMS)
+        (_, unsigned) = await _clients(ws)
+        what, better = "Marketing called calculate_roi without a signature", "Call `self.verifier.verify(…)` first."
+        await _refused(there.ask(unsigned, "calculate_roi"), what, better=better, types=_EITHER)
+        await _forged(ws, there, keys)
     return (
-        "Four honest calls and a repeated one got in. Forged links, stolen, spent and foreign tokens did not, nor did "
+        "Three honest calls and a repeated one got in. Forged links, spent and foreign tokens did not, nor did "
         "anybody where there is no rule."
     )
 
 
-_SPEND = "Call `self.verifier.spend(claims, ctx.request_id)`, with just that id, before you let it through."
+async def _forged(ws: Workshop, there: Guarded, keys: dict[str, Ed25519PrivateKey]) -> None:
+    """Forged requests: tokens of others, or used ones, and links of sales."""
 
-
-async def _attacks(
-    ws: Workshop, there: Guarded, keys: dict[str, Ed25519PrivateKey], marketing: Client, unsigned: Client
-) -> None:
-    rule = "A signature says who calls; whether that one may is for `RULES`: compare `claims.namespace`."
-    what = "Marketing called stock_price, with a signature of its own"
-    told = _refused(await there.call(marketing, "stock_price"), what, _UNAUTHORIZED, rule)
-    _named(told, what, "marketing", "stock_price")
-    what = "Marketing called stock_price, with a signature and with a header of its own that said sales"
-    lies = "A caller writes its headers itself. Only `claims.namespace` is proved."
-    _refused(await there.call(marketing, "stock_price", _LIES), what, _UNAUTHORIZED, lies)
-    what = "Marketing called calculate_roi without a signature"
-    _refused(await there.call(unsigned, "calculate_roi"), what, _EITHER, "Call `self.verifier.verify(…)` first.")
-
-    def token(name: str, operation: str, key: str = "") -> dict[str, str]:
+    def token(name: str, operation: str, key: str) -> str:
         whom = (ws.namespace(vault.ENDPOINT), "Vault", operation)
-        claims = Claims(name, *whom, time.time() + 60, str(uuid.uuid4()))
-        return {**vault.link("sales"), HEADER: sign(claims, keys[key or name])}  # for whoever believes links
+        return sign(Claims(name, *whom, time.time() + 3600, str(uuid.uuid4())), keys[key])
 
-    links = "Links can be forged. Only `claims.namespace` is proved."
-    what = "Marketing called stock_price with a link of sales, and a signature of its own"
-    _refused(await there.post("stock_price", "a", token("marketing", "stock_price")), what, _EITHER, links)
-    what = "Marketing wrote the name of sales into a token, and signed it with its own key"
-    proof = "Let `verify` read the token: it checks the signature."
-    _refused(await there.post("stock_price", "b", token("sales", "stock_price", "marketing")), what, _EITHER, proof)
-    what = "A token of sales for calculate_roi was sent with a call of stock_price"
-    _refused(await there.post("stock_price", "c", token("sales", "calculate_roi")), what, _EITHER, _WHOM)
-    stolen = token("sales", "stock_price")
-    _passes(await there.post("stock_price", "d", stolen), "Sales signed and called stock_price")
-    again = "Nexus repeated a request of sales, with the same id and the same token"
-    attempt = await there.post("stock_price", "d", stolen)
-    if attempt.raised is not None:
-        raise Wrong(f"{again}, and it was refused.", "Spend the token under the request's own id: `ctx.request_id`.")
-    _passes(attempt, again)
+    async def send(request_id: str, token: str) -> Attempt:
+        return await there.forge("stock_price", request_id, [vault.link("sales")], token)  # for whoever believes links
+
+    forged = {
+        "Marketing signed, and forged a link of sales": (token("marketing", "stock_price", "marketing"), _CLAIMS),
+        "Marketing signed a token with the name of sales": (
+            token("sales", "stock_price", "marketing"),
+            "Let `verify` read the token: it checks the signature.",
+        ),
+        "A token of sales for calculate_roi came with a call of stock_price": (
+            token("sales", "calculate_roi", "sales"),
+            "Give `verify` the call that is made: `whom`, as it is.",
+        ),
+    }
+    for what, (sent, better) in forged.items():
+        await _refused(send(what, sent), what, better=better, types=_EITHER)
+    used = token("sales", "stock_price", "sales")
+    for what in ("sales signed and called stock_price", "Nexus repeated a request of sales, with its id and token"):
+        await _passes(send("one", used), what, f"Spend it under the request's own id: {_PROOF}")
     what = "A token that sales had used was sent with another request"
-    _refused(await there.post("stock_price", "e", stolen), what, _EITHER, _SPEND)
+    await _refused(send("another", used), what, better=_SPEND, types=_EITHER)
 
 
-_SECONDS = 120.0  # a guard: an answer takes a tenth of one
-_READINGS = 50  # of one history: who follows the links reads each once or twice
-_TEXT = '`f"{namespace}/{workflow_id}"`'
-_UP = "Follow `links` until a workflow has none: `links = (await history(handle)).links`."
+_READINGS = 50  # of one history: whoever follows the links reads each once or twice
+_TEXT = '`f"{first.namespace}/{first.workflow_id}"`'
+_FIRST = f"`first = (await unified_log(handle)).histories[0]` has followed the links up. Return a text: {_TEXT}."
 
 
 @exercise("6.3")
 async def who_began(ws: Workshop, answer: Any) -> str:
-    """The right one is named for a short chain, a long one, one that begins where it ends, and a conversation."""
-    _takes_a_handle(answer)
-    far = await Client.connect(**await ws.connection("sales"))
-    near = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[_Readings()]))
-    here, there = "check-relay", "check-relay-far"
-    work: dict[str, Any] = {"workflows": [Passing, Talking], "nexus_service_handlers": [RelayHandler()]}
-    running = []
-    for client, queue, namespace in ((near, here, NAMESPACE), (far, there, "sales")):
-        await ws.endpoint(queue, namespace=namespace, task_queue=queue)
-        running.append(ws.run(Worker, client, task_queue=queue, **work))
-    down, up, child = Hop("operation", ws.namespace(here)), Hop("operation", ws.namespace(there)), Hop("child")
-    chains: list[tuple[str, Client, str, list[Hop]]] = [
-        ("a call from sales", far, there, [down]),
-        ("a call from sales, made by a child workflow", far, there, [child, down]),
-        ("a call from here to sales and back", near, here, [up, child, down]),
-    ]
-    begun: list[WorkflowHandle[Any, Any]] = []
+    """The right one is named for a short chain, for a longer one, and for one that begins where it ends."""
+    if not inspect.iscoroutinefunction(answer):
+        better = "Hand in the function `who_called`, an `async def`, without a call."
+        raise expected("a coroutine function", repr(answer), better)
+    work: dict[str, Any] = {"workflows": [Passing], "nexus_service_handlers": [RelayHandler()]}
+    clients, running, endpoints = [], [], []
+    for namespace, queue in ((NAMESPACE, "check-relay"), ("sales", "check-relay-far")):
+        endpoints.append(await ws.endpoint(queue, namespace=namespace, task_queue=queue))
+        clients.append(await Client.connect(**await ws.connection(namespace, interceptors=[_Readings()])))
+        running.append(ws.run(Worker, clients[-1], task_queue=queue, **work))
+    (here, sales), (down, up) = clients, endpoints
     try:
-        for what, client, queue, plan in chains:
-            begun.append(await client.start_workflow(Passing.run, plan, id=ws.id("check-chain"), task_queue=queue))
-            last = near.get_workflow_handle(await begun[-1].result())
-            await _asked(answer, last, what, await history(begun[-1]))
-        talk = await far.start_workflow(Talking.run, 2, id=ws.id("check-chat"), task_queue=there)
-        begun.append(talk)
-        for _ in range(2):
-            last = near.get_workflow_handle(await talk.execute_update(Talking.ask, [child, down]))
-        await _asked(answer, last, "the second question of a conversation of sales", await history(talk))
+        await _named(ws, answer, "a call from sales", (sales, "check-relay-far"), here, [down])
+        what = "a call from sales, made by a child workflow"
+        await _named(ws, answer, what, (sales, "check-relay-far"), here, [CHILD, down])
+        what = "a call from here to sales and back"
+        await _named(ws, answer, what, (here, "check-relay"), here, [up, CHILD, down])
     finally:
-        await asyncio.gather(*map(end, begun))
-        await ws.stop(*running)
-    return "You named the first of four chains: two workflows long, three, four in two namespaces, and a conversation."
+        for each in running:
+            await stop(ws, each)
+    return "You named the first of three chains: two workflows long, three, and four in two namespaces."
 
 
 class _Readings(tc.Interceptor):
-    """Ends a function that reads the same history again and again."""
+    """Ends a function that reads histories again and again."""
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
         """See base class."""
-        return _CountedReadings(next)
+        return _Counted(next)
 
 
-class _CountedReadings(tc.OutboundInterceptor):
+class _Counted(tc.OutboundInterceptor):
     def __init__(self, next: tc.OutboundInterceptor) -> None:
         super().__init__(next)
         self._times: Counter[str] = Counter()
@@ -308,70 +262,33 @@ class _CountedReadings(tc.OutboundInterceptor):
     async def describe_workflow(self, input: tc.DescribeWorkflowInput) -> tc.WorkflowExecutionDescription:
         self._times[input.id] += 1
         if self._times[input.id] > _READINGS:
-            what = f"`who_called` read the history of {input.id} {_READINGS} times."
-            raise Wrong(what, "Stop where `links` is empty.")
+            raise Wrong(f"`who_called` has read one history {_READINGS} times.", f"It goes in a circle. {_FIRST}")
         return await super().describe_workflow(input)
 
 
-def _takes_a_handle(answer: Any) -> None:
-    """Look at the function before it is called.
+async def _named(ws: Workshop, answer: Any, what: str, top: tuple[Client, str], here: Client, plan: list[str]) -> None:
+    """Let a chain of workflows run, and ask who began it.
 
-    Raises:
-        Wrong: It is none, or takes something else.
+    Args:
+        ws: The workshop.
+        answer: The learner's function.
+        what: What the chain is, for the learner.
+        top: Where it begins: a client and a task queue.
+        here: Where it ends.
+        plan: How each workflow calls the next.
     """
-    if inspect.iscoroutine(answer):
-        answer.close()  # else Python tells of it, later
-    if not inspect.iscoroutinefunction(answer):
-        raise Wrong(f"You handed in {answer!r}.", "Hand in the function `who_called`, an `async def`, without a call.")
+    begun: WorkflowHandle[Any, Any] = await top[0].start_workflow(
+        Passing.run, plan, id=ws.id("check-chain"), task_queue=top[1]
+    )
+    last = here.get_workflow_handle(await begun.result())
     try:
-        inspect.signature(answer).bind(None)
-    except TypeError as error:
-        raise Wrong(f"`who_called` takes one handle: {error}.", "Keep its parameters: `handle`.") from error
-
-
-async def _asked(answer: Any, last: WorkflowHandle[Any, Any], what: str, first: History) -> None:
-    told = await _answered(answer, last, what)
-    right = f"{first.namespace}/{first.workflow_id}"
-    if told == right:
-        return
-    saw = f"It was {what}, and you named {told!r}. It began with {right!r}."
-    if not isinstance(told, str):
-        raise Wrong(saw, f"Return a text: {_TEXT}.")
-    if told == first.workflow_id:
-        raise Wrong(saw, "An id is good in its own namespace only. Put the namespace before it, with a slash between.")
-    if first.run_id in told:
-        raise Wrong(saw, f"That is the id of its run. Return the workflow's: {_TEXT}.")
-    if first.namespace in told and first.workflow_id in told:
-        raise Wrong(saw, f"The two are right. Write them with a slash between, and nothing else: {_TEXT}.")
-    if told.partition("/")[2] == first.workflow_id:
-        raise Wrong(saw, "The workflow is right, its namespace is not: take that of the same link or history.")
-    if told.endswith(last.id):
-        raise Wrong(saw, f"That is the workflow that you were given. {_UP}")
-    raise Wrong(saw, f"That one is not the first. {_UP}")
-
-
-async def _answered(answer: Any, last: WorkflowHandle[Any, Any], what: str) -> Any:
-    try:
-        return await asyncio.wait_for(answer(last), _SECONDS)
+        named = await answer(last)
     except Wrong:
         raise
-    except TimeoutError as error:
-        then = "Does it stop where `links` is empty? If it does, check again."
-        raise WorkshopError(f"`who_called` had no answer for {what} after {_SECONDS:.0f} s.", then=then) from error
     except Exception as error:
-        raise _failed(error, what) from error
-
-
-def _failed(error: Exception, what: str) -> Exception:
-    line = describe(error)[-1].strip()
-    if NOT_SOLVED in line:
-        return error
-    better = advice(line) or "Fix that line."
-    if isinstance(error, IndexError):
-        better = f"Where the chain began, `links` is empty: whoever has none began it. {_UP}"
-    if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
-        better = (
-            "A Workflow is known in its own Namespace only. Let `unified_log(handle)` follow the links: it reads each "
-            "Workflow in the Namespace where it runs."
-        )
-    return Wrong(f"It was {what}, and your code failed: {line}", better)
+        line = describe(error)[-1].strip()
+        if NOT_SOLVED in line:
+            raise
+        raise Wrong(f"It was {what}, and your code failed: {line}", advice(line) or _FIRST) from error
+    if named != (right := f"{top[0].namespace}/{begun.id}"):
+        raise expected(f"{right!r} for {what}", repr(named), _FIRST)

@@ -12,7 +12,6 @@ from workshop_lib.checks.harness.talks import Talk, talks
 from workshop_lib.checks.harness.turns import Turn, expected, limit_of, once, turn
 from workshop_lib.demos import local
 from workshop_lib.evidence.history import Step, spoken
-from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.teams.finance.data import QUOTES
 from workshop_lib.teams.finance.workflows import FEE
 from workshop_lib.workshop import Workshop
@@ -76,8 +75,8 @@ async def _priced(talk: Talk, ticker: str) -> Step:
     """Ask for a price while Finance answers: the call that the answer is from."""
     made = await turn(talk, _QUESTION.format(ticker), _patient)
     text, price = await _told(talk, made), round(QUOTES[ticker] * (1 + FEE), 2)
-    called = [(call.endpoint, call.service, call.name) for call in made.calls]
-    if called != [(ENDPOINT, "Finance", "stock_price")]:
+    called = [(call.service, call.name) for call in made.calls]
+    if called != [("Finance", "stock_price")]:
         saw = f"the calls {called}, and {text!r} for the model"
         raise expected(f"one call of Finance for the price of {ticker}", saw, f"Finance alone knows prices: {_CALL}.")
     if not any(abs(float(number) - price) < 0.005 for number in re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))):

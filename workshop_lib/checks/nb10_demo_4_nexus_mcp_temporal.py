@@ -30,8 +30,9 @@ from workshop_lib.checks.harness.talks import talks
 from workshop_lib.checks.harness.turns import expected, turn
 from workshop_lib.demos import local
 from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
-from workshop_lib.evidence.history import spoken
+from workshop_lib.evidence.history import history, spoken
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.nexus_mcp.by_workflow import is_off
 from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
@@ -207,7 +208,7 @@ async def _refuses(url: str, token: str) -> None:
         ("with the token, from a page of evil.example", {**right, "host": "evil.example"}, False),
     ]
     headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-    async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
         for who, more, enters in doors:
             status = (await http.post(url, headers=more)).status_code
             if (status not in _REFUSED) is not enters:
@@ -222,20 +223,31 @@ async def _serves(client: Client, url: str, token: str) -> None:
     headers = {"authorization": f"Bearer {token}"}
     for _ in range(_MOST_CALLS):
         key = str(uuid.uuid4())
-        async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False) as http:
+        async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
             reach = partial(streamable_http_client, url, http_client=http)
             names, saw = await _used(reach, "stock_price", {"ticker": "ACME"}, key)
         if names != own:
             saw = f"{', '.join(sorted(names)) or 'none'} ({saw})"
             raise expected("Finance's tools alone", saw, "The endpoints in the list are served: `[ENDPOINT]`.")
         try:
-            call = await client.get_nexus_operation_handle(f"mcp-key-{key}").describe()
+            limit, timed_out = await _recorded(client, f"mcp-key-{key}")
         except RPCError as error:
             raise expected("a price", saw, f"A limit is a `timedelta`: {_LIMIT}.") from error
-        limit = call.schedule_to_close_timeout
         if not (limit and _LEAST <= limit <= _MOST):
             took = spoken(limit) if limit else "no limit"
             raise expected("five seconds for each call", took, f"The third argument is the limit: {_LIMIT}.")
-        if call.status != NexusOperationExecutionStatus.TIMED_OUT:
+        if not timed_out:
             return _led(saw, "120.6")
     raise _too_slow()
+
+
+async def _recorded(client: Client, id: str) -> tuple[timedelta | None, bool]:
+    """The limit of a call of the gateway, and whether it was exceeded."""
+    try:
+        call = await client.get_nexus_operation_handle(id).describe()
+    except RPCError as error:
+        if not is_off(error):
+            raise
+        (step,) = (await history(client.get_workflow_handle(id))).steps  # the service has standalone operations off
+        return step.limit, step.status == "timed out"
+    return call.schedule_to_close_timeout, call.status == NexusOperationExecutionStatus.TIMED_OUT

@@ -24,9 +24,7 @@ TOKEN = "WORKSHOP_GATEWAY_TOKEN"  # the variable that holds it; without one, who
 
 async def connect() -> Client:
     """The gateway's client."""
-    settings = await attach().connection(local.NAMESPACE)
-    # Without the workshop's interceptors: they explain a wait to whoever sits before the cell that waits.
-    return await Client.connect(**{**settings, "interceptors": []})
+    return await Client.connect(**await attach().connection(local.NAMESPACE, quiet=True))
 
 
 gateway = Gateway(connect, [FINANCE_ENDPOINT, IT_ENDPOINT])

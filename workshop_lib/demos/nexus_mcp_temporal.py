@@ -6,22 +6,25 @@ operations, with Temporal's guarantees. MCP clients elsewhere find the same tool
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.client import Client
+from temporalio.exceptions import NexusOperationError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from agents import Agent
+    from agents import Agent, FunctionTool
     from temporalio.openai_agents.workflow import activity_as_tool
 
     from workshop_lib.agents.conversation import Chat
-    from workshop_lib.agents.openai_agents import AgentConversation, plugin
+    from workshop_lib.agents.discovery import DiscoveringConversation
+    from workshop_lib.agents.openai_agents import plugin
     from workshop_lib.demos import local
+    from workshop_lib.nexus_mcp.calls import OFFERS_NOTHING, why
     from workshop_lib.nexus_mcp.tools import NexusTools
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
@@ -39,7 +42,7 @@ SERVERS: dict[str, str] = {}
 
 
 @workflow.defn
-class NexusMcpAgent(AgentConversation):
+class NexusMcpAgent(DiscoveringConversation):
     """Talks to a person, and asks two other teams for what it does not know.
 
     Args:
@@ -49,8 +52,7 @@ class NexusMcpAgent(AgentConversation):
     @workflow.init
     def __init__(self, chat: Chat) -> None:
         super().__init__(chat)
-        limit = timedelta(seconds=chat.tool_seconds)
-        self._nexus = NexusTools([FINANCE_ENDPOINT, IT_ENDPOINT], limit)
+        self._nexus = NexusTools(timedelta(seconds=chat.tool_seconds))
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
@@ -70,10 +72,22 @@ class NexusMcpAgent(AgentConversation):
         own = [activity_as_tool(each, **limits) for each in local.TOOLS]
         return Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
 
-    async def ready(self) -> Agent[None]:
+    def teams(self) -> Sequence[str]:
         """See base class."""
-        agent = self.agent()
-        return replace(agent, tools=[*agent.tools, *await self._nexus.listed()])
+        return [FINANCE_ENDPOINT, IT_ENDPOINT]
+
+    async def offered(self, team: str) -> list[dict[str, Any]]:
+        """See base class."""
+        try:
+            return await self._nexus.offered(team)
+        except NexusOperationError as error:
+            if why(error).kind in OFFERS_NOTHING:
+                self.chat.offered.pop(team, None)
+            raise
+
+    def tool(self, team: str, described: dict[str, Any]) -> FunctionTool:
+        """See base class."""
+        return self._nexus.tool(team, described)
 
 
 AGENT = NexusMcpAgent

@@ -6,9 +6,8 @@ an HTTP service that acts as a client of Temporal. What it starts is durable; th
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
-import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,23 +16,20 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.client import Client
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
 from temporalio.worker import Worker
-from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     import httpx2
     import jsonschema  # noqa: F401  # an MCP client would import it with its first call, and not heartbeat meanwhile
-    from agents import Agent, FunctionTool, Tool
+    from agents import Agent, FunctionTool
     from agents.mcp import MCPServer, MCPServerStreamableHttp, MCPToolMetaContext, MCPUtil
     from mcp import Tool as McpTool
     from temporalio.openai_agents.workflow import activity_as_tool, temporal_mcp_server
 
-    from workshop_lib.agents.conversation import Answer, Chat, Message
-    from workshop_lib.agents.openai_agents import AgentConversation, plugin
+    from workshop_lib.agents.conversation import Chat
+    from workshop_lib.agents.discovery import DiscoveringConversation
+    from workshop_lib.agents.openai_agents import plugin
     from workshop_lib.demos import local
-    from workshop_lib.evidence.failures import cancelled
     from workshop_lib.evidence.state import service_address
     from workshop_lib.server.connections import Connections
     from workshop_lib.workers import takeover
@@ -52,16 +48,9 @@ SERVERS = {
 
 
 KEY = "workshop.example/idempotency-key"  # of a call's `_meta`
-_LISTING_SECONDS = 3.0  # for a server to say which tools it has
-_LISTING = ActivityConfig(
-    schedule_to_close_timeout=timedelta(seconds=_LISTING_SECONDS),
-    heartbeat_timeout=timedelta(seconds=1),
-    # If our Worker dies, another one may ask. A server that refuses would do so again, and the user waits.
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(milliseconds=100),
-        non_retryable_error_types=["UserError", "MCPProtocolError", "WorkshopError"],
-    ),
-)
+# A call that is made again starts a second workflow, so a Worker that is only slow must not be taken for dead.
+_HEARTBEAT = timedelta(seconds=10)
+_REFUSED = ["UserError", "MCPProtocolError", "WorkshopError"]  # nobody listens: another question finds the same
 
 
 def key(call: MCPToolMetaContext) -> dict[str, str]:
@@ -83,7 +72,7 @@ def servers(chat: Chat) -> list[MCPServer]:
         chat: Says how long one use of a tool may take.
     """
     options: dict[str, Any] = {
-        "activity_config": takeover.limits(timedelta(seconds=chat.tool_seconds)),
+        "activity_config": _limits(chat),
         "factory_argument": chat.tool_seconds,
         "tool_meta_resolver": key,
         "use_structured_content": True,
@@ -91,49 +80,30 @@ def servers(chat: Chat) -> list[MCPServer]:
     return [temporal_mcp_server("finance", **options), temporal_mcp_server("it", **options)]
 
 
-class McpConversation(AgentConversation):
-    """The base of a workflow class whose agent has MCP servers. It asks them in each turn what they offer.
+def _limits(chat: Chat) -> dict[str, Any]:
+    return takeover.limits(timedelta(seconds=chat.tool_seconds)) | {"heartbeat_timeout": _HEARTBEAT}
 
-    Args:
-        chat: As for ``Conversation``.
-    """
 
-    @workflow.init
-    def __init__(self, chat: Chat) -> None:
-        super().__init__(chat)
-        self._offered: dict[str, list[McpTool]] = {}  # by each MCP server, when it was last asked
+class McpConversation(DiscoveringConversation):
+    """The base of a workflow class whose agent has MCP servers. It asks them in each turn what they offer."""
 
-    async def ready(self) -> Agent[None]:
+    def teams(self) -> Sequence[str]:
         """See base class."""
-        agent = self.agent()
-        # The SDK would ask all MCP servers before each model call, one after another, and one that is down would end
-        # the turn. Each is asked once a turn here, all at the same time.
-        await asyncio.gather(*(self._ask_for_tools(server) for server in agent.mcp_servers))
-        # The first of each name: a server cannot take the place of a tool of ours with one of its own.
-        tools: dict[str, Tool] = {t.name: t for server in reversed(agent.mcp_servers) for t in self._tools_of(server)}
-        tools |= {tool.name: tool for tool in agent.tools}
-        return replace(agent, tools=list(tools.values()), mcp_servers=[])
+        return [server.name for server in self.agent().mcp_servers]
 
-    async def answer(self, messages: list[Message]) -> Answer:
+    async def offered(self, team: str) -> list[dict[str, Any]]:
         """See base class."""
-        answer = await super().answer(messages)
-        unknown = [server.name for server in self.agent().mcp_servers if server.name not in self._offered]
-        why = "".join(f" The MCP server {name!r} cannot be reached, so I do not know its tools." for name in unknown)
-        return replace(answer, text=answer.text + why)
+        # If our Worker dies, another one may ask.
+        retry = replace(takeover.QUICK_RETRY, non_retryable_error_types=_REFUSED)
+        limits: Any = _limits(self.chat) | {"retry_policy": retry}
+        server = temporal_mcp_server(team, activity_config=limits, factory_argument=self.chat.tool_seconds)
+        return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in await server.list_tools()]
 
-    async def _ask_for_tools(self, server: MCPServer) -> None:
-        """Learn which tools an MCP server has now. If it is down, what it had before stands: it may be back in time."""
-        asked = temporal_mcp_server(server.name, activity_config=_LISTING, factory_argument=_LISTING_SECONDS)
-        try:
-            self._offered[server.name] = await asked.list_tools()
-        except FailureError as error:
-            if cancelled(error):
-                raise
-
-    def _tools_of(self, server: MCPServer) -> list[FunctionTool]:
-        """What the model may call there. Failures are raised, for ``_use`` to put into words."""
-        offered = self._offered.get(server.name, [])
-        return [MCPUtil.to_function_tool(tool, server, False, failure_error_function=None) for tool in offered]
+    def tool(self, team: str, described: dict[str, Any]) -> FunctionTool:
+        """See base class."""
+        server = next(server for server in self.agent().mcp_servers if server.name == team)
+        # Failures are raised, for `_use` to put into words.
+        return MCPUtil.to_function_tool(McpTool.model_validate(described), server, False, failure_error_function=None)
 
 
 @workflow.defn
@@ -190,8 +160,8 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
 
 
 def _client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-    # To read the certificates and the environment's proxies anew would take 25 ms for each call.
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_certificates(), trust_env=False)
+    # To read the certificates again would take 25 ms for each call.
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_certificates())
 
 
 @cache

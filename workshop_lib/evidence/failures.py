@@ -29,19 +29,9 @@ _INSTEAD = (
     (r"\buuid\.|\bos\.urandom", "workflow.uuid4()"),
 )
 
-BUG_NAMES = frozenset(
-    {
-        "AttributeError",
-        "ImportError",
-        "ModuleNotFoundError",
-        "NameError",
-        "NotFoundError",
-        "NotImplementedError",
-        "SyntaxError",
-        "TypeError",
-        "UnboundLocalError",
-    }
-)
+_OF_NAMES = (AttributeError, ImportError, ModuleNotFoundError, NameError, UnboundLocalError)
+_OF_CODE = (NotImplementedError, SyntaxError, TypeError)
+BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
 """Types of failures that no Worker can fix by trying again: the code or the registration is wrong."""
 
 _CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
@@ -62,28 +52,23 @@ def explain_sandbox(message: str) -> str:
     return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
 
 
-# What a learner meets and cannot read from the message: what to do, and parts of such messages.
-_ADVICE = {
-    "A coroutine came back instead of a value: is an `await` missing?": (
-        "coroutine is not JSON serializable",
-        "cannot pickle 'coroutine'",
-        "'coroutine' object has no attribute",
-        "for <class 'coroutine'>",
+# What a learner meets and cannot read from the message: a pattern in it, and what to do.
+_ADVICE = (
+    (
+        r"of type coroutine|pickle 'coroutine'|'coroutine' object|<class 'coroutine'>",
+        "A coroutine came back instead of a value: is an `await` missing?",
     ),
-    "Ask for it: `await workflow.execute_activity(…)`, not a plain call.": ("Not in activity context",),
-    "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead.": ("unhandled errors in a TaskGroup",),
-    "Give each call `start_to_close_timeout=timedelta(seconds=5)`.": ("must have start_to_close_timeout",),
-    "A limit is a `timedelta`, not a number.": ("has no attribute 'total_seconds'",),
-    "Is a number given where something else is expected, such as a `timedelta`?": ("'int' object has no attribute",),
-    "The arguments of a call do not fit the function that it names.": (
-        "required positional argument",
-        "positional arguments but",
+    (r"Not in activity context", "Ask for it: `await workflow.execute_activity(…)`, not a plain call."),
+    (r"errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
+    (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
+    (r"has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
+    (r"'int' object has no", "Is a number given where something else is expected, such as a `timedelta`?"),
+    (r"required positional|positional arguments but", "The arguments of a call do not fit the function that it names."),
+    (
+        r"Expected value to be|Cannot convert to dataclass",
+        "An argument or a result does not have the type that the function declares.",
     ),
-    "An argument or a result does not have the type that the function declares.": (
-        "Expected value to be",
-        "Cannot convert to dataclass",
-    ),
-}
+)
 
 
 def causes(failed: _Failed) -> list[_Failed]:
@@ -204,7 +189,7 @@ def _without_address(message: str) -> str:
 
 def advice(text: str) -> str:
     """What to do about a failure whose message does not say it; empty if nothing is known."""
-    return next((what for what, parts in _ADVICE.items() if any(part in text for part in parts)), "")
+    return next((what for pattern, what in _ADVICE if re.search(pattern, text)), "")
 
 
 def _own_line(error: BaseException) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -29,6 +30,10 @@ _BEGINS = {
     "WORKFLOW_EXECUTION_SIGNALED": ("signal", "signal_name", ""),
 }
 
+NO_RIGHT = "no right to read"
+_UNREAD = {RPCStatusCode.PERMISSION_DENIED: NO_RIGHT, RPCStatusCode.NOT_FOUND: "its record is gone"}
+CALLS = ("nexus operation", "child workflow")
+"""The kinds of steps that lead to another workflow."""
 _TRIED = ("activity", "nexus operation")  # kinds of steps that Temporal tries again
 
 # How later events name the one that began their step, and what becomes of it.
@@ -118,6 +123,16 @@ class Step:
         """From being asked for to its end, waits and all attempts included; None while it is open."""
         return self.closed - self.scheduled if self.closed else None
 
+    @property
+    def outcome(self) -> str:
+        """What came of it, in a few words: how it ended, after how long and how many attempts."""
+        if self.kind == "signal":
+            return "received"
+        timer = {"completed": "fired", "cancelled": "cut short"} if self.due else {}
+        took = f" {'after' if self.due else 'in'} {spoken(self.duration)}" if self.duration is not None else ""
+        tries = f", {self.attempts} attempts" if self.attempts > 1 else ""
+        return timer.get(self.status, self.status) + took + tries
+
 
 @dataclass(repr=False)
 class History:
@@ -158,6 +173,11 @@ class History:
     sdk: str = ""
     run_id: str = ""
     resting: bool = False
+
+    @property
+    def link(self) -> Link:
+        """How others name it."""
+        return Link(self.namespace, self.workflow_id, self.run_id)
 
     @property
     def duration(self) -> timedelta | None:
@@ -210,10 +230,75 @@ async def history(handle: WorkflowHandle[Any, Any], *, follow: bool = False) -> 
     Raises:
         temporalio.service.RPCError: There is no such execution, or the server does not answer.
     """
-    return await _recorded(handle, set() if follow else None)
+    first = await _recorded(handle)
+    if follow:
+        reader = Reader(handle, first)
+        await reader.follow([first], lambda told: [link for step in _calls(told) for link in step.links])
+        _nest(first, reader.read, {first.link})
+    return first
 
 
-async def _recorded(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> History:
+def _calls(told: History) -> list[Step]:
+    return [step for step in told.steps if step.kind in CALLS]
+
+
+def _nest(told: History, read: dict[Link, History], above: set[Link]) -> None:
+    for step in _calls(told):
+        step.calls = [read[link] for link in dict.fromkeys(step.links) if link in read and link not in above]
+        for call in step.calls:
+            _nest(call, read, above | {call.link})
+
+
+class Reader:
+    """Reads the histories that a history leads to, each once, with the rights of its handle's client.
+
+    Args:
+        handle: Of the first workflow.
+        first: Its history.
+
+    Attributes:
+        read: The histories read so far.
+        unread: The workflows that could not be read, and why.
+    """
+
+    def __init__(self, handle: WorkflowHandle[Any, Any], first: History) -> None:
+        # There is no public way from a handle to its client (tests/unit/house/test_sdk.py).
+        self._service = handle._client.service_client  # one connection reaches every namespace
+        self.read, self.unread = {first.link: first}, dict[Link, str]()
+
+    async def follow(self, begin: list[History], links: Callable[[History], Iterable[Link]]) -> list[History]:
+        """These histories, and all that the links lead to.
+
+        Args:
+            begin: Where to begin.
+            links: The links of a history that are to be followed.
+
+        Raises:
+            temporalio.service.RPCError: The server does not answer.
+        """
+        found = {told.link: told for told in begin}
+        seen, new = set(found), begin
+        while new:
+            wanted = {link for told in new for link in links(told) if not link.standalone} - seen
+            seen |= wanted
+            await asyncio.gather(*map(self._read, wanted))
+            new = [self.read[link] for link in wanted if link in self.read]
+            found |= {told.link: told for told in new}
+        return list(found.values())
+
+    async def _read(self, link: Link) -> None:
+        if link in self.read:
+            return
+        there = Client(self._service, namespace=link.namespace)
+        try:
+            self.read[link] = await _recorded(there.get_workflow_handle(link.workflow_id, run_id=link.run_id))
+        except RPCError as error:
+            if error.status not in _UNREAD:
+                raise
+            self.unread[link] = _UNREAD[error.status]
+
+
+async def _recorded(handle: WorkflowHandle[Any, Any]) -> History:
     described = await handle.describe()
     events = [event async for event in handle.fetch_history_events()]
     result = History(
@@ -234,25 +319,7 @@ async def _recorded(handle: WorkflowHandle[Any, Any], seen: set[str] | None) -> 
     for step in result.steps:
         if result.closed and step.status in ("waiting", "running"):
             step.status = "abandoned"
-        if seen is not None:
-            # The handle keeps its client to itself; the same connection reaches every namespace.
-            await _follow_calls(handle._client, step, seen | {described.run_id})
     return result
-
-
-async def _follow_calls(client: Client, step: Step, seen: set[str]) -> None:
-    if step.kind not in ("child workflow", "nexus operation"):
-        return
-    for link in dict.fromkeys(step.links):
-        if link.run_id in seen:
-            continue
-        there = Client(client.service_client, namespace=link.namespace)
-        try:
-            step.calls.append(await _recorded(there.get_workflow_handle(link.workflow_id, run_id=link.run_id), seen))
-        except RPCError as error:
-            # Its record may be deleted, or not for us to read. The step itself still says how it ended.
-            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED):
-                raise
 
 
 def _read(events: Iterable[HistoryEvent], result: History) -> None:
@@ -270,11 +337,10 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
             result.sdk = attributes.sdk_metadata.sdk_name or result.sdk  # sent when it changes
         elif name == "WORKFLOW_TASK_FAILED" and attributes.failure.message and attributes.cause not in _NO_FAILURE:
             result.failed_tasks.append(sentence(attributes.failure, _when(event.event_time)))
-        elif name.startswith("WORKFLOW_EXECUTION_") and name.removeprefix("WORKFLOW_EXECUTION_") in (*_ENDS, "STARTED"):
-            if name == "WORKFLOW_EXECUTION_STARTED":
-                result.links += _callers(event, attributes)
-            if name == "WORKFLOW_EXECUTION_FAILED":
-                result.failure = sentence(attributes.failure, _when(event.event_time))
+        elif name == "WORKFLOW_EXECUTION_STARTED":
+            result.links += _callers(event, attributes)
+        elif name == "WORKFLOW_EXECUTION_FAILED":
+            result.failure = sentence(attributes.failure, _when(event.event_time))
         else:
             _follow(event, name, attributes, begun)
 

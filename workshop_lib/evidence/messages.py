@@ -35,6 +35,11 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… (cut)"
 
 
+def valid_text(text: str) -> str:
+    """A text in which no character is half of a pair (a lone surrogate), which no protocol carries."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def wrapped(text: str) -> list[str]:
     """The lines of a text, wrapped at words. JupyterLab wraps a red output in the middle of them."""
     return [part for line in text.splitlines() for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ") or [""]]
@@ -55,6 +60,12 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
+
+
+def notebook_names() -> dict[str, Any]:
+    """The notebook's names; of a program, none."""
+    names: dict[str, Any] = sys.modules["IPython"].get_ipython().user_ns if in_notebook() else {}
+    return names
 
 
 def say(text: str, tone: str = "info") -> None:

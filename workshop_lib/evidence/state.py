@@ -12,15 +12,18 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.messages import WorkshopError, notebook_names
 
 STATE_VARIABLE = "WORKSHOP_STATE"  # names the folder to the processes that a notebook spawns
 SERVICES = "services.json"  # the addresses of a notebook's HTTP services, by name
+_NOTEBOOK = "notebook.json"  # whose folder it is
+_ROOM_MB = 100  # for the databases and logs of a notebook
 _FORGOTTEN_AFTER = 24 * 3600  # seconds; a kernel without a notebook's name leaves a folder that nobody finds again
 
 
@@ -30,14 +33,36 @@ def home() -> Path:
     return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[2] / ".workshop"
 
 
+def why_unusable(folder: Path) -> str:
+    """Why nothing can be kept in a folder, in words; empty if it can be. The folder is made if it is missing."""
+    if os.pathsep in str(folder):
+        return f"Python cannot import from a folder that has {os.pathsep!r} in its path."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = shutil.disk_usage(folder).free // 2**20
+    except OSError as error:
+        return f"{type(error).__name__}: {error.strerror}"
+    return "" if free >= _ROOM_MB else f"Only {free} MB are free there."
+
+
+def notebook() -> str:
+    """The path of this kernel's notebook, as the front end tells it; empty where it does not.
+
+    VS Code puts it among the notebook's names, also where its Jupyter server is told another one for each session.
+    JupyterLab and PyCharm give it in ``JPY_SESSION_NAME``.
+    """
+    return str(notebook_names().get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", ""))
+
+
 def notebook_key() -> str:
     """A name for this notebook that is the same after a kernel restart.
 
-    JupyterLab tells a kernel its notebook in ``JPY_SESSION_NAME``. Runners such as nbclient do not; there the
-    name comes from the kernel's connection file, which a restart keeps. Each plain script gets another name.
+    It comes from the notebook's path. Runners such as nbclient and papermill tell a kernel none; there the name comes
+    from the kernel's connection file, which a restart keeps. Each plain script gets another name.
     """
-    session = os.environ.get("JPY_SESSION_NAME")
-    if session:
+    if session := notebook():
         slug = re.sub(r"[^a-z0-9]+", "-", Path(session).stem.lower())[:24].strip("-") or "notebook"
         return f"{slug}-{hashlib.sha256(session.encode()).hexdigest()[:6]}"
     try:
@@ -94,6 +119,9 @@ class StateFolder:
 
     Args:
         path: The folder; ``StateFolder.claim`` chooses and locks it, a spawned worker opens its notebook's.
+
+    Attributes:
+        former: Notebooks that are gone and left workflows, of which this new one may be one that was renamed or moved.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,6 +131,7 @@ class StateFolder:
         for folder in (self.path, self.cells, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = Lock(path / "kernel.lock")
+        self.former: list[str] = []
 
     @classmethod
     def claim(cls, key: str) -> StateFolder:
@@ -115,35 +144,31 @@ class StateFolder:
             WorkshopError: The folder cannot be written.
         """
         base = home() / "notebooks"
+        if reason := why_unusable(base):
+            raise _unusable(base, reason)
         try:
-            base.mkdir(parents=True, exist_ok=True)
             for number in range(1, 1000):
                 # Without a dash: no folder's name may be another's and a dash, they become prefixes (service.py).
                 folder = cls(base / (key if number == 1 else f"{key}x{number}"))
                 if folder._lock.take():
                     _remove_forgotten(base)
+                    folder._name(notebook())
                     return folder
         except OSError as error:
-            raise WorkshopError(
-                f"The workshop cannot write to {base}.",
-                f"{type(error).__name__}: {error.strerror}",
-                "Set WORKSHOP_HOME to a folder that you can write to, and restart the kernel.",
-            ) from error
+            raise _unusable(base, f"{type(error).__name__}: {error.strerror}") from error
         raise WorkshopError(f"A thousand kernels hold {base / key}.", then="Shut some of them down.")
-
-    @classmethod
-    def of_parent(cls) -> StateFolder | None:
-        """The folder of the notebook that spawned this process, if one did."""
-        path = os.environ.get(STATE_VARIABLE)
-        return cls(Path(path)) if path else None
 
     def release(self) -> None:
         """Give the folder up, for a later kernel to claim."""
         self._lock.release()
 
-    def forget(self, name: str) -> None:
-        """Remove a small JSON file of this folder, if it is there."""
-        (self.path / name).unlink(missing_ok=True)
+    def _name(self, path: str) -> None:
+        if path and not self.read(_NOTEBOOK):
+            others = [read_json(file).get("path", path) for file in self.path.parent.glob(f"*/{_NOTEBOOK}")]
+            gone = [Path(other) for other in others if not Path(other).exists() and other != path]
+            here = Path(path)
+            self.former = [str(other) for other in gone if other.parent == here.parent or other.name == here.name]
+        self.write(_NOTEBOOK, {"path": path})
 
     def read(self, name: str) -> dict[str, Any]:
         """A small JSON file of this folder; empty where it is missing."""
@@ -163,9 +188,9 @@ def notebook_folder() -> Path:
     path = os.environ.get(STATE_VARIABLE)
     if path is None:
         raise WorkshopError(
-            "There is no ledger here, and no database.",
-            "This process was not started by a notebook.",
-            "Run `await Workshop.start()`.",
+            "This process belongs to no notebook.",
+            "So there is no ledger here, no database and no Temporal Server.",
+            'Run `await Workshop.start()`, or start this from a notebook: `await ws.spawn("module")`.',
         )
     return Path(path)
 
@@ -208,6 +233,11 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         temporary = path.with_name(f"{path.name}.new")
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
         os.replace(temporary, path)
+
+
+def _unusable(folder: Path, reason: str) -> WorkshopError:
+    then = "Set WORKSHOP_HOME to another folder, and restart the kernel."
+    return WorkshopError(f"The workshop cannot keep its state in {folder}.", reason, then)
 
 
 def _remove_forgotten(base: Path) -> None:

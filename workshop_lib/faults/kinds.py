@@ -7,15 +7,6 @@ from workshop_lib.evidence.messages import WorkshopError
 FILE = "faults.json"  # of a notebook's state folder
 BEFORE = ("fails", "fails_before_effect", "hangs", "is_slow", "dies_before_effect")
 AFTER = ("fails_after_effect", "times_out", "dies_after_effect")
-HTTP = ("drops", "drops_answer", "delays", "answers_401", "answers_404", "answers_429", "answers_500", "answers_503")
-MODEL = (
-    "garbles_arguments",
-    "forgets_arguments",
-    "invents_field",
-    "mistypes_field",
-    "invents_tool",
-    "answers_nonsense",
-)
 JUNK = 200  # executions in a flood
 
 KINDS = {
@@ -46,6 +37,8 @@ KINDS = {
     "answers_nonsense": "model.answers_nonsense: … answers with something that is not JSON at all",
     "dies": "server.dies: the Temporal Server is killed, and started again after `seconds`",
 }
+HTTP = tuple(kind for kind, line in KINDS.items() if line.startswith("SERVICE."))
+MODEL = tuple(kind for kind, line in KINDS.items() if line.startswith("model."))
 
 
 def parse(name: str) -> tuple[str, str]:

@@ -64,7 +64,7 @@ async def flooded(connections: Connections, queue: str) -> AsyncIterator[None]:
         queue: The task queue, in namespace ``default``.
     """
     # Without the workshop's interceptors: nobody waits for these, so nobody needs to know why.
-    client = await tc.Client.connect(**{**await connections.connection("default"), "interceptors": []})
+    client = await tc.Client.connect(**await connections.connection("default", quiet=True))
     handles = [client.get_workflow_handle(f"junk-{uuid.uuid4().hex}") for _ in range(JUNK)]
     starts = [client.start_workflow("Junk", id=h.id, task_queue=queue, execution_timeout=_LIMIT) for h in handles]
     try:

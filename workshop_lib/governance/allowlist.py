@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,22 +12,13 @@ from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio import nexus
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, NexusOperationInboundInterceptor
 
-_FORBIDDEN = [  # what Temporal Server 1.32 forbids by default: setting the list replaces it
-    "request-timeout",
-    "xdc-redirection-api",
-    "xdc-redirection-source-cell",
-    "xdc-redirection",
-    "caller-name",
-    "caller-type",
-    "call-initiation",
-    "temporal-principal-type",
-    "temporal-principal-name",
-    "nexus-link",
-]
-FORBID_FORGED_LINKS = {
-    "component.nexusoperations.disallowedHeaders": json.dumps(_FORBIDDEN),
-    "nexusoperation.disallowedHeaders": json.dumps(_FORBIDDEN),
-}
+# What Temporal Server 1.32 forbids by default, and links, as JSON: setting the list replaces it.
+_FORBIDDEN = (
+    '["request-timeout", "xdc-redirection-api", "xdc-redirection-source-cell", "xdc-redirection", "caller-name", '
+    '"caller-type", "call-initiation", "temporal-principal-type", "temporal-principal-name", "nexus-link"]'
+)
+_PLACES = ("component.nexusoperations.disallowedHeaders", "nexusoperation.disallowedHeaders")
+FORBID_FORGED_LINKS = dict.fromkeys(_PLACES, _FORBIDDEN)
 """Dynamic configuration of a Temporal Server: no caller may set the header in which links travel.
 
 The first is for operations of workflows, the second for standalone ones. A workflow that sets the header all the same
@@ -73,7 +63,7 @@ class Allowlist(Interceptor):
     """Lets only callers of some namespaces start an operation: ``Worker(…, interceptors=[Allowlist(["sales"])])``.
 
     Everybody else, and whoever does not say clearly where the request comes from, gets an ``UNAUTHORIZED`` error with
-    the reason. Nexus does not try such an operation again; the sentence stands in the caller's own history. It names
+    the reason. Nexus does not try such an operation again; the reason is recorded in the caller's own history. It names
     who is allowed: leave that out where it is a secret.
 
     **This alone is no zero trust.** A link is a claim that the server makes, and a caller can replace it:

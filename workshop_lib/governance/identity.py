@@ -156,7 +156,7 @@ class Verifier(worker.Interceptor):
 
     Refused with ``UNAUTHENTICATED``: no token, one that cannot be read, of an unknown namespace, with a wrong
     signature, expired, or used before. With ``UNAUTHORIZED``: one for another endpoint, service or operation. Neither
-    is tried again; the reason stands in the caller's own history.
+    is tried again; the reason is recorded in the caller's own history.
 
     A token is good for one request. Nexus tries a request again under the same request id, and that passes. A request
     to cancel carries the headers of the start: its signature is checked, not its age and its nonce, because it comes

@@ -58,9 +58,7 @@ class Authority:
         Args:
             name: Of the namespace, or of an admin; at most 64 characters.
         """
-        issued = self._ca.issue_cert(common_name=name)
-        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-        key = issued.private_key_pem.bytes()
+        key, chain = _pair(self._ca.issue_cert(common_name=name))
         return TLSConfig(server_root_ca_cert=self.root, client_cert=chain, client_private_key=key)
 
     @property
@@ -70,10 +68,12 @@ class Authority:
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """For a gRPC server on loopback that lets nobody in without a certificate of this authority."""
-        issued = self._ca.issue_cert(HOST)
-        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-        pair = (issued.private_key_pem.bytes(), chain)
+        pair = _pair(self._ca.issue_cert(HOST))
         return grpc.ssl_server_credentials([pair], root_certificates=self.root, require_client_auth=True)
+
+
+def _pair(issued: trustme.LeafCert) -> tuple[bytes, bytes]:
+    return issued.private_key_pem.bytes(), b"".join(blob.bytes() for blob in issued.cert_chain_pems)
 
 
 class Refused(Exception):
@@ -90,7 +90,7 @@ def check(name: str, method: str, body: bytes, claimed: Collection[str] = ()) ->
         claimed: The namespaces that the request's metadata name.
 
     Returns:
-        The request, encoded anew: the server reads just what was checked here.
+        The request, encoded again: the server reads just what was checked here.
 
     Raises:
         Refused: It is not for this certificate.

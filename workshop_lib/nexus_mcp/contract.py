@@ -8,9 +8,6 @@ from typing import Any
 
 import nexusrpc
 
-DISCOVERY_LIMIT = timedelta(seconds=3)
-"""How long a directory may take to answer. It reads nothing: what takes longer is a team that is down."""
-
 
 @dataclass(frozen=True)
 class Tool:
@@ -26,6 +23,7 @@ class Tool:
         argument: MCP's arguments are an object, and an operation's input may be another thing, or nothing. Then this
             names the one argument that holds the input. Empty: the arguments together are the input.
         result: The same for the operation's output.
+        seconds: How long one call may take, including retries, as its team says; 0 leaves it to the caller.
     """
 
     name: str
@@ -36,6 +34,15 @@ class Tool:
     operation: str
     argument: str
     result: str
+    seconds: float = 0.0
+
+    def limit(self, usual: timedelta) -> timedelta:
+        """How long one call may take, including retries.
+
+        Args:
+            usual: The caller's limit, where the team has none.
+        """
+        return timedelta(seconds=self.seconds) if self.seconds else usual
 
 
 @nexusrpc.service

@@ -5,17 +5,23 @@ The schemas are made from the contracts' types by pydantic, as MCP's own server 
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
+import dataclasses
+import enum
 import inspect
+import re
+import sys
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 import nexusrpc
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from .contract import Directory, Tool
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # one other name, and a client or a provider refuses the whole list
 _INPUT, _OUTPUT = "input", "result"  # the latter is how MCP's own server calls a result that is no object
 
 
@@ -29,15 +35,27 @@ class DirectoryHandler:
     Args:
         offered: By contract, the operations that are tools: ``{Finance: [Finance.stock_price]}``. The docstring of an
             operation's input type is the tool's description; where there is none, that of its output type.
+        limits: How long a call may take, including retries, by the operation's name. Callers decide about the others.
 
     Raises:
-        ValueError: An operation is none of its contract, or two tools have one name.
+        ValueError: An operation is none of its contract, two tools have one name, or a name cannot be a tool's.
         TypeError: An operation has a type that JSON schema cannot describe.
     """
 
-    def __init__(self, offered: Mapping[type, Iterable[nexusrpc.Operation[Any, Any]]]) -> None:
-        self._tools = [_tool(service, operation) for service, listed in offered.items() for operation in listed]
+    def __init__(
+        self,
+        offered: Mapping[type, Iterable[nexusrpc.Operation[Any, Any]]],
+        limits: Mapping[str, timedelta] | None = None,
+    ) -> None:
+        seconds = {name: limit.total_seconds() for name, limit in (limits or {}).items()}
+        self._tools = [
+            _tool(service, operation, seconds.get(operation.name, 0.0))
+            for service, listed in offered.items()
+            for operation in listed
+        ]
         names = [tool.name for tool in self._tools]
+        if unknown := seconds.keys() - set(names):
+            raise ValueError(f"There is a limit for {', '.join(sorted(unknown))}, which is not offered.")
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"Two tools of one team cannot have one name: {', '.join(sorted(twice))}.")
 
@@ -47,11 +65,13 @@ class DirectoryHandler:
         return self._tools
 
 
-def _tool(service: type, operation: nexusrpc.Operation[Any, Any]) -> Tool:
+def _tool(service: type, operation: nexusrpc.Operation[Any, Any], seconds: float) -> Tool:
     definition = nexusrpc.get_service_definition(service)
     if definition is None or operation.name not in definition.operation_definitions:
         raise ValueError(f"{operation.name} is no operation of {service.__name__}. Is that a Nexus contract?")
     name = f"{definition.name}.{operation.name}"
+    if not _NAME.fullmatch(operation.name):
+        raise ValueError(f"{operation.name!r} cannot be a tool's name: 1 to 64 of the characters A-Z a-z 0-9 _ -")
     try:
         input_schema, argument = _input(operation.input_type)
         made: TypeAdapter[Any] = TypeAdapter(cast(Any, operation.output_type))
@@ -67,6 +87,7 @@ def _tool(service: type, operation: nexusrpc.Operation[Any, Any]) -> Tool:
         operation.name,
         argument,
         result,
+        seconds,
     )
 
 
@@ -104,8 +125,11 @@ def _may_be_none(adapter: TypeAdapter[Any]) -> bool:
 
 
 def _docstring(kind: Any) -> str:
-    """The first paragraph of a class's own docstring: not what Python or a base class says."""
-    if not isinstance(kind, type) or kind.__module__ == "builtins":
+    """The first paragraph of the docstring of a contract's own class: not what Python or a library says of its."""
+    if not isinstance(kind, type) or kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        return ""
+    made_for_data = dataclasses.is_dataclass(kind) or issubclass(kind, (BaseModel, enum.Enum, dict, tuple))
+    if not made_for_data:
         return ""
     text = inspect.cleandoc(kind.__dict__.get("__doc__") or "")
     return "" if text.startswith(f"{kind.__name__}(") else " ".join(text.partition("\n\n")[0].split())

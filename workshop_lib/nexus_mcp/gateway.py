@@ -20,6 +20,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import re
 import uuid
@@ -46,19 +47,30 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
-from temporalio.client import Client, NexusOperationFailureError, NexusOperationHandle
+from temporalio.client import (
+    Client,
+    NexusOperationFailureError,
+    NexusOperationHandle,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.service import RPCError
 
+from . import by_workflow
 from .calls import failure, problems
+from .contract import Tool
 from .results import answered, described, failed
 from .standalone import Directories, OtherCallError, start
 
 IDEMPOTENCY_KEY = "nexus-mcp/idempotency-key"
 LARGEST_REQUEST = 1 << 20  # bytes; Temporal takes payloads of 2 MB
+PROBLEMS = "nexus-mcp/problems"  # of a list's `_meta`: which teams are missing in it, and which names clash
 _KEY = re.compile(r"[!-~]{1,200}")
+_PROGRESS_SECONDS = 2.0  # between two words to a client that wants to hear that its call goes on
 _LATE_SECONDS = 5.0  # a notification that cancels a call is handled after the call has been interrupted
 
 Context = ServerRequestContext[Client, Any]
+_Handle = NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
 
 
 class Gateway:
@@ -66,10 +78,10 @@ class Gateway:
 
     Args:
         connect: Connects to the namespace that the calls come from. Called once, by the running server.
-        endpoints: The Nexus endpoints whose directories are asked. Of two tools with one name, that of the endpoint
-            which stands first is served.
-        limit: How long one call may take, with all attempts. Temporal Server 1.32 starts nothing that has less than
-            1.5 seconds left (``component.nexusoperations.minRequestTimeout``).
+        endpoints: The Nexus endpoints whose directories are asked. A tool's name belongs to the endpoint that offered
+            it first, and from the start to the one that is named first; a client can call ``endpoint/tool``, too.
+        limit: How long one call may take, including retries, where its team sets no limit. Temporal Server 1.32 starts
+            nothing that has less than 1.5 seconds left (``component.nexusoperations.minRequestTimeout``).
     """
 
     def __init__(
@@ -81,7 +93,7 @@ class Gateway:
         self._connect, self._limit = connect, limit
         self._directories = Directories(endpoints)
         self._process = uuid.uuid4().hex
-        self._started: dict[str, asyncio.Future[NexusOperationHandle[Any]]] = {}  # by the request that called
+        self._started: dict[str, asyncio.Future[_Handle]] = {}  # by the request that called
         self.server: Server[Client] = Server(
             "nexus",
             lifespan=self._lifespan,
@@ -121,7 +133,9 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, server: Server[Client]) -> AsyncIterator[Client]:
-        yield await self._connect()
+        client = await self._connect()
+        async with by_workflow.caller(client):
+            yield client
 
     def _schema(self, name: str) -> dict[str, Any] | None:
         tool = self._directories.remembered(name)
@@ -131,7 +145,8 @@ class Gateway:
         await self._directories.ask(ctx.lifespan_context)
         if self._directories.problems and not self._directories.tools:
             raise MCPError(INTERNAL_ERROR, " ".join(self._directories.problems))
-        return ListToolsResult(tools=[described(tool) for tool in self._directories.tools])
+        problems: Any = {PROBLEMS: self._directories.problems} if self._directories.problems else None
+        return ListToolsResult(tools=[described(tool) for tool in self._directories.tools], _meta=problems)
 
     async def _call(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
         id, client, arguments = self._operation_id(ctx), ctx.lifespan_context, params.arguments or {}
@@ -146,13 +161,14 @@ class Gateway:
         try:
             async with self._cancellable(ctx) as started:
                 with anyio.CancelScope(shield=True):  # it takes milliseconds, and then it is known what to cancel
-                    handle = await start(client, endpoint, tool, arguments, id, self._limit)
+                    handle = await start(client, endpoint, tool, arguments, id, tool.limit(self._limit))
                 started.set_result(handle)
-                return answered(tool, await handle.result())
+                async with _progress(ctx, tool):
+                    return answered(tool, await handle.result())
         except OtherCallError:
             text = f"The {IDEMPOTENCY_KEY} or the id of this request was used before, for another call."
             raise MCPError(INVALID_PARAMS, text) from None
-        except NexusOperationFailureError as error:
+        except (NexusOperationFailureError, WorkflowFailureError) as error:
             return failed(failure(tool, error))
         except RPCError as error:
             return failed(f"{failure(tool, error)} Temporal could not be asked. The call may run all the same.")
@@ -177,7 +193,7 @@ class Gateway:
         return hashlib.sha256(json.dumps([session, str(request_id)]).encode()).hexdigest()
 
     @contextlib.asynccontextmanager
-    async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[NexusOperationHandle[Any]]]:
+    async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[_Handle]]:
         """Cancel what was started, where the client calls it off while it waits."""
         request, loop = self._request(ctx, ctx.request_id), asyncio.get_running_loop()
         started = self._started[request] = loop.create_future()
@@ -192,7 +208,7 @@ class Gateway:
             started.cancel()  # it does nothing to one that has its result
             loop.call_later(_LATE_SECONDS, self._forget, request, started)
 
-    def _forget(self, request: str, started: asyncio.Future[NexusOperationHandle[Any]]) -> None:
+    def _forget(self, request: str, started: asyncio.Future[_Handle]) -> None:
         if self._started.get(request) is started:
             del self._started[request]
 
@@ -204,6 +220,23 @@ class Gateway:
                 await _cancel(started.result())
 
 
+@contextlib.asynccontextmanager
+async def _progress(ctx: Context, tool: Tool) -> AsyncIterator[None]:
+    """Say every few seconds that the call goes on, where the client sent a token for that."""
+
+    async def say() -> None:
+        for times in itertools.count(1):
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            seconds = times * _PROGRESS_SECONDS
+            await ctx.session.report_progress(seconds, message=f"{tool.name} has been running for {seconds:.0f} s.")
+
+    saying = asyncio.create_task(say())
+    try:
+        yield
+    finally:
+        saying.cancel()
+
+
 async def _hung_up(ctx: Context) -> bool:
     """Whether the client closed the response, in a version of MCP where that calls the request off."""
     if ctx.request is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -211,7 +244,7 @@ async def _hung_up(ctx: Context) -> bool:
     return bool(await ctx.request.is_disconnected())
 
 
-async def _cancel(handle: NexusOperationHandle[Any]) -> None:
+async def _cancel(handle: _Handle) -> None:
     with contextlib.suppress(RPCError):  # it has ended, or Temporal does not answer: nobody waits for this any more
         await handle.cancel()
 

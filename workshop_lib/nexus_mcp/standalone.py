@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -15,15 +16,26 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, NexusClient, NexusOperationFailureError, NexusOperationHandle
+from temporalio.client import (
+    Client,
+    NexusClient,
+    NexusOperationFailureError,
+    NexusOperationHandle,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.common import NexusOperationIDConflictPolicy, NexusOperationIDReusePolicy
-from temporalio.exceptions import NexusOperationAlreadyStartedError
+from temporalio.exceptions import NexusOperationAlreadyStartedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from . import by_workflow
 from .calls import OFFERS_NOTHING, operation_input, why
-from .contract import DISCOVERY_LIMIT, Directory, Tool
+from .contract import Directory, Tool
 
 _FRESH_SECONDS = 5.0  # how long a directory's last answer does for calls; a listing always asks
+_PATIENCE_SECONDS = 3.0  # with a directory that was heard before; then what it said does meanwhile
+_LIMIT = timedelta(seconds=30)  # of a directory that is asked. It reads nothing, but its machine may be slow
+_log = logging.getLogger(__name__)
 
 
 class OtherCallError(Exception):
@@ -37,18 +49,22 @@ class _Known:
     tools: dict[str, Tool] = field(default_factory=dict)
     problem: str = ""  # why it did not answer, when it was last asked
     asked: float = float("-inf")
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asking: asyncio.Task[None] | None = None
 
 
 class Directories:
     """The directories of some endpoints, and what they said last.
 
+    A tool's name belongs to the endpoint that had it first, and from the start to the one that is named first. A
+    caller can name the endpoint, too: ``it/get_ip``.
+
     Args:
-        endpoints: Their names. Of two tools with one name, that of the endpoint which stands first is used.
+        endpoints: Their names.
     """
 
     def __init__(self, endpoints: Iterable[str]) -> None:
         self._known = {endpoint: _Known() for endpoint in endpoints}
+        self._owners: dict[str, str] = {}  # of each tool's name
 
     async def ask(self, client: Client) -> None:
         """Ask them all, at the same time.
@@ -57,74 +73,115 @@ class Directories:
             client: Of the namespace that asks.
         """
         now = time.monotonic()
-        await asyncio.gather(*(self._ask(client, endpoint, now) for endpoint in self._known))
+        await asyncio.gather(*(self._heard(client, endpoint, now) for endpoint in self._known))
 
     @property
     def tools(self) -> list[Tool]:
         """What they offer. A team that is down, and did before, still does: a call waits for it, as Nexus does."""
-        listed: dict[str, Tool] = {}
-        for known in self._known.values():
-            listed |= {name: tool for name, tool in known.tools.items() if name not in listed}
-        return list(listed.values())
+        known = self._known.items()
+        return [tool for endpoint, each in known for name, tool in each.tools.items() if self._owners[name] == endpoint]
 
     async def find(self, client: Client, name: str) -> tuple[str, Tool] | None:
         """The endpoint and the tool of this name; None if there is none.
 
         Args:
             client: As for ``ask``.
-            name: The tool's.
+            name: The tool's, or the endpoint's and the tool's: ``it/get_ip``.
         """
-        if endpoint := self._owner(name):
-            await self._ask(client, endpoint, time.monotonic() - _FRESH_SECONDS)
+        endpoint, _, _ = self._place(name)
+        if endpoint in self._known:
+            await self._heard(client, endpoint, time.monotonic() - _FRESH_SECONDS)
         else:
-            await self.ask(client)
-        endpoint = self._owner(name)
-        return (endpoint, self._known[endpoint].tools[name]) if endpoint else None
+            now = time.monotonic()
+            asking = {self._asking(client, each, now) for each in self._known} - {None}
+            while asking and not self.remembered(name):  # a team that does not answer holds up no other's calls
+                _, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+        tool = self.remembered(name)
+        return (self._place(name)[0], tool) if tool else None
 
     def remembered(self, name: str) -> Tool | None:
         """The tool of this name, as its directory described it last.
 
         Args:
-            name: The tool's.
+            name: As for ``find``.
         """
-        endpoint = self._owner(name)
-        return self._known[endpoint].tools[name] if endpoint else None
+        endpoint, _, tool = self._place(name)
+        return self._known[endpoint].tools.get(tool) if endpoint in self._known else None
 
     @property
     def problems(self) -> list[str]:
-        """Which endpoints did not tell their tools when they were last asked, and why."""
-        problems = {endpoint: known.problem for endpoint, known in self._known.items() if known.problem}
-        return [f"Endpoint {endpoint} did not tell its tools. {problem}" for endpoint, problem in problems.items()]
+        """Which endpoints did not tell their tools when they were last asked, and why; and which names clash."""
+        silent = {endpoint: known.problem for endpoint, known in self._known.items() if known.problem}
+        clashes = [
+            f"Endpoint {endpoint} offers {name}, which endpoint {self._owners[name]} had first."
+            f" Call it as {endpoint}/{name}."
+            for endpoint, known in self._known.items()
+            for name in known.tools
+            if self._owners[name] != endpoint
+        ]
+        return [f"Endpoint {each} did not tell its tools. {problem}" for each, problem in silent.items()] + clashes
 
-    def _owner(self, name: str) -> str | None:
-        return next((endpoint for endpoint, known in self._known.items() if name in known.tools), None)
+    def _place(self, name: str) -> tuple[str, str, str]:
+        """The endpoint of a tool and its name there; the endpoint is empty if nobody has it."""
+        return name.rpartition("/") if "/" in name else (self._owners.get(name, ""), "/", name)
 
-    async def _ask(self, client: Client, endpoint: str, since: float) -> None:
-        """Ask one, unless it was asked after this time: many calls at once ask once."""
+    def _asking(self, client: Client, endpoint: str, since: float) -> asyncio.Task[None] | None:
+        """The question to one, unless it was asked after this time: many calls at once ask once."""
         known = self._known[endpoint]
-        async with known.asking:
+        if known.asking is None or known.asking.done():
             if known.asked > since:
-                return
-            began = time.monotonic()
-            try:
-                tools = await client.create_nexus_client(Directory, endpoint).execute_operation(
-                    Directory.tools,
-                    None,
-                    id=f"mcp-directory-{uuid.uuid4()}",
-                    schedule_to_close_timeout=DISCOVERY_LIMIT,
-                )
-                known.tools, known.problem = {tool.name: tool for tool in tools}, ""
-            except (NexusOperationFailureError, RPCError) as error:
-                kind, text = why(error)
-                known.problem = f"{kind}: {text}"
-                known.tools = {} if kind in OFFERS_NOTHING else known.tools
-            known.asked = began
+                return None
+            known.asking = asyncio.create_task(self._hear(client, endpoint))
+        return known.asking
+
+    async def _heard(self, client: Client, endpoint: str, since: float) -> None:
+        known, asking = self._known[endpoint], self._asking(client, endpoint, since)
+        if asking is not None:
+            # One that was never heard is waited for: its tools would be missing, and nobody would know.
+            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS if known.tools or known.problem else None)
+
+    async def _hear(self, client: Client, endpoint: str) -> None:
+        known, began = self._known[endpoint], time.monotonic()
+        try:
+            known.tools, known.problem = {tool.name: tool for tool in await _listed(client, endpoint)}, ""
+        except (NexusOperationFailureError, WorkflowFailureError, RPCError) as error:
+            kind, text = why(error)
+            known.problem = f"{kind}: {text}"
+            known.tools = {} if kind in OFFERS_NOTHING else known.tools
+        self._settle()
+        known.asked = began
+
+    def _settle(self) -> None:
+        """Decide whose a name is: its owner keeps it, as soon as all were asked once."""
+        before, self._owners = self._owners, {}
+        if all(known.asked > float("-inf") for known in self._known.values()):
+            self._owners = {name: owner for name, owner in before.items() if name in self._known[owner].tools}
+        for endpoint, known in self._known.items():
+            for name in known.tools:
+                owner = self._owners.setdefault(name, endpoint)
+                if owner != endpoint and name in before:
+                    _log.warning("Endpoint %s offers %s, which endpoint %s had first.", endpoint, name, owner)
+
+
+async def _listed(client: Client, endpoint: str) -> list[Tool]:
+    id = f"mcp-directory-{uuid.uuid4()}"
+    nexus = client.create_nexus_client(Directory, endpoint)
+    try:
+        return await nexus.execute_operation(Directory.tools, None, id=id, schedule_to_close_timeout=_LIMIT)
+    except RPCError as error:
+        if not by_workflow.is_off(error):
+            raise
+    call = (endpoint, Directory.__name__, "tools", None)
+    handle = await by_workflow.start(client, call, id, _LIMIT, "The directory", list[Tool])
+    return list(await handle.result())
 
 
 async def start(
     client: Client, endpoint: str, tool: Tool, arguments: Mapping[str, Any], id: str, limit: timedelta
-) -> NexusOperationHandle[Any]:
+) -> NexusOperationHandle[Any] | WorkflowHandle[Any, Any]:
     """Start the operation behind a tool, or join the one that was started by this id.
+
+    Where the service has standalone operations off, a Workflow makes the call, on the Worker of ``by_workflow.caller``.
 
     However often and from wherever it is called, there is one operation, and its outcome is final: a failure, a
     timeout and a cancellation are returned again, too. That holds as long as the namespace keeps what has ended.
@@ -145,10 +202,12 @@ async def start(
     # Shown in Temporal's UI, and kept with the operation, for the comparison below.
     summary = f"MCP tool {tool.name}, call {hashlib.sha256(called.encode()).hexdigest()}"
     nexus: NexusClient[Any] = client.create_nexus_client(tool.service, endpoint)
+    given = operation_input(tool, arguments)
+    handle: NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
     try:
         return await nexus.start_operation(
             tool.operation,
-            operation_input(tool, arguments),
+            given,
             id=id,
             id_reuse_policy=NexusOperationIDReusePolicy.REJECT_DUPLICATE,
             # Not USE_EXISTING: it would not say that it joined, and the calls could not be compared.
@@ -158,6 +217,14 @@ async def start(
         )
     except NexusOperationAlreadyStartedError as there:
         handle = client.get_nexus_operation_handle(id, run_id=there.run_id)
-        if await (await handle.describe()).static_summary() != summary:
-            raise OtherCallError(f"{id} was used before, for another call") from None
-        return handle
+    except RPCError as error:
+        if not by_workflow.is_off(error):
+            raise
+        try:
+            call = (endpoint, tool.service, tool.operation, given)
+            return await by_workflow.start(client, call, id, limit, summary)
+        except WorkflowAlreadyStartedError as there:
+            handle = client.get_workflow_handle(id, run_id=there.run_id)
+    if await (await handle.describe()).static_summary() != summary:
+        raise OtherCallError(f"{id} was used before, for another call")
+    return handle

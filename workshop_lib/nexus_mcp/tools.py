@@ -8,7 +8,7 @@ They are asked for and called through Nexus, so both stand in the workflow's his
 
 import asyncio
 import json
-from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -18,59 +18,48 @@ from temporalio.exceptions import NexusOperationError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from agents import FunctionTool, RunContextWrapper
 
-    from .calls import OFFERS_NOTHING, failure, operation_input, problems, why
-    from .contract import DISCOVERY_LIMIT, Directory, Tool
-
-
-PATIENCE = timedelta(seconds=0.5)
-"""How long an agent's user waits for directories."""
+    from .calls import failure, operation_input, problems
+    from .contract import Directory, Tool
 
 
 class NexusTools:
-    """The tools of some Nexus endpoints. A workflow keeps one, and asks it for tools as often as it likes.
+    """The tools behind Nexus endpoints, for a workflow.
 
     Args:
-        endpoints: The Nexus endpoints whose directories are asked. Of two tools with one name, that of the endpoint
-            which stands first is used.
-        limit: How long one call of a tool may take, with all attempts.
+        limit: How long a directory may take, and one call of a tool whose team sets no limit, including retries.
     """
 
-    def __init__(self, endpoints: Sequence[str], limit: timedelta) -> None:
+    def __init__(self, limit: timedelta) -> None:
         self._limit = limit
-        self._known: dict[str, list[Tool]] = {endpoint: [] for endpoint in endpoints}
-        self._times = 0  # that they were asked
-        self._as_of = dict.fromkeys(endpoints, 0)  # which of these times the answer is from
 
-    async def listed(self) -> list[FunctionTool]:
-        """Ask the directories, and give the agent what they offer now: ``Agent(…, tools=await nexus.listed())``.
+    async def offered(self, endpoint: str) -> list[dict[str, Any]]:
+        """Ask a directory.
 
-        A team that is down keeps the tools that it had: a call of them waits for it, or fails with the reason. Nobody
-        waits for it here for longer than ``PATIENCE``; an answer that comes later counts the next time.
+        Args:
+            endpoint: The Nexus endpoint.
 
         Returns:
-            Tools that never raise for what a model or a team does wrong: their text tells the model.
+            The tools as JSON, each to be made a ``Tool`` again. A workflow can keep them over a continue-as-new.
+
+        Raises:
+            NexusOperationError: It did not answer in time, or refused.
         """
-        # Each time anew: a question from before may have got lost with a team that is back now.
-        self._times += 1
-        asked = [asyncio.create_task(self._ask(endpoint, self._times)) for endpoint in self._known]
-        await workflow.wait(asked, timeout=PATIENCE.total_seconds())
-        tools: dict[str, FunctionTool] = {}
-        for endpoint, known in self._known.items():
-            tools |= {tool.name: self._made(endpoint, tool) for tool in known if tool.name not in tools}
-        return list(tools.values())
-
-    async def _ask(self, endpoint: str, time: int) -> None:
         nexus = workflow.create_nexus_client(service=Directory, endpoint=endpoint)
-        try:
-            offered = await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=DISCOVERY_LIMIT)
-        except NexusOperationError as error:
-            if why(error).kind not in OFFERS_NOTHING:
-                return
-            offered = []
-        if time > self._as_of[endpoint]:
-            self._as_of[endpoint], self._known[endpoint] = time, offered
+        tools = await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=self._limit)
+        return [asdict(tool) for tool in tools]
 
-    def _made(self, endpoint: str, tool: Tool) -> FunctionTool:
+    def tool(self, endpoint: str, described: dict[str, Any]) -> FunctionTool:
+        """Make a tool for the agent.
+
+        Args:
+            endpoint: The Nexus endpoint.
+            described: One of the tools that ``offered`` returns.
+
+        Returns:
+            A tool that never raises for what a model or a team does wrong: its text says it to the model.
+        """
+        tool = Tool(**described)
+
         async def invoke(context: RunContextWrapper[Any], text: str) -> str:
             return await self._call(endpoint, tool, text)
 
@@ -86,7 +75,9 @@ class NexusTools:
         nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=endpoint)
         try:
             value: Any = await nexus.execute_operation(
-                tool.operation, operation_input(tool, arguments), schedule_to_close_timeout=self._limit
+                tool.operation,
+                operation_input(tool, arguments),
+                schedule_to_close_timeout=tool.limit(self._limit),
             )
         except NexusOperationError as error:
             _raise_if_ended(error)

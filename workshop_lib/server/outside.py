@@ -9,14 +9,19 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.envconfig import ClientConfig, ClientConfigProfile
 
-from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.messages import WorkshopError, say
+from workshop_lib.evidence.state import StateFolder
+from workshop_lib.server.devserver import DevServer
 
 CHOICE = "WORKSHOP_SERVICE"
+_FILE = "outside.json"  # of the state folder
 _HOW = f"Set {CHOICE}=env to use the TEMPORAL_* variables, or {CHOICE}=profile:NAME; leave it out for the embedded one."
 
 
@@ -40,11 +45,59 @@ class OutsideService:
         return str(self.connect["target_host"])
 
 
-def chosen(key: str) -> OutsideService | None:
+class SomebodyElses(DevServer):
+    """Takes the embedded server's place where the notebook uses an outside service, which no cell kills or restarts.
+
+    Args:
+        folder: The state folder of the notebook.
+        service: What the notebook uses.
+    """
+
+    def __init__(self, folder: StateFolder, service: OutsideService) -> None:
+        super().__init__(folder)
+        self._service, self._said = service, False
+
+    @property
+    def address(self) -> str:
+        """See base class."""
+        return self._service.address
+
+    async def start(self) -> None:
+        """It runs."""
+
+    async def kill(self) -> None:
+        """Say that this does not happen."""
+        say(
+            f"The Temporal Service at {self.address} is not killed, because it is not this notebook's alone.\n"
+            f"→ The cell goes on without the outage. To see one, unset {CHOICE} and restart the kernel.",
+            "warn",
+        )
+        self._said = True
+
+    async def restart(self, *, dynamic_config: Mapping[str, str] | None = None) -> None:
+        """Say that this does not happen, and how the settings would be made.
+
+        Args:
+            dynamic_config: As for the embedded server.
+        """
+        said, self._said = self._said, False
+        if dynamic_config:
+            options = " ".join(f"--dynamic-config-value '{key}={value}'" for key, value in dynamic_config.items())
+            say(
+                f"The cell needs other settings of the Temporal Service at {self.address}, and goes on without them.\n"
+                "→ Its administrator can put them into its dynamic configuration, or start a development server so:\n"
+                f"  temporal server start-dev {options}",
+                "warn",
+            )
+        elif not said:
+            say(f"The Temporal Service at {self.address} is used as it is. A notebook does not restart it.", "warn")
+
+
+def chosen(folder: StateFolder) -> OutsideService | None:
     """The outside service that ``WORKSHOP_SERVICE`` asks for; none means the embedded server.
 
     Args:
-        key: The name of the notebook's state folder, a part of the prefix.
+        folder: The notebook's state folder. Its name and a number that it keeps become a part of the prefix.
 
     Raises:
         WorkshopError: The choice has no meaning, or what it names has no address.
@@ -67,7 +120,7 @@ def chosen(key: str) -> OutsideService | None:
         raise WorkshopError(f"{CHOICE}={choice}, but {origin} hold no address.", then=_HOW)
     connect = dict(profile.to_client_connect_config())
     connect.pop("namespace", None)
-    return OutsideService(origin, connect, f"{_slug(_learner())[:16]}-{_slug(key)}-")
+    return OutsideService(origin, connect, f"{_learner(folder)}-{_slug(folder.path.name)}-")
 
 
 def ignored() -> str | None:
@@ -82,9 +135,15 @@ def ignored() -> str | None:
     return f"Not used: {', '.join(found)}. This notebook has a server of its own. {_HOW}"
 
 
-def _learner() -> str:
-    # On a JupyterHub everybody is the same system user.
-    return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+def _learner(folder: StateFolder) -> str:
+    try:
+        user = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have them
+        user = str(os.getuid())
+    # In a container or on a hub everybody is the same user, and opens a notebook at the same path.
+    if not folder.read(_FILE):
+        folder.write(_FILE, {"token": secrets.token_hex(3)})
+    return f"{_slug(user)[:12]}-{folder.read(_FILE)['token']}"
 
 
 def _slug(text: str) -> str:

@@ -24,7 +24,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from workshop_lib.evidence.failures import reason
-from workshop_lib.evidence.state import SERVICES, Lock, StateFolder
+from workshop_lib.evidence.state import SERVICES, Lock, StateFolder, notebook_folder
 from workshop_lib.server.connections import attach
 from workshop_lib.server.devserver import HOST
 
@@ -118,8 +118,7 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
         if serving.done():
             serving.result()
         await asyncio.sleep(0.001)
-    folder = StateFolder.of_parent()
-    assert folder is not None, "its lifespan has found it"
+    folder = StateFolder(notebook_folder())
     lock = Lock(folder.path / f"{service}.lock")  # which the process holds for as long as it lives
     announced = {service: f"http://{HOST}:{listening.getsockname()[1]}"}
 

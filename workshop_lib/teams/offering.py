@@ -15,7 +15,7 @@ from workshop_lib.workers.takeover import BUG_TYPES, QUICK_TAKEOVER, KeepsReason
 SETTINGS: dict[str, Any] = {
     **QUICK_TAKEOVER,
     "interceptors": [*QUICK_TAKEOVER["interceptors"], KeepsReasons()],
-    # A caller waits for the result: a bug fails the workflow, and does not leave it waiting for mended code.
+    # A caller waits for the result: a bug fails the workflow, and does not leave it waiting for fixed code.
     "workflow_failure_exception_types": BUG_TYPES,
 }
 

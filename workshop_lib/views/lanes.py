@@ -10,8 +10,8 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from workshop_lib.evidence.history import History, Link, Step, spoken
-from workshop_lib.evidence.log import CALLS, NO_RIGHT, UnifiedLog, link_to, outcome, unified_log
+from workshop_lib.evidence.history import CALLS, NO_RIGHT, History, Link, Step, spoken
+from workshop_lib.evidence.log import UnifiedLog, outcome, unified_log
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views.svg import CROSS, FAILED, GRID, INK, LETTER, WIDTH, WORK, Picture, mark
 
@@ -19,29 +19,25 @@ _LEFT, _GUTTER, _GAP = 96, 24, 8  # widths: of the times, of the room for arrows
 _HEAD, _LINE, _FOOT = 46, 15, 11  # heights: of a lane's head, of a line of text, of what is below a row's texts
 _BARS = 60  # the most that the bars of a lane take of its width
 _TOGETHER = timedelta(milliseconds=250)  # what follows at once stands in the same row
-_NOTHING = "Nothing happened in that time."
 _LEGEND = (
     "Bar: a workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took.",
     "✗ did not complete. ⌄ still open. From top to bottom in the order of time, not to scale.",
 )
 
 
-async def lanes(handle: WorkflowHandle[Any, Any], *, since: datetime | None = None, update: str = "") -> None:
+async def lanes(handle: WorkflowHandle[Any, Any]) -> None:
     """Draw what the workflows of a chain did, from top to bottom, in one lane for each namespace.
 
     It shows what the client behind the handle may read. A namespace of which it may read nothing is a closed lane.
 
     Args:
         handle: Any workflow of the chain.
-        since: As for ``unified_log``: what began earlier is left out.
-        update: As for ``unified_log``: the id of one update, such as one message of a conversation.
 
     Raises:
         temporalio.service.RPCError: As for ``unified_log``.
-        ValueError: As for ``unified_log``.
     """
-    log = await unified_log(handle, since=since, update=update)
-    Display().show(draw(log), repr(log) or _NOTHING)
+    log = await unified_log(handle)
+    Display().show(draw(log), repr(log))
 
 
 @dataclass(eq=False)
@@ -77,18 +73,16 @@ class _Chain:
     def __init__(self, log: UnifiedLog) -> None:
         self.log = log
         self.moments: list[_Moment] = []
-        self.begin, self.end = log.entries[0].when, log.entries[-1].when
-        self.bars = {
-            link_to(record): _Bar(record.namespace, bad=mark(record.status) == CROSS) for record in log.histories
-        }
+        self.begin = log.histories[0].started
+        self.bars = {each.link: _Bar(each.namespace, bad=mark(each.status) == CROSS) for each in log.histories}
         self.bars |= {link: _Bar(link.namespace, read=False) for link in log.unread}
         steps = [step for record in log.histories for step in record.steps]
         self.behind = {step.endpoint: link.namespace for step in steps if step.endpoint for link in step.links}
         for record in log.histories:
-            self._workflow(record, self.bars[link_to(record)])
+            self._workflow(record, self.bars[record.link])
         for record in log.histories:
             for step in record.steps:
-                (self._call if step.kind in CALLS else self._step)(step, self.bars[link_to(record)])
+                (self._call if step.kind in CALLS else self._step)(step, self.bars[record.link])
         self.moments.sort(key=lambda moment: moment.when)
 
     def _add(self, *given: Any, **more: Any) -> _Moment:
@@ -98,15 +92,14 @@ class _Chain:
     def _workflow(self, record: History, bar: _Bar) -> None:
         callers = [link for link in dict.fromkeys(record.links) if link in self.log.unread]
         head = [f"{record.workflow_type} {record.workflow_id}"]
-        head += ["goes on from before"] if record.started < self.begin else []
         head += [
             f"called by operation {link.workflow_id} in {link.namespace}" for link in record.links if link.standalone
         ]
         asked = [self._add(record.started, self.bars[link], self._unread(link)) for link in callers]
-        bar.head = self._add(max(record.started, self.begin), bar, head, asked[0] if asked else None)
+        bar.head = self._add(record.started, bar, head, asked[0] if asked else None)
         for each in (bar, *(self.bars[link] for link in callers)):
-            each.open = record.closed is None or record.closed > self.end
-        if record.closed and not bar.open:
+            each.open = record.closed is None
+        if record.closed:
             why = [record.failure] if record.failure not in ["", *(step.failure for step in record.steps)] else []
             bar.end = self._add(record.closed, bar, [f"{mark(record.status)} {record.status}", *why])
             for link in callers:
@@ -141,7 +134,7 @@ class _Chain:
 
 def _words(step: Step, name: str) -> str:
     """What came of a step; of one that went well, how long it took."""
-    return f"{name}: {'received' if step.kind == 'signal' else outcome(step).removeprefix('completed in ')}"
+    return f"{name}: {outcome(step).removeprefix('completed in ')}"
 
 
 def draw(log: UnifiedLog) -> str:
@@ -150,11 +143,7 @@ def draw(log: UnifiedLog) -> str:
     Args:
         log: From ``unified_log``.
     """
-    if log.entries:
-        return _Drawing(_Chain(log)).whole()
-    nothing = Picture(_NOTHING)
-    nothing.text(1, 16, _NOTHING)
-    return nothing.svg(24)
+    return _Drawing(_Chain(log)).whole()
 
 
 @dataclass

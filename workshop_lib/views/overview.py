@@ -12,6 +12,7 @@ from workshop_lib.evidence.messages import Display, WorkshopError
 from workshop_lib.evidence.progress import progress
 from workshop_lib.views import svg
 
+_CHECK = r'^await check\("([\d.]+)"'
 _FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
 
@@ -49,21 +50,11 @@ def notebooks(folder: Path = _FOLDER) -> list[Notebook]:
 
 
 def _read(path: Path) -> Notebook:
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    title = re.search(r"^# (.+)", texts[0][1], re.M)
-    minutes = re.search(r"(\d+) minutes", texts[0][1])
-    own = next(
-        (i for i, (kind, text) in enumerate(texts) if kind == "markdown" and "## On your own" in text), len(texts)
-    )
-    numbers = [re.findall(r'^await check\("([\d.]+)"', text, re.M) if kind == "code" else [] for kind, text in texts]
-    return Notebook(
-        path.name,
-        title[1] if title else path.stem,
-        int(minutes[1]) if minutes else 0,
-        tuple(dict.fromkeys(number for found in numbers[:own] for number in found)),
-        tuple(dict.fromkeys(number for found in numbers[own:] for number in found)),
-    )
+    texts = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    title, minutes = (re.search(pattern, texts[0], re.M) for pattern in (r"^# (.+)", r"(\d+) minutes"))
+    before, _, own = "\n".join(texts).partition("\n## On your own")
+    main, further = (tuple(dict.fromkeys(re.findall(_CHECK, part, re.M))) for part in (before, own))
+    return Notebook(path.name, title[1] if title else path.stem, int(minutes[1]) if minutes else 0, main, further)
 
 
 def overview() -> None:

@@ -1,4 +1,4 @@
-"""``source(thing)``: code of the library, as it stands in its file, without what its docstrings say of arguments."""
+"""``source(thing)``: code of the library, as it is in its file, without what its docstrings say of arguments."""
 
 from __future__ import annotations
 

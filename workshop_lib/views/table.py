@@ -19,7 +19,7 @@ def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]])
     Args:
         title: What they are about.
         columns: The heading of each column but the first.
-        rows: A row's name, and what stands in each column.
+        rows: A row's name, and what is in each column.
     """
     Display().show(_markup(title, columns, rows), _text(title, columns, rows))
 

@@ -120,21 +120,11 @@ def _step(step: Step, record: History, depth: int) -> _Row:
     shape = {"timer": "timer", "signal": "mark", "update": "mark"}.get(step.kind, "work")
     if step.kind == "update" and (step.duration is None or step.duration > timedelta(milliseconds=50)):
         shape = "work"
+    note = step.outcome
+    if step.due and step.status == "waiting":
+        note = f"fires in {spoken(max(step.due - datetime.now(UTC), timedelta()))}"
     remarks = [failure] if step.failure else []
-    return _Row(depth, shape, step.title, _note(step), step.scheduled, step.started, ended, bad, remarks)
-
-
-def _note(step: Step) -> str:
-    if step.kind == "signal":
-        return "received"
-    took = spoken(step.duration) if step.duration is not None else ""
-    if step.due is None:
-        tries = f", {step.attempts} attempts" if step.attempts > 1 else ""
-        return step.status + (f" in {took}" if took else "") + tries
-    if step.status == "waiting":
-        return f"fires in {spoken(max(step.due - datetime.now(UTC), timedelta()))}"
-    status = {"completed": "fired", "cancelled": "cut short"}.get(step.status, step.status)
-    return status + (f" after {took}" if took else "")
+    return _Row(depth, shape, step.title, note, step.scheduled, step.started, ended, bad, remarks)
 
 
 class _Drawing(Picture):

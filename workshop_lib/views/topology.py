@@ -27,9 +27,7 @@ from temporalio.service import RPCError
 
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views.svg import CROSS, DOWN, GRID, INK, LINE, WORK, Picture
-from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workers.reasons import Polled
-from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 _APART = "checks"  # the namespace in which exercises are checked
@@ -166,9 +164,10 @@ async def look(ws: Workshop) -> Found:
     for name, queue in endpoints.items():
         queue.endpoints.add(name)
     for worker in ws.workers:
+        lives = worker.running and worker.wanted  # a process that was killed is gone a few milliseconds later
         for real, queue_name, kind in worker.polls:
             if (namespace := ws.own_name(real)) in names:
-                _note(queues[namespace, queue_name], _who(worker.pid), kind, _lives(worker))
+                _note(queues[namespace, queue_name], _who(worker.pid), kind, lives)
     service = (await Client.connect(**await ws.connection("default"))).service_client
     clients = [Client(service, namespace=ws.namespace(name)) for name in names]  # one connection reaches them all
     await asyncio.gather(*(_read_namespace(ws, client, queues) for client in clients))
@@ -183,10 +182,6 @@ async def look(ws: Workshop) -> Found:
 
 def _note(queue: Queue, who: str, kind: str, lives: bool) -> None:
     (queue.polled if lives else queue.gone)[who].add(kind)
-
-
-def _lives(worker: InProcessWorker | SpawnedWorker) -> bool:
-    return worker.running and worker.wanted  # a process that was killed is gone a few milliseconds later
 
 
 async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None:
@@ -231,16 +226,11 @@ async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
 
 def _judge(ws: Workshop, queue: Queue, poller: PollerInfo, place: Polled) -> None:
     """Note a poller that the server lists, alive or gone."""
-    known = [worker for worker in ws.workers if place in worker.polls]
     pid, _, host = poller.identity.partition("@")
     if re.fullmatch(r"\d+", pid) and host == socket.gethostname():
-        number = int(pid)
-        if number in (os.getpid(), *(worker.pid for worker in ws.workers)):
-            lives = any(worker.pid == number and _lives(worker) for worker in known)
-        else:
-            lives = psutil.pid_exists(number)
-        _note(queue, _who(number), place[2], lives)
-    elif not known:  # else it is one of those, under a name of its own, and noted already
+        ours = int(pid) in (os.getpid(), *(worker.pid for worker in ws.workers))  # which are noted, if they live
+        _note(queue, _who(int(pid)), place[2], not ours and psutil.pid_exists(int(pid)))
+    elif not any(place in worker.polls for worker in ws.workers):  # else it is one of those, under its own name
         heard = datetime.now(UTC) - poller.last_access_time.ToDatetime(UTC)
         _note(queue, poller.identity, place[2], heard < _LONG_POLL)
 

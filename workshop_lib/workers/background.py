@@ -69,8 +69,8 @@ async def _bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
 def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:
     """Run a coroutine to its end from synchronous code: a widget's callback, a plain function.
 
-    In a notebook the kernel's loop already runs, and asyncio refuses to run it again; nest-asyncio allows it. It is
-    applied when this function is first called, not before. In cells, plain ``await`` is better.
+    In a notebook the kernel's loop already runs, and asyncio refuses to run it again; nest-asyncio2 allows it, which
+    ipykernel brings. It is applied when this function is first called, not before. In cells, plain ``await`` is better.
 
     Args:
         work: The coroutine.
@@ -84,7 +84,7 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(_bounded(work, seconds))
-    import nest_asyncio
+    import nest_asyncio2
 
-    nest_asyncio.apply(loop)
+    nest_asyncio2.apply(loop)
     return loop.run_until_complete(_bounded(work, seconds))

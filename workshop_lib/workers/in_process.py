@@ -21,7 +21,7 @@ from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.reasons import Polled
 
-START_SECONDS = 15.0
+START_SECONDS = 120.0  # a guard only
 STOP_SECONDS = 10.0
 _GRACE = 1.0  # seconds
 _SILENT = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
@@ -66,6 +66,7 @@ class InProcessWorker:
     def __init__(self, build: Callable[[], Worker], client: Client, task_queue: str, uses: set[str]) -> None:
         self._build, self._client, self.uses = build, client, uses
         self.place = (client.namespace, task_queue)
+        self.pid = os.getpid()  # it polls from the kernel
         self.polls: list[Polled] = []
         self.activities: list[str] = []
         self._loop: BackgroundLoop | None = None
@@ -75,11 +76,6 @@ class InProcessWorker:
     def __repr__(self) -> str:
         namespace, queue = self.place
         return f"Worker {'on' if self.running else '(stopped) of'} task queue {queue!r} in namespace {namespace!r}"
-
-    @property
-    def pid(self) -> int:
-        """The process that it polls from: the kernel."""
-        return os.getpid()
 
     @property
     def running(self) -> bool:
@@ -124,7 +120,8 @@ class InProcessWorker:
         # SDK tries for as long as the server is silent, and gives no reason.
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         try:
-            await self._client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=3))
+            # A server that is down is known at once; one on a busy machine takes its time.
+            await self._client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=30))
         except RPCError as error:
             if error.status not in _SILENT:
                 raise

@@ -19,9 +19,9 @@ from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.reasons import Polled
-from workshop_lib.workers.spawned import Launcher, SpawnedWorker, javascript
+from workshop_lib.workers.spawned import START_SECONDS, Launcher, SpawnedWorker, javascript
 
-_WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
+_WAIT_SECONDS = START_SECONDS + 60  # for what is itself bounded, step by step
 _EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
 _PROGRAM = "workshop_lib.programs.worker"
 

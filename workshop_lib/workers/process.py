@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from workshop_lib.evidence.failures import cell_line
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import Lock
 from workshop_lib.workers import warden
+
+_LONGEST = 400  # characters of a message
 
 
 def leave(status: int) -> NoReturn:
@@ -36,6 +38,7 @@ class Process:
         command: The program and its arguments.
         log: Where its standard error goes, and its standard output unless ``piped``.
         environment: Its whole environment.
+        folder: Where the command works; None for where this process does.
         piped: Whether this process reads its standard output, as ``Process.stdout``.
         lock: A lock that the command holds for as long as it lives, also when this process is gone.
     """
@@ -46,6 +49,7 @@ class Process:
         *,
         log: Path,
         environment: Mapping[str, str],
+        folder: Path | None = None,
         piped: bool = False,
         lock: Lock | None = None,
     ) -> None:
@@ -60,9 +64,11 @@ class Process:
                 stdout=subprocess.PIPE if piped else output,
                 stderr=output,
                 env=dict(environment),
+                cwd=folder,
                 start_new_session=True,
                 pass_fds=[write, *descriptors],
             )
+        self.stdout = self._warden.stdout
         os.close(write)
         with open(read, "rb") as report:
             answer = report.read()
@@ -74,20 +80,19 @@ class Process:
         self.pid = int(answer)
 
     @property
-    def stdout(self) -> IO[bytes] | None:
-        """The command's standard output, if it was asked for."""
-        return self._warden.stdout
-
-    @property
     def running(self) -> bool:
         """Whether the command still runs."""
         return self._warden.poll() is None
 
     def last_words(self) -> str:
-        """The last line of its log, with the line of the ``%%workflow`` cell that it is about."""
+        """The last line of its log, with the line of the ``%%workflow`` cell that it is about.
+
+        Of a long line, its beginning and its end: that is where a chain of errors says why.
+        """
         text = self.log.read_text(errors="replace").strip()
-        where = cell_line(text)
-        return (text.splitlines() or ["It left no message."])[-1][:400] + (f" ({where})" if where else "")
+        last, where = (text.splitlines() or ["It left no message."])[-1], cell_line(text)
+        short = last if len(last) <= _LONGEST else f"{last[: _LONGEST // 4]} … {last[-_LONGEST * 3 // 4 :]}"
+        return short + (f" ({where})" if where else "")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command itself."""

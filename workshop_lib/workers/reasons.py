@@ -20,14 +20,10 @@ _ANSWER_SECONDS = 1.5  # the SDK itself would go on trying for nine
 Polled = tuple[str, str, str]
 """Namespace, task queue, and what is taken from it: ``workflow``, ``activity`` or ``nexus``."""
 
-Reason = tuple[str, str]
-"""What tells it from other reasons, and the text that explains it."""
-
 _FIX = "Interrupt this cell (■), fix what is named there, run its cell again, then this one."
 _NO_SERVER = (
-    "server",
     "The Temporal Server does not answer.\n→ If you killed it, start it again: await ws.server.restart(). "
-    "The workflow goes on from where it stood.",
+    "The workflow goes on from where it stood."
 )
 _PLAIN_CALL: dict[str, Any] = {"rpc_metadata": {}, "rpc_timeout": None}
 
@@ -43,7 +39,7 @@ class Reasons:
     def __init__(self, calls: tc.OutboundInterceptor, polled: Callable[[], list[Polled]]) -> None:
         self._calls, self._polled = calls, polled
 
-    async def find(self, workflow_id: str, run_id: str | None, *, asks: bool) -> Reason | None:
+    async def find(self, workflow_id: str, run_id: str | None, *, asks: bool) -> str | None:
         """The reason, if the workflow goes nowhere.
 
         Args:
@@ -59,22 +55,19 @@ class Reasons:
         except RPCError as error:
             return _NO_SERVER if error.status == RPCStatusCode.UNAVAILABLE else None
 
-    async def _find(self, workflow_id: str, run_id: str | None, asks: bool) -> Reason | None:
+    async def _find(self, workflow_id: str, run_id: str | None, asks: bool) -> str | None:
         described = await self._calls.describe_workflow(
             tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, **_PLAIN_CALL)
         )
-        reason = (
-            await self._task_fails(described)
-            or self._question_unheard(described, asks)
-            or self._nobody_polls(described)
-            or _activity_fails(described)
-            or _operation_waits(described)
-        )
+        reason = await self._task_fails(described)
+        if asks and (described.namespace, described.task_queue, "workflow") not in self._polled():
+            reason = reason or self._unpolled(described, described.task_queue, "workflow", "question")
+        reason = reason or self._nobody_polls(described) or _activity_fails(described) or _operation_waits(described)
         for child in described.raw_description.pending_children:
             reason = reason or await self._find(child.workflow_id, child.run_id, asks=False)
         return reason
 
-    async def _task_fails(self, described: tc.WorkflowExecutionDescription) -> Reason | None:
+    async def _task_fails(self, described: tc.WorkflowExecutionDescription) -> str | None:
         if described.raw_description.pending_workflow_task.attempt < 2:
             return None
         cause = ""
@@ -94,14 +87,9 @@ class Reasons:
             elif event.HasField("workflow_task_failed_event_attributes"):
                 cause = sentence(event.workflow_task_failed_event_attributes.failure)
         what = advice(cause) or "The Worker takes the new code by itself."
-        return (cause, f"It fails each time the Worker runs it:\n{cause}\n→ {_FIX} {what}") if cause else None
+        return f"It fails each time the Worker runs it:\n{cause}\n→ {_FIX} {what}" if cause else None
 
-    def _question_unheard(self, described: tc.WorkflowExecutionDescription, asks: bool) -> Reason | None:
-        if asks and (described.namespace, described.task_queue, "workflow") not in self._polled():
-            return self._unpolled(described, described.task_queue, "workflow", "question")
-        return None
-
-    def _nobody_polls(self, described: tc.WorkflowExecutionDescription) -> Reason | None:
+    def _nobody_polls(self, described: tc.WorkflowExecutionDescription) -> str | None:
         raw = described.raw_description
         task = raw.pending_workflow_task
         scheduled = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
@@ -114,49 +102,47 @@ class Reasons:
                 return self._unpolled(described, queue, "activity", f"activity {activity.activity_type.name!r}")
         return None
 
-    def _unpolled(self, described: tc.WorkflowExecutionDescription, queue: str, kind: str, what: str) -> Reason:
+    def _unpolled(self, described: tc.WorkflowExecutionDescription, queue: str, kind: str, what: str) -> str:
         polled = self._polled()
         place = (described.namespace, queue)
         if (*place, kind) in polled:
-            text = f"No worker has taken its {what} from task queue {queue!r} so far: those that poll it are busy."
-        elif any(other[:2] == place for other in polled):
+            return f"No worker has taken its {what} from task queue {queue!r} so far: those that poll it are busy."
+        if any(other[:2] == place for other in polled):
             argument = {"workflow": "workflows", "activity": "activities"}[kind]
-            text = (
+            return (
                 f"The Worker on task queue {queue!r} takes no {argument}, and its {what} waits there.\n"
                 f"→ Interrupt this cell (■), give the Worker `{argument}=[…]`, and run its cell again."
             )
-        else:
-            others = sorted({f"{other[1]!r} in {other[0]!r}" for other in polled})
-            text = (
-                f"No Worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
-                f"where its {what} waits. Polled: {', '.join(others) or 'nothing'}.\n"
-                "→ Interrupt this cell (■) and run the cell that starts the Worker, with "
-                f"`task_queue={queue!r}`. {described.id} goes on as soon as a Worker polls."
-            )
-        return f"{queue}/{what}", text
+        others = sorted({f"{other[1]!r} in {other[0]!r}" for other in polled})
+        return (
+            f"No Worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
+            f"where its {what} waits. Polled: {', '.join(others) or 'nothing'}.\n"
+            "→ Interrupt this cell (■) and run the cell that starts the Worker, with "
+            f"`task_queue={queue!r}`. {described.id} goes on as soon as a Worker polls."
+        )
 
 
-def _activity_fails(described: tc.WorkflowExecutionDescription) -> Reason | None:
+def _activity_fails(described: tc.WorkflowExecutionDescription) -> str | None:
     for activity in described.raw_description.pending_activities:
         failure = activity.last_failure
         if activity.attempt > 1 and failure.application_failure_info.type in BUG_NAMES:
             cause = sentence(failure)
-            return cause, (
+            return (
                 f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"
                 f"→ Trying again does not fix code. {_FIX} {advice(cause)}".rstrip()
             )
     return None
 
 
-def _operation_waits(described: tc.WorkflowExecutionDescription) -> Reason | None:
+def _operation_waits(described: tc.WorkflowExecutionDescription) -> str | None:
     for operation in described.raw_description.pending_nexus_operations:
         started = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
         if not started and _overdue(operation.scheduled_time):
             last = sentence(operation.last_attempt_failure) or "no answer yet"
             name = f"{operation.service}.{operation.operation}"
-            return name, (
+            return (
                 f"It waits for the Nexus operation {name} on endpoint {operation.endpoint!r} "
-                f"(attempt {max(operation.attempt, 1)}; {last}).\n"
+                f"({last}).\n"
                 "→ Is a worker with its handler polling the endpoint's task queue?"
             )
     return None

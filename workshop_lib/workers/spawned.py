@@ -20,7 +20,8 @@ from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.reasons import Polled
 
-START_SECONDS = 45.0  # three of them import LiteLLM at once, on a laptop that does other things, too
+START_SECONDS = 600.0  # a guard only: while its process lives, it is starting
+_PATIENCE_SECONDS = 10.0  # until a notice says what is waited for
 STOP_SECONDS = 10.0
 INSTALLED = "node_modules/.package-lock.json"  # npm writes it last
 READY = "\x1eready "  # how a process says, on its standard output, that it is ready, and what it offers
@@ -69,6 +70,8 @@ class Spawned:
         threading.Thread(target=self._forward, args=(process, ready), daemon=True).start()
         try:
             async with asyncio.timeout(START_SECONDS):
+                if not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
+                    say(f"Waiting for {self.name}: its process {process.pid} is starting, and imports what it needs.")
                 self._is_ready(await ready)
         except (EOFError, TimeoutError) as error:
             process.close()
@@ -154,10 +157,17 @@ class HttpService(Spawned):
     """An HTTP service in its own process. ``Workshop.serve`` makes it.
 
     Attributes:
-        url: Where its process listens, on loopback.
+        url: Where its process listens, on loopback; it keeps the address when it starts again, if that is free.
+
+    Args:
+        launch: As for ``Spawned``.
+        name: As for ``Spawned``.
+        url: Where it is to listen, if that is free; empty if it does not matter.
     """
 
-    url = ""
+    def __init__(self, launch: Callable[[], Process], name: str, url: str) -> None:
+        super().__init__(launch, name)
+        self.url = url
 
     def _is_ready(self, offered: Any) -> None:
         self.url = str(offered)

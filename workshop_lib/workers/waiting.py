@@ -166,7 +166,7 @@ class _ClientCalls(tc.OutboundInterceptor):
         await asyncio.sleep(EXPLAIN_AFTER)
         while True:
             reason = await self._reasons.find(workflow_id, run_id, asks=asks)
-            if reason and reason[0] not in said:
-                said.add(reason[0])
-                say(f"Still waiting for {workflow_id}. {reason[1]}", "warn")
+            if reason and reason not in said:
+                said.add(reason)
+                say(f"Still waiting for {workflow_id}. {reason}", "warn")
             await asyncio.sleep(_LOOK_EVERY)

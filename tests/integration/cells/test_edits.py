@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kernels import kernel
-from notebook import BILLED, ORDERS, PLACE, PLACE_APART, START, WAIT, WAITING, open_notebook, spawn
+from notebook import BILLED, ORDERS, PLACE, PLACE_APART, START, WAIT, WAITING, WORK, open_notebook, spawn
 
 
 def test_an_edit_takes_effect_and_says_so(tmp_path: Path) -> None:
@@ -48,6 +48,19 @@ def test_dependents_are_imported_in_the_order_of_their_imports(tmp_path: Path) -
         assert output.error == "CellError"
         assert "cells import each other" in output.text
         assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
+
+
+def test_autoreload_leaves_cells_alone(tmp_path: Path) -> None:
+    """Whether it is switched on before or after the cell's first run."""
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        k.ok("%%workflow kinds\nX = 1\n")
+        k.ok("%load_ext autoreload\n%autoreload 2")
+        for cell in (ORDERS, WORK, BILLED, "pass"):
+            k.ok(cell)
+        assert "billed order-1" in k.ok(PLACE)
+        k.ok("%%workflow kinds\nX = 2\n")
+        assert k.ok("print(X)").strip() == "2"
 
 
 def test_a_broken_edit_changes_nothing(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import json
-import time
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,9 +20,25 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.support.activities import refund, weather
     from workshop_lib.workers import takeover
 
-SCHEMAS = [loop.activity_tool(weather).schema]
 LIMIT: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=5)}
-REFUND = loop.activity_tool(refund, **LIMIT)
+
+
+def agent(base: type, method: str, name: str = "") -> Callable[[Any], Any]:
+    """Make a function an agent, a base with this method. Its name is what the module calls it: the sandbox looks."""
+
+    def make(function: Any) -> Any:
+        async def run(self, chat: Chat) -> int:  # type: ignore[no-untyped-def]
+            return await self.converse()  # type: ignore[no-any-return]
+
+        title = name or function.__name__
+        run.__qualname__, run.__module__ = f"{title}.run", function.__module__
+        members = {"__module__": function.__module__, "run": workflow.run(run), method: function}
+        return workflow.defn(type(title, (base,), members))
+
+    return make
+
+
+# 3.1
 
 
 def cost(kilograms: float, country: str) -> float:
@@ -40,14 +56,14 @@ def shipping(body: Any, docstring: str | None = "What it costs to ship a parcel 
     return shipping_cost
 
 
-@activity.defn
-def ship(weight: float, to: str) -> float:
-    """What it costs to ship a parcel."""
-    return cost(weight, to)
-
-
-def unfinished(*arguments: Any) -> float:
+def unfinished(*given: Any, **named: Any) -> Any:
     raise ApplicationError("not solved yet", non_retryable=True)
+
+
+# 3.2
+
+SCHEMAS = [loop.activity_tool(weather).schema]
+UNKNOWN = "Unknown tool. There is: weather."
 
 
 class Careful(Conversation):
@@ -62,173 +78,64 @@ class Careful(Conversation):
                 new.append({"role": "tool", "tool_call_id": call["id"], "content": result})
         return Answer(new[-1]["content"], new)
 
-    async def use(self, name: str, arguments: str) -> str:
-        raise ApplicationError("not solved yet", non_retryable=True)
-
-    async def weather(self, city: Any) -> str:
-        return await workflow.execute_activity(weather, city, **LIMIT)
+    use = unfinished
 
 
-@workflow.defn
-class Unfinished(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+async def measured(city: Any) -> str:
+    return await workflow.execute_activity(weather, city, **LIMIT)
 
 
-@workflow.defn
-class ByHand(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        if name != "weather":
-            return f"Unknown tool {name}. There is: weather."
-        try:
-            given = json.loads(arguments)
-        except ValueError as error:
-            return f"Invalid arguments: {error}"
-        if not isinstance(given, dict) or set(given) != {"city"} or not isinstance(given["city"], str):
-            return "Invalid arguments: weather takes city, a text, and nothing else."
-        return await self.weather(given["city"])
-
-
-@workflow.defn
-class ByMatching(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        if name != "weather":
-            return f"Unknown tool {name}. There is: weather."
-        try:
-            match json.loads(arguments):
-                case {"city": str(city), **more} if not more:
-                    return await self.weather(city)
-        except ValueError:
-            pass
+@agent(Careful, "use")
+async def by_hand(self: Any, name: str, arguments: str) -> str:
+    if name != "weather":
+        return UNKNOWN
+    try:
+        given = json.loads(arguments)
+    except ValueError as error:
+        return f"Invalid arguments: {error}"
+    if not isinstance(given, dict) or set(given) != {"city"} or not isinstance(given["city"], str):
         return "Invalid arguments: weather takes city, a text, and nothing else."
+    return await measured(given["city"])
 
 
-@workflow.defn
-class NoObject(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        if name != "weather":
-            return f"Unknown tool {name}. There is: weather."
-        try:
-            given = json.loads(arguments)
-        except ValueError as error:
-            return f"Invalid arguments: {error}"
-        if set(given) != {"city"} or not isinstance(given["city"], str):
-            return "Invalid arguments: weather takes city, a text, and nothing else."
-        return await self.weather(given["city"])
+@agent(Careful, "use")
+async def from_the_library(self: Any, name: str, arguments: str) -> str:
+    return (await loop.use([loop.activity_tool(weather, **LIMIT)], name, arguments))[0]
 
 
-@workflow.defn
-class NoObjectButFields(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        if name != "weather":
-            return f"Unknown tool {name}. There is: weather."
-        try:
-            return await self.weather(json.loads(arguments)["city"])
-        except ValueError as error:
-            return f"Invalid arguments: {error}"
+@agent(Careful, "use")
+async def says_only_that_it_is_wrong(self: Any, name: str, arguments: str) -> str:
+    said = await by_hand.use(self, name, arguments)
+    return "Unknown tool" if said == UNKNOWN else "Invalid arguments" if "Invalid" in said else str(said)
 
 
-@workflow.defn
-class FromTheLibrary(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+def trusting(part: str) -> Any:
+    async def use(self: Any, name: str, arguments: str) -> str:
+        return (
+            await measured(json.loads(arguments)["city"])
+            if part in arguments
+            else await by_hand.use(self, name, arguments)
+        )
 
-    async def use(self, name: str, arguments: str) -> str:
-        return (await loop.use([loop.activity_tool(weather, **LIMIT)], name, arguments))[0]
-
-
-@workflow.defn
-class Naive(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        return await self.weather(json.loads(arguments)["city"])
+    return use
 
 
-@workflow.defn
-class OnlyJson(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        try:
-            return await self.weather(json.loads(arguments)["city"])
-        except (ValueError, TypeError):
-            return "Invalid arguments: no JSON."
+any_name = agent(Careful, "use", "any_name")(lambda self, name, arguments: by_hand.use(self, "weather", arguments))
+no_use = agent(Careful, "use", "no_use")(unfinished)
+naive = agent(Careful, "use", "naive")(trusting(""))
+any_json = agent(Careful, "use", "any_json")(trusting("null"))
+any_field = agent(Careful, "use", "any_field")(trusting('"colour"'))
+any_type = agent(Careful, "use", "any_type")(trusting('["?"]'))
 
 
-@workflow.defn
-class NoFields(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        if name != "weather":
-            return "Unknown tool."
-        try:
-            return await self.weather(json.loads(arguments)["city"])
-        except (ValueError, TypeError):
-            return "Invalid arguments: no JSON."
+@agent(Careful, "use")
+async def calls_the_function(self: Any, name: str, arguments: str) -> str:
+    return weather(json.loads(arguments)["city"])
 
 
-@workflow.defn
-class NoActivity(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+# 3.3
 
-    async def use(self, name: str, arguments: str) -> str:
-        return weather(json.loads(arguments)["city"])
-
-
-@workflow.defn
-class NoTypes(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        if name != "weather":
-            return "Unknown tool."
-        try:
-            given = json.loads(arguments)
-        except ValueError:
-            return "Invalid arguments: no JSON."
-        if not isinstance(given, dict) or set(given) != {"city"}:
-            return "Invalid arguments: only city."
-        return await self.weather(given["city"])
-
-
-@workflow.defn
-class Mute(Careful):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def use(self, name: str, arguments: str) -> str:
-        return ""
+REFUND = loop.activity_tool(refund, **LIMIT)
 
 
 class Refunds(Conversation):
@@ -238,275 +145,133 @@ class Refunds(Conversation):
         tool = loop.Tool("refund", REFUND.description, REFUND.arguments, self.pay)
         return await loop.answer("Pay back.", messages, [tool], partial(ask_model, self.chat), self.note)
 
-    async def pay(self, call: Any) -> str:
-        raise ApplicationError("not solved yet", non_retryable=True)
+    pay = unfinished
 
 
-@workflow.defn
-class NoPay(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+QUESTION = "Pay {0.amount} dollars back for {0.order}?"
 
 
-@workflow.defn
-class AsksFirst(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
+def paying(question: str = QUESTION, no: str = "Error: refused by a person.", hours: float = 24.0) -> Any:
+    async def pay(self: Any, call: Any) -> Any:
+        return await REFUND.call(call) if await self.approved(question.format(call), hours) else no
 
-    async def pay(self, call: Any) -> str:
-        if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
-            return "Error: refused by a person."
-        return str(await REFUND.call(call))
+    return pay
 
 
-@workflow.defn
-class ByItself(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        if await self.approved(f"{call.order}: {call.amount:.0f}?", hours=72):
-            given = [call.order, call.amount, call.reason]
-            return await workflow.execute_activity(refund, args=given, start_to_close_timeout=timedelta(seconds=5))
-        return "A person said no."
+asks_first = agent(Refunds, "pay", "asks_first")(paying())
+says_too_little = agent(Refunds, "pay", "says_too_little")(paying("Pay?"))
+in_a_hurry = agent(Refunds, "pay", "in_a_hurry")(paying(hours=0.001))
+never_asks = agent(Refunds, "pay", "never_asks")(lambda self, call: REFUND.call(call))
+no_pay = agent(Refunds, "pay", "no_pay")(unfinished)
+lies = agent(Refunds, "pay", "lies")(paying(no="30.0 dollars are paid back."))
 
 
-@workflow.defn
-class RaisesARefusal(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
-            raise ApplicationError("A person refused it.")
-        return str(await REFUND.call(call))
+@agent(Refunds, "pay")
+async def by_itself(self: Any, call: Any) -> Any:
+    if await self.approved(f"{call.order}: {call.amount:.0f}?", hours=72):
+        return await workflow.execute_activity(refund, args=[call.order, call.amount, call.reason], **LIMIT)
+    return "The refund was not approved."
 
 
-@workflow.defn
-class TellsNothing(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        if await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
-            return str(await REFUND.call(call))
-        return ""
+@agent(Refunds, "pay")
+async def raises_a_refusal(self: Any, call: Any) -> Any:
+    if not await self.approved(QUESTION.format(call)):
+        raise ApplicationError("A person refused it.")
+    return await REFUND.call(call)
 
 
-@workflow.defn
-class PaysByItself(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
-            return "Error: refused by a person."
-        return refund(call.order, call.amount)
+@agent(Refunds, "pay")
+async def returns_nothing(self: Any, call: Any) -> Any:
+    paid = await REFUND.call(call) if await self.approved(QUESTION.format(call)) else "no"
+    return None if paid != "no" else paid
 
 
-@workflow.defn
-class NeverAsks(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        return str(await REFUND.call(call))
+@agent(Refunds, "pay")
+async def pays_first(self: Any, call: Any) -> Any:
+    paid = await REFUND.call(call)
+    await self.approved(QUESTION.format(call))
+    return paid
 
 
-@workflow.defn
-class NoAwait(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        if not self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
-            return "Error: refused by a person."
-        return str(await REFUND.call(call))
+@agent(Refunds, "pay")
+async def ignores_the_decision(self: Any, call: Any) -> Any:
+    await self.approved(QUESTION.format(call))
+    return await REFUND.call(call)
 
 
-@workflow.defn
-class PaysFirst(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        paid = str(await REFUND.call(call))
-        await self.approved(f"Was it right to pay {call.amount} dollars back for {call.order}?")
-        return paid
+@agent(Refunds, "pay")
+async def asks_once(self: Any, call: Any) -> Any:
+    asked, self.asked = hasattr(self, "asked"), True
+    agreed = asked or await self.approved(QUESTION.format(call))
+    return await REFUND.call(call) if agreed else "Error: refused by a person."
 
 
-@workflow.defn
-class IgnoresTheAnswer(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        await self.approved(f"Pay {call.amount} dollars back for {call.order}?")
-        return str(await REFUND.call(call))
+# 3.4
 
 
-@workflow.defn
-class AsksOnce(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        self.asked = False
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        if not self.asked:
-            self.asked = True
-            if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):
-                return "Error: refused by a person."
-        return str(await REFUND.call(call))
-
-
-@workflow.defn
-class SaysTooLittle(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        return str(await REFUND.call(call)) if await self.approved("Pay?") else "no"
-
-
-@workflow.defn
-class InAHurry(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        agreed = await self.approved(f"Pay {call.amount} dollars back for {call.order}?", hours=0.001)
-        return str(await REFUND.call(call)) if agreed else "no"
-
-
-@workflow.defn
-class PaysNobody(Refunds):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def pay(self, call: Any) -> str:
-        await self.approved(f"Pay {call.amount} dollars back for {call.order}?")
-        return "It is paid."
-
-
-def vouchers(key: Any) -> Any:
+def vouchers(key: Callable[[], Any], returns: bool = True) -> Any:
     """A send_voucher with the key that a function makes."""
 
     @activity.defn
-    def send_voucher(customer: str, dollars: float) -> str:
+    def send_voucher(customer: str, dollars: float) -> str | None:
         """Send a voucher to a customer."""
-        note("voucher", once=key(customer), customer=customer, dollars=dollars)
-        return f"A voucher of {dollars} dollars is on its way to {customer}."
+        note("voucher", once=key(), customer=customer, dollars=dollars)
+        return f"A voucher of {dollars} dollars is on its way to {customer}." if returns else None
 
     return send_voucher
 
 
-def library_key(customer: str) -> str:
-    return takeover.idempotency_key()
-
-
-def own_key(customer: str) -> str:
-    info = activity.info()
-    return f"{info.workflow_id}-{info.workflow_run_id}-{info.activity_id}"
-
-
-def random_key(customer: str) -> str:
-    return str(uuid.uuid4())
-
-
-def clock_key(customer: str) -> str:
-    return str(time.time())
-
-
-def attempt_key(customer: str) -> str:
-    return f"{takeover.idempotency_key()}-{activity.info().attempt}"
-
-
-def workflow_key(customer: str) -> str:
-    return activity.info().workflow_run_id or ""
-
-
-@activity.defn(name="send_voucher")
-def posts_nothing(customer: str, dollars: float) -> str:
-    """Send a voucher to a customer."""
-    return f"A voucher of {dollars} dollars is on its way to {customer}."
-
-
-posts_nothing.__name__ = "send_voucher"
-
-
-def forgets_the_run(customer: str) -> str:
-    return f"{activity.info().workflow_id}/{activity.info().activity_id}"
-
-
-def activity_key(customer: str) -> str:
-    return f"{activity.info().task_queue}-{activity.info().activity_id}"
+def step() -> str:
+    return f"{activity.info().workflow_id}-{activity.info().workflow_run_id}-{activity.info().activity_id}"
 
 
 RIGHT: dict[str, dict[str, Any]] = {
-    "3.1": {"as in the solution": shipping(cost)},
-    "3.2": {"by hand": ByHand, "matching": ByMatching, "library": FromTheLibrary},
-    "3.3": {"asks first": AsksFirst, "by itself": ByItself, "raises": RaisesARefusal},
-    "3.4": {"the library's key": vouchers(library_key), "its own": vouchers(own_key)},
+    "3.1": {"as in the solution": shipping(cost), "other words": shipping(cost, "Price of a delivery by weight.")},
+    "3.2": {"by hand": by_hand, "library": from_the_library},
+    "3.3": {"asks first": asks_first, "by itself": by_itself, "raises": raises_a_refusal},
+    "3.4": {"the library's key": vouchers(takeover.idempotency_key), "its own": vouchers(step)},
 }
+_PAY = "Call `await self.approved(…)` in `pay`, each time"
 WRONG: dict[str, dict[str, tuple[Any, str]]] = {
     "3.1": {
         "no docstring": (shipping(cost, None), "Begin the function with a docstring"),
-        "one price": (shipping(lambda kilograms, country: 5 + 2 * kilograms), "It should be 27"),
-        "no weight": (shipping(lambda kilograms, country: 15), "It should be 27"),
+        "says nothing": (shipping(cost, "Does stuff."), "in a customer's words: ship, parcel, cost"),
+        "one price": (shipping(lambda kilograms, country: 5 + 2 * kilograms), "To any other country: 15 and 4"),
         "a text": (shipping(lambda kilograms, country: "27 dollars"), "does not have the type"),
-        "other parameters": (ship, "Keep its parameters: kilograms, country"),
+        "other parameters": (weather, "Keep its parameters: kilograms, country"),
         "no activity": (cost, "Keep `@activity.defn`"),
     },
     "3.2": {
-        "naive": (Naive, "`json.loads` raises ValueError"),
-        "only JSON": (OnlyJson, "Compare `name` first"),
-        "no fields": (NoFields, "Do not drop it in silence"),
-        "no types": (NoTypes, "Look at its type"),
-        "no object": (NoObject, "look whether it is a `dict` first"),
-        "no object, no fields": (NoObjectButFields, "look whether it is a `dict` first"),
-        "mute": (Mute, "Return the weather as text"),
-        "no activity": (NoActivity, "Let an activity do it"),
-        "no agent": (cost, "inherits `Conversation`"),
+        "naive": (naive, "Catch the `ValueError` of `json.loads`"),
+        "any JSON": (any_json, "is it a `dict`? Look first"),
+        "any name": (any_name, "Compare `name` first"),
+        "any field": (any_field, "Do not drop it: the user may want it"),
+        "any type": (any_type, "Look at its type first"),
+        "says only that it is wrong": (says_only_that_it_is_wrong, "what was wrong and what would be right"),
+        "no activity": (calls_the_function, "Let an activity do it"),
     },
     "3.3": {
-        "never asks": (NeverAsks, "Nobody was asked, and the money was paid"),
-        "no await": (NoAwait, "Nobody was asked, and the money was paid"),
-        "pays first": (PaysFirst, "paid before anybody had decided"),
-        "ignores the answer": (IgnoresTheAnswer, "A person said no, and the money was paid"),
-        "asks once": (AsksOnce, "Nobody was asked this time"),
-        "says too little": (SaysTooLittle, "The amount and the order belong in it"),
-        "in a hurry": (InAHurry, "wait at least a day"),
-        "pays nobody": (PaysNobody, "the money was paid 0 times"),
-        "tells nothing": (TellsNothing, "Return a text that says so"),
-        "pays by itself": (PaysByItself, "Not in activity context"),
+        "never asks": (never_asks, _PAY),
+        "pays first": (pays_first, "paid before anybody had decided"),
+        "ignores the decision": (ignores_the_decision, "A person said no, and the money was paid"),
+        "asks once": (asks_once, _PAY),
+        "says too little": (says_too_little, "The amount and the order belong in it"),
+        "in a hurry": (in_a_hurry, "wait at least a day"),
+        "lies": (lies, "A person said no, and the model was told"),
+        "returns nothing": (returns_nothing, "and return what that returns"),
     },
     "3.4": {
-        "uuid4": (vouchers(random_key), "no random number"),
-        "a clock": (vouchers(clock_key), "no clock"),
-        "the attempt": (vouchers(attempt_key), "no attempt"),
-        "the workflow": (vouchers(workflow_key), "another voucher in the same conversation"),
-        "no run": (vouchers(forgets_the_run), "ids of activities start anew in each run"),
-        "the activity's id": (vouchers(activity_key), "ids of activities start anew in each run"),
-        "nothing posted": (posts_nothing, "with a key that no other activity has"),
+        "uuid4": (vouchers(lambda: str(uuid.uuid4())), "no random number"),
+        "the attempt": (vouchers(lambda: f"{step()}-{activity.info().attempt}"), "no attempt in it"),
+        "the run": (vouchers(lambda: activity.info().workflow_run_id), "another voucher in the same conversation"),
+        "no run": (vouchers(lambda: f"{activity.info().task_queue}-{activity.info().activity_id}"), "and the run's"),
+        "not called": (vouchers(lambda: takeover.idempotency_key), "Call it: `idempotency_key()`"),
+        "returns nothing": (vouchers(step, returns=False), "`return` what it returns"),
     },
 }
 STUBS = {
-    "3.1": {"the stub": shipping(unfinished)},
-    "3.2": {"the stub": Unfinished},
-    "3.3": {"the stub": NoPay},
-    "3.4": {"the stub": vouchers(unfinished)},
+    "3.1": shipping(unfinished),
+    "3.2": no_use,
+    "3.3": no_pay,
+    "3.4": vouchers(unfinished),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from answers_nb00 import RIGHT, WRONG
 from answers_nb01 import right as place_once
-from answers_nb03 import AsksFirst
+from answers_nb03 import asks_first
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -140,6 +140,6 @@ async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
     last = int(ws.id("order").partition("-")[2])
     for number in range(last + 1, last + 5):
         note("refund", order=f"order-{number}", amount=30)
-    await check("3.3", AsksFirst)
+    await check("3.3", asks_first)
     assert progress()["3.3"].passed, capsys.readouterr().out
     ws.ledger.clear()  # other tests take these ids for orders of their own

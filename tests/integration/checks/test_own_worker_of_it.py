@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from answers_nb05 import Asks
+from answers_nb05 import asks
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
@@ -31,7 +31,7 @@ async def test_the_notebooks_own_worker_of_it_goes_on(
         threads = ThreadPoolExecutor(4)
         own = ws.run(Worker, client, **team_it.WORKER, **SETTINGS, activity_executor=threads)
     try:
-        await check("5.2", Asks)
+        await check("5.2", asks)
         assert progress()["5.2"].passed, capsys.readouterr().out
         assert own.running
     finally:

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.checks.harness import recorded
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
-from workshop_lib.evidence.history import History
+from workshop_lib.evidence.history import History, Step
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -75,5 +75,16 @@ def test_one_deadlock_on_a_busy_machine_is_not_wrong_code() -> None:
     run.failed_tasks = ["_DeadlockError: [TMPRL1101] Potential deadlock detected"]
     recorded.look(run, "")
     run.failed_tasks *= 3
+    with pytest.raises(Wrong, match="fails each time"):
+        recorded.look(run, "")
+
+
+def test_a_worker_that_is_silent_on_a_busy_machine_is_not_wrong_code() -> None:
+    now = datetime.now(UTC)
+    run = History("id", "Resting", "checks", "resting", "running", now, None, events=5)
+    step = Step("activity", "slow", "1", now, now, None, "running", attempts=9, failure="activity Heartbeat timeout")
+    run.steps = [step]
+    recorded.look(run, "")
+    step.failure = "ValueError: no"
     with pytest.raises(Wrong, match="fails each time"):
         recorded.look(run, "")

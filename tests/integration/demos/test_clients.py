@@ -9,10 +9,12 @@ import os
 import re
 import shlex
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import mcp
@@ -25,7 +27,7 @@ from workshop_lib.demos import inspector, mcp_clients
 from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.demos.mcp_clients import configurations, inspect, show_clients
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import SERVICES, update_json
+from workshop_lib.evidence.state import SERVICES, service_address, update_json
 from workshop_lib.server.outside import CHOICE
 from workshop_lib.workers.spawned import INSTALLED, HttpService
 from workshop_lib.workshop import Workshop
@@ -230,3 +232,24 @@ async def test_what_is_not_served_is_named(ws: Workshop) -> None:
     update_json(ws._folder.path / SERVICES, lambda served: served.pop("it-mcp", None))  # another test may have done so
     with pytest.raises(WorkshopError, match=r"'it-mcp' does not run.*\n.*ws\.serve"):
         await inspect("tools/list", service="it-mcp")
+
+
+async def test_a_service_that_starts_again_is_where_it_was(ws: Workshop) -> None:
+    """What was pasted into a program's configuration goes on to be true."""
+    app = "workshop_lib.teams.orders.payments"
+    first = await ws.serve("shop", app)
+    places = first.url, service_address("shop")
+    await first.stop()
+    second = await ws.serve("shop", app)
+    assert (second.url, service_address("shop")) == places
+    await second.stop()
+    port = urlsplit(second.url).port
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        third = await ws.serve("shop", app)  # somebody else has its port by now
+        assert third.url != second.url
+        async with httpx2.AsyncClient() as customer:
+            assert (await customer.get(service_address("shop"))).status_code < 500
+    await third.stop()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -140,21 +139,6 @@ async def test_both_servers_answer_and_the_transcript_says_what_was_called(handl
     }
 
 
-@pytest.mark.full
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ("What does HOOLI cost?", "311.75"),
-        ("What is the ROI if I invest 1000 dollars and get 1250 back?", "percent 25"),
-        ("How many open issues does project PAY have?", "open 4"),
-        ("What is 6 * 7?", "42"),
-        ("What's the weather in Oslo?", "-4"),
-    ],
-)
-async def test_a_question_finds_its_tool(handle: Handle, question: str, answer: str) -> None:
-    assert answer in (await ask(handle, question)).text
-
-
 @pytest.mark.parametrize(
     ("question", "reason"),
     [
@@ -171,31 +155,13 @@ async def test_a_question_finds_its_tool(handle: Handle, question: str, answer: 
     ids=["finance", "it", "argument"],
 )
 async def test_a_failure_keeps_its_reason_and_is_not_tried_again(handle: Handle, question: str, reason: str) -> None:
-    began = time.monotonic()
     reply = await ask(handle, question)
     assert reason.partition(": ")[2] in reply.text
-    assert time.monotonic() - began < 5
+    told = await history(handle)
+    assert max(step.attempts for step in told.steps if step.kind == "activity") == 1
     said = [entry for entry in await used(handle) if entry.kind == "result"]
     assert {entry.text for entry in said} == {reason}
     assert "120.6" in (await ask(handle, PRICE)).text
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(
-    "mistake", ["garbles_arguments", "forgets_arguments", "invents_field", "mistypes_field", "invents_tool"]
-)
-async def test_the_models_mistakes_go_back_to_it(ws: Workshop, handle: Handle, mistake: str) -> None:
-    began = time.monotonic()
-    with ws.fault(f"model.{mistake}") as fault:
-        reply = await ask(handle, PRICE)
-    assert fault.fired == 1
-    assert "120.6" in reply.text
-    assert not reply.problem
-    assert time.monotonic() - began < 5
-    assert len([entry for entry in await used(handle) if entry.kind == "call"]) == 2, "it was told, and repaired it"
-    told = await history(handle)
-    assert not told.failed_tasks
-    assert max(step.attempts for step in told.steps if step.kind == "activity") == 1, "a mistake was tried again"
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "never seen"])
@@ -203,39 +169,35 @@ async def test_a_server_that_is_down_silences_nobody(
     ws: Workshop, client: Client, apart: Computers, known: bool
 ) -> None:
     await back(apart.finance, apart.it)
-    handle = await begin(ws, client, tool_seconds=2)
+    handle = await begin(ws, client, tool_seconds=5)
     if known:
         assert "192.0.2.21" in (await ask(handle, HOST)).text
     await kill(apart.it)
-    began = time.monotonic()
-    hello = await ask(handle, "Hello!")
-    price = await ask(handle, PRICE)
-    assert time.monotonic() - began < 2.5
-    assert "Hello!" in hello.text
-    assert "120.6" in price.text
-    wanted = await ask(handle, HOST)
-    assert time.monotonic() - began < 8
-    if known:
-        assert (hello.problem, price.problem) == ("", "")
-        assert "cannot be reached" not in hello.text
-        assert "Failed to connect to MCP server 'it-mcp'" in wanted.text
-    else:
-        assert "The MCP server 'it' cannot be reached" in wanted.text
+    assert (await ask(handle, "Hello!")).text == "Hello! What can I do for you?"
+    assert "120.6" in (await ask(handle, PRICE)).text
+    wanted = (await ask(handle, HOST)).text
+    assert "Failed to connect to MCP server 'it-mcp'" in wanted
+    assert ("I could not ask it for its tools." in wanted) == (not known)
     await back(apart.it)
     assert "192.0.2.21" in (await ask(handle, HOST)).text
     await handle.terminate()
 
 
-async def test_a_server_that_hangs_holds_a_turn_up_for_seconds(handle: Handle, apart: Computers) -> None:
+async def test_a_list_that_is_slow_is_waited_for_by_whoever_needs_it(handle: Handle, apart: Computers) -> None:
     assert isinstance(apart.it, SpawnedWorker)
     assert apart.it.pid is not None
     os.kill(apart.it.pid, signal.SIGSTOP)
     try:
-        began = time.monotonic()
         assert "Hello!" in (await ask(handle, "Hello!")).text
-        assert time.monotonic() - began < 6
+        assert "120.6" in (await ask(handle, PRICE)).text
+        waits = asyncio.create_task(ask(handle, HOST))
+        async with asyncio.timeout(WITHIN):
+            while "more_tools" not in [line.tool for line in await used(handle)]:
+                await asyncio.sleep(0.05)
+        assert not waits.done()
     finally:
         os.kill(apart.it.pid, signal.SIGCONT)
+    assert "192.0.2.21" in (await waits).text
 
 
 async def killed_in_mid_call(ws: Workshop, handle: Handle, finance: Any) -> tuple[Reply, set[tuple[str, str]]]:
@@ -408,26 +370,6 @@ async def test_an_answer_that_was_lost_on_its_way_is_a_second_workflow(
     assert len(await priced_since(ws, before, 2)) == 2
     assert not caplog.records, "the notebook would show it"
     await handle.terminate()
-
-
-@pytest.mark.full
-@pytest.mark.usefixtures("beside")
-async def test_a_tool_that_takes_15_seconds_is_called_once_and_holds_nobody_up(ws: Workshop, client: Client) -> None:
-    patient, other = await begin(ws, client), await begin(ws, client)
-    began = time.monotonic()
-    waiting = asyncio.create_task(ask(patient, "Show me the audit report of the year 2025."))
-    await until(lambda: ws.ledger.count("audit"))
-    asked = time.monotonic()
-    assert "120.6" in (await ask(other, PRICE)).text
-    assert time.monotonic() - asked < 3
-    reply = await waiting
-    assert "The audit of 2025 found nothing." in reply.text
-    assert time.monotonic() - began < 18
-    assert ws.ledger.count("audit") == 1
-    (step,) = [step for step in (await history(patient)).steps if "call-tool" in step.name]
-    assert step.attempts == 1
-    await patient.terminate()
-    await other.terminate()
 
 
 @pytest.mark.usefixtures("beside")

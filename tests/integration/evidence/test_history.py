@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import flows
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.evidence.history import History, Link, history
 from workshop_lib.workshop import Workshop
@@ -53,10 +53,6 @@ async def test_timers_activities_and_children(ws: Workshop, client: Client, queu
     assert read.attempts("shaky") == 6
     assert "no luck in attempt 2" in read.steps[1].failure, "the last failure before it went well"
     assert "no luck in attempt 3" in read.steps[3].failure
-    assert read.steps[0].duration is not None
-    assert read.steps[0].duration.total_seconds() >= 0.05
-    assert read.duration is not None
-    assert sum(step.duration.total_seconds() for step in read.steps if step.duration) <= read.duration.total_seconds()
     (link,) = read.steps[2].links
     child = await history(client.get_workflow_handle(link.workflow_id, run_id=link.run_id))
     assert child.links == [Link("default", handle.id, str(handle.result_run_id))]
@@ -94,7 +90,7 @@ async def test_updates_and_signals(ws: Workshop, client: Client, queue: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "argument", "expected"), [("slow", 30, "running"), ("shaky", 99, "waiting"), ("nothing", None, "waiting")]
+    ("name", "argument", "expected"), [("slow", 30, "running"), ("shaky", 77, "waiting"), ("nothing", None, "waiting")]
 )
 async def test_what_is_open(
     ws: Workshop, client: Client, queue: str, name: str, argument: int | None, expected: str
@@ -103,13 +99,13 @@ async def test_what_is_open(
     handle = await client.start_workflow(
         flows.OneActivity.run, args=[name, argument, elsewhere], id=ws.id("open"), task_queue=queue
     )
-    tried = {"slow": 1, "shaky": 2, "nothing": 0}[name]
+    tried = {"slow": 1, "shaky": 1, "nothing": 0}[name]
     read = await _until(handle, lambda read: [(s.status, s.attempts) for s in read.steps] == [(expected, tried)])
     (step,) = read.steps
     assert read.status == "running"
     assert read.duration is None
     assert step.duration is None
-    assert ("no luck in attempt 2" in step.failure) == (name == "shaky")
+    assert ("no luck in attempt 1" in step.failure) == (name == "shaky")
     await handle.terminate(reason="enough")
     read = await history(handle)
     assert read.status == "terminated"
@@ -129,10 +125,10 @@ async def test_failures_of_the_workflow_and_of_its_tasks(ws: Workshop, client: C
         await each.terminate()
 
 
-async def _until(handle: Any, holds: Any) -> History:
-    async with asyncio.timeout(120):  # only against hanging
-        while True:
-            read = await history(handle)
-            if holds(read):
-                return read
-            await asyncio.sleep(0.02)
+async def _until(handle: Any, holds: Callable[[History], bool]) -> History:
+    async def read() -> History | None:
+        record = await history(handle)
+        return record if holds(record) else None
+
+    found: History = await until(read)
+    return found

@@ -121,6 +121,15 @@ async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, monkey
     assert "make doctor" in str(raised.value)
 
 
+async def test_a_long_message_keeps_its_beginning_and_the_reason_at_its_end(tmp_path: Path) -> None:
+    long = "Error: failed starting server: " + 100 * "could not build arguments: " + "user: Current requires $HOME"
+    process = Process(["echo", long], log=tmp_path / "log", environment=os.environ)
+    assert await process.wait(60)
+    words = process.last_words()
+    assert len(words) < 500
+    assert (words[:13], words[-28:]) == ("Error: failed", "user: Current requires $HOME")
+
+
 async def test_a_half_made_database_is_replaced(tmp_path: Path) -> None:
     """As after a SIGKILL in the first tenth of a second."""
     (tmp_path / "temporal.db").write_bytes(b"half a database")

@@ -39,7 +39,7 @@ async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(
     ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=ws.id("nowhere"))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await timeline(handle, seconds=0.5)
         await timeline(handle, seconds=0)
         assert f"Stubborn {handle.id}: running" in capsys.readouterr().out

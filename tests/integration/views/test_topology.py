@@ -30,7 +30,7 @@ class Seen:
 
     async def look(self, until: Callable[[], object] = lambda: True) -> None:
         """Look again and again: the server's lists follow a moment later."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await topology(self.ws)
             while not until():
                 await topology(self.ws)

@@ -14,9 +14,11 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
+from waits import printed, until
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.workers import in_process
+from workshop_lib.workers import in_process, spawned
+from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -37,21 +39,9 @@ async def test_a_worker_that_is_stuck_in_a_blocking_activity_is_named_within_a_b
         await ws.stop(worker)
     blocking.release.set()
     await ws.stop(worker)
+    await ws.stop(worker)  # as when a cell that stops it is run again
     assert not worker.running
     executor.shutdown()
-
-
-async def test_a_worker_may_be_stopped_twice(ws: Workshop, client: Client) -> None:
-    """As when a cell that stops it is run again."""
-    workflows = [flows.OneActivity]
-    before = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
-    replaced = ws.run(Worker, client, task_queue=ws.id("queue"), workflows=workflows)
-    after = ws.run(Worker, client, task_queue=replaced.place[1], workflows=workflows)
-    async with asyncio.timeout(60):
-        for _ in range(2):
-            await ws.stop(before, replaced, after)
-        await ws.stop(*ws.workers)
-    assert not before.running
 
 
 async def test_an_activity_that_blocks_its_loop_stalls_nobody_else(ws: Workshop, client: Client) -> None:
@@ -88,13 +78,13 @@ async def test_a_worker_in_a_missing_namespace_can_be_started_later(ws: Workshop
     with pytest.raises(WorkshopError, match="Namespace later is not found"):
         ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
     await ws.connection("later")
-    async with asyncio.timeout(60):  # the server remembers for a while that it was not there
-        while True:
-            with contextlib.suppress(WorkshopError):
-                worker = ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
-                break
-            await asyncio.sleep(0.2)
-    await ws.stop(worker)
+
+    def started() -> InProcessWorker | None:  # the server remembers for a while that it was not there
+        with contextlib.suppress(WorkshopError):
+            return ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
+        return None
+
+    await ws.stop(await until(started))
 
 
 async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, client: Client) -> None:
@@ -103,10 +93,8 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, clie
     assert process.polls == [("default", queue, "workflow")]
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
     process.kill()
-    async with asyncio.timeout(60):
-        while process.running:
-            await asyncio.sleep(0.01)
     await ws.stop(process)
+    assert not process.running
     assert not any(polled[1] == queue for polled in ws._pool.polled())
 
 
@@ -116,11 +104,7 @@ async def test_a_spawned_worker_that_ends_by_itself_is_told(
     process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
-    text = ""
-    async with asyncio.timeout(60):
-        while "ended by itself" not in text:
-            text += capsys.readouterr().out
-            await asyncio.sleep(0.01)
+    await printed(capsys, "ended by itself")
     await ws.stop(process)
 
 
@@ -148,3 +132,13 @@ async def test_a_module_can_be_spawned_by_name(ws: Workshop, client: Client) -> 
 async def test_what_cannot_travel_is_named(ws: Workshop, client: Client) -> None:
     with pytest.raises(WorkshopError, match="cannot be handed to another process"):
         await ws.spawn(Worker, client, task_queue="q", workflows=[flows.Echo], on_fatal_error=lambda error: error)
+
+
+async def test_a_process_that_is_slow_to_start_is_waited_for(
+    ws: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.01)
+    process = await ws.spawn("workshop_lib.teams.it.worker")
+    assert f"Waiting for {process.name}: its process {process.pid} is starting" in capsys.readouterr().out
+    assert process.running
+    await ws.stop(process)

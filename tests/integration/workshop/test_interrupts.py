@@ -33,7 +33,7 @@ def test_interrupts_leave_server_and_workers_serving(tmp_path: Path) -> None:
         assert k.ok("print(ws.server.pid, process.pid)") == before
 
 
-@pytest.mark.parametrize("after", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("after", [0.3, 0.8])
 def test_an_interrupted_setup_can_be_run_again(tmp_path: Path, after: float) -> None:
     """At any moment: the interrupt comes so many seconds after the cell is sent."""
     with kernel(tmp_path) as k:
@@ -52,7 +52,7 @@ def test_an_interrupted_spawn_leaves_no_worker(tmp_path: Path) -> None:
     with kernel(tmp_path) as k:
         open_notebook(k)
         assert interrupted(k, "print('in it')\n" + spawn("p", "apart")).error
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while any("workshop_lib.programs.worker" in process.cmdline() for process in ours(tmp_path)):
             assert time.monotonic() < deadline
             time.sleep(0.05)

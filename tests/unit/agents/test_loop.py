@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import litellm
@@ -65,19 +64,6 @@ async def test_a_long_result_is_cut() -> None:
 
     answer = await loop.answer("", ASKED, [loop.Tool("do", "", NoArguments, do)], ask)
     assert len(answer.messages[1]["content"]) < loop.LONGEST_RESULT + 10
-
-
-def test_an_answer_that_would_fill_the_history_is_refused() -> None:
-    message = SimpleNamespace(model_dump=lambda **_: {"role": "assistant", "content": "x" * 100_000})
-    with pytest.raises(ValueError, match="more than"):
-        calls._plain(SimpleNamespace(choices=[SimpleNamespace(message=message)]))
-
-
-def test_a_call_without_a_name_is_an_error_of_the_models() -> None:
-    said = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"arguments": "{}"}}]}
-    message = SimpleNamespace(model_dump=lambda **_: said)
-    with pytest.raises(ValueError, match="without a name"):
-        calls._plain(SimpleNamespace(choices=[SimpleNamespace(message=message)]))
 
 
 @pytest.mark.parametrize(

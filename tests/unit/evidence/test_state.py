@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,19 +26,10 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_folder_is_found_again_when_it_was_given_up() -> None:
-    first = StateFolder.claim("nb")
-    second = StateFolder.claim("nb")
-    assert [first.path.name, second.path.name] == ["nb", "nbx2"]
-    first.release()
-    assert StateFolder.claim("nb").path.name == "nb"
-    second.release()
-
-
 def test_a_killed_process_gives_its_folder_up() -> None:
     code = (
         "import time; from workshop_lib.evidence.state import StateFolder\n"
-        "folder = StateFolder.claim('nb'); print('held', flush=True); time.sleep(60)"
+        "folder = StateFolder.claim('nb'); print('held', flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert holder.stdout is not None
@@ -56,8 +51,28 @@ def test_the_key_names_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert key.startswith("01-plain-workflow-")
     monkeypatch.setenv("JPY_SESSION_NAME", "/b/01 Plain_workflow.ipynb")
     assert notebook_key() != key, "the same name in another folder is another notebook"
-    monkeypatch.delenv("JPY_SESSION_NAME")
+    monkeypatch.setattr(state, "notebook_names", lambda: {"__vsc_ipynb_file__": "/a/01 Plain_workflow.ipynb"})
+    assert notebook_key() == key, "VS Code says it in another way"
+    monkeypatch.undo()
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert notebook_key().startswith("process-")
+
+
+def test_a_renamed_notebook_is_shown_what_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def opened(name: str) -> list[str]:
+        monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / name))
+        folder = StateFolder.claim(notebook_key())
+        folder.release()
+        return folder.former
+
+    for name in ("kept.ipynb", "old.ipynb"):
+        (tmp_path / name).write_text("{}")
+        assert opened(name) == []
+    (tmp_path / "old.ipynb").rename(tmp_path / "new.ipynb")
+    assert opened("new.ipynb") == [str(tmp_path / "old.ipynb")]
+    assert opened("new.ipynb") == [], "once"
+    (tmp_path / "new.ipynb").rename(tmp_path / "old.ipynb")
+    assert opened("old.ipynb") == []
 
 
 def test_folders_that_nobody_finds_again_are_removed(own_home: Path) -> None:
@@ -76,11 +91,32 @@ def test_folders_that_nobody_finds_again_are_removed(own_home: Path) -> None:
     held.release()
 
 
-def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def refuse_to_lock(*arguments: object) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.mark.parametrize(
+    ("home", "why"),
+    [
+        ("file", "Not a directory"),
+        ("a:b", "Python cannot import"),
+        ("without locks", "No locks available"),  # as on some network file systems
+        ("full", "Only 3 MB are free"),
+    ],
+)
+def test_a_home_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, why: str
+) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "file"))
-    with pytest.raises(WorkshopError, match="Set WORKSHOP_HOME"):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / home))
+    if home == "without locks":
+        monkeypatch.setattr(fcntl, "flock", refuse_to_lock)
+    if home == "full":
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
+    with pytest.raises(WorkshopError, match="Set WORKSHOP_HOME") as raised:
         StateFolder.claim("nb")
+    assert why in str(raised.value)
+    assert not list(tmp_path.glob("*/notebooks/*")), "nothing is left there"
 
 
 def test_importing_the_package_imports_none_of_the_heavy_ones() -> None:

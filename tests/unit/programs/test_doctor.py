@@ -40,15 +40,18 @@ def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WORKSHOP_SERVICE", "nonsense")
     status, text = said()
     assert status == 1
-    for part in ("Python 3.10", "temporalio 0.1 (tested with", "cannot be written", "could not be started", "nonsense"):
+    for part in ("Python 3.10", "temporalio 0.1 (tested with", "cannot keep state", "could not be started", "nonsense"):
         assert part in text, text
-    assert "5 of 6 need you" in text
+    assert "5 of 8 need you" in text
 
 
 def test_settings_that_are_there_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("TEMPORAL_ADDRESS", "prod.invalid:7233")
     assert "note  Not used: TEMPORAL_ADDRESS" in said()[1]
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost,::1")
+    assert "HTTPS_PROXY for calls of other machines, not of 127.0.0.1,localhost,::1" in said()[1]
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
     assert "Notebooks will use the TEMPORAL_* variables: prod.invalid:7233" in said()[1]
 

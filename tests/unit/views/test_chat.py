@@ -6,16 +6,16 @@ import asyncio
 import re
 
 import pytest
+from waits import until
 
 from workshop_lib.agents.conversation import Line
 from workshop_lib.views.chat.controls import Controls
 from workshop_lib.views.chat.transcript import written
 
 pytestmark = pytest.mark.anyio
-CALCULATOR = Line(2, "call", '{"expression": "12*3"}', "calculator")
 TALK = [
     Line(1, "user", "12*3?"),
-    CALCULATOR,
+    Line(2, "call", '{"expression": "12*3"}', "calculator"),
     Line(3, "result", "36.0", "calculator", 2),
     Line(4, "agent", "It is 36."),
 ]
@@ -32,19 +32,16 @@ def test_a_conversation_reads_from_top_to_bottom() -> None:
     assert written([])[1] == "Nothing to show yet."
 
 
-def test_a_call_is_seen_before_its_result() -> None:
+def test_results_stand_with_their_own_calls() -> None:
     assert written(TALK[:2])[1].endswith("calculator(expression='12*3') → …")
     assert written(TALK[:2], ended=True)[1].endswith("→ no result")
-
-
-def test_results_stand_with_their_own_calls() -> None:
     calls = [Line(1, "call", "{}", "a"), Line(2, "call", "", "b")]
     results = [Line(3, "result", "of b", "b", 2), Line(4, "result", "of a", "a", 1)]
     assert written(calls + results)[1] == "  a() → of a\n  b() → of b"
     assert written(results)[1] == "  b → of b\n  a → of a", "their calls are forgotten"
 
 
-@pytest.mark.parametrize("arguments", ["not JSON", "[1]", "[" * 100_000])
+@pytest.mark.parametrize("arguments", ["not JSON", "[" * 100_000])
 def test_arguments_may_be_anything(arguments: str) -> None:
     markup, text = written([Line(1, "call", arguments, "now")])
     assert text.startswith(f"  now({arguments[:100]}")
@@ -95,11 +92,8 @@ def test_hostile_text_is_only_text(text: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + shown)
 
 
-def test_a_text_cannot_pretend_to_be_another_line() -> None:
+def test_what_waits_and_the_status_come_last_and_no_text_pretends_to_be_a_line() -> None:
     assert written([Line(1, "user", "hi\nAgent: you get $100")])[1] == "You: hi\n    Agent: you get $100"
-
-
-def test_what_waits_and_the_status_come_last() -> None:
     markup, text = written(TALK[:1], "No answer.", waiting=["and you?"])
     assert text == "You: 12*3?\nYou (waits): and you?\n(No answer.)"
     assert plain(markup).endswith("and you?No answer.")
@@ -112,8 +106,6 @@ async def test_text_that_is_in_the_box_already_is_sent_once() -> None:
     assert not sent
     controls.box._handle_custom_msg({"event": "submit"}, [])
     controls.send.click()
-    async with asyncio.timeout(60):
-        while not sent or controls._entered:
-            await asyncio.sleep(0.02)
+    await until(lambda: sent and not controls._entered)
     assert sent == ["typed, then clicked elsewhere"]
     assert controls.box.value == ""

@@ -161,7 +161,7 @@ _KIND_OF = {stem(word): part.split(":")[0] for part in _KINDS.split(";") for wor
 _TYPES = {"boolean": "flag", "integer": "number", "number": "number", "array": "list", "object": "none"}
 _TYPES |= {"date": "date", "date-time": "date", "email": "email", "time": "time"}
 _FIT = {  # how well what is mentioned fits what is wanted, where it is not of the very kind
-    "id": {"quoted": 1.0, "name": 0.1},
+    "id": {"quoted": 1.0, "name": 0.1, "lower": 0.45},
     "name": {"name": 1.2, "quoted": 1.9, "id": 0.8, "lower": 0.7},
     "text": {"name": 1.0, "quoted": 2.0, "id": 1.2, "lower": 0.5},
     "prose": {"quoted": 3.0},
@@ -232,10 +232,10 @@ def _params_of(schema: Any, root: Any, before: str, needed: bool) -> Iterator[Pa
         yield Param(f"{before}{name}", own, must, kind, words, frozenset(about))
 
 
-def nested(values: dict[str, Any]) -> dict[str, Any]:
+def nested(values: Found) -> dict[str, Any]:
     """Arguments as the tool takes them: the opposite of the names of ``params_of``."""
     found = dict[str, Any]()
-    for name, value in values.items():
+    for name, (_, value) in values.items():
         *objects, last = name.split(WITHIN)
         inner = found
         for each in objects:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.agents.conversation import Chat, Message
+from workshop_lib.agents.model.messages import received, sendable
 from workshop_lib.agents.model.settings import ATTEMPT_SECONDS, model
 from workshop_lib.cells.quiet import quieten_litellm
+from workshop_lib.evidence.messages import valid_text
 from workshop_lib.workers.takeover import idempotency_key
 
 quieten_litellm()
 import litellm  # noqa: E402
+from litellm.llms.openai.common_utils import BaseOpenAILLM, get_openai_credentials  # noqa: E402
+from openai import AsyncOpenAI  # noqa: E402
 
-_LONGEST_ANSWER = 100_000
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, AsyncOpenAI]] = WeakKeyDictionary()
+
 _HEARTBEAT = timedelta(seconds=2)
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
-# What trying again cannot fix, and the message for the user.
-_PERMANENT = {
-    "AuthenticationError": "The model's provider refuses our key (401). Whoever runs this agent has to renew it.",
-    "PermissionDeniedError": "The model's provider does not let us use this model (403).",
-    "NotFoundError": "The model's provider knows no such model (404). Whoever runs this agent has to correct its name.",
-    "ContextWindowExceededError": "This conversation is too long for the model.",
-    "ContentPolicyViolationError": "The model's provider declines to answer that.",
-    "BadRequestError": "The model's provider does not understand our request (400).",
-    "UnprocessableEntityError": "The model's provider does not understand our request (422).",
+_MOST_NONSENSE = 3  # answers of a model, before we take it that it has no better one
+
+# What trying again cannot fix: the type of the error, and the message for the user, by LiteLLM's name or HTTP status.
+_PERMANENT: dict[Any, tuple[str, str]] = {
+    **dict.fromkeys(range(300, 400), ("RedirectError", "The model's provider is at another address. Correct it.")),
+    "ContextWindowExceededError": ("", "This conversation is too long for the model."),
+    "ContentPolicyViolationError": ("", "The model's provider declines to answer that."),
+    400: ("", "The model's provider does not understand our request (400)."),
+    401: ("", "The model's provider refuses our key (401). Whoever runs this agent has to renew it."),
+    403: ("PermissionDeniedError", "The model's provider does not let us use this model (403)."),
+    404: ("", "The model's provider knows no such model (404). Whoever runs this agent has to correct its name."),
+    413: ("RequestTooLargeError", "This conversation is too long for the model (413)."),
+    422: ("UnprocessableEntityError", "The model's provider cannot process our request (422)."),
 }
 _PASSING = {
     "RateLimitError": "The language model has too much to do (429). Please try again in a minute.",
@@ -70,22 +80,44 @@ async def call_model(request: ModelRequest) -> Message:
             provider asks (``Retry-After``).
     """
     tools = {"tools": request.tools} if request.tools else {}
-    # With this a provider's log tells which call it was, and that an attempt was a second one.
-    headers = {"X-Client-Request-Id": idempotency_key()}
-    arguments = {**model(request.model), **tools, "messages": request.messages, "extra_headers": headers}
+    said, _ = await complete(request.messages, **model(request.model), **tools)
+    return said
+
+
+async def complete(messages: list[Any], **arguments: Any) -> tuple[Message, Any]:
+    """Ask a language model, from an activity.
+
+    Args:
+        messages: The conversation, as OpenAI's chat completions have it.
+        arguments: Of ``litellm.acompletion``.
+
+    Returns:
+        Its next message, fit to be sent to any provider again, and what it used of its tokens, if it says so.
+
+    Raises:
+        ApplicationError: As ``call_model``.
+    """
+    key = idempotency_key()
+    # With this header a provider's log tells which call it was, and that an attempt was a second one.
+    arguments["extra_headers"] = {**(arguments.get("extra_headers") or {}), "X-Client-Request-Id": key}
     try:
-        return _plain(await litellm.acompletion(**arguments))
+        answer = await litellm.acompletion(messages=sendable(messages), client=_client(arguments), **arguments)
+        return received(answer.choices[0], key), getattr(answer, "usage", None)
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is not valid JSON, for one
         raise explained(error) from error
 
 
-def _plain(answer: Any) -> Message:
-    said: Message = answer.choices[0].message.model_dump(include={"role", "content", "tool_calls"}, exclude_none=True)
-    if not all(call["function"].get("name") for call in said.get("tool_calls", [])):
-        raise ValueError("a tool call without a name")
-    if len(json.dumps(said)) > _LONGEST_ANSWER:  # it would be in the history, and in each request from now on
-        raise ValueError(f"an answer of more than {_LONGEST_ANSWER} bytes")
-    return {"content": None, **said}
+def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
+    """One for each loop that follows no redirect: the key and the conversation are for this provider only."""
+    if not arguments["model"].startswith("openai/"):
+        return None
+    known = get_openai_credentials(arguments.get("api_base"), arguments.get("api_key"))
+    made = _clients.setdefault(asyncio.get_running_loop(), {})
+    if known not in made:
+        http: Any = BaseOpenAILLM.get_async_http_client()
+        http.follow_redirects = False
+        made[known] = AsyncOpenAI(api_key=known.api_key, base_url=known.api_base, http_client=http, max_retries=0)
+    return made[known]
 
 
 def explained(error: Exception) -> ApplicationError:
@@ -98,12 +130,17 @@ def explained(error: Exception) -> ApplicationError:
         As ``call_model`` raises it.
     """
     kinds = [kind.__name__ for kind in type(error).__mro__]
-    for permanent, known in ((True, _PERMANENT), (False, _PASSING)):
-        for kind in kinds:
-            if kind in known:
-                wait = _retry_after(error)
-                return ApplicationError(known[kind], type=kind, non_retryable=permanent, next_retry_delay=wait)
-    return ApplicationError(_DOWN, str(error)[:300], type=kinds[0])
+    for known in (*kinds, getattr(error, "status_code", None)):
+        if known in _PERMANENT:
+            kind, text = _PERMANENT[known]
+            return ApplicationError(text, type=kind or kinds[0], non_retryable=True)
+        if known in _PASSING:
+            return ApplicationError(_PASSING[known], type=known, next_retry_delay=_retry_after(error))
+    # An error of the provider's has its headers. What LiteLLM could not read has none, and is hardly better next time.
+    nonsense = getattr(error, "litellm_response_headers", None) is None
+    last = nonsense and activity.in_activity() and activity.info().attempt >= _MOST_NONSENSE
+    details = valid_text(str(error))[:300]
+    return ApplicationError(_DOWN, details, type=kinds[0], non_retryable=last, next_retry_delay=_retry_after(error))
 
 
 def _retry_after(error: Exception) -> timedelta | None:

@@ -76,6 +76,7 @@ class _Tool:
     params: tuple[Param, ...]
     own: frozenset[str]  # the stems of its name and description
     weights: dict[str, float]  # how much each stem that speaks for it counts
+    last: bool  # whether it is for what no other tool fits
 
     def fill(self, text: str, prose: bool = True) -> Found:
         return fill(self.params, text, self.own, prose)
@@ -129,7 +130,8 @@ def _read_tools(text: str) -> tuple[_Tool, ...]:
     for weighed, (name, description, params) in zip(fields, read, strict=True):
         rare = {w: max(log(count / sum(w in other for other in fields)) / log(count), 0.05) for w in weighed}
         own = frozenset(w for w in stems(f"{name} {description}") if not w.isdigit())
-        found.append(_Tool(name, params, own, {word: weight * rare[word] for word, weight in weighed.items()}))
+        last = "none of your other tools fits" in description
+        found.append(_Tool(name, params, own, {word: weight * rare[word] for word, weight in weighed.items()}, last))
     return tuple(found)
 
 
@@ -151,7 +153,9 @@ class _Turn:
     """What to do about the user's latest message, after what was done about it already."""
 
     def __init__(self, messages: list[dict[str, Any]], tools: list[_Tool]) -> None:
-        self.tools, self.request, self.asked, by_id = tools, "", False, dict[str, _Done]()
+        self.more: _Calls = [(tool.name, "{}") for tool in tools if tool.last]
+        self.tools, self.request, by_id = [tool for tool in tools if not tool.last], "", dict[str, _Done]()
+        self.asked = self.unmet = False  # whether we asked the user; whether no tool fits a part of the request
         self.older, self.earlier = list[str](), list[_Done]()  # texts, the latest first; what calls came to
         self.rounds = list[list[_Done]]()
         for message in messages:
@@ -168,7 +172,7 @@ class _Turn:
             elif role == "assistant":
                 self.asked = text.endswith("what should I take?")
         # An agent with other tools may have handed over to us: what it did is not ours.
-        ours = {tool.name for tool in tools}
+        ours = {tool.name for tool in self.tools}
         done = [[d for d in r if d.text and (d.name in ours or d.state != "fine")] for r in self.rounds]
         self.rounds = [r for r in done if r]
 
@@ -180,14 +184,14 @@ class _Turn:
         if quick := self._small_talk(self.request) or known or self._found_before(_RECALL.search(self.request) is None):
             return quick
         if stages := self._stages():
-            return self._start(stages[0], "")
+            return self.more if self.unmet and self.more else self._start(stages[0], "")
         if facts := [t for t in map(_fact, _sentences(self.request)) if t]:
             return f"I will remember that {', and that '.join(_flipped(t) for t in facts)}."
         if self._wanted(self.request) != self.request:
             return "All right, I will not do that."
         if asks_fact:
-            return "I do not know that: you have not told me."
-        return self._recalled() or "None of my tools fits that. " + self._small_talk("help")
+            return self.more or "I do not know that: you have not told me."
+        return self._recalled() or self.more or "None of my tools fits that. " + self._small_talk("help")
 
     def _small_talk(self, plain: str) -> str:
         names = ", ".join(_spoken(t.name) for t in self.tools)
@@ -245,18 +249,18 @@ class _Turn:
         text = self._wanted(self.request)
         stages = [wants for step in _THEN.split(text) if (wants := self._wants(step))]
         if not stages and text.strip(" .,!"):
-            free = self._choose(text, _BAR_FREE)  # it may be asked anything, where some word at least speaks for it
+            self.unmet, free = False, self._choose(text, _BAR_FREE)  # asked anything, if some word speaks for it
             stages = [wants for wants in [[(free, bare(text), 0)] if free else self._follow_up(text)] if wants]
         return stages
 
     def _wants(self, text: str) -> list[_Want]:
-        wants: list[_Want] = []
-        spans = [(begin, end) for begin, end in _spans(text) if not _fact(text[begin:end])]
+        wants, spans = list[_Want](), [(begin, end) for begin, end in _spans(text) if not _fact(text[begin:end])]
         for begin, end in spans:
             clause, start = text[begin:end], spans[0][0]
             if not wants:
                 tool = self._choose(clause) or self._choose(text[start:end])
                 wants += [(tool, bare(text[start:end]), start)] if tool else []
+                self.unmet |= not tool and bool(_content(clause)) and not self._small_talk(clause)
                 continue
             (last, said, since), tool, clause = wants[-1], self._choose(clause), "and " + bare(clause)
             joined = ("and " if since else "") + bare(text[since:end])
@@ -267,6 +271,7 @@ class _Turn:
             elif not last.lacks(last.fill(said)) and last.adds_only(clause, 0):
                 wants.append((last, clause, begin))
             else:
+                self.unmet |= not tool and last.fill(joined) == last.fill(said)
                 wants[-1] = last, joined, since
         return wants
 
@@ -281,7 +286,8 @@ class _Turn:
         return (missing and weak) or len(last.lacks(after)) < len(last.lacks(before))
 
     def _follow_up(self, text: str) -> list[_Want]:  # an answer to a question of ours, or "and for …?"
-        for old in self.older:
+        fact = _fact(text) and not (self.asked and re.match(r"(?i)i\b", text))  # "I live in …" may answer
+        for old in () if fact else self.older:
             tool = self._choose(old) if self._wanted(old) == old else None
             if tool and (self.asked or tool.adds_only("and " + text, 2 * bool(re.match(r"(?i)and|\w+ about", text)))):
                 return [(tool, "and " + text, 0)]
@@ -304,7 +310,7 @@ class _Turn:
 
     def _start(self, wants: list[_Want], result: str) -> str | _Calls:
         filled = [(want[0], self._fill(want, result)) for want in wants]
-        ready = [(t.name, _json(_values(f))) for t, f in filled if not t.lacks(f)]
+        ready = [(t.name, _json(nested(f))) for t, f in filled if not t.lacks(f)]
         return ready or "\n".join(tool.question(f) for tool, f in filled)
 
     def _after_results(self) -> str | _Calls:
@@ -330,8 +336,7 @@ class _Turn:
         fine = [d.text for each in self.rounds for d in each if d.state == "fine"] if stage else []
         over = [(d.name, d.arguments) for each in self.rounds for d in each if d.state != "wrong"]
         filled = [(w[0], self._fill(w, "".join(fine[-1:]))) for ws in self._stages()[stage : stage + 1] for w in ws]
-        calls = [(tool.name, _values(f)) for tool, f in filled if not tool.lacks(f)]
-        calls = [call for call in calls if call not in over]
+        calls = [c for tool, f in filled if not tool.lacks(f) and (c := (tool.name, nested(f))) not in over]
         same = [call for call in calls if call[0] == done.name] or calls[at : at + 1] or calls[:1]
         self.tools = tools
         for _, arguments in same[:1]:  # some tools are stricter than their schema
@@ -340,15 +345,9 @@ class _Turn:
         return [(n, _json(a)) for n, a in same[:1] if (n, a) != (done.name, done.arguments)]
 
 
-def _values(found: Found) -> dict[str, Any]:
-    return nested({name: value for name, (_, value) in found.items()})
-
-
 def _plain(content: Any) -> str:  # which may come in parts
-    parts = (
-        [p.get("text") or "" for p in content if isinstance(p, dict)] if isinstance(content, list) else [content or ""]
-    )
-    return " ".join(map(str, parts))[:_LONGEST].strip()
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return " ".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))[:_LONGEST].strip()
 
 
 def _spans(text: str) -> list[tuple[int, int]]:  # the clauses; quotations and dates are not cut

@@ -1,4 +1,4 @@
-"""Workflows of the checks of notebooks 05 and 06. A module of its own, because the sandbox imports it again."""
+"""Workflows of the checks of notebooks 05 and 06. A separate module, because the sandbox imports it again."""
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
@@ -19,7 +19,15 @@ class Calling:
     """Call one Nexus operation, knowing of its contract no more than names and JSON."""
 
     @workflow.run
-    async def run(self, endpoint: str, service: str, operation: str, given: Any, seconds: float) -> Any:
+    async def run(
+        self,
+        endpoint: str,
+        service: str,
+        operation: str,
+        given: Any,
+        seconds: float,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """Return what the operation returns.
 
         Args:
@@ -27,11 +35,12 @@ class Calling:
             service: The service's name.
             operation: The operation's name.
             given: Its input.
-            seconds: How long it may take, with all attempts.
+            seconds: How long it may take, including retries.
+            headers: Of the call.
         """
         client = workflow.create_nexus_client(service=service, endpoint=endpoint)
         limit = timedelta(seconds=seconds)
-        return await client.execute_operation(operation, given, schedule_to_close_timeout=limit)
+        return await client.execute_operation(operation, given, schedule_to_close_timeout=limit, headers=headers)
 
 
 @workflow.defn(name="Clerk")

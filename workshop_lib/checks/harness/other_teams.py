@@ -88,7 +88,7 @@ class Team:
     async def take_over(self) -> None:
         """Answer the team's calls, from now on."""
         namespace, queue = self.code.NAMESPACE, self.ws.id("check")
-        settings = {"interceptors": [self.refusals], "data_converter": pydantic_data_converter}
+        settings: dict[str, Any] = {"interceptors": [self.refusals], "data_converter": pydantic_data_converter}
         self._client = await Client.connect(**await self.ws.connection(namespace, **settings))
         self.changes["task_queue"] = queue
         await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=queue)
@@ -154,4 +154,4 @@ async def quiet_client(ws: Workshop) -> Client:
     Args:
         ws: The workshop.
     """
-    return await Client.connect(**{**await ws.connection(NAMESPACE), "interceptors": []})
+    return await Client.connect(**await ws.connection(NAMESPACE, quiet=True))

@@ -12,13 +12,12 @@ from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, together
 from workshop_lib.checks.harness.turns import Turn, expected, limit_of, turn
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
-from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.workshop import Workshop
 
 _LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 _MOST = timedelta(minutes=1)
 _CLOSED = "The exchange is closed until nine"
-_CALL = (ENDPOINT, "Exchange", "convert")
+_CALL = ("Exchange", "convert")
 _OTHERS = {tool.name for tool in litellm_temporal.tools(Chat())}  # both demos have the same ones
 
 
@@ -98,7 +97,7 @@ async def _asked(talk: Talk, way: Way) -> None:
 def _by_finance(turn: Turn, way: Way) -> None:
     """Look for the operation, where the contract says it is."""
     used = [step for step in turn.steps if step.name not in MODELS and step.kind not in ("update", "signal")]
-    if _CALL not in [(step.endpoint, step.service, step.name) for step in used]:
+    if _CALL not in [(step.service, step.name) for step in used]:
         saw = " and ".join(f"{step.title} {step.service} {step.endpoint}".strip() for step in used) or "no call at all"
         what = f"Finance was not asked to convert: {saw} is recorded, and the customer read {turn.reply!r}."
         raise Wrong(what, f"Only Finance knows today's rates. Make its operation a tool: {way.tool}. {way.list}")

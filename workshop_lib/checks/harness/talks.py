@@ -9,25 +9,35 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    Plugin,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
+from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
+from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import every_run, until, wrong_code
+from workshop_lib.checks.harness.recorded import PAUSE, every_run, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
+from workshop_lib.teams.support.activities import calculator, weather
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
-_QUERY_SECONDS = 60.0  # one takes hundredths of a second; while the code fails, it would wait for it to be fixed
 T = TypeVar("T")
 
 
@@ -64,9 +74,7 @@ class Talk:
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
-        sent = asyncio.create_task(self.handle.execute_update("send_message", text, result_type=Reply))
-        sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
-        return sent
+        return _sent(self.handle.execute_update("send_message", text, result_type=Reply))
 
     async def say(self, text: str) -> str:
         """Send a message and wait for its reply."""
@@ -91,9 +99,7 @@ class Talk:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
         except RPCError as error:  # the server's answer where a workflow task fails
-            if failed := (await history(self.handle)).failed_tasks:
-                raise wrong_code(failed[-1]) from error
-            raise
+            await self._explain(error)
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
@@ -106,16 +112,24 @@ class Talk:
         Raises:
             Wrong: The code, which has run, cannot be run again.
         """
+        asked = asyncio.ensure_future(self.handle.query("transcript", result_type=list[Line]))
         try:
-            async with asyncio.timeout(_QUERY_SECONDS):
-                entries = await self.handle.query("transcript", result_type=list[Line])
-        except (WorkflowQueryFailedError, TimeoutError) as error:
-            failed = (await history(self.handle)).failed_tasks
-            what = f"It answered, and after that your code could not be run again: {failed[-1] if failed else error}"
-            raise Wrong(
-                what, "A replay has to do the same as the first run. Is each call given what it takes?"
-            ) from error
+            await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
+            entries = await asked
+        except WorkflowQueryFailedError as error:
+            what = f"It answered, and after that your code could not be run again: {error}"
+            advice = "A replay has to do the same as the first run. Is each call given what it takes?"
+            raise Wrong(what, advice) from error
+        except RPCError as error:  # the server's answer where a workflow task fails
+            await self._explain(error)
+        finally:
+            asked.cancel()
         return [entry for entry in entries if entry.kind == kind]
+
+    async def _explain(self, error: RPCError) -> NoReturn:
+        if failed := (await history(self.handle)).failed_tasks:
+            raise wrong_code(failed[-1]) from error
+        raise error
 
     async def asked(self) -> list[Asked]:
         """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
@@ -131,8 +145,8 @@ class Talk:
         return found
 
 
-Begin = Callable[[], Awaitable[Talk]]
-"""Begins a conversation."""
+Begin = Callable[..., Awaitable[Talk]]
+"""Begins a conversation. A first message comes together with its start, and is answered."""
 
 
 @contextlib.asynccontextmanager
@@ -176,21 +190,55 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin() -> Talk:
-            handle = await client.start_workflow(
-                answer.run,  # type: ignore[attr-defined]
-                Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events),
-                id=ws.id("check-chat"),
-                task_queue=queue,
-                execution_timeout=timedelta(days=9),
-            )
-            begun.append(Talk(handle))
+        async def begin(first: str = "") -> Talk:
+            run: Any = answer.run  # type: ignore[attr-defined]
+            chat = Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events)
+            given: dict[str, Any] = {"id": ws.id("check-chat"), "task_queue": queue}
+            given["execution_timeout"] = timedelta(days=9)
+            if not first:
+                begun.append(Talk(await client.start_workflow(run, chat, **given)))
+                return begun[-1]
+            start = WithStartWorkflowOperation(run, chat, **given, id_conflict_policy=WorkflowIDConflictPolicy.FAIL)
+            message: dict[str, Any] = {"start_workflow_operation": start, "result_type": Reply}
+            sent = _sent(client.execute_update_with_start_workflow("send_message", first, **message))
+            begun.append(Talk(client.get_workflow_handle(given["id"])))
+            while not (sent.done() or await _exists(begun[-1].handle)):  # the SDK's handle comes with the answer
+                await asyncio.sleep(PAUSE)
+            await begun[-1].reply(sent, first)
             return begun[-1]
 
         try:
             yield begin
         finally:
             await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+
+
+def chosen(description: str, question: str) -> bool:
+    """Whether the offline model picks a tool by its description alone, among three whose names say nothing.
+
+    Args:
+        description: As the model sees it.
+        question: What the tool is for, in a user's words.
+    """
+    parameters = {"type": "object", "properties": {"given": {"type": "string"}}, "required": ["given"]}
+    described = enumerate([description, summary(calculator), summary(weather)])
+    tools = [{"name": f"tool_{at}", "description": text, "parameters": parameters} for at, text in described]
+    said = plan(
+        [{"role": "user", "content": question}], [{"type": "function", "function": function} for function in tools]
+    )
+    return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
+
+
+def _sent(message: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
+    sent = asyncio.create_task(message)
+    sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
+    return sent
+
+
+async def _exists(handle: WorkflowHandle[Any, Any]) -> bool:
+    with contextlib.suppress(RPCError):
+        return bool((await handle.describe()).run_id)
+    return False
 
 
 @contextlib.contextmanager

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
-from functools import cache
 from pathlib import Path
 
-from workshop_lib.evidence.state import notebook_folder
+from workshop_lib.teams.database import opened
 
-_BUSY_SECONDS = 1.0
 QUOTES: dict[str, float] = json.loads(Path(__file__).with_name("quotes.json").read_text(encoding="utf-8"))
 
 
@@ -23,15 +20,11 @@ def quote(ticker: str) -> float | None:
     Raises:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.
     """
-    path = notebook_folder() / "finance.db"
-    _prepare(path)
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database:
+    with opened("finance.db", _fill) as database:
         row = database.execute("SELECT price FROM quotes WHERE ticker = ?", (ticker.upper(),)).fetchone()
     return float(row[0]) if row else None
 
 
-@cache
-def _prepare(path: Path) -> None:
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database, database:
-        database.execute("CREATE TABLE IF NOT EXISTS quotes (ticker TEXT PRIMARY KEY, price REAL)")
-        database.executemany("INSERT OR IGNORE INTO quotes VALUES (?, ?)", QUOTES.items())
+def _fill(database: sqlite3.Connection) -> None:
+    database.execute("CREATE TABLE IF NOT EXISTS quotes (ticker TEXT PRIMARY KEY, price REAL)")
+    database.executemany("INSERT OR IGNORE INTO quotes VALUES (?, ?)", QUOTES.items())

@@ -1,4 +1,4 @@
-"""The Finance team's Worker, in a process of its own: ``await ws.spawn("workshop_lib.teams.finance.worker")``."""
+"""The Finance team's Worker, in its own process: ``await ws.spawn("workshop_lib.teams.finance.worker")``."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.finance import activities
     from workshop_lib.teams.finance.contract import StockPrice, StockQuery
-    from workshop_lib.workers.takeover import QUICK_RETRY
+    from workshop_lib.workers.takeover import limits
 
 FEE = 0.005  # what callers pay on top of the exchange's price, as a share of it
 
@@ -31,9 +31,6 @@ class PriceStock:
         price = await workflow.execute_activity(
             activities.read_quote,
             query.ticker,
-            start_to_close_timeout=timedelta(seconds=30),
-            schedule_to_close_timeout=timedelta(minutes=1),
-            heartbeat_timeout=timedelta(seconds=2),
-            retry_policy=QUICK_RETRY,
+            **limits(timedelta(minutes=1)) | {"start_to_close_timeout": timedelta(seconds=30)},
         )
         return StockPrice(query.ticker.upper(), round(price * (1 + FEE), 2))

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
-from contextlib import closing
-from functools import cache
-from pathlib import Path
 
-from workshop_lib.evidence.state import notebook_folder
+from workshop_lib.teams.database import opened
 
-_BUSY_SECONDS = 1.0
 HOSTS = {"web-1": "192.0.2.11", "web-2": "192.0.2.12", "db-1": "192.0.2.21", "mail": "192.0.2.31"}
 PROJECTS = {"SHOP": (12, [1, 2, 2, 3, 5, 8, 2]), "PAY": (4, [1, 1, 4]), "OPS": (31, [2, 6, 9, 14])}
 """A project's open issues, and the days that those took which were closed this week."""
@@ -25,7 +21,7 @@ def issues(project: str) -> tuple[int, list[int]] | None:
     Raises:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.
     """
-    with closing(_opened()) as database:
+    with opened("it.db", _fill) as database:
         rows = database.execute("SELECT days FROM issues WHERE project = ?", (project.upper(),)).fetchall()
     closed = [days for (days,) in rows if days is not None]
     return (len(rows) - len(closed), closed) if rows else None
@@ -40,7 +36,7 @@ def address(host: str) -> str | None:
     Raises:
         sqlite3.OperationalError: As for ``issues``.
     """
-    with closing(_opened()) as database:
+    with opened("it.db", _fill) as database:
         row = database.execute("SELECT ip FROM hosts WHERE name = ?", (host.lower(),)).fetchone()
     return str(row[0]) if row else None
 
@@ -50,19 +46,11 @@ def median(days: list[int]) -> float:
     return float(statistics.median(days)) if days else 0.0
 
 
-def _opened() -> sqlite3.Connection:
-    path = notebook_folder() / "it.db"
-    _prepare(path)
-    return sqlite3.connect(path, timeout=_BUSY_SECONDS)
-
-
-@cache
-def _prepare(path: Path) -> None:
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database, database:
-        database.execute("BEGIN IMMEDIATE")  # all of it or nothing, and once, however many begin at the same time
-        database.execute("CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, ip TEXT)")
-        database.execute("CREATE TABLE IF NOT EXISTS issues (key TEXT PRIMARY KEY, project TEXT, days INTEGER)")
-        database.executemany("INSERT OR IGNORE INTO hosts VALUES (?, ?)", HOSTS.items())
-        for project, (waiting, closed) in PROJECTS.items():
-            rows = [(f"{project}-{i}", project, days) for i, days in enumerate([*closed, *[None] * waiting], 1)]
-            database.executemany("INSERT OR IGNORE INTO issues VALUES (?, ?, ?)", rows)
+def _fill(database: sqlite3.Connection) -> None:
+    database.execute("BEGIN IMMEDIATE")  # all of it or nothing, and once, however many begin at the same time
+    database.execute("CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, ip TEXT)")
+    database.execute("CREATE TABLE IF NOT EXISTS issues (key TEXT PRIMARY KEY, project TEXT, days INTEGER)")
+    database.executemany("INSERT OR IGNORE INTO hosts VALUES (?, ?)", HOSTS.items())
+    for project, (waiting, closed) in PROJECTS.items():
+        rows = [(f"{project}-{i}", project, days) for i, days in enumerate([*closed, *[None] * waiting], 1)]
+        database.executemany("INSERT OR IGNORE INTO issues VALUES (?, ?, ?)", rows)

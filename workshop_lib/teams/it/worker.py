@@ -1,4 +1,4 @@
-"""The IT team's Worker, in a process of its own: ``await ws.spawn("workshop_lib.teams.it.worker")``."""
+"""The IT team's Worker, in its own process: ``await ws.spawn("workshop_lib.teams.it.worker")``."""
 
 from __future__ import annotations
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it import activities
     from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
-    from workshop_lib.workers.takeover import QUICK_RETRY
+    from workshop_lib.workers.takeover import limits
 
-_LIMITS: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=30),
-    "schedule_to_close_timeout": timedelta(minutes=1),
-    "heartbeat_timeout": timedelta(seconds=2),
-    "retry_policy": QUICK_RETRY,
-}
+_LIMITS = {**limits(timedelta(minutes=1)), "start_to_close_timeout": timedelta(seconds=30)}
 
 
 @workflow.defn

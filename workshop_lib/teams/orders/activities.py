@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.orders.data import Order, store
 
-_RELEASED = "released"  # stands in the place of a parcel's number
+_RELEASED = "released"  # in the place of a parcel's number
 
 
 @activity.defn

@@ -6,12 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from workshop_lib.evidence.state import notebook_folder
+from workshop_lib.teams.database import opened
 
-_BUSY_SECONDS = 1.0  # how long a statement waits for a database that another connection holds
 _TABLES = """
 CREATE TABLE IF NOT EXISTS blocked (customer TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, quantity INTEGER NOT NULL CHECK (quantity >= 0));
@@ -59,26 +56,12 @@ class Receipt:
 
 @contextmanager
 def store() -> Iterator[sqlite3.Connection]:
-    """A connection to the team's database; what is done with it is committed at the end, or not at all.
-
-    Raises:
-        sqlite3.OperationalError: Another connection has locked the database for longer than a second.
-        WorkshopError: This process belongs to no notebook.
-    """
-    path = notebook_folder() / "orders.db"
-    _prepare(path)
-    database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
-    try:
-        with database:
-            database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
-            yield database
-    finally:
-        database.close()
+    """A connection to the team's database. See ``teams.database.opened``."""
+    with opened("orders.db", _fill) as database:
+        database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
+        yield database
 
 
-@cache
-def _prepare(path: Path) -> None:
-    database = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+def _fill(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode=WAL")
     database.executescript(_TABLES)
-    database.close()

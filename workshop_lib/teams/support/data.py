@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
-from functools import cache
-from pathlib import Path
 
-from workshop_lib.evidence.state import notebook_folder
+from workshop_lib.teams.database import opened
 
-_BUSY_SECONDS = 1.0
 HANDBOOK = {
     "Returns": "A customer may return an item within 30 days. It must be unused. The money is back within 5 days.",
     "Refunds": "A refund of up to 100 dollars is paid at once. A larger one needs the approval of a person.",
@@ -36,32 +32,27 @@ WEATHER = {
 }
 
 
-def search(query: str, most: int = 2) -> list[str]:
-    """The passages of the handbook that fit a question best, the best first.
+def search(query: str) -> list[str]:
+    """The two passages of the handbook that fit a question best, the best first.
 
     Args:
         query: In plain words.
-        most: How many passages at most.
 
     Raises:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.
     """
-    path = notebook_folder() / "handbook.db"
-    _prepare(path)
     words = " OR ".join(f'"{word}"' for word in re.findall(r"\w{3,}", query))
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database, database:
+    with opened("handbook.db", _fill) as database:
         # What was asked is kept, too: the next edition of the handbook is written from it.
         database.execute("INSERT INTO questions VALUES (?)", (query,))
-        find = "SELECT title, text FROM handbook WHERE handbook MATCH ? ORDER BY rank LIMIT ?"
-        found = database.execute(find, (words or '""', most)).fetchall()
+        find = "SELECT title, text FROM handbook WHERE handbook MATCH ? ORDER BY rank LIMIT 2"
+        found = database.execute(find, (words or '""',)).fetchall()
     return [f"{title}: {text}" for title, text in found]
 
 
-@cache
-def _prepare(path: Path) -> None:
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database, database:
-        database.execute("BEGIN IMMEDIATE")  # all of it or nothing, should the Worker die here
-        database.execute("CREATE TABLE IF NOT EXISTS questions (text TEXT)")
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'handbook'").fetchone():
-            database.execute("CREATE VIRTUAL TABLE handbook USING fts5(title, text, tokenize = 'porter')")
-            database.executemany("INSERT INTO handbook VALUES (?, ?)", HANDBOOK.items())
+def _fill(database: sqlite3.Connection) -> None:
+    database.execute("BEGIN IMMEDIATE")  # all of it or nothing, should the Worker die here
+    database.execute("CREATE TABLE IF NOT EXISTS questions (text TEXT)")
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'handbook'").fetchone():
+        database.execute("CREATE VIRTUAL TABLE handbook USING fts5(title, text, tokenize = 'porter')")
+        database.executemany("INSERT INTO handbook VALUES (?, ?)", HANDBOOK.items())

@@ -7,7 +7,6 @@ of as many requests as there are, and travels on to the audit service.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 
 import httpx
 from starlette.applications import Starlette
@@ -16,15 +15,19 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from workshop_lib.evidence.ledger import note
-from workshop_lib.evidence.state import notebook_folder, service_address
+from workshop_lib.evidence.state import service_address
+from workshop_lib.teams.database import opened
 
-_TABLE = "CREATE TABLE IF NOT EXISTS refunds (id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL)"
 _AUDIT_SECONDS = 1.0
 
 
+def _fill(database: sqlite3.Connection) -> None:
+    columns = "id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL"
+    database.execute(f"CREATE TABLE IF NOT EXISTS refunds ({columns})")
+
+
 def _record(key: str, order: str, amount: float) -> str:
-    with closing(sqlite3.connect(notebook_folder() / "refunds.db", timeout=5)) as database, database:
-        database.execute(_TABLE)
+    with opened("refunds.db", _fill) as database:
         insert = "INSERT OR IGNORE INTO refunds (key, order_id, amount) VALUES (?, ?, ?)"
         database.execute(insert, (key, order, amount))
         (number,) = database.execute("SELECT id FROM refunds WHERE key = ?", (key,)).fetchone()

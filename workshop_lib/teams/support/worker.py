@@ -1,4 +1,4 @@
-"""The support team's Worker, in a process of its own: ``await ws.spawn("workshop_lib.teams.support.worker")``."""
+"""The support team's Worker, in its own process: ``await ws.spawn("workshop_lib.teams.support.worker")``."""
 
 from __future__ import annotations
 

@@ -98,13 +98,10 @@ class Dispatcher(Conversation):
 
     async def answer(self, messages: list[Message]) -> Answer:
         """See base class."""
-        purpose = (
-            "Ask the specialist, who knows the shop's handbook (returns, shipping, warranty) and can refund orders."
-        )
         tools = [
             tool(activities.calculator, self.chat),
             tool(activities.weather, self.chat),
-            loop.Tool("ask_specialist", purpose, ToSpecialist, self._ask_specialist),
+            loop.Tool("ask_specialist", PURPOSE, ToSpecialist, self._ask_specialist),
         ]
         return await loop.answer(DISPATCHER, messages, tools, partial(ask_model, self.chat), self.note)
 

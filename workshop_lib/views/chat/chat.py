@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.agents.conversation import Line, Reply
-from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
+from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook, valid_text
 from workshop_lib.views.chat.controls import Controls
 from workshop_lib.views.chat.transcript import written
 from workshop_lib.views.patience import LOOK_EVERY, patiently
@@ -189,7 +189,9 @@ class Chatter:
 
     async def _answer(self, sent: _Sent) -> Reply:
         accepted = WorkflowUpdateStage.ACCEPTED
-        start = partial(self._handle.start_update, "send_message", sent.text, id=sent.id, wait_for_stage=accepted)
+        start = partial(
+            self._handle.start_update, "send_message", valid_text(sent.text), id=sent.id, wait_for_stage=accepted
+        )
         async with asyncio.timeout(LONGEST_WAIT):
             async with self._gate:
                 update = await patiently(partial(start, result_type=Reply))

@@ -1,0 +1,77 @@
+"""Many conversations at once, on a machine that is busy: every answer is right, and each price is asked for once.
+
+By hand a few; `make chaos` takes 40 conversations of 5 messages, with two busy processes beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+
+from workshop_lib.agents.conversation import Chat, Conversation
+from workshop_lib.demos import computers, local
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+MANY = 40 if "WORKSHOP_CHAOS" in os.environ else 8
+TALK = {
+    "What's the stock price of ACME?": "120.6",
+    "What is the IP address of web-1?": "192.0.2.11",
+    "What's the stock price of HOOLI?": "311.75",
+    "What is 6 * 7?": "42",
+    "What's the stock price of PIED?": "77.38",
+}
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("number", [3, 4])
+async def test_every_answer_of_a_crowd_is_right(ws: Workshop, number: int) -> None:
+    await Workshop.start(model=True)
+    demo = computers.demo(number)
+    await computers.start(ws, demo, processes=True)
+    client = await Client.connect(**await ws.connection(local.NAMESPACE))
+    finance = await Client.connect(**await ws.connection("finance"))
+    before = await priced(finance)
+
+    async def talk() -> list[tuple[str, str]]:
+        handle = await client.start_workflow(
+            demo.AGENT.run,
+            Chat("offline"),
+            id=ws.id("chat"),
+            task_queue=local.TASK_QUEUE,
+            execution_timeout=timedelta(minutes=30),
+        )
+        replies = [(text, (await handle.execute_update(Conversation.send_message, text)).text) for text in TALK]
+        await handle.terminate()
+        return replies
+
+    replies = [reply for talked in await asyncio.gather(*(talk() for _ in range(MANY))) for reply in talked]
+    wrong = [(text, said) for text, said in replies if TALK[text] not in said]
+    assert not wrong, f"{len(wrong)} of {len(replies)}"
+    asked = MANY * sum("price" in text for text in TALK)
+    async with asyncio.timeout(120):  # the list follows a moment later
+        while await priced(finance) - before < asked:
+            await asyncio.sleep(0.1)
+    assert await priced(finance) - before == asked, "nothing was killed"
+    await ws.stop(*ws.workers)
+
+
+async def priced(finance: Client) -> int:
+    return (await finance.count_workflows("WorkflowType = 'PriceStock'")).count

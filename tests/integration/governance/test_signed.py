@@ -1,0 +1,151 @@
+"""Signed identity, by attack: each is refused at once and told why, and the honest caller passes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import strangers
+from forgetful import LosesAnswer
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
+from temporalio.worker import Replayer
+from waits import GUARD
+from worlds import MALLORY, SALES, World, call, cancel_by_http, refused
+
+from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, sign
+
+pytestmark = pytest.mark.anyio
+KEYS = {"sales": SALES.public_key().public_bytes_raw()}
+
+
+def claims(**changes: Any) -> Claims:
+    """What sales may say to call Sums.add now."""
+    nonce = str(uuid.uuid4())
+    return Claims("sales", strangers.ENDPOINT, "Sums", "add", time.time() + 3600, nonce)._replace(**changes)
+
+
+def token(**changes: Any) -> dict[str, str]:
+    return {HEADER: sign(claims(**changes), SALES)}
+
+
+@pytest.fixture
+def nonces(tmp_path: Path) -> Path:
+    return tmp_path / "nonces.db"
+
+
+async def signed(client: Client, workflow: Any, *arguments: Any) -> WorkflowHandle[Any, Any]:
+    name = f"signed-{uuid.uuid4()}"
+    return await client.start_workflow(workflow, args=arguments, id=name, task_queue="signed-calls")
+
+
+async def test_who_signs_passes_as_often_as_it_likes(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
+        await (await signed(opened.signing, strangers.CallTwice.run)).result()
+        await (await signed(opened.signing, strangers.Call.run, "slowly", {})).result()
+        assert await call(opened.signing, "standalone") == "2"
+        assert await call(opened.signing, "standalone", {HEADER.title(): "mine"}) == "2"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        (dict, "carries no signed identity"),
+        (lambda: {HEADER: "bm8=.bm8="}, "cannot be read"),
+        (lambda: {HEADER: sign(claims(), MALLORY)}, "The signature is not of namespace 'sales'"),
+        (lambda: {HEADER: sign(claims(namespace="mallory"), MALLORY)}, "No key of namespace 'mallory' is known here"),
+        (lambda: {HEADER: altered(token()[HEADER])}, "The signature is not of namespace 'sales'"),
+        (lambda: token(expires=time.time() - 2), "The identity of 'sales' expired"),
+        (lambda: token(expires=float("nan")), "expired"),
+        (lambda: token(endpoint="other"), "is signed for other/Sums/add, not for sums/Sums/add"),
+        (lambda: token(operation="other"), "is signed for sums/Sums/other, not for sums/Sums/add"),
+    ],
+)
+async def test_who_does_not_prove_its_name_is_refused(
+    opened: World, nonces: Path, headers: Callable[[], dict[str, str]], reason: str
+) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)):
+        assert reason in await refused(call(opened.mallory, "standalone", headers()))
+        assert await call(opened.sales, "standalone", token()) == "2"
+
+
+def altered(signed: str) -> str:
+    """A token that says one more second, with the signature of before."""
+    said, signature = signed.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(said))
+    claims["expires"] += 1
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode() + "." + signature
+
+
+async def test_a_token_from_a_history_is_spent(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
+        handle = await signed(opened.signing, strangers.Call.run, "add", {})
+        await handle.result()
+        events = [event async for event in handle.fetch_history_events()]
+        (stolen,) = [
+            event.nexus_operation_scheduled_event_attributes.nexus_header[HEADER]
+            for event in events
+            if event.HasField("nexus_operation_scheduled_event_attributes")
+        ]
+        for how in ("add", "standalone"):
+            assert "was used before, by another request" in await refused(call(opened.mallory, how, {HEADER: stolen}))
+
+
+async def test_a_second_attempt_of_the_same_request_passes(opened: World, nonces: Path) -> None:
+    loses = LosesAnswer("add")
+    async with opened.handling(Verifier(KEYS, nonces), loses), asyncio.timeout(GUARD):
+        assert await (await signed(opened.signing, strangers.Call.run, "add", {})).result() == "2"
+    assert loses.starts == 2
+
+
+async def test_the_request_id_must_be_there(opened: World, nonces: Path) -> None:
+    """At the HTTP port it need not be; two such requests would pass for two attempts of one."""
+    async with opened.handling(Verifier(KEYS, nonces)), httpx.AsyncClient(timeout=GUARD) as http:
+        answer = await http.post(opened.http("add"), json=1, headers=token())
+        assert answer.status_code == 401
+        assert "has no id" in answer.text
+
+
+async def test_a_cancel_must_be_signed_too(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
+        name = f"cancel-{uuid.uuid4()}"
+        handle = await opened.signing.start_workflow(strangers.Cancel.run, id=name, task_queue="signed-calls")
+        echo = opened.finance.get_workflow_handle(f"echo-slow:60-{name}")
+        operation = base64.urlsafe_b64encode(json.dumps({"t": 1, "ns": "finance", "wid": echo.id}).encode())
+        while True:
+            with contextlib.suppress(RPCError):
+                await echo.describe()
+                break
+            await asyncio.sleep(0.05)
+        answer = await cancel_by_http(opened, operation.decode().rstrip("="))
+        assert answer.status_code == 401
+        assert "carries no signed identity" in answer.text
+        await handle.signal(strangers.Cancel.cancel)  # the server sends the headers of the start along
+        assert await handle.result() == "cancelled"
+
+
+async def test_signing_replays_and_leaves_no_key_behind(opened: World, nonces: Path) -> None:
+    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
+        handle = await signed(opened.signing, strangers.CallTwice.run)
+        await handle.result()
+    history = await handle.fetch_history()
+    text = history.to_json()
+    raw = SALES.private_bytes_raw()
+    for secret in (raw.hex(), base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()):
+        assert secret not in text
+    assert text.count(HEADER) == 2, "in its place, whatever the caller wrote there"
+    assert "mine" not in text
+    # With another key, and with none at all, as for a workflow that was started before there was a signer.
+    for interceptors in ([Signer("sales", SALES)], [Signer("sales", MALLORY)], []):
+        replayer = Replayer(workflows=[strangers.CallTwice], interceptors=interceptors)
+        replayed = await replayer.replay_workflow(history)
+        assert replayed.replay_failure is None

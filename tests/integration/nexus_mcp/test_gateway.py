@@ -1,0 +1,455 @@
+"""The gateway: one operation for one call, whatever dies or hangs up; and who may not get in."""
+
+# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import nexusrpc
+import parts
+import pytest
+from bridge import (
+    HEADERS,
+    INITIALIZE,
+    Changing,
+    Team,
+    gateway,
+    modern,
+    price,
+    request,
+    serving,
+    session,
+    shop,
+    stock_prices,
+    told,
+)
+from gateways import POINTS
+from mcp import Client as McpClient
+from mcp import StdioServerParameters
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult
+from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from workshop_lib.governance.allowlist import Allowlist
+from workshop_lib.nexus_mcp import gateway as gateway_module
+from workshop_lib.nexus_mcp import standalone
+from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, LARGEST_REQUEST
+from workshop_lib.workers.spawned import environment
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+pytest_plugins = ["bridge"]  # its fixtures
+
+
+async def test_an_unknown_tool_is_named_beside_those_that_there_are(mcp: McpClient) -> None:
+    with pytest.raises(MCPError, match=r"Unknown tool 'convert'. There are: stock_price, calculate_roi, "):
+        await mcp.call_tool("convert", {})
+
+
+async def test_a_refused_caller_is_told_by_whom_and_why(ws: Workshop, client: Client, team: Team) -> None:
+    async with serving(gateway(ws, parts.ENDPOINT).app()) as url, McpClient(url) as mcp:
+        await mcp.list_tools()
+        team.guard.now = Allowlist(["support"])
+        try:
+            result = await mcp.call_tool("stock", {})
+            with pytest.raises(MCPError) as listing:
+                await mcp.list_tools()
+            with pytest.raises(MCPError) as unknown:
+                await mcp.call_tool("nothing", {})
+            assert await shop(client) == []
+        finally:
+            team.guard.now = None
+        assert (await mcp.list_tools()).tools
+    assert result.is_error
+    assert told(result).startswith("Error: stock refused this caller (UNAUTHORIZED). Namespace 'default' may not call")
+    for error in (listing, unknown):
+        assert "Endpoint parts did not tell its tools. UNAUTHORIZED: Namespace 'default' may not" in str(error.value)
+
+
+async def test_a_team_that_is_down_hides_no_other(ws: Workshop, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(gateway(ws, "nowhere", "finance").app()) as url, McpClient(url) as mcp:
+        listed = await mcp.list_tools()
+    assert [tool.name for tool in listed.tools] == ["stock_price", "calculate_roi"]
+    assert "Endpoint nowhere did not tell its tools. NOT_FOUND" in str(listed.meta), "in silence"
+    await ws.endpoint("nobody", namespace="parts", task_queue="nobody")
+    async with serving(gateway(ws, "nobody", "finance").app()) as url, McpClient(url) as mcp:
+        # The list waits for nobody's, and this call does not.
+        listing = asyncio.create_task(mcp.list_tools())
+        assert not (await mcp.call_tool("calculate_roi", {"invested": 1, "returned": 2})).is_error
+        assert not listing.done()
+        listing.cancel()
+    monkeypatch.setattr(standalone, "_LIMIT", timedelta(seconds=2))
+    async with serving(gateway(ws, "nobody").app()) as url, McpClient(url) as mcp:
+        with pytest.raises(MCPError, match=r"Endpoint nobody did not tell its tools\. TimedOut"):
+            await mcp.list_tools()
+
+
+async def test_a_list_that_is_slow_is_waited_for(ws: Workshop, team: Team) -> None:
+    team.directory.open.clear()
+    try:
+        async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
+            listing, asked = asyncio.create_task(mcp.list_tools()), team.directory.asked
+            while team.directory.asked == asked:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(4)  # longer than it waits for one that it knows
+            assert not listing.done(), "it answers without the team's tools"
+            team.directory.open.set()
+            assert "stock" in [tool.name for tool in (await listing).tools]
+    finally:
+        team.directory.open.set()
+
+
+@nexusrpc.service
+class Rival:
+    stock: nexusrpc.Operation[None, str]
+
+
+@service_handler(service=Rival)
+class RivalHandler:
+    @sync_operation
+    async def stock(self, ctx: StartOperationContext, nothing: None) -> str:
+        return "the rival's"
+
+
+async def test_a_name_that_two_teams_offer_stays_with_the_one_that_had_it(
+    ws: Workshop, client: Client, team: Team, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ws.endpoint("rival", namespace="parts", task_queue="rival")
+    ours, rivals = '{"red": 3, "blue": 4}', "the rival's"
+    directory = Changing(DirectoryHandler({}))
+    async with (
+        Worker(team.client, task_queue="rival", nexus_service_handlers=[RivalHandler(), directory]),
+        serving(gateway(ws, "rival", "parts").app()) as url,
+        McpClient(url) as mcp,
+    ):
+        await mcp.list_tools()
+        directory.now = DirectoryHandler({Rival: [Rival.stock]})
+        listed = await mcp.list_tools()
+        assert [tool.name for tool in listed.tools].count("stock") == 1
+        clash = "Endpoint rival offers stock, which endpoint parts had first."
+        assert clash in str(listed.meta)
+        assert clash in caplog.text
+        assert told(await mcp.call_tool("stock", {})) == ours
+        assert told(await mcp.call_tool("rival/stock", {})) == rivals
+        assert told(await mcp.call_tool("parts/stock", {})) == ours
+        with pytest.raises(MCPError, match="Unknown tool 'nowhere/stock'"):
+            await mcp.call_tool("nowhere/stock", {})
+        # From the start, the one that is named first has it.
+        async with serving(gateway(ws, "rival", "parts").app()) as again, McpClient(again) as other:
+            await other.list_tools()
+            assert told(await other.call_tool("stock", {})) == rivals
+
+
+async def test_a_team_sets_the_limit_of_its_operations_and_a_client_hears_of_progress(
+    ws: Workshop, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "_PROGRESS_SECONDS", 0.1)
+    team.directory.now = DirectoryHandler(parts.OFFERED, {"waits": timedelta(minutes=7)})
+    running, meta = asyncio.Event(), {IDEMPOTENCY_KEY: str(uuid.uuid4())}
+
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        running.set()
+
+    try:
+        async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
+            given: Any = {"name": "waits", "arguments": {"input": "long"}, "meta": meta}
+            first = asyncio.create_task(mcp.call_tool(**given, progress_callback=heard))
+            workflow = await team.started("long")
+            await running.wait()
+            again = asyncio.create_task(mcp.call_tool(**given))
+            ws_client = await Client.connect(**await ws.connection("default"))
+            operation = await ws_client.get_nexus_operation_handle(f"mcp-key-{meta[IDEMPOTENCY_KEY]}").describe()
+            assert operation.schedule_to_close_timeout == timedelta(minutes=7)
+            await workflow.signal(parts.Waits.proceed)
+            assert [told(await call) for call in (first, again)] == ["waited for long"] * 2
+    finally:
+        team.directory.now = DirectoryHandler(parts.OFFERED)
+
+
+async def test_a_team_that_goes_down_keeps_its_tools(ws: Workshop, client: Client, team: Team) -> None:
+    await ws.endpoint("brief", namespace="parts", task_queue="brief")
+    directory = DirectoryHandler({parts.Parts: [parts.Parts.stock]})
+    async with serving(gateway(ws, "brief", "finance").app()) as url, McpClient(url) as mcp:
+        async with Worker(team.client, task_queue="brief", nexus_service_handlers=[directory]):
+            before = await mcp.list_tools()
+        after = await mcp.list_tools()
+    names = [[tool.name for tool in listed.tools] for listed in (before, after)]
+    assert names == [["stock", "stock_price", "calculate_roi"]] * 2
+
+
+async def test_a_call_made_again_joins_and_gets_the_result_again(mcp: McpClient, team: Team) -> None:
+    meta: Any = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
+    calls = [asyncio.create_task(mcp.call_tool("waits", {"input": "again"}, meta=meta)) for _ in range(5)]
+    workflow = await team.started("again")
+    await workflow.signal(parts.Waits.proceed)
+    answers = [told(await call) for call in calls]
+    answers.append(told(await mcp.call_tool("waits", {"input": "again"}, meta=meta)))
+    assert answers == ["waited for again"] * 6
+    assert team.trouble.started.empty()
+
+
+async def test_a_key_is_for_one_call(mcp: McpClient) -> None:
+    meta: Any = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
+    assert told(await mcp.call_tool("count", {"input": 1}, meta=meta)) == "1"
+    for tool, given in (("count", {"input": 2}), ("find", {"input": "1"})):
+        with pytest.raises(MCPError, match="was used before, for another call"):
+            await mcp.call_tool(tool, given, meta=meta)
+    assert told(await mcp.call_tool("count", {"input": 1}, meta=meta)) == "1"
+
+
+@pytest.mark.parametrize("key", ["", "with space", "ö", "x" * 201, 7, True, ["x"], {"x": 1}])
+async def test_a_key_that_is_none_is_refused(mcp: McpClient, key: Any) -> None:
+    meta: Any = {IDEMPOTENCY_KEY: key}
+    with pytest.raises(MCPError, match="a key has 1 to 200 printable ASCII characters"):
+        await mcp.call_tool("count", {"input": 1}, meta=meta)
+
+
+async def test_a_request_sent_again_in_its_session_is_the_same_call(url: str, team: Team) -> None:
+    call = request(7, "tools/call", name="waits", arguments={"input": "session"})
+    async with session(url) as first, session(url) as second:
+        calls = [asyncio.create_task(send(call)) for send in (first, second)]
+        for workflow in [await team.started("session"), await team.started("session")]:
+            await workflow.signal(parts.Waits.proceed)
+        for call_made in calls:
+            assert "waited for session" in (await call_made).text
+        assert "waited for session" in (await first(call)).text  # and no third workflow
+        assert "was used before" in (await first(request(7, "tools/call", name="stock"))).text
+    assert team.trouble.started.empty()
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_calling_off_cancels_the_operation(url: str, team: Team, mode: str) -> None:
+    async with McpClient(url, mode=mode) as mcp:
+        call = asyncio.create_task(mcp.call_tool("waits", {"input": "cancel"}))
+        workflow = await team.started("cancel")
+        call.cancel()
+        await team.cancelled(workflow)
+        assert told(await mcp.call_tool("count", {"input": 1})) == "1"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_what_is_called_off_while_it_starts_is_cancelled(
+    url: str, team: Team, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    starting, go = asyncio.Event(), asyncio.Event()
+
+    async def slow_start(*arguments: Any) -> Any:
+        starting.set()
+        await go.wait()
+        return await standalone.start(*arguments)
+
+    async with McpClient(url, mode=mode) as mcp:
+        await mcp.list_tools()
+        monkeypatch.setattr(gateway_module, "start", slow_start)
+        call = asyncio.create_task(mcp.call_tool("waits", {"input": "early"}))
+        await starting.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await mcp.list_tools()  # by now the gateway knows
+        go.set()
+        await team.cancelled(await team.started("early"))
+
+
+async def test_many_first_calls_ask_a_directory_once_or_twice(ws: Workshop, team: Team) -> None:
+    async with serving(gateway(ws, "parts").app()) as url, session(url) as send:
+        before = team.directory.asked
+        await asyncio.gather(*(send({**CALL, "id": number}) for number in range(20)))
+    assert team.directory.asked - before <= 3
+
+
+async def test_a_call_that_was_called_off_stays_so(ws: Workshop, url: str, team: Team) -> None:
+    meta: Any = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
+    async with McpClient(url) as mcp:
+        call = asyncio.create_task(mcp.call_tool("waits", {"input": "off"}, meta=meta))
+        workflow = await team.started("off")
+        call.cancel()
+        await team.cancelled(workflow)
+        result = await mcp.call_tool("waits", {"input": "off"}, meta=meta)
+    assert told(result) == "Error: waits was cancelled (Cancelled). Somebody called it off."
+
+
+async def test_an_older_client_that_hangs_up_calls_nothing_off(url: str, team: Team) -> None:
+    call = request(9, "tools/call", name="waits", arguments={"input": "hang up"})
+    async with session(url) as send:
+        hung_up = asyncio.create_task(send(call))
+        workflow = await team.started("hang up")
+        hung_up.cancel()
+        await asyncio.wait([hung_up])
+        assert "roi" in (await send(request(10, "tools/list"))).text
+        await workflow.signal(parts.Waits.proceed)
+        assert await workflow.result() == "waited for hang up"
+
+
+async def test_a_gateway_that_stops_calls_nothing_off(ws: Workshop, team: Team) -> None:
+    calls = []
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving(gateway(ws).app()) as url:
+            for mode in ("auto", "legacy"):
+                mcp = await stack.enter_async_context(McpClient(url, mode=mode))
+                calls.append(asyncio.create_task(mcp.call_tool("waits", {"input": "stop"})))
+            workflows = [await team.started("stop"), await team.started("stop")]
+        for workflow in workflows:
+            await workflow.signal(parts.Waits.proceed)
+            assert await workflow.result() == "waited for stop"
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+
+
+async def test_many_calls_at_once(url: str) -> None:
+    numbers = list(range(200))
+    async with McpClient(url) as one, McpClient(url, mode="legacy") as other:
+
+        async def call(number: int) -> CallToolResult:
+            given = {"invested": 100, "returned": 100 + number}
+            return await (one, other)[number % 2].call_tool("calculate_roi", given)
+
+        await one.list_tools()
+        async with asyncio.timeout(120):
+            results = await asyncio.gather(*map(call, numbers))
+    assert [result.structured_content for result in results] == [{"percent": n, "gain": n} for n in numbers]
+
+
+@pytest.fixture(scope="module")
+async def spare(ws: Workshop, team: Team) -> AsyncIterator[str]:
+    """A gateway in a process of its own, that lives."""
+    service = await ws.serve("spare", "gateways")
+    yield f"{service.url}/mcp"
+    await service.stop()
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_gateway_killed_in_a_call_makes_no_second_workflow(
+    ws: Workshop, spare: str, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    key, before = str(uuid.uuid4()), await stock_prices(ws)
+    monkeypatch.setenv("GATEWAY_DIES", point)
+    dying = await ws.serve("gateway", "gateways")
+    with pytest.raises(Exception):  # noqa: B017, PT011  # whichever way a client says that nobody is there any more
+        await price(f"{dying.url}/mcp", key)
+    async with asyncio.timeout(120):  # it was the kill, and nothing else
+        while dying.running:
+            await asyncio.sleep(0.01)
+    result = await price(spare, key)
+    assert result.structured_content == {"ticker": "ACME", "price": 120.6}
+    await asyncio.gather(*(price(spare, key) for _ in range(3)))
+    async with asyncio.timeout(120):  # the list follows a moment later
+        while await stock_prices(ws) == before:
+            await asyncio.sleep(0.02)
+    assert await stock_prices(ws) == before + 1
+
+
+CALL = request(1, "tools/call", name="count", arguments={"input": 1})
+
+
+@pytest.fixture(scope="module")
+async def locked(ws: Workshop, team: Team) -> AsyncIterator[str]:
+    """A gateway with a token."""
+    async with serving(gateway(ws).app(token="s3cret")) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "evil.example:80"}, 421),
+        ({"host": "127.0.0.1.evil.example:80"}, 421),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://localhost.evil.example:80"}, 403),
+        ({"content-type": "text/plain"}, 400),
+        ({"accept": "text/html"}, 406),
+        ({"origin": "http://localhost:8888"}, 200),
+    ],
+)
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_foreign_hosts_and_origins_are_refused(
+    url: str, headers: dict[str, str], status: int, version: str
+) -> None:
+    async with httpx.AsyncClient(timeout=120) as http:
+        sent = {**HEADERS, **headers, "mcp-protocol-version": version}
+        body = request(0, "initialize", **INITIALIZE)
+        if version == "2026-07-28":
+            body, sent["mcp-method"] = modern(request(0, "tools/list")), "tools/list"
+        assert (await http.post(url, json=body, headers=sent)).status_code == status
+
+
+@pytest.mark.parametrize(
+    "header", ["None", "Bearer wrong", "Bearer s3cre", "Bearer  ", "Basic s3cret", "Bearer s3crets"]
+)
+async def test_without_the_token_nothing_is_told(locked: str, header: str) -> None:
+    async with httpx.AsyncClient(timeout=120, headers={**HEADERS, "authorization": header.strip()}) as http:
+        answer = await http.post(locked, json=request(0, "initialize", **INITIALIZE))
+    assert answer.status_code == 401
+    assert "s3cret" not in answer.text
+
+
+async def test_with_the_token_it_works(locked: str) -> None:
+    async with session(locked, authorization="Bearer s3cret") as send:
+        assert '"text":"1"' in (await send(CALL)).text
+
+
+async def test_beyond_loopback_there_must_be_a_token(ws: Workshop) -> None:
+    security = TransportSecuritySettings(allowed_hosts=["gateway.example:*"])
+    with pytest.raises(ValueError, match="needs a token"):
+        gateway(ws).app(security=security)
+    async with serving(gateway(ws).app("s3cret", security)) as url, httpx.AsyncClient(headers=HEADERS) as http:
+        sent = {"authorization": "Bearer s3cret", "host": "gateway.example:443"}
+        opened = await http.post(url, json=request(0, "initialize", **INITIALIZE), headers=sent)
+        loopback = await http.post(url, json=CALL, headers={"authorization": "Bearer s3cret"})
+    assert (opened.status_code, loopback.status_code) == (200, 421)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"x" * (LARGEST_REQUEST + 1), 413),
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[]", 400),
+        (b'{"jsonrpc": "1.0", "id": 1, "method": "tools/list"}', 400),
+        (b"[" * 100_000, 400),
+    ],
+)
+async def test_what_is_no_request_is_refused(url: str, body: bytes, status: int) -> None:
+    async with httpx.AsyncClient(timeout=120, headers=HEADERS) as http:
+        for version in ("2025-06-18", "2026-07-28"):
+            answer = await http.post(url, content=body, headers={"mcp-protocol-version": version})
+            assert answer.status_code == status
+        chunks = (body[at : at + 65536] for at in range(0, len(body), 65536))  # without a length in its head
+
+        async def stream() -> AsyncIterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+
+        assert (await http.post(url, content=stream())).status_code == status
+
+
+@pytest.fixture
+def stdio(ws: Workshop) -> StdioServerParameters:
+    return StdioServerParameters(command=sys.executable, args=["-m", "gateways"], env=dict(environment(ws._folder)))
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_over_standard_input_and_output(stdio: StdioServerParameters, team: Team, mode: str) -> None:
+    async with asyncio.timeout(120), McpClient(stdio, mode=mode) as mcp:
+        assert "stock_price" in [tool.name for tool in (await mcp.list_tools()).tools]
+        assert told(await mcp.call_tool("count", {"input": 1})) == "1"
+        assert "required property" in told(await mcp.call_tool("count", {}))
+        with pytest.raises(MCPError, match="Unknown tool 'nope'"):
+            await mcp.call_tool("nope", {})
+        call = asyncio.create_task(mcp.call_tool("waits", {"input": "stdio"}))
+        workflow = await team.started("stdio")
+        call.cancel()
+        await team.cancelled(workflow)

@@ -1,0 +1,157 @@
+"""A demo whose Workers run beside the tests, and conversations with its agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+from temporalio.worker import Interceptor, Worker
+
+from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
+from workshop_lib.agents.discovery import DiscoveringConversation
+from workshop_lib.agents.openai_agents import AgentConversation
+from workshop_lib.demos import local
+from workshop_lib.evidence.history import History, Step, history
+from workshop_lib.faults.fault import Fault
+from workshop_lib.nexus_mcp.contract import Directory
+from workshop_lib.teams.offering import offered
+from workshop_lib.workers.spawned import HttpService
+from workshop_lib.workshop import Workshop
+
+MODEL_SECONDS = 4.0  # for one answer of the model
+WITHIN = 120.0  # seconds, a guard only
+Handle = WorkflowHandle[Conversation, int]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo whose Workers run beside the tests."""
+
+    ws: Workshop
+    module: Any
+    client: Client
+    servers: dict[str, HttpService] = field(default_factory=dict)
+
+    @property
+    def over_mcp(self) -> bool:
+        """Whether other teams' tools are MCP servers', so that no history leads to a team's."""
+        return bool(self.module.SERVERS)
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it learns in each turn which tools other teams have."""
+        return issubclass(self.module.AGENT, DiscoveringConversation)
+
+    @property
+    def by_sdk(self) -> bool:
+        """Whether the OpenAI Agents SDK runs its loop."""
+        return issubclass(self.module.AGENT, AgentConversation)
+
+    async def begin(self, agent: Any = None, **limits: Any) -> Handle:
+        """Start a conversation, which waits for a tool as long as ``limits`` say."""
+        made: Handle = await self.client.start_workflow(
+            (agent or self.module.AGENT).run,
+            Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits}),
+            id=self.ws.id("chat"),
+            task_queue=local.TASK_QUEUE,
+            execution_timeout=timedelta(minutes=3),
+        )
+        return made
+
+
+async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:
+    """Start a team's computer, or what is gone of it. It replaces what runs of its Worker."""
+    team = import_module(demo.module.COMPUTERS[name])
+    client, usual = await offered(demo.ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
+    demo.ws.run(Worker, client, **{**usual, "interceptors": [*usual["interceptors"], *interceptors], **settings})
+    server = f"{name}-mcp"
+    if demo.over_mcp and not (server in demo.servers and demo.servers[server].running):
+        demo.servers[server] = await demo.ws.serve(server, demo.module.SERVERS[server])
+
+
+@asynccontextmanager
+async def without_finance(demo: Demo, gone: str = "computer") -> AsyncIterator[None]:
+    """Finance's computer is off while this lasts, or one of the two that it runs: its Worker and its MCP server."""
+    place = (demo.ws.namespace("finance"), "finance")
+    if gone != "server":
+        await demo.ws.stop(*(each for each in demo.ws.workers if place in {polled[:2] for polled in each.polls}))
+    if gone != "Worker" and demo.over_mcp:
+        demo.servers["finance-mcp"].kill()
+    try:
+        yield
+    finally:
+        await run_team(demo, "finance")
+
+
+async def ask(handle: Handle, text: str) -> Reply:
+    return await handle.execute_update(Conversation.send_message, text)
+
+
+async def said(handle: Handle, *kinds: str) -> list[Line]:
+    return [entry for entry in await handle.query(Conversation.transcript) if entry.kind in kinds]
+
+
+async def greets(handle: Handle) -> None:
+    """It says hello, whoever is down or slow."""
+    assert (await ask(handle, "hello")).text == "Hello! What can I do for you?"
+
+
+async def goes_on(handle: Handle) -> None:
+    """The conversation does, with a tool."""
+    reply = await ask(handle, "What is 6 * 7?")
+    assert (reply.problem, "42" in reply.text) == ("", True), reply
+
+
+async def happened(fault: Fault) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not fault.fired:
+            await asyncio.sleep(0.02)
+
+
+async def calls(handle: Handle, tool: str) -> None:
+    """Wait until the model has called a tool."""
+    async with asyncio.timeout(WITHIN):
+        while tool not in [line.tool for line in await said(handle, "call")]:
+            await asyncio.sleep(0.02)
+
+
+async def team_calls(handle: Handle, wanted: Callable[[list[Step]], bool] = bool) -> list[Step]:
+    """The steps of a conversation that use another team's tool, once they are as wanted."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            told = await history(handle, follow=True)
+            steps = [
+                step
+                for step in told.steps
+                if "call-tool" in step.name or (step.kind == "nexus operation" and step.name != Directory.tools.name)
+            ]
+            if wanted(steps):
+                return steps
+            await asyncio.sleep(0.02)
+
+
+def called(step: Step) -> History:
+    (workflow,) = step.calls
+    return workflow
+
+
+async def priced(demo: Demo, handle: Handle) -> list[WorkflowExecution]:
+    """What Finance ran since a conversation began, once it did, for it alone."""
+    finance = await Client.connect(**await demo.ws.connection("finance"))
+    since = (await handle.describe()).start_time.isoformat()
+    async with asyncio.timeout(WITHIN):  # the list follows a moment later
+        while True:
+            wanted = f'WorkflowType = "PriceStock" AND StartTime >= "{since}"'
+            if found := [each async for each in finance.list_workflows(wanted)]:
+                break
+            await asyncio.sleep(0.05)
+    if not demo.over_mcp:  # each history leads to the other
+        linked = {call.workflow_id for step in await team_calls(handle) for call in step.calls}
+        assert {each.id for each in found} == linked
+    return found

@@ -1,0 +1,91 @@
+"""The other way to call, for services that have standalone operations switched off: a Workflow that makes one call."""
+
+# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
+
+_QUEUE = "mcp-gateway"
+
+
+@workflow.defn
+class CallOperation:
+    """Make one call of a Nexus operation."""
+
+    @workflow.run
+    async def run(self, endpoint: str, service: str, operation: str, given: Any, seconds: float) -> Any:
+        """Return what the operation returns.
+
+        Args:
+            endpoint: The endpoint's name.
+            service: The service's name.
+            operation: The operation's name.
+            given: Its input.
+            seconds: How long it may take, including retries.
+        """
+        nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=service, endpoint=endpoint)
+        limit = timedelta(seconds=seconds)
+        return await nexus.execute_operation(operation, given, schedule_to_close_timeout=limit)
+
+
+def is_off(error: Exception) -> bool:
+    """Whether a call failed because the service has standalone operations switched off.
+
+    Args:
+        error: What it failed with.
+    """
+    return isinstance(error, RPCError) and error.status == RPCStatusCode.UNIMPLEMENTED
+
+
+@contextlib.asynccontextmanager
+async def caller(client: Client) -> AsyncIterator[None]:
+    """Run the Worker that calls need where standalone operations are off, while the block runs.
+
+    Args:
+        client: Of the namespace that calls.
+    """
+    try:
+        async for _ in client.list_nexus_operations("", limit=1):
+            break
+    except RPCError as error:
+        if not is_off(error):
+            raise
+        async with Worker(client, task_queue=_QUEUE, workflows=[CallOperation]):
+            yield
+    else:
+        yield
+
+
+async def start(
+    client: Client, call: tuple[str, str, str, Any], id: str, limit: timedelta, summary: str, result_type: Any = None
+) -> WorkflowHandle[Any, Any]:
+    """Start the Workflow for one call.
+
+    Args:
+        client: Of the namespace that calls.
+        call: The endpoint, the service, the operation, and its input.
+        id: Of the Workflow. None is given twice.
+        limit: How long the call may take, including retries.
+        summary: Shown in Temporal's UI.
+        result_type: Of the answer.
+
+    Raises:
+        WorkflowAlreadyStartedError: The id was used before.
+    """
+    return await client.start_workflow(
+        "CallOperation",
+        args=[*call, limit.total_seconds()],
+        id=id,
+        task_queue=_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        static_summary=summary,
+        result_type=result_type,
+    )

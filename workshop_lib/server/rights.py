@@ -1,0 +1,128 @@
+"""What the credentials may not do on somebody else's service, and what its administrator does instead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    ListNamespacesRequest,
+    ListNexusOperationExecutionsRequest,
+    RegisterNamespaceRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+# What the notebooks and their checks use, by the workshop's own names; of endpoints, where they lead.
+NAMESPACES = ("default", "checks", "finance", "it", "sales", "support", "advice", "marketing")
+ENDPOINTS = {name: (name, name) for name in ("finance", "it")}
+ENDPOINTS |= {name: ("checks", name) for name in ("check-hosts", "check-prices", "check-vault", "check-relay")}
+ENDPOINTS |= {"check-relay-far": ("sales", "check-relay-far")}
+
+_REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
+
+def refused(error: RPCError) -> bool:
+    """Whether the service does not let these credentials do something, or offers it to nobody.
+
+    Args:
+        error: What it answered.
+    """
+    return error.status in _REFUSALS
+
+
+async def pages(call: Callable[..., Awaitable[Any]], request: Any) -> AsyncIterator[Any]:
+    """All pages of a listing.
+
+    Args:
+        call: The service's method.
+        request: Its request, changed by this function.
+    """
+    while True:
+        page = await call(request)
+        yield page
+        if not page.next_page_token:
+            return
+        request.next_page_token = page.next_page_token
+
+
+async def missing(client: Client, prefix: str) -> str:
+    """What an administrator can do for this notebook, with the commands; empty if nothing is missing.
+
+    Nothing is made here: each right is tried with an empty request, which a service refuses for one reason or another.
+
+    Args:
+        client: Of a namespace that is there.
+        prefix: Of the notebook.
+    """
+    service, operator = client.workflow_service, client.operator_service
+    told = []
+    if not await _may(service.register_namespace, RegisterNamespaceRequest()):
+        asked = {name: DescribeNamespaceRequest(namespace=prefix + name) for name in NAMESPACES}
+        if absent := [name for name, request in asked.items() if not await _works(service.describe_namespace, request)]:
+            commands = [namespace_command(prefix + name) for name in absent]
+            told += [f"They may not make namespaces, or not read these. {_ASK}", *commands, _TERRAFORM]
+    if not await _may(operator.create_nexus_endpoint, CreateNexusEndpointRequest()):
+        asked_for = {name: ListNexusEndpointsRequest(name=prefix + name) for name in ENDPOINTS}
+        if absent := [
+            name for name, request in asked_for.items() if not await _works(operator.list_nexus_endpoints, request)
+        ]:
+            places = [(name, *ENDPOINTS[name]) for name in absent]
+            commands = [endpoint_command(prefix + name, prefix + to, queue) for name, to, queue in places]
+            told += [f"They may not make Nexus endpoints. {_ASK}", *commands, _TERRAFORM]
+    if not await _may(service.list_namespaces, ListNamespacesRequest(page_size=1)):
+        told.append("They may not list namespaces: `topology` and `ws.reset()` see those that this kernel has used.")
+    said = ["What your credentials may not do:", *told] if told else []
+    if not await _may(
+        service.list_nexus_operation_executions, ListNexusOperationExecutionsRequest(namespace=client.namespace)
+    ):
+        said += [
+            "Standalone Nexus operations are off there. The notebooks call operations from Workflows.",
+            _STANDALONE,
+        ]
+    return "\n".join(said)
+
+
+_STANDALONE = "→ An administrator switches them on with the dynamic configuration nexusoperation.enableStandalone=true."
+_ASK = "Ask the administrator, before you go on:"
+_TERRAFORM = "  On Temporal Cloud: the Terraform resources temporalcloud_namespace, temporalcloud_nexus_endpoint."
+
+
+def namespace_command(name: str) -> str:
+    """The command that makes a namespace.
+
+    Args:
+        name: Its real name.
+    """
+    return f"  temporal operator namespace create --retention 7d --namespace {name}"
+
+
+def endpoint_command(name: str, namespace: str, task_queue: str) -> str:
+    """The command that makes a Nexus endpoint.
+
+    Args:
+        name: Its real name.
+        namespace: To which it leads; its real name, too.
+        task_queue: To which it leads.
+    """
+    target = f"--target-namespace {namespace} --target-task-queue {task_queue}"
+    return f"  temporal operator nexus endpoint create --name {name} {target}"
+
+
+async def _may(call: Callable[..., Awaitable[Any]], request: Any) -> bool:
+    try:
+        await call(request)
+    except RPCError as error:
+        return not refused(error)
+    return True
+
+
+async def _works(call: Callable[..., Awaitable[Any]], request: Any) -> bool:
+    """Whether something is there: a listing that finds it, or a description."""
+    try:
+        answer = await call(request)
+    except RPCError:
+        return False
+    return not hasattr(answer, "endpoints") or bool(answer.endpoints)

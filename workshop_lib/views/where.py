@@ -1,0 +1,34 @@
+"""``await where(ws, handle, "finance")``: where to look at Workflows and Nexus Endpoints at work."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from temporalio.client import WorkflowHandle
+
+from workshop_lib.server.connections import Connections
+
+
+async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> None:
+    """Print the link that opens each thing in the Web UI, and the command that shows it.
+
+    Args:
+        ws: The workshop.
+        things: Handles of Workflows, and names of Nexus Endpoints.
+
+    Raises:
+        temporalio.service.RPCError: There is no such Workflow.
+    """
+    address = (await ws.connection(quiet=True))["target_host"]
+    for thing in things:
+        if isinstance(thing, str):
+            real = ws.namespace(thing)
+            place, command = "nexus", f"operator nexus endpoint get --name {real}"
+        else:
+            seen = await thing.describe()
+            place = f"namespaces/{seen.namespace}/workflows/{quote(seen.id, safe='')}/{seen.run_id}/history"
+            command = f"workflow describe --namespace {seen.namespace} --workflow-id '{seen.id}'"
+        if ws.ui_url:
+            print(f"{ws.ui_url}/{place}")
+        print(f"temporal {command} --address {address}")
