@@ -20,7 +20,15 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.operations import operation_tool
     from workshop_lib.demos.litellm_temporal import tools
     from workshop_lib.evidence.failures import reason
-    from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Exchange, Finance, StockQuery
+    from workshop_lib.teams.finance.contract import (
+        ENDPOINT,
+        Amount,
+        Converted,
+        Exchange,
+        Finance,
+        StockPrice,
+        StockQuery,
+    )
 
 # 7.1
 
@@ -161,8 +169,11 @@ async def told(self: Base72, query: StockQuery) -> str:
 @pricing
 async def started_first(self: Base72, query: StockQuery) -> str:
     finance = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
-    begun = await finance.start_operation(Finance.stock_price, query, schedule_to_close_timeout=THREE)
-    return await in_words(begun)
+
+    async def begin_and_wait() -> StockPrice:
+        return await (await finance.start_operation(Finance.stock_price, query, schedule_to_close_timeout=THREE))
+
+    return await in_words(begin_and_wait())
 
 
 @pricing
