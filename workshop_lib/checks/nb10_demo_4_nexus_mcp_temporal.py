@@ -58,10 +58,12 @@ class _Changing:
 
     def __init__(self) -> None:
         self.now: Any = team_finance.DIRECTORY
+        self.asked = 0  # since it changed
 
     @sync_operation
     async def tools(self, ctx: StartOperationContext, nothing: None) -> list[Tool]:
         """What the team offers."""
+        self.asked += 1
         offered = self.now.tools(ctx, nothing)
         tools: list[Tool] = await offered if inspect.isawaitable(offered) else offered
         return tools
@@ -81,9 +83,12 @@ async def exposed(ws: Workshop, answer: Any) -> str:
     async with other_teams(ws, nexus_service_handlers=handlers), agent as begin:
         talk = await begin()
         await turn(talk, "What is the ROI if I invest 1000 dollars and get 1250 back?")
-        directory.now = made
-        answered = await turn(talk, "Convert 250 dollars to EUR, and what is the price of ACME?")
-        _found({tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS, "An agent")
+        directory.now, directory.asked, names, before = made, 0, set[str](), 0
+        while names != _OFFERED and before < 2:  # on a slow machine an agent goes on with the list that it has
+            before = directory.asked
+            answered = await turn(talk, "Convert 250 dollars to EUR, and what is the price of ACME?")
+            names = {tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS
+        _found(names, "An agent")
         _led(answered.reply, "225", "120.6")
         gateway = Gateway(partial(quiet_client, ws), [ENDPOINT])
         names, saw = await _used(lambda: gateway.server, "convert", {"dollars": 40, "currency": "JPY"})
