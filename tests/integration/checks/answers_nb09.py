@@ -40,7 +40,7 @@ def keyed(name: str, id: str, **options: Any) -> Any:
         try:
             return await run(client, ticker, mine, **options)
         except WorkflowAlreadyStartedError:
-            return await client.get_workflow_handle_for(PriceStock.run, mine).result()  # type: ignore[arg-type, no-any-return]
+            return await client.get_workflow_handle(mine, result_type=StockPrice).result()
 
     price.__name__ = name  # another process finds it by this
     return price
