@@ -35,12 +35,12 @@ async def run(client: Client, ticker: str, id: str, **options: Any) -> StockPric
 def keyed(name: str, id: str, **options: Any) -> Any:
     """An answer to 9.1: its name here, the workflow's id, and how it is started."""
 
-    async def price(client: Client, ticker: str, key: str) -> StockPrice:
+    async def price(client: Client, ticker: str, key: str) -> Any:
         mine = id.format(ticker=ticker, key=key)
         try:
             return await run(client, ticker, mine, **options)
         except WorkflowAlreadyStartedError:
-            return await client.get_workflow_handle_for(PriceStock.run, mine).result()
+            return await client.get_workflow_handle(mine, result_type=StockPrice).result()
 
     price.__name__ = name  # another process finds it by this
     return price
