@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-war
 UV = $(shell command -v uv || echo $(BIN)/uv)
 INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --compile-bytecode
 # A set-up that was moved, copied, or whose Python is no longer there, is made again.
-_ := $(shell [ ! -e $(VENV)/.lab ] || $(BIN)/python -P -c 'import os.path, workshop_lib; \
+_ := $(shell [ ! -e $(VENV)/.lab ] || $(BIN)/python -I -c 'import os.path, workshop_lib; \
 	assert os.path.samefile(workshop_lib.__path__[0], "workshop_lib")' 2>/dev/null || rm -f $(VENV)/.lab)
 # Jupyter does not start without a home that it can write to; a user in a container may have none.
 ifneq ($(shell [ -w "$$HOME" ] && echo yes),yes)

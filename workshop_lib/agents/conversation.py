@@ -26,6 +26,7 @@ Message = dict[str, Any]
 
 LONGEST_MESSAGE = 4_000  # characters
 LONGEST_TURN = 50_000  # tokens, with what the tools said: all of it is in each request, and the server takes 2 MB
+SORRY = "I could not answer that."
 _MOST_LINES = 200  # of the transcript
 _MOST_CHARACTERS = 80_000  # of all of them; as JSON, one may take twelve bytes
 _MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
@@ -219,7 +220,7 @@ class Conversation(ABC):
             if cancelled(error):
                 raise
             why = reason(error) if isinstance(error, FailureError) else describe(error)[-1].strip(" ↳")
-            sentence = f"I could not answer that. {why}"
+            sentence = f"{SORRY} {why}"
             answer = Answer(sentence, [{"role": "assistant", "content": sentence}])
             problem = kind(error)
         if answer.remembered:

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
-from workshop_lib.agents.conversation import LONGEST_TURN, Answer, Conversation, Line, Message, tokens
+from workshop_lib.agents.conversation import LONGEST_TURN, SORRY, Answer, Conversation, Line, Message, tokens
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.calls import complete, limits
@@ -168,7 +168,7 @@ class AgentConversation(Conversation):
         except sdk.MaxTurnsExceeded:
             return self._gave_up(f"I stopped after {MOST_ROUNDS} rounds without an answer.")
         except sdk.AgentsException as error:
-            return self._gave_up(f"I could not answer that. {reason(error)}", type(error).__name__)
+            return self._gave_up(f"{SORRY} {reason(error)}", type(error).__name__)
         except FailureError as error:
             if cancelled(error) or not self._results():
                 raise

@@ -27,7 +27,7 @@ from workshop_lib.checks.harness.handled import Handled, Watch, handled, passing
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.talks import Begin, Talk, advised, talks, together
 from workshop_lib.checks.harness.trial import activity_name, end
-from workshop_lib.checks.harness.turns import Turn, expected, limit_of, turn
+from workshop_lib.checks.harness.turns import Judge, Turn, expected, limit_of, turn
 from workshop_lib.evidence.failures import causes
 from workshop_lib.evidence.history import spoken
 from workshop_lib.teams.it import worker as team_it
@@ -202,11 +202,8 @@ async def asked(ws: Workshop, answer: Any) -> str:
             with ws.fault("look_up_host.is_slow", seconds=20, times=20):  # longer than a call may take
                 cut_off = await _no_address(talk, "mail", "IT's workflow was ended before it had looked mail up", it)
             if "knows no host" not in unknown and unknown.replace("web-9", "") == cut_off.replace("mail", ""):
-                raise expected(
-                    "two reasons, for a host that does not exist and for a lookup that was cut off",
-                    f"{unknown!r} for both",
-                    _CATCH_NOTHING,
-                )
+                what = "two reasons, for a host that does not exist and for a lookup that was cut off"
+                raise expected(what, f"{unknown!r} for both", _CATCH_NOTHING)
             await _address(talk, "web-1")
     return (
         "IT was asked through Nexus, for at most 10 s. A lookup that failed once was repeated there; for a host that "
@@ -216,8 +213,7 @@ async def asked(ws: Workshop, answer: Any) -> str:
 
 async def _address(talk: Talk, host: str) -> None:
     """Ask for the address of a host that there is."""
-    reply = (await turn(talk, f"What is the IP address of {host}?", _asks_it)).reply
-    if HOSTS[host] not in reply:
+    if HOSTS[host] not in (reply := await _reply(talk, host, _asks_it)):
         raise expected(f"a reply with {HOSTS[host]}", repr(reply), f"Return what the operation returns: {_ASK}.")
 
 
@@ -238,12 +234,19 @@ async def _no_address(talk: Talk, host: str, why: str, it: Client | None = None)
             begun = [link for call in turn.calls for link in call.links if not call.closed]
             ending.update(asyncio.ensure_future(end(it.get_workflow_handle(link.workflow_id))) for link in begun)
 
-    await turn(talk, f"What is the IP address of {host}?", judge)
+    await _reply(talk, host, judge)
     await asyncio.gather(*ending)
     said = (await talk.lines("result"))[-1].text
     if re.search(r"\d+\.\d+\.\d+\.\d+", said) or not said.strip("\"' "):
         raise Wrong(f"{why}, and your tool said {said!r}.", _CATCH_NOTHING)
     return said
+
+
+async def _reply(talk: Talk, host: str, judge: Judge) -> str:
+    reply = (await turn(talk, f"What is the IP address of {host}?", judge)).reply
+    if talk.problem:
+        raise Wrong(f"Your agent's turn failed: {reply}", _CATCH_NOTHING)
+    return reply
 
 
 def _asks_it(turn: Turn) -> None:
@@ -378,6 +381,8 @@ async def _noted(ws: Workshop, begin: Begin, name: str) -> list[str]:
     texts = [f"Hello from {ws.id('question')}!" for _ in range(2)]
     with advised(_MISTAKES):
         talk = await begin(texts[0])
+        if talk.problem:
+            raise Wrong(f"The first message failed: {(await talk.lines('agent'))[-1].text}", _BELOW)
         with ws.fault(f"{name}.fails"):
             await talk.say(texts[1])
     marks = await _marks(talk, name)
@@ -391,8 +396,7 @@ async def _noted(ws: Workshop, begin: Begin, name: str) -> list[str]:
         if any(counts):
             effect = "A side effect belongs in an Activity: each replay repeats it. " * ("note" not in order)
             better = f"{effect}{_BELOW}"
-        saw = f"{counts[0]} and {counts[1]}"
-        raise expected("one note of each of two questions in a new conversation", saw, better)
+        raise expected("one note of each of two questions in a new conversation", f"{counts}", better)
     if order != ["note", "model"] * 2:
         raise expected("each note before the model is asked", ", ".join(order), "Put it before `loop.answer`.")
     return marks

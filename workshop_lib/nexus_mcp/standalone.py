@@ -148,6 +148,8 @@ class Directories:
             kind, text = why(error)
             known.problem = f"{kind}: {text}"
             known.tools = {} if kind in OFFERS_NOTHING else known.tools
+        except TimeoutError:  # the caller's client has a limit, too
+            known.problem = "TimedOut: There was no answer in time."
         self._settle()
         known.asked = began
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
+from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import (
     CreateNexusEndpointRequest,
     ListNexusEndpointsRequest,
@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, Interceptor, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
@@ -109,18 +109,21 @@ class Connections:
         worker = EndpointTarget.Worker(namespace=self.namespace(namespace), task_queue=task_queue)
         spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
         await self._prepare(self.namespace(namespace))
+        command = rights.endpoint_command(real, worker.namespace, task_queue)
         async with self._asking(self.namespace(namespace)) as client:
+            request = ListNexusEndpointsRequest(name=real)
+            pages = await rights.listed(client.operator_service.list_nexus_endpoints, request)
+            if pages is None:
+                say(f"{real} is taken to be there: you may not see Nexus endpoints. If it is not:\n{command}", "warn")
+                return real
             try:
-                await _set_endpoint(client, spec)
+                await _set_endpoint(client, spec, [each for page in pages for each in page.endpoints])
             except RPCError as error:
                 if not rights.refused(error):
                     raise
-                raise WorkshopError(
-                    f"The service does not let us make the Nexus endpoint {real!r}.",
-                    error.message,
-                    "Ask its administrator, and run this cell again:\n"
-                    + rights.endpoint_command(real, worker.namespace, task_queue),
-                ) from error
+                what = f"The service does not let us make the Nexus endpoint {real!r}, or change where it leads."
+                then = f"Ask its administrator, and run this cell again:\n{command}"
+                raise WorkshopError(what, error.message, then) from error
         return real
 
     async def namespaces(self) -> list[str]:
@@ -130,14 +133,12 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            list_namespaces = client.workflow_service.list_namespaces
-            try:
-                pages = [page async for page in rights.pages(list_namespaces, ListNamespacesRequest(page_size=1000))]
-                names = [described.namespace_info.name for page in pages for described in page.namespaces]
-            except RPCError as error:
-                if not rights.refused(error):
-                    raise
-                names = sorted(name for _, name in self._prepared)
+            request = ListNamespacesRequest(page_size=1000)
+            pages = await rights.listed(client.workflow_service.list_namespaces, request)
+        if pages is None:
+            names = sorted(name for _, name in self._prepared)
+        else:
+            names = [described.namespace_info.name for page in pages for described in page.namespaces]
         return [self.own_name(name) for name in names if name.startswith(self._prefix) and name != "temporal-system"]
 
     async def endpoints(self) -> dict[str, tuple[str, str]]:
@@ -149,9 +150,9 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            list_endpoints = client.operator_service.list_nexus_endpoints
-            pages = [page async for page in rights.pages(list_endpoints, ListNexusEndpointsRequest(page_size=1000))]
-        targets = {each.spec.name: each.spec.target.worker for page in pages for each in page.endpoints}
+            request = ListNexusEndpointsRequest(page_size=1000)
+            pages = await rights.listed(client.operator_service.list_nexus_endpoints, request)
+        targets = {each.spec.name: each.spec.target.worker for page in pages or [] for each in page.endpoints}
         return {
             self.own_name(name): (self.own_name(target.namespace), target.task_queue)
             for name, target in targets.items()
@@ -247,9 +248,8 @@ class Connections:
         self._prepared.add(key)
 
 
-async def _set_endpoint(client: Client, spec: EndpointSpec) -> None:
+async def _set_endpoint(client: Client, spec: EndpointSpec, found: list[Endpoint]) -> None:
     operator = client.operator_service
-    found = (await operator.list_nexus_endpoints(ListNexusEndpointsRequest(name=spec.name))).endpoints
     if not found:
         await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
     elif found[0].spec != spec:

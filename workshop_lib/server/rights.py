@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 NAMESPACES = ("default", "checks", "finance", "it", "sales", "support", "advice", "marketing")
 ENDPOINTS = {name: (name, name) for name in ("finance", "it")}
 ENDPOINTS |= {name: ("checks", name) for name in ("check-hosts", "check-prices", "check-vault", "check-relay")}
+ENDPOINTS |= {name: ("finance", name) for name in ("finance-python", "finance-js")}
 ENDPOINTS |= {"check-relay-far": ("sales", "check-relay-far")}
 
 _REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
@@ -33,19 +34,23 @@ def refused(error: RPCError) -> bool:
     return error.status in _REFUSALS
 
 
-async def pages(call: Callable[..., Awaitable[Any]], request: Any) -> AsyncIterator[Any]:
-    """All pages of a listing.
+async def listed(call: Callable[..., Awaitable[Any]], request: Any) -> list[Any] | None:
+    """All pages of a listing; None if the service does not show it to these credentials.
 
     Args:
         call: The service's method.
         request: Its request, changed by this function.
     """
-    while True:
-        page = await call(request)
-        yield page
-        if not page.next_page_token:
-            return
-        request.next_page_token = page.next_page_token
+    found: list[Any] = []
+    try:
+        while not found or request.next_page_token:
+            found.append(await call(request))
+            request.next_page_token = found[-1].next_page_token
+    except RPCError as error:
+        if not refused(error):
+            raise
+        return None
+    return found
 
 
 async def missing(client: Client, prefix: str) -> str:

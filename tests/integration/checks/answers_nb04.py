@@ -91,11 +91,6 @@ async def records_twice(query: ProjectQuery) -> Any:
 
 
 @report
-async def records_the_metrics(query: ProjectQuery) -> Any:
-    return await kept(await counted(query.project))
-
-
-@report
 async def only_the_open(query: ProjectQuery) -> Any:
     found = await counted(query.project)
     return await kept(f"{found.project} has {found.open} open issues.")
@@ -356,7 +351,6 @@ WRONG: dict[str, dict[str, tuple[Any, str]]] = {
     "4.1": {
         "never records": (never_records, "Ask for `record`, with `await`"),
         "records twice": (records_twice, _ONE_TEXT),
-        "records the metrics": (records_the_metrics, _ONE_TEXT),
         "only the open": (only_the_open, _ONE_TEXT),
         "calls the function": (calls_the_function, "The history shows no activity `count_issues`"),
         "counts locally": (counts_locally, "The history shows no activity `count_issues`"),

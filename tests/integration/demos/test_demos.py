@@ -164,21 +164,6 @@ async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, 
     await goes_on(handle)
 
 
-@pytest.mark.parametrize(
-    ("status", "problem"),
-    [("401", "AuthenticationError"), pytest.param("404", "NotFoundError", marks=pytest.mark.full)],
-)
-async def test_a_permanent_error_of_the_provider_is_told_at_once(
-    demo: Demo, handle: Handle, status: str, problem: str
-) -> None:
-    with demo.ws.fault(f"model.answers_{status}", times=ALWAYS) as fault:
-        reply = await ask(handle, STOCK)
-    assert (reply.problem, fault.fired) == (problem, 1)
-    assert reply.text.startswith("I could not answer that. ")
-    assert status in reply.text
-    await goes_on(handle)
-
-
 @pytest.mark.full
 async def test_a_rate_limit_is_waited_for_as_long_as_the_provider_asks(demo: Demo, handle: Handle) -> None:
     with demo.ws.fault("model.answers_429", times=2, seconds=1) as fault:

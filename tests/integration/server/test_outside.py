@@ -209,7 +209,9 @@ async def test_four_learners_at_once_see_only_what_is_their_own(ws: Workshop, tm
         assert all("1 workflow execution ended" in said for said in at_once("await ws.reset()"))
 
 
-async def test_what_the_credentials_may_not_do_is_said_with_the_commands(ws: Workshop) -> None:
+async def test_what_the_credentials_may_not_do_is_said_with_the_commands(
+    ws: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A certificate that opens one namespace, which an administrator has made."""
     authority = Authority()
     proxy = await NamespaceProxy.start(ws.server.address, authority)
@@ -222,8 +224,11 @@ async def test_what_the_credentials_may_not_do_is_said_with_the_commands(ws: Wor
     assert "--namespace ann-default" not in said, "it is there"
     await narrow.connection("default")
     assert await narrow.namespaces() == ["default"]
-    for refused in (narrow.connection("sales"), narrow.endpoint("it", namespace="default", task_queue="it")):
-        with pytest.raises(WorkshopError, match="Ask its administrator"):
-            await refused
+    assert await narrow.endpoints() == {}
+    with pytest.raises(WorkshopError, match="Ask its administrator"):
+        await narrow.connection("sales")
+    capsys.readouterr()
+    assert await narrow.endpoint("it", namespace="default", task_queue="it") == "ann-it"
+    assert "--name ann-it --target-namespace ann-default --target-task-queue it" in capsys.readouterr().out
     await proxy.close()
     assert not await ws.missing_rights(), "on a server of one's own"

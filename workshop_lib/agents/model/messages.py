@@ -22,12 +22,8 @@ from workshop_lib.evidence.messages import valid_text
 
 MOST_CALLS = 20  # tool calls in one answer; the server lets 30 Nexus operations of a Workflow wait at once
 _LONGEST_ANSWER = 100_000  # bytes: it is in the history, and in each request from then on
-_KEPT = (
-    "reasoning_content",
-    "thinking_blocks",
-    "provider_specific_fields",
-    "extra_content",
-)  # some want it back with the tool call
+# What some providers want back with a tool call.
+_KEPT = ("reasoning_content", "thinking_blocks", "provider_specific_fields", "extra_content")
 _ID_LENGTH = 9  # Mistral takes no other; 45 bits, so that two in a conversation are never the same
 
 
@@ -63,17 +59,17 @@ def received(choice: Any, key: str) -> Message:
 def _call(call: dict[str, Any], key: str) -> dict[str, Any]:
     function = call.get("function") or {}
     name, arguments = function.get("name") or "", function.get("arguments") or "{}"
-    known = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:50]
-    with contextlib.suppress(ValueError, RecursionError):  # half a pair may also be written as \ud83d
-        arguments = (
-            valid_text(json.dumps(json.loads(arguments), ensure_ascii=False)) if "\\u" in arguments else arguments
-        )
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:50] + "_unknown"
+    if "\\u" in arguments:  # half a pair may also be written so
+        with contextlib.suppress(ValueError, RecursionError):
+            arguments = valid_text(json.dumps(json.loads(arguments), ensure_ascii=False))
     digest = base64.b32encode(hashlib.sha256(key.encode()).digest()).decode().lower()
     return {
         "id": digest[:_ID_LENGTH],
         "type": "function",
-        "function": {"name": known if name and known == name else f"{known}_unknown", "arguments": arguments},
-        **{name: call[name] for name in _KEPT if call.get(name)},
+        "function": {"name": name, "arguments": arguments},
+        **{kept: call[kept] for kept in _KEPT if call.get(kept)},
     }
 
 

@@ -76,7 +76,6 @@ class _Tool:
     params: tuple[Param, ...]
     own: frozenset[str]  # the stems of its name and description
     weights: dict[str, float]  # how much each stem that speaks for it counts
-    last: bool  # whether it is for what no other tool fits
 
     def fill(self, text: str, prose: bool = True) -> Found:
         return fill(self.params, text, self.own, prose)
@@ -130,14 +129,15 @@ def _read_tools(text: str) -> tuple[_Tool, ...]:
     for weighed, (name, description, params) in zip(fields, read, strict=True):
         rare = {w: max(log(count / sum(w in other for other in fields)) / log(count), 0.05) for w in weighed}
         own = frozenset(w for w in stems(f"{name} {description}") if not w.isdigit())
-        last = "none of your other tools fits" in description
-        found.append(_Tool(name, params, own, {word: weight * rare[word] for word, weight in weighed.items()}, last))
+        found.append(_Tool(name, params, own, {word: weight * rare[word] for word, weight in weighed.items()}))
     return tuple(found)
 
 
 def plan(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
     """Chooses the assistant's next message. All is in OpenAI's chat-completions form; the same input gives the same."""
-    turn = _Turn(messages, list(_read_tools(json.dumps(tools or [], default=str))))
+    more = [tool for tool in tools or [] if "none of your other tools fits" in str(tool)]
+    read = _read_tools(json.dumps([tool for tool in tools or [] if tool not in more], default=str))
+    turn = _Turn(messages, list(read), [(tool["function"]["name"], "{}") for tool in more])
     said = turn.next() if turn.request else "What can I do for you?"
     if isinstance(said, str):
         return {"role": "assistant", "content": said}
@@ -152,9 +152,8 @@ def plan(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[st
 class _Turn:
     """What to do about the user's latest message, after what was done about it already."""
 
-    def __init__(self, messages: list[dict[str, Any]], tools: list[_Tool]) -> None:
-        self.more: _Calls = [(tool.name, "{}") for tool in tools if tool.last]
-        self.tools, self.request, by_id = [tool for tool in tools if not tool.last], "", dict[str, _Done]()
+    def __init__(self, messages: list[dict[str, Any]], tools: list[_Tool], more: _Calls) -> None:
+        self.tools, self.more, self.request, by_id = tools, more, "", dict[str, _Done]()
         self.asked = self.unmet = False  # whether we asked the user; whether no tool fits a part of the request
         self.older, self.earlier = list[str](), list[_Done]()  # texts, the latest first; what calls came to
         self.rounds = list[list[_Done]]()
@@ -172,7 +171,7 @@ class _Turn:
             elif role == "assistant":
                 self.asked = text.endswith("what should I take?")
         # An agent with other tools may have handed over to us: what it did is not ours.
-        ours = {tool.name for tool in self.tools}
+        ours = {tool.name for tool in tools}
         done = [[d for d in r if d.text and (d.name in ours or d.state != "fine")] for r in self.rounds]
         self.rounds = [r for r in done if r]
 

@@ -26,7 +26,7 @@ PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
 _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _SILENT = "Heartbeat timeout"
-_DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
+DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
 
 Judge = Callable[[History], None]
 
@@ -100,8 +100,8 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
 
 def _look_at_tasks(still_open: list[History], attempts: int) -> None:
     for run in still_open:
-        deadlocks = [failure for failure in run.failed_tasks if _DEADLOCK in failure]
-        others = [failure for failure in run.failed_tasks if _DEADLOCK not in failure]
+        deadlocks = [failure for failure in run.failed_tasks if DEADLOCK in failure]
+        others = [failure for failure in run.failed_tasks if DEADLOCK not in failure]
         if failed := others or deadlocks[attempts - 1 :]:
             raise wrong_code(failed[-1])
 

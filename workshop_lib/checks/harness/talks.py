@@ -22,12 +22,12 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
+from workshop_lib.agents.conversation import SORRY, Chat, Conversation, Line, Reply
 from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import PAUSE, every_run, until, wrong_code
+from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
@@ -104,6 +104,8 @@ class Talk:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
             raise RuntimeError(NOT_SOLVED)
+        if replied.startswith(f"{SORRY} {self.problem}: "):  # what the code raised itself; a step's failure has no type
+            raise wrong_code(replied.removeprefix(f"{SORRY} "))
         return replied
 
     async def lines(self, kind: str) -> list[Line]:
@@ -112,19 +114,21 @@ class Talk:
         Raises:
             Wrong: The code, which has run, cannot be run again.
         """
-        asked = asyncio.ensure_future(self.handle.query("transcript", result_type=list[Line]))
-        try:
-            await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
-            entries = await asked
-        except WorkflowQueryFailedError as error:
-            what = f"It answered, and after that your code could not be run again: {error}"
-            advice = "A replay has to do the same as the first run. Is each call given what it takes?"
-            raise Wrong(what, advice) from error
-        except RPCError as error:  # the server's answer where a workflow task fails
-            await self._explain(error)
-        finally:
-            asked.cancel()
-        return [entry for entry in entries if entry.kind == kind]
+        while True:
+            asked = asyncio.ensure_future(self.handle.query("transcript", result_type=list[Line]))
+            try:
+                await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
+                return [entry for entry in await asked if entry.kind == kind]
+            except WorkflowQueryFailedError as error:
+                if DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
+                    continue
+                what = f"It answered, and after that your code could not be run again: {error}"
+                advice = "A replay has to do the same as the first run. Is each call given what it takes?"
+                raise Wrong(what, advice) from error
+            except RPCError as error:  # the server's answer where a workflow task fails
+                await self._explain(error)
+            finally:
+                asked.cancel()
 
     async def _explain(self, error: RPCError) -> NoReturn:
         if failed := (await history(self.handle)).failed_tasks:
