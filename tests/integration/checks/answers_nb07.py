@@ -20,15 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.operations import operation_tool
     from workshop_lib.demos.litellm_temporal import tools
     from workshop_lib.evidence.failures import reason
-    from workshop_lib.teams.finance.contract import (
-        ENDPOINT,
-        Amount,
-        Converted,
-        Exchange,
-        Finance,
-        StockPrice,
-        StockQuery,
-    )
+    from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Exchange, Finance, StockQuery
 
 # 7.1
 
@@ -170,7 +162,7 @@ async def told(self: Base72, query: StockQuery) -> str:
 async def started_first(self: Base72, query: StockQuery) -> str:
     finance = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
 
-    async def begin_and_wait() -> StockPrice:
+    async def begin_and_wait() -> Any:
         return await (await finance.start_operation(Finance.stock_price, query, schedule_to_close_timeout=THREE))
 
     return await in_words(begin_and_wait())
