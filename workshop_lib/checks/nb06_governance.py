@@ -23,13 +23,16 @@ from workshop_lib.checks.harness.turns import expected
 from workshop_lib.checks.harness.vault import Attempt, Guarded
 from workshop_lib.evidence.failures import advice, describe
 from workshop_lib.evidence.state import notebook_folder
-from workshop_lib.governance.identity import Claims, Signer, Verifier, sign
+from workshop_lib.governance.identity import Claims, Signer, Verifier, digest, sign
 from workshop_lib.workshop import Workshop
 
 _TYPE = "type=HandlerErrorType.UNAUTHORIZED"
 _REFUSE = f'`raise HandlerError(f"{{who}} may not call {{operation}}.", {_TYPE})`'
 _PASS = "`return await super().execute_nexus_operation_start(input)`"
-_PROOF = "`claims = self.verifier.verify(ctx.headers, whom)`, then `self.verifier.spend(claims, ctx.request_id)`"
+_PROOF = (
+    "`claims = self.verifier.verify(ctx.headers, whom, input.input)`, then "
+    "`self.verifier.spend(claims, ctx.request_id)`"
+)
 # What somebody may write who wants to pass for sales.
 _LIES = dict.fromkeys(("caller", "from", "namespace", "caller-namespace", "x-caller", "x-namespace"), "sales")
 _COMPARE = f"Compare the caller with `RULES`, let it through, {_PASS}, or refuse: {_REFUSE}"
@@ -191,7 +194,7 @@ async def _forged(ws: Workshop, there: Guarded, keys: dict[str, Ed25519PrivateKe
 
     def token(name: str, operation: str, key: str) -> str:
         whom = (ws.namespace(vault.ENDPOINT), "Vault", operation)
-        return sign(Claims(name, *whom, time.time() + 3600, str(uuid.uuid4())), keys[key])
+        return sign(Claims(name, *whom, digest("ACME"), time.time() + 3600, str(uuid.uuid4())), keys[key])
 
     async def send(request_id: str, token: str) -> Attempt:
         return await there.forge("stock_price", request_id, [vault.link("sales")], token)  # for whoever believes links

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import sqlite3
 import time
@@ -21,6 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from nexusrpc import HandlerError, HandlerErrorType
 from nexusrpc.handler import OperationContext, StartOperationResultAsync, StartOperationResultSync
+from pydantic import TypeAdapter
 from temporalio import client, nexus, worker, workflow
 
 HEADER = "signed-caller"
@@ -42,6 +44,7 @@ class Claims(NamedTuple):
         endpoint: Whom: a token for one team is of no use at another.
         service: The Nexus service.
         operation: The one operation that it is good for.
+        digest: Of the operation's input: ``digest(given)``.
         expires: Until when, in seconds since 1970.
         nonce: Names this one call.
     """
@@ -50,8 +53,23 @@ class Claims(NamedTuple):
     endpoint: str
     service: str
     operation: str
+    digest: str
     expires: float
     nonce: str
+
+
+def digest(given: Any) -> str:
+    """What a token says of an operation's input: SHA-256 of it as JSON, in hexadecimal.
+
+    Both sides make it from what they have in their hands, the caller's value and the one that the handler got. Fields
+    with their default values are left out, so that a contract can grow by such a field on either side.
+
+    Args:
+        given: The input: what pydantic can write as JSON.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(type(given))
+    plain = adapter.dump_python(adapter.validate_json(adapter.dump_json(given)), mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def sign(claims: Claims, key: Ed25519PrivateKey) -> str:
@@ -103,6 +121,7 @@ class Signer(client.Interceptor, worker.Interceptor):
         self,
         given: Mapping[str, str] | None,
         whom: tuple[str, str, str],
+        input: Any,
         now: float,
         lasts: timedelta | None,
         nonce: str,
@@ -112,11 +131,13 @@ class Signer(client.Interceptor, worker.Interceptor):
         Args:
             given: The caller's own headers.
             whom: The endpoint, the service and the operation.
+            input: The operation's.
             now: Seconds since 1970.
             lasts: The operation's schedule-to-close timeout.
             nonce: Names this call; of no other call of this namespace.
         """
-        claims = Claims(self._namespace, *whom, now + (lasts or LIFETIME).total_seconds(), nonce)
+        expires = now + (lasts or LIFETIME).total_seconds()
+        claims = Claims(self._namespace, *whom, digest(input), expires, nonce)
         kept = {name: value for name, value in (given or {}).items() if name.lower() != HEADER}
         return {**kept, HEADER: sign(claims, self._key)}
 
@@ -129,7 +150,7 @@ class _ClientSigner(client.OutboundInterceptor):
     async def start_nexus_operation(self, input: client.StartNexusOperationInput) -> client.NexusOperationHandle[Any]:
         whom = (input.endpoint, input.service, input.operation)
         lasts = input.schedule_to_close_timeout
-        input.headers = self._signer.headers(input.headers, whom, time.time(), lasts, str(uuid.uuid4()))
+        input.headers = self._signer.headers(input.headers, whom, input.arg, time.time(), lasts, str(uuid.uuid4()))
         return await super().start_nexus_operation(input)
 
 
@@ -147,7 +168,7 @@ class _WorkflowSigner(worker.WorkflowOutboundInterceptor):
         nonce = f"{workflow.info().run_id}/{self._signed}"
         whom = (input.endpoint, input.service, input.operation_name)
         now, lasts = workflow.now().timestamp(), input.schedule_to_close_timeout
-        input.headers = self._signer.headers(input.headers, whom, now, lasts, nonce)
+        input.headers = self._signer.headers(input.headers, whom, input.input, now, lasts, nonce)
         return await super().start_nexus_operation(input)
 
 
@@ -155,15 +176,12 @@ class Verifier(worker.Interceptor):
     """Lets only callers with a valid signature start or cancel operations of a handler.
 
     Refused with ``UNAUTHENTICATED``: no token, one that cannot be read, of an unknown namespace, with a wrong
-    signature, expired, or used before. With ``UNAUTHORIZED``: one for another endpoint, service or operation. Neither
-    is tried again; the reason is recorded in the caller's own history.
+    signature, expired, or used before. With ``UNAUTHORIZED``: one for another endpoint, service,
+    operation or input. Neither is tried again; the reason is in the caller's own history.
 
     A token is good for one request. Nexus tries a request again under the same request id, and that passes. A request
     to cancel carries the headers of the start: its signature is checked, not its age and its nonce, because it comes
     late and again by nature.
-
-    **What stays open:** a token does not cover the operation's input. Who reads one in time (in the caller's history,
-    or on the way) and reaches the server's HTTP port can use it with the same request id and another input.
 
     Args:
         keys: The public key of each namespace that may call, 32 raw bytes (``key.public_key().public_bytes_raw()``).
@@ -180,16 +198,27 @@ class Verifier(worker.Interceptor):
         """See base class."""
         return _Verified(next, self)
 
-    def verify(self, headers: Mapping[str, str], whom: tuple[str, str, str]) -> Claims:
-        """What the token of a request says, once its signature and its audience have been checked.
+    def verify(self, headers: Mapping[str, str], whom: tuple[str, str, str], given: Any) -> Claims:
+        """What the token of a request says, once its signature, its audience and the input have been checked.
 
         Args:
             headers: The request's.
             whom: The endpoint, the service and the operation that the request calls.
+            given: The operation's input.
 
         Raises:
             HandlerError: It is refused.
         """
+        claims = self._signed(headers, whom)
+        if claims.digest != digest(given):
+            raise HandlerError(
+                f"The identity of {claims.namespace!r} is signed for another input of {'/'.join(whom)}. "
+                "Each call needs its own token.",
+                type=HandlerErrorType.UNAUTHORIZED,
+            )
+        return claims
+
+    def _signed(self, headers: Mapping[str, str], whom: tuple[str, str, str]) -> Claims:
         tokens = [value for name, value in headers.items() if name.lower() == HEADER]
         if len(tokens) != 1:
             raise _unauthenticated(f"The request carries {len(tokens) or 'no'} signed identity (header {HEADER!r})")
@@ -251,13 +280,13 @@ class _Verified(worker.NexusOperationInboundInterceptor):
     async def execute_nexus_operation_start(
         self, input: worker.ExecuteNexusOperationStartInput
     ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
-        claims = self._verifier.verify(input.ctx.headers, _called(input.ctx))
+        claims = self._verifier.verify(input.ctx.headers, _called(input.ctx), input.input)
         # On a thread: a file that another process writes to must not stall this Worker's loop.
         await asyncio.to_thread(self._verifier.spend, claims, input.ctx.request_id)
         return await super().execute_nexus_operation_start(input)
 
     async def execute_nexus_operation_cancel(self, input: worker.ExecuteNexusOperationCancelInput) -> None:
-        self._verifier.verify(input.ctx.headers, _called(input.ctx))
+        self._verifier._signed(input.ctx.headers, _called(input.ctx))
         await super().execute_nexus_operation_cancel(input)
 
 

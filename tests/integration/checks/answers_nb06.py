@@ -152,7 +152,7 @@ def ruled(who: str, operation: str) -> None:
 
 
 async def verified(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
-    claims = verifier.verify(input.ctx.headers, whom)
+    claims = verifier.verify(input.ctx.headers, whom, input.input)
     verifier.spend(claims, input.ctx.request_id)
     ruled(claims.namespace, input.ctx.operation)
     return await go()
@@ -166,7 +166,7 @@ class ByTheLibrary(Interceptor):
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
         async def by_claims(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
-            ruled(verifier.verify(input.ctx.headers, whom).namespace, input.ctx.operation)
+            ruled(verifier.verify(input.ctx.headers, whom, input.input).namespace, input.ctx.operation)
             return await go()
 
         ruling: Interceptor = signed_door(by_claims)(self.verifier)
@@ -174,26 +174,26 @@ class ByTheLibrary(Interceptor):
 
 
 async def no_spend(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
-    claims = verifier.verify(input.ctx.headers, whom)
+    claims = verifier.verify(input.ctx.headers, whom, input.input)
     ruled(claims.namespace, input.ctx.operation)
     return await go()
 
 
 async def no_rule(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
-    claims = verifier.verify(input.ctx.headers, whom)
+    claims = verifier.verify(input.ctx.headers, whom, input.input)
     verifier.spend(claims, input.ctx.request_id)
     return await go()
 
 
 async def by_the_links(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
-    claims = verifier.verify(input.ctx.headers, whom)
+    claims = verifier.verify(input.ctx.headers, whom, input.input)
     verifier.spend(claims, input.ctx.request_id)
     ruled(*checked(input))
     return await go()
 
 
 async def random_request(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any, go: Go) -> Any:
-    claims = verifier.verify(input.ctx.headers, whom)
+    claims = verifier.verify(input.ctx.headers, whom, input.input)
     verifier.spend(claims, str(uuid.uuid4()))
     ruled(claims.namespace, input.ctx.operation)
     return await go()
@@ -204,14 +204,15 @@ async def any_audience(verifier: Verifier, input: ExecuteNexusOperationStartInpu
     if token is None:
         raise no("unsigned")
     said = json.loads(base64.urlsafe_b64decode(token.split(".")[0]))
-    claims = verifier.verify(input.ctx.headers, (said["endpoint"], said["service"], said["operation"]))
+    other = (said["endpoint"], said["service"], said["operation"])
+    claims = verifier.verify(input.ctx.headers, other, input.input)
     verifier.spend(claims, input.ctx.request_id)
     ruled(claims.namespace, input.ctx.operation)
     return await go()
 
 
 async def claimed(verifier: Verifier, input: ExecuteNexusOperationStartInput, whom: Any) -> str:
-    claims = verifier.verify(input.ctx.headers, whom)
+    claims = verifier.verify(input.ctx.headers, whom, input.input)
     verifier.spend(claims, input.ctx.request_id)
     return claims.namespace
 

@@ -22,7 +22,7 @@ from temporalio.worker import Replayer
 from waits import GUARD
 from worlds import MALLORY, SALES, World, call, cancel_by_http, refused
 
-from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, sign
+from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, digest, sign
 
 pytestmark = pytest.mark.anyio
 KEYS = {"sales": SALES.public_key().public_bytes_raw()}
@@ -31,7 +31,7 @@ KEYS = {"sales": SALES.public_key().public_bytes_raw()}
 def claims(**changes: Any) -> Claims:
     """What sales may say to call Sums.add now."""
     nonce = str(uuid.uuid4())
-    return Claims("sales", strangers.ENDPOINT, "Sums", "add", time.time() + 3600, nonce)._replace(**changes)
+    return Claims("sales", strangers.ENDPOINT, "Sums", "add", digest(1), time.time() + 3600, nonce)._replace(**changes)
 
 
 def token(**changes: Any) -> dict[str, str]:
@@ -67,6 +67,7 @@ async def test_who_signs_passes_as_often_as_it_likes(opened: World, nonces: Path
         (lambda: token(expires=time.time() - 2), "The identity of 'sales' expired"),
         (lambda: token(expires=float("nan")), "expired"),
         (lambda: token(endpoint="other"), "is signed for other/Sums/add, not for sums/Sums/add"),
+        (lambda: token(digest=digest(1000)), "is signed for another input of sums/Sums/add"),
         (lambda: token(operation="other"), "is signed for sums/Sums/other, not for sums/Sums/add"),
     ],
 )

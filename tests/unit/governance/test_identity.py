@@ -25,7 +25,7 @@ def somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def claims(nonce: str, lasts: float = 3600) -> Claims:
-    return Claims("sales", "sums", "Sums", "add", time.time() + lasts, nonce)
+    return Claims("sales", "sums", "Sums", "add", "", time.time() + lasts, nonce)
 
 
 def test_two_handlers_share_what_is_spent(tmp_path: Path) -> None:
