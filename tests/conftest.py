@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     os.environ.update({name: value for name, value in before.items() if value is not None})
     left = wait_until_gone(folder)
-    assert not left, f"left running: {[process.cmdline() for process in left]}"
+    assert not left, f"left running: {left}"
 
 
 @pytest.fixture(scope="session")

@@ -136,8 +136,11 @@ class Kernel:
         return status
 
 
-def ours(folder: Path) -> list[psutil.Process]:
-    """The servers, wardens, workers and kernels that have something to do with a folder."""
+def ours(folder: Path) -> list[str]:
+    """The command lines of servers, wardens, workers and kernels that have something to do with a folder.
+
+    Not the processes: one may end while it is looked at.
+    """
     found = []
     for process in psutil.process_iter():
         try:
@@ -147,11 +150,11 @@ def ours(folder: Path) -> list[psutil.Process]:
             continue
         kind = any(part in command for part in ("start-dev", "warden.py", "workshop_lib.programs", "ipykernel", ".mjs"))
         if kind and str(folder) in about:
-            found.append(process)
+            found.append(command)
     return found
 
 
-def wait_until_gone(folder: Path, seconds: float = 60) -> list[psutil.Process]:
+def wait_until_gone(folder: Path, seconds: float = 60) -> list[str]:
     """Wait until nothing of a folder runs, at most so long. Returns what still does."""
     deadline = time.monotonic() + seconds
     while (left := ours(folder)) and time.monotonic() < deadline:

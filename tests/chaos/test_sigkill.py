@@ -24,7 +24,7 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
             time.sleep(after)
             k.kill()
             left = wait_until_gone(tmp_path)
-            assert not left, f"round {number}, after {after:.2f} s: {[process.cmdline() for process in left]}"
+            assert not left, f"round {number}, after {after:.2f} s: {left}"
     with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
         open_notebook(k)
         assert "charges: 1" in k.ok(PLACE)

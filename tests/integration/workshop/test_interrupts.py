@@ -53,7 +53,7 @@ def test_an_interrupted_spawn_leaves_no_worker(tmp_path: Path) -> None:
         open_notebook(k)
         assert interrupted(k, "print('in it')\n" + spawn("p", "apart")).error
         deadline = time.monotonic() + 120
-        while any("workshop_lib.programs.worker" in process.cmdline() for process in ours(tmp_path)):
+        while any("workshop_lib.programs.worker" in command for command in ours(tmp_path)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
