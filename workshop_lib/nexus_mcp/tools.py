@@ -6,20 +6,18 @@ They are asked for and called through Nexus, so both stand in the workflow's his
 
 # No `from __future__ import annotations`: this module is imported by workflows.
 
-import asyncio
 import json
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import NexusOperationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from agents import FunctionTool, RunContextWrapper
 
-    from .calls import failure, operation_input, problems
-    from .contract import Directory, Tool
+    from .contract import Tool
+    from .in_workflow import CallFailed, call, listed
 
 
 class NexusTools:
@@ -44,9 +42,7 @@ class NexusTools:
         Raises:
             NexusOperationError: It did not answer in time, or refused.
         """
-        nexus = workflow.create_nexus_client(service=Directory, endpoint=endpoint)
-        tools = await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=self._limit)
-        return [asdict(tool) for tool in tools]
+        return [asdict(tool) for tool in await listed(endpoint, self._limit)]
 
     def tool(self, endpoint: str, described: dict[str, Any]) -> FunctionTool:
         """Make a tool for the agent.
@@ -70,23 +66,8 @@ class NexusTools:
             arguments = json.loads(text or "{}")
         except (ValueError, RecursionError) as error:
             return f"Invalid arguments for {tool.name}: they are no JSON. {error}"
-        if wrong := problems(tool, arguments):
-            return wrong
-        nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=endpoint)
         try:
-            value: Any = await nexus.execute_operation(
-                tool.operation,
-                operation_input(tool, arguments),
-                schedule_to_close_timeout=tool.limit(self._limit),
-            )
-        except NexusOperationError as error:
-            _raise_if_ended(error)
-            return failure(tool, error)
+            value = await call(endpoint, tool, arguments, self._limit)
+        except CallFailed as failed:
+            return str(failed)
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _raise_if_ended(error: NexusOperationError) -> None:
-    """What was cancelled because the workflow was is no failure to talk about."""
-    task = asyncio.current_task()
-    if is_cancelled_exception(error) and task is not None and task.cancelling():
-        raise error

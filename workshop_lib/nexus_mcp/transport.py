@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import NexusOperationError
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 with workflow.unsafe.imports_passed_through():
@@ -34,8 +33,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-    from .calls import failure, operation_input, problems
-    from .contract import Directory, Tool
+    from .contract import Tool
+    from .in_workflow import CallFailed, call, listed
     from .results import answered, described, failed
 
 
@@ -111,8 +110,7 @@ class _NexusDispatcher:
         raise MCPError(METHOD_NOT_FOUND, f"A Nexus endpoint has tools only, and no {method}.")
 
     async def _list(self) -> list[Tool]:
-        nexus = workflow.create_nexus_client(service=Directory, endpoint=self._endpoint)
-        tools = await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=self._limit)
+        tools = await listed(self._endpoint, self._limit)
         self._tools = {tool.name: tool for tool in tools}
         return tools
 
@@ -122,17 +120,10 @@ class _NexusDispatcher:
         tool = self._tools.get(name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool {name!r}. There are: {', '.join(self._tools) or 'none'}.")
-        if wrong := problems(tool, arguments):
-            return failed(wrong)
-        nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=self._endpoint)
         try:
-            value: Any = await nexus.execute_operation(
-                tool.operation,
-                operation_input(tool, arguments),
-                schedule_to_close_timeout=tool.limit(self._limit),
-            )
-        except NexusOperationError as error:
-            return failed(failure(tool, error))
+            value = await call(self._endpoint, tool, arguments, self._limit)
+        except CallFailed as error:
+            return failed(str(error))
         return answered(tool, value)
 
 

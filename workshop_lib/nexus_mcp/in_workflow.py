@@ -1,0 +1,65 @@
+"""What a workflow asks of a team, whichever way an agent gets to it: the list of tools, and one call."""
+
+# No `from __future__ import annotations`: this module is imported by workflows.
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import NexusOperationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from .calls import failure, operation_input, problems
+    from .contract import Directory, Tool
+
+
+class CallFailed(Exception):
+    """A call that came to nothing, with the reason in a sentence for a model."""
+
+
+async def listed(endpoint: str, limit: timedelta) -> list[Tool]:
+    """Ask a directory.
+
+    Args:
+        endpoint: The Nexus endpoint.
+        limit: How long it may take, including retries.
+
+    Raises:
+        NexusOperationError: It did not answer in time, or refused.
+    """
+    nexus = workflow.create_nexus_client(service=Directory, endpoint=endpoint)
+    return await nexus.execute_operation(Directory.tools, None, schedule_to_close_timeout=limit)
+
+
+async def call(endpoint: str, tool: Tool, arguments: Mapping[str, Any], limit: timedelta) -> Any:
+    """Call a tool, and return what its operation returns.
+
+    Args:
+        endpoint: The Nexus endpoint.
+        tool: What is called.
+        arguments: As the model gave them.
+        limit: How long it may take, including retries, where the team sets no limit.
+
+    Raises:
+        CallFailed: The arguments are wrong, or the operation failed.
+        NexusOperationError: It was cancelled, because the workflow was.
+    """
+    if wrong := problems(tool, arguments):
+        raise CallFailed(wrong)
+    nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=tool.service, endpoint=endpoint)
+    try:
+        return await nexus.execute_operation(
+            tool.operation, operation_input(tool, arguments), schedule_to_close_timeout=tool.limit(limit)
+        )
+    except NexusOperationError as error:
+        _raise_if_ended(error)
+        raise CallFailed(failure(tool, error)) from error
+
+
+def _raise_if_ended(error: NexusOperationError) -> None:
+    """What was cancelled because the workflow was is no failure to talk about."""
+    task = asyncio.current_task()
+    if is_cancelled_exception(error) and task is not None and task.cancelling():
+        raise error
