@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 
@@ -37,12 +38,14 @@ class KeyRing(PayloadCodec, WithSerializationContext):
 
     def __init__(self, keys: Mapping[str, bytes], own: str, contracts: Mapping[str, str] | None = None) -> None:
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
-        self._keys, self._own, self._contracts = keys, own, contracts or {}
+        self._own, self._contracts = own, contracts or {}
 
     def with_context(self, context: SerializationContext) -> KeyRing:
         """See base class."""
         if isinstance(context, NexusSerializationContext) and context.endpoint in self._contracts:
-            return KeyRing(self._keys, self._contracts[context.endpoint])
+            chosen = copy.copy(self)
+            chosen._own = self._contracts[context.endpoint]
+            return chosen
         return self
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
