@@ -25,6 +25,8 @@ from workshop_lib.checks.harness.trial import end, ended, stop
 from workshop_lib.checks.harness.turns import expected
 from workshop_lib.demos import openai_temporal
 from workshop_lib.evidence.history import Step, history
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 _SERVICE, _DAYS, _BOOK = "HumanResources", "vacation_days", "book_vacation"
@@ -136,11 +138,11 @@ def _calls(steps: list[Step]) -> list[Step]:
 @exercise("12.2")
 async def reachable(ws: Workshop, answer: Any) -> str:
     """HR serves default, refuses marketing, lists its tools, and loses nothing when its process is killed."""
-    processes = [await ws.spawn(answer.__module__)]
+    processes = [await _process(ws, answer.__module__)]
 
     async def kill() -> None:
         processes[0].kill()
-        processes.append(await ws.spawn(answer.__module__))
+        processes.append(await _process(ws, answer.__module__))
 
     try:
         async with _caller(ws, "marketing") as stranger:
@@ -164,6 +166,16 @@ async def reachable(ws: Workshop, answer: Any) -> str:
         f"Marketing was refused, default was served. HR's process was killed while {behind.id} waited for the manager. "
         "A second process went on with it: one Workflow, one entry."
     )
+
+
+async def _process(ws: Workshop, module: str) -> SpawnedWorker:
+    """HR's Worker, in a process."""
+    try:
+        return await ws.spawn(module)
+    except WorkshopError as error:
+        if NOT_SOLVED in str(error):
+            raise RuntimeError(NOT_SOLVED) from error
+        raise
 
 
 def _queue(namespace: str) -> str:
@@ -200,7 +212,7 @@ async def used(ws: Workshop, answer: Any) -> str:
         raise expected("both agents", repr(answer), 'Write `check("12.3", (HrAgent, HrMcpAgent))`.')
     if _HR not in sys.modules:
         raise Wrong("HR has no Worker yet.", "Solve exercise 12.2, and run its cell.")
-    hr = await ws.spawn(_HR)
+    hr = await _process(ws, _HR)
     try:
         async with other_teams(ws):
             for agent in answer:
