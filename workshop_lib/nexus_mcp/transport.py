@@ -60,7 +60,8 @@ async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSessio
             client.adopt(_MODERN)
             yield client
     except BaseExceptionGroup as group:  # anyio's, around the one error that ended the block
-        raise group.exceptions[0] from None
+        error = group.exceptions[0]
+        raise error from error.__cause__  # by its cause, Temporal knows a cancellation from a failure
 
 
 _MODERN = DiscoverResult(
