@@ -106,29 +106,20 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
     # Named TCP: see workshop_lib/programs/http.py.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind((HOST, 0))
-    app = application(server)
-    http = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
-
-    async def serve() -> None:
-        async with server.session_manager.run():  # which is all that the application's own lifespan does
-            await http.serve([listening])
-
-    serving = asyncio.create_task(serve())
+    http = uvicorn.Server(uvicorn.Config(application(server), log_level="warning", access_log=False))
+    serving = asyncio.create_task(http.serve([listening]))
     while not http.started:
         if serving.done():
             serving.result()
         await asyncio.sleep(0.001)
     folder = StateFolder(notebook_folder())
     lock = Lock(folder.path / f"{service}.lock")  # which the process holds for as long as it lives
-    announced = {service: f"http://{HOST}:{listening.getsockname()[1]}"}
 
     async def announce() -> None:
         while not lock.take():
             await asyncio.sleep(_LOOK_EVERY)
-        folder.write(SERVICES, announced)
+        folder.write(SERVICES, {service: f"http://{HOST}:{listening.getsockname()[1]}"})
 
-    _kept.extend([serving, lock])
-    if lock.take():
-        folder.write(SERVICES, announced)
-    else:
-        _kept.append(asyncio.create_task(announce()))
+    announcing = asyncio.create_task(announce())
+    _kept.extend([serving, lock, announcing])
+    await asyncio.sleep(0)  # its first attempt

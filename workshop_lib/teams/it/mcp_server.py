@@ -7,20 +7,22 @@ outlives the server. There is one memory for all who call, because a call over H
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import uuid4
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowQueryRejectedError
 from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
 
-from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
-from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.server.connections import Connections
+from workshop_lib.teams.it.contract import ENDPOINT, Host, HostAddress, HostQuery, JiraMetrics, Project, ProjectQuery
+from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE, WORKER
 from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory, Remembered
-from workshop_lib.teams.mcp_serving import TeamServer, application, connected, told
+from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
+from workshop_lib.teams.offering import offer
 
 SERVICE = "it-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
@@ -30,8 +32,6 @@ MEMORY: dict[str, Any] = {
     "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
 }
 server = TeamServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
-Project = Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,60}$", description="The name of the host, such as web-1.")]
 
 
 @server.tool()
@@ -110,6 +110,17 @@ async def _remembered(ctx: Context[Client]) -> Remembered:
 
 
 app = application(server)
+
+
+async def worker(ws: Connections) -> Worker:
+    """The team's Worker, not yet running, beside the MCP server, which runs already: both in one process.
+
+    Args:
+        ws: How to reach the service.
+    """
+    await listen(SERVICE, server)
+    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)
+
 
 if __name__ == "__main__":
     server.run()

@@ -6,8 +6,6 @@ of as many requests as there are, and travels on to the audit service.
 
 from __future__ import annotations
 
-import sqlite3
-
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,15 +17,13 @@ from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.database import opened
 
 _AUDIT_SECONDS = 1.0
-
-
-def _fill(database: sqlite3.Connection) -> None:
-    columns = "id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL"
-    database.execute(f"CREATE TABLE IF NOT EXISTS refunds ({columns})")
+_TABLES = """
+CREATE TABLE IF NOT EXISTS refunds (id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL)
+"""
 
 
 def _record(key: str, order: str, amount: float) -> str:
-    with opened("refunds.db", _fill) as database:
+    with opened("refunds.db", _TABLES) as database:
         insert = "INSERT OR IGNORE INTO refunds (key, order_id, amount) VALUES (?, ?, ?)"
         database.execute(insert, (key, order, amount))
         (number,) = database.execute("SELECT id FROM refunds WHERE key = ?", (key,)).fetchone()
