@@ -22,19 +22,15 @@ CREATE TABLE IF NOT EXISTS refunds (id INTEGER PRIMARY KEY, key TEXT UNIQUE, ord
 """
 
 
-def _record(key: str, order: str, amount: float) -> str:
+async def _refund(request: Request) -> JSONResponse:
+    body, key = await request.json(), request.headers["idempotency-key"]
+    order, amount = body["order"], body["amount"]
     with opened("refunds.db", _TABLES) as database:
         insert = "INSERT OR IGNORE INTO refunds (key, order_id, amount) VALUES (?, ?, ?)"
         database.execute(insert, (key, order, amount))
         (number,) = database.execute("SELECT id FROM refunds WHERE key = ?", (key,)).fetchone()
     note("refund", once=f"refund {key}", order=order, amount=amount)
-    return f"refund-{number}"
-
-
-async def _refund(request: Request) -> JSONResponse:
-    body, key = await request.json(), request.headers["idempotency-key"]
-    refund = _record(key, body["order"], body["amount"])
-    entry = {"what": f"{refund}: {body['amount']} to {body['order']}", "why": body["reason"]}
+    entry = {"what": f"refund-{number}: {amount} to {order}", "why": body["reason"]}
     try:
         async with httpx.AsyncClient(timeout=_AUDIT_SECONDS) as audit:
             told = await audit.post(service_address("audit") + "/entries", json=entry, headers={"Idempotency-Key": key})
@@ -42,7 +38,7 @@ async def _refund(request: Request) -> JSONResponse:
     except httpx.HTTPError as error:
         # The money is paid, and asking again pays nothing. But a refund that nobody audited is not finished.
         return JSONResponse({"error": f"audit: {type(error).__name__}"}, 502)
-    return JSONResponse({"refund": refund})
+    return JSONResponse({"refund": f"refund-{number}"})
 
 
 app = Starlette(routes=[Route("/refunds", _refund, methods=["POST"])])
