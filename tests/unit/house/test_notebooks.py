@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = sorted([*(ROOT / "solutions").glob("*.ipynb"), *(ROOT / "notebooks").glob("*.ipynb")])
 
 
+HEADING = re.compile(r"^#+ .+", re.M)
 FIELD = "    ### BEGIN SOLUTION\n    b: int = 1\n    ### END SOLUTION\n"
 BLOCK = FIELD.replace("b: int", "b")
 STUB = '    # your code here\n    raise ApplicationError("not solved yet", non_retryable=True)'
@@ -96,12 +97,21 @@ def test_it_keeps_to_the_conventions(path: Path) -> None:
     text = "\n".join(code(path))
     for forbidden in (r"\binput\(", r"\b(localhost|127\.0\.0\.1):\d", r"os\.chdir", r"(?m)^\s*[!%](pip|conda)"):
         assert not re.search(forbidden, text), "it asks nothing, runs anywhere, and installs nothing"
-    assert re.match(r"# \w", cells[0].source), "a title"
+    assert cells[0].source.startswith("# ")
     for heading in ("What you'll do", "What you'll learn", "What you'll need"):
         assert f"## {heading}" in cells[0].source
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     for heading in ("On your own", "In practice", "Further reading"):
         assert f"## {heading}" in prose
+    optional = False
+    for cell in cells:
+        headings = HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
+        assert not [heading for heading in headings if re.match(r"#+ [a-z]", heading)], "sentence case"
+        begins = [heading for heading in headings if " Optional: " in heading]
+        assert not begins or cell.source.startswith(begins[0]), "text above it would be collapsed with it"
+        if optional and headings:
+            assert cell.source.startswith(headings[0]), "text above it would be in the optional section"
+        optional = bool(begins) or (optional and not headings)
 
 
 def test_the_demos_share_their_drill() -> None:
