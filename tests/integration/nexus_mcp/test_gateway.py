@@ -396,8 +396,9 @@ async def test_what_is_no_request_is_refused(url: str, body: bytes, status: int)
 
 @pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=pytest.mark.full)])
 async def test_over_standard_input_and_output(ws: Workshop, team: Team, mode: str) -> None:
-    program: dict[str, Any] = {"command": sys.executable, "args": ["-m", "gateways"], "env": dict(environment(ws._folder))}
-    async with asyncio.timeout(GUARD), McpClient(StdioServerParameters(**program), mode=mode) as mcp:
+    env = dict(environment(ws._folder))
+    program = StdioServerParameters(command=sys.executable, args=["-m", "gateways"], env=env)
+    async with asyncio.timeout(GUARD), McpClient(program, mode=mode) as mcp:
         assert "stock_price" in [tool.name for tool in (await mcp.list_tools()).tools]
         assert told(await mcp.call_tool("count", {"input": 1})) == "1"
         assert "required property" in told(await mcp.call_tool("count", {}))

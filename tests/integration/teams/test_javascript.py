@@ -212,12 +212,13 @@ async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client
             "const gain = query.returned",
             ("INTERNAL", "The handler of calculate_roi has a bug. ReferenceError: broken is not defined", False),
         ),
-        (
+        pytest.param(
             "stock_price",
             {"ticker": "ACME"},
             "workflows.mjs",
             "const price = await",
             ("ReferenceError", "broken is not defined", True),
+            marks=pytest.mark.full,
         ),
     ],
 )
@@ -233,6 +234,7 @@ async def test_a_bug_is_told_at_once(
 
 
 @needs_node
+@pytest.mark.full
 async def test_a_worker_that_cannot_start_says_why(ws: Workshop, altered: Any) -> None:
     with pytest.raises(WorkshopError, match=r"(?s)ended before it was ready.*ReferenceError: broken is not defined"):
         await spawn(ws, altered("worker.mjs", "const worker = ", "const worker = broken + "), "broken")
