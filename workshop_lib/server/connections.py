@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
+import temporalio.api.operatorservice.v1 as operator_api
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import (
     CreateNexusEndpointRequest,
-    DeleteNexusEndpointRequest,
     ListNexusEndpointsRequest,
     UpdateNexusEndpointRequest,
 )
@@ -170,12 +170,12 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            operator, request = client.operator_service, ListNexusEndpointsRequest(page_size=1000)
+            operator, request = client.operator_service, operator_api.ListNexusEndpointsRequest(page_size=1000)
             for page in await rights.listed(operator.list_nexus_endpoints, request) or []:
                 for each in page.endpoints:
                     if each.spec.name.startswith(self._prefix + beginning):
                         with contextlib.suppress(RPCError):
-                            deletion = DeleteNexusEndpointRequest(id=each.id, version=each.version)
+                            deletion = operator_api.DeleteNexusEndpointRequest(id=each.id, version=each.version)
                             await operator.delete_nexus_endpoint(deletion)
 
     async def missing_rights(self) -> str:
