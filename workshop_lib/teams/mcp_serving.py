@@ -106,8 +106,14 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
     # Named TCP: see workshop_lib/programs/http.py.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind((HOST, 0))
-    http = uvicorn.Server(uvicorn.Config(application(server), log_level="warning", access_log=False))
-    serving = asyncio.create_task(http.serve([listening]))
+    app = application(server)
+    http = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
+
+    async def serve() -> None:
+        async with server.session_manager.run():  # not by uvicorn, which would not say why it cannot begin
+            await http.serve([listening])
+
+    serving = asyncio.create_task(serve())
     while not http.started:
         if serving.done():
             serving.result()
