@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from workshop_lib.agents.conversation import Chat
-from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.exercise import Wrong, expected
 from workshop_lib.checks.harness.other_teams import Team
 from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, together
-from workshop_lib.checks.harness.turns import Turn, expected, limit_of, turn
+from workshop_lib.checks.harness.turns import Turn, limit_of, turn
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
@@ -17,6 +17,7 @@ from workshop_lib.workshop import Workshop
 _LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 _MOST = timedelta(minutes=1)
 _CLOSED = "The exchange is closed until nine"
+CONVERTED = "Finance converted dollars, through Nexus, in limited time. Why it refused a call, the customer learned."
 _CALL = ("Exchange", "convert")
 _OTHERS = {tool.name for tool in litellm_temporal.tools(Chat())}  # both demos have the same ones
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, Interceptor, Plugin, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, Interceptor, OutboundInterceptor, Plugin, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -29,6 +29,31 @@ from workshop_lib.workshop import Workshop
 NAMESPACE = "checks"
 _STOPS = 6  # of ten seconds each
 _ANYTHING: Any = object()
+
+
+class Before(Interceptor):
+    """A client's interceptor that has a look before the client's calls are made.
+
+    Args:
+        looks: Functions by the name of the call, as in ``Before(start_workflow=look)``. Each gets the call's input.
+    """
+
+    def __init__(self, **looks: Callable[[Any], None]) -> None:
+        self._looks = looks
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """See base class."""
+
+        def looking(name: str, look: Callable[[Any], None]) -> Callable[[OutboundInterceptor, Any], Any]:
+            def call(self: OutboundInterceptor, input: Any) -> Any:
+                look(input)
+                return getattr(next, name)(input)
+
+            return call
+
+        calls = {name: looking(name, look) for name, look in self._looks.items()}
+        made: OutboundInterceptor = type("Looking", (OutboundInterceptor,), calls)(next)
+        return made
 
 
 @dataclass(frozen=True)
