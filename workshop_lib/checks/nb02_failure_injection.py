@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -16,10 +17,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import exercise, expected, require
-from workshop_lib.checks.harness.one_activity import OneActivity, as_message
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.trial import Outcome, activity_name, end, ended, expect, one_activity, trial, worker
+from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.ledger import Effect
 from workshop_lib.evidence.state import notebook_folder
@@ -38,7 +39,8 @@ async def retries(ws: Workshop, answer: Any) -> str:
     require(isinstance(answer, RetryPolicy), "a `RetryPolicy(…)`", repr(answer))
     try:
         as_message(answer)
-        _right_pauses(answer)
+        if isinstance(answer.non_retryable_error_types, str):
+            raise TypeError("non_retryable_error_types is not a list")
     except (TypeError, ValueError, AttributeError) as error:
         advice = "A pause is a `timedelta(seconds=…)`. The errors that are final are a list of texts, their types."
         raise expected("a policy that Temporal can read", f"{answer!r}: {error}", advice) from None
@@ -48,6 +50,7 @@ async def retries(ws: Workshop, answer: Any) -> str:
         _, _, declined = await run(Order(ws.id("order"), customer="Declan"), quick)
         saw, advice = f"{answer.non_retryable_error_types} as final errors", 'The type of this one is "CardDeclined".'
         require(declined.attempts("charge_card") == 1, "one attempt at Declan's card, which is declined", saw, advice)
+        _right_pauses(answer)
         with ws.fault("payments.answers_503", times=3):
             _, failure, outage = await run(Order(ws.id("order")), answer)
     saw = f"that it gave up after {outage.attempts('charge_card')} attempts"
@@ -64,8 +67,6 @@ def _right_pauses(policy: RetryPolicy) -> None:
     short = longest <= timedelta(seconds=1) or policy.backoff_coefficient <= 1
     saw = f"pauses that grow to {spoken(longest)}"
     require(short, "no pause longer than 1 s", saw, "Write `maximum_interval=timedelta(seconds=1)`.")
-    if isinstance(policy.non_retryable_error_types, str):
-        raise TypeError("non_retryable_error_types is not a list")
 
 
 @exercise("2.2")
@@ -163,7 +164,7 @@ async def packed(ws: Workshop, answer: Any) -> str:
                     sqlite3.connect(notebook_folder() / "ledger.db", isolation_level=None)
                 ) as ledger:
                     ledger.execute("BEGIN EXCLUSIVE")  # until the process is killed, no further item can be packed
-                    await _heartbeat(handle, _packed(ws, queue))
+                    await _heartbeat(handle, len(_packed(ws, queue)))
                     workers[0].kill()
                 workers.append(await ws.spawn(Worker, client, **settings))
             _, failure, seen = await ended(handle, attempts=20)
@@ -190,9 +191,10 @@ async def _eight(ws: Workshop, order: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _heartbeat(handle: WorkflowHandle[Any, Any], items: list[Effect]) -> None:
-    """Wait for the server to record a heartbeat after the last of the items, or that none came in time."""
+async def _heartbeat(handle: WorkflowHandle[Any, Any], packed: int) -> None:
+    """Wait for the server to record a heartbeat that tells of the last item, or that none came in time."""
     while pending := (await handle.describe()).raw_description.pending_activities:
-        if pending[0].attempt > 1 or pending[0].last_heartbeat_time.ToDatetime(UTC).timestamp() > items[-1].at:
+        noted = [int(each) for told in pending[0].heartbeat_details.payloads for each in re.findall(rb"\d+", told.data)]
+        if pending[0].attempt > 1 or max(noted, default=0) >= packed:
             return
         await asyncio.sleep(0.02)

@@ -21,7 +21,7 @@ from workshop_lib.checks.harness.recorded import PAUSE, look, updated
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.talks import Begin, Talk, advised, chosen, quietly, talks
 from workshop_lib.checks.harness.trial import activity_name
-from workshop_lib.evidence.history import history
+from workshop_lib.evidence.history import history, spoken
 from workshop_lib.teams.support.activities import calculator, refund, weather
 from workshop_lib.workshop import Workshop
 
@@ -173,7 +173,8 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         paid = ws.ledger.count("refund", order=order)
         require(not paid, "no payment before anybody has decided", "that it was paid", _AGAIN)
         waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]
-        require(min(waits, default=_SHORT) >= _SHORT, "a day for the person", min(waits), "She may need it.")
+        shortest = min(waits, default=_SHORT)
+        require(shortest >= _SHORT, "a day for the person", spoken(shortest), "She may answer tomorrow.")
         named = amount in asked.text and order in asked.text
         require(named, f"a question with {amount} and {order}", repr(asked.text), "Say what it is for.")
         decided = quietly(updated(talk.handle, "decide", asked.number, yes))
@@ -216,9 +217,9 @@ async def _sent(ws: Workshop, talk: Talk) -> None:
     """Ask for a voucher whose first attempt fails after it was posted, and count."""
     before = ws.ledger.count("voucher")
     await talk.say("Please send a voucher of 10 dollars to Ann.")
-    sent, told = ws.ledger.count("voucher") - before, (await talk.lines("result"))[-1].text
+    sent, told = ws.ledger.count("voucher") - before, str((await talk.lines("result"))[-1:])
     advice = "Both attempts need the same key: no random number, no clock, no attempt in it."
     if sent < 1:
         advice = "Each voucher needs its own key: the activity's id, and the run's, where ids start again."
     require(sent == 1, "one voucher, which was asked for once and failed once after that", f"{sent}", advice)
-    require("Ann" in told, "the model to be told of the voucher", repr(told), "`return` what `post_voucher` returns.")
+    require("Ann" in told, "the model to be told of the voucher", told, "`return` what `post_voucher` returns.")

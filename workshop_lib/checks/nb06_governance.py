@@ -21,9 +21,9 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, require
-from workshop_lib.checks.harness.chain import CHILD, Passing, RelayHandler
 from workshop_lib.checks.harness.handled import Handled, Watch, handled
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, stop
+from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
 from workshop_lib.evidence.failures import advice, describe
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, digest, sign
@@ -197,14 +197,8 @@ def _seen(attempt: _Attempt) -> str:
     return f"{type(error).__name__}: {error}" if error else f"that your code returned {attempt.returned!r}"
 
 
-async def _clients(ws: Workshop, *interceptors: Any) -> list[Client]:
-    """A client of sales, and one of marketing, each with its own interceptor if there are any."""
-    own = [[each] for each in interceptors] or [[], []]
-    names = ("sales", "marketing")
-    return [
-        await Client.connect(**await ws.connection(name, interceptors=more))
-        for name, more in zip(names, own, strict=True)
-    ]
+async def _client(ws: Workshop, name: str, *interceptors: Any) -> Client:
+    return await Client.connect(**await ws.connection(name, interceptors=list(interceptors)))
 
 
 async def _rules(there: _Guarded, clients: list[Client], better: str) -> None:
@@ -227,7 +221,7 @@ async def _rules(there: _Guarded, clients: list[Client], better: str) -> None:
 async def allowlist(ws: Workshop, answer: Any) -> str:
     """The honest get in, and nobody else, also whoever does not say clearly where the call comes from."""
     async with _guarded(ws, answer, "Door") as there:
-        await _rules(there, await _clients(ws), _COMPARE)
+        await _rules(there, [await _client(ws, "sales"), await _client(ws, "marketing")], _COMPARE)
         unclear = {
             "without a link": [],
             "with links of two namespaces": [_link("sales"), _link("marketing")],
@@ -249,10 +243,10 @@ async def signed(ws: Workshop, answer: Any) -> str:
     keys = {name: Ed25519PrivateKey.generate() for name in ("sales", "marketing")}
     public = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
     verifier = Verifier(public, notebook_folder() / f"{ws.id('nonces')}.db")
-    signing = await _clients(ws, *(Signer(name, key) for name, key in keys.items()))
+    signing = [await _client(ws, name, Signer(name, key)) for name, key in keys.items()]
     async with _guarded(ws, answer, "SignedDoor", verifier) as there:
         await _rules(there, signing, _CLAIMS)
-        (_, unsigned) = await _clients(ws)
+        unsigned = await _client(ws, "marketing")
         what = "marketing called calculate_roi without a signature"
         await _refused(there.ask(unsigned, "calculate_roi"), what, better=_CLAIMS, types=_EITHER)
         await _forged(ws, there, keys)

@@ -18,9 +18,8 @@ from workshop_lib.workshop import Workshop
 
 # 7.1
 
-_LIST = "Write a new list: `mine = [*tools(self.chat), convert]`."
 _TOOL = "`operation_tool(Exchange.convert, Exchange, ENDPOINT, limit)`"
-_BY_HAND = Way(tool=_TOOL, list=_LIST, model="`ask` holds the chat already: hand it over as it is.")
+_BY_HAND = Way(tool=_TOOL, model="`ask` holds the chat already: hand it over as it is.")
 
 
 @exercise("7.1")

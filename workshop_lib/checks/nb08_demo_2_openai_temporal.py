@@ -30,11 +30,10 @@ def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextM
 
 # 8.1
 
-_LIST = "Write a new list: `mine = [*tools(self.chat), convert]`."
 _TOOL = (
     "`nexus_operation_as_tool(Exchange.convert, service=Exchange, endpoint=ENDPOINT, schedule_to_close_timeout=limit)`"
 )
-_WITH_SDK = Way(tool=_TOOL, list=_LIST, model="`Agent(…)` takes it: `model=self.chat.model`.")
+_WITH_SDK = Way(tool=_TOOL, model="`Agent(…)` takes it: `model=self.chat.model`.")
 
 
 @exercise("8.1")

@@ -17,8 +17,8 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.one_activity import OneActivity, as_message
 from workshop_lib.checks.harness.recorded import until
+from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import WorkshopError
@@ -27,7 +27,7 @@ from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
-_STOPS = 6  # of ten seconds each
+_STOPS = 18  # of ten seconds each
 _ANYTHING: Any = object()
 
 
@@ -272,7 +272,7 @@ async def stop(ws: Workshop, running: InProcessWorker) -> None:
         running: From ``ws.run``.
 
     Raises:
-        WorkshopError: It has not stopped after a minute.
+        WorkshopError: It has not stopped after three minutes.
     """
     for _ in range(_STOPS - 1):
         with contextlib.suppress(WorkshopError):  # asked again, it goes on waiting
