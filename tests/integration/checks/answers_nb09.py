@@ -66,7 +66,7 @@ ANSWERS = {
         ),
         wrong(
             "denies",
-            "What is forbidden can never be named in full",
+            "what is forbidden can never be named in full",
             (_KEPT, _KEPT.replace("in ALLOWED", "not in DENIED")),
             imports='DENIED = {"calculate_roi", "set_project", "get_project", "current_project_metrics", "ip_history"}',
         ),
