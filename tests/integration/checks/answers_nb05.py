@@ -131,7 +131,9 @@ ANSWERS = {
         right("a local activity", ("execute_activity", "execute_local_activity")),
         wrong("unpatched", "Note only where `patched` says so", (_PATCHED, "if True:")),
         wrong(
-            "starts the note", "Is an `await` missing?", ("await workflow.execute_activity", "workflow.start_activity")
+            "starts the note",
+            "Is an `await` missing, or a `not` too many?",
+            ("await workflow.execute_activity", "workflow.start_activity"),
         ),
         wrong(
             "ignores the result",

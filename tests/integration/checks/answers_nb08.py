@@ -5,8 +5,8 @@ from __future__ import annotations
 from answers import right, wrong
 
 _OWN = """
-    async def exchange(dollars: float, currency: str) -> str:
-        '''Convert dollars to another currency: EUR, GBP or JPY.'''
+    async def exchange(dollars: float, currency: Literal['EUR', 'GBP', 'JPY']) -> str:
+        '''Convert dollars to another currency.'''
         client = workflow.create_nexus_client(service=Exchange, endpoint=ENDPOINT)
         limit = timedelta(seconds=10)
         given = Amount(dollars, currency)
@@ -17,6 +17,8 @@ _OWN = """
     return Agent("mine", instructions="Use your tools.", tools=mine, model=self.chat.model)
 """
 _IMPORTS = """
+from typing import Literal
+
 from agents import function_tool
 from workshop_lib.teams.finance.contract import Amount
 """
