@@ -39,6 +39,36 @@ class Wrong(Exception):
         self.saw, self.advice = saw, advice
 
 
+_READ_AGAIN = "Read the exercise's text again, or ask for a hint."
+
+
+def expected(what: str, saw: object, advice: str = _READ_AGAIN) -> Wrong:
+    """What to say of a mistake that has no name.
+
+    Args:
+        what: What was expected.
+        saw: What was there instead.
+        advice: What to change.
+    """
+    return Wrong(f"Expected {what}; saw {saw}.", advice)
+
+
+def require(right: object, what: str, saw: object, advice: str = _READ_AGAIN) -> None:
+    """See to it that something is as it should be.
+
+    Args:
+        right: Whether it is.
+        what: What was expected.
+        saw: What was there instead.
+        advice: What to change.
+
+    Raises:
+        Wrong: It is not.
+    """
+    if not right:
+        raise expected(what, saw, advice)
+
+
 Proof = Callable[[Workshop, Any], Awaitable[str]]
 """Runs an answer; returns what it saw that proves it right, or raises ``Wrong``."""
 
