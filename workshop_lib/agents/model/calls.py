@@ -18,7 +18,7 @@ from workshop_lib.agents.model.messages import received, sendable
 from workshop_lib.agents.model.settings import ATTEMPT_SECONDS, model
 from workshop_lib.cells.quiet import quieten_litellm
 from workshop_lib.evidence.messages import valid_text
-from workshop_lib.workers.takeover import idempotency_key
+from workshop_lib.workers.takeover import HEARTBEAT, idempotency_key
 
 quieten_litellm()
 import litellm  # noqa: E402
@@ -27,7 +27,6 @@ from openai import AsyncOpenAI  # noqa: E402
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, AsyncOpenAI]] = WeakKeyDictionary()
 
-_HEARTBEAT = timedelta(seconds=2)
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
 _MOST_NONSENSE = 3  # answers of a model, before we take it that it has no better one
@@ -178,6 +177,6 @@ def limits(seconds: float) -> dict[str, Any]:
     return {
         "start_to_close_timeout": min(timedelta(seconds=ATTEMPT_SECONDS + 1), limit),
         "schedule_to_close_timeout": limit,
-        "heartbeat_timeout": _HEARTBEAT,
+        "heartbeat_timeout": HEARTBEAT,
         "retry_policy": _RETRY,
     }
