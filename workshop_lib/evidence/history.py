@@ -363,6 +363,8 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
     if kind == "signal":
         step.status, step.closed = "completed", step.scheduled
+    if kind == "update":  # a Worker has accepted it
+        step.status, step.started = "running", step.scheduled
     return step
 
 

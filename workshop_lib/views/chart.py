@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from workshop_lib.views.svg import GRID, WAIT, WIDTH, WORK, Picture
+from workshop_lib.views.svg import GRID, INK, WAIT, WIDTH, WORK, Picture
 
 _LEFT, _RIGHT, _TOP, _HEIGHT = 48, 560, 48, 200
-_DASHES = ("none", "8 4", "2 3", "10 3 2 3")  # tell the lines apart without color
+_LOOKS = ((WORK, "none"), (WAIT, "8 4"), (INK, "2 3"), ("var(--jp-success-color1,#388e3c)", "10 3 2 3"))
 _NAMES, _BARS, _LONGEST = 8, 196, 400  # where names and bars begin, and the length of the longest bar
 
 
@@ -42,9 +42,9 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x:
     picture.notes(_RIGHT + 16, _TOP + _HEIGHT + 18, x)
     for number, (name, ((first_x, first_y), *others)) in enumerate(series.items()):
         steps = "".join(f"H{across(right):.1f}V{down(up):.1f}" for right, up in others)
-        key = _TOP + 8 + 22 * number
+        key, (color, dashes) = _TOP + 8 + 22 * number, _LOOKS[number]
         for drawn in (f"M{across(first_x):.1f} {down(first_y):.1f}{steps}", f"M{_RIGHT + 16} {key}h36"):
-            picture.path(drawn, stroke=WORK, stroke_width=2, stroke_dasharray=_DASHES[number])
+            picture.path(drawn, stroke=color, stroke_width=2, stroke_dasharray=dashes)
         picture.text(_RIGHT + 60, key + 4, name)
     picture.show(_TOP + _HEIGHT + 28, _table(title, series, x, y))
 
