@@ -11,7 +11,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from workshop_lib.evidence.history import History, Link, Reader, history
+from workshop_lib.evidence.history import History, Link, called, history, linked
 
 
 @dataclass
@@ -40,9 +40,8 @@ async def unified_log(handle: WorkflowHandle[Any, Any]) -> UnifiedLog:
         temporalio.service.RPCError: There is no such workflow, it is not for this client to read, or the server does
             not answer.
     """
-    first = await history(handle)
-    reader = Reader(handle, first)
-    above = await reader.follow([first], lambda told: told.links)
-    found = await reader.follow(above, lambda told: [link for step in told.steps for link in step.links])
-    found.sort(key=lambda told: (told.started, told.namespace, told.workflow_id))
-    return UnifiedLog(found, reader.unread)
+    unread: dict[Link, str] = {}
+    above = await linked(handle, [await history(handle)], lambda record: record.links, unread)
+    found = {record.link: record for record in (await linked(handle, above.values(), called, unread)).values()}
+    order = sorted(found.values(), key=lambda record: (record.started, record.namespace, record.workflow_id))
+    return UnifiedLog(order, unread)

@@ -5,6 +5,7 @@ No shape means anything by its color alone: hollow, filled, dashed and crossed t
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
@@ -13,6 +14,7 @@ from workshop_lib.evidence.messages import Display
 WIDTH = 900  # units; scaled to the width of the output
 LINE = 16  # the height of a line of text
 INK = "var(--jp-content-font-color1,currentColor)"
+LINK = "var(--jp-content-link-color,#1976d2)"
 GRID = "var(--jp-border-color2,#9e9e9e)"
 WORK = "var(--jp-brand-color1,#1976d2)"
 FAILED = "var(--jp-error-color1,#d32f2f)"
@@ -54,9 +56,9 @@ class Picture:
         shown = cut(content, room, bold) if room else content
         weight = ' font-weight="600"' if bold else ""
         whole = f"<title>{escape(content)}</title>" if shown != content else ""
+        look |= {"fill": LINK, "style": "text-decoration:underline"} if href else {}
         text = f'<text x="{x:.1f}" y="{y:.1f}"{weight}{_attributes(look)}>{escape(shown)}{whole}</text>'
-        link = f'<a href="{escape(href)}" target="_blank" text-decoration="underline">{text}</a>' if href else text
-        self._shapes.append(link)
+        self._shapes.append(f'<a href="{escape(href)}" target="_blank">{text}</a>' if href else text)
 
     def rect(self, x: float, y: float, width: float, height: float, *, fill: str = "none", **look: Any) -> None:
         """A box, at least two units wide, so that what took no time is seen as well."""
@@ -145,6 +147,19 @@ def wrapped(content: str, room: float, most: int) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def ticks(highest: float, most: int) -> list[float]:
+    """Round numbers from 0 up.
+
+    Args:
+        highest: More than 0.
+        most: How many there may be beside 0.
+    """
+    rough = highest / most
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    return [round(number * step, 9) for number in range(int(highest / step) + 1)]
 
 
 def _attributes(look: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from temporalio.client import WorkflowHandle
 from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views.patience import LOOK_EVERY, patiently
-from workshop_lib.views.svg import CROSS, FAILED, GRID, LINE, WAIT, WIDTH, WORK, Picture, mark, width, wrapped
+from workshop_lib.views.svg import CROSS, FAILED, GRID, LINE, WAIT, WIDTH, WORK, Picture, mark, ticks, width, wrapped
 from workshop_lib.views.where import page_of
 
 _LABEL, _LABELS, _NOTES = 8, 440, 320  # where the labels begin; the most room for labels, for notes
@@ -22,9 +22,7 @@ _ROW = 24  # height
 _MANY = 24  # rows; of a longer conversation, the last turns are drawn
 _IDLE = timedelta(seconds=1)  # a longer time in which nothing ran, until something came from outside, is left out
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_STEPS = [timedelta(milliseconds=n) for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)] + [
-    timedelta(seconds=n) for n in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800)
-]
+_UNITS = (86400, 3600, 60, 1)  # seconds
 _AGAIN = "↻"
 
 
@@ -165,7 +163,7 @@ class _Drawing(Picture):
     def __init__(self, record: History, rows: list[_Row], start: datetime) -> None:
         super().__init__(f"{record.workflow_type} {record.workflow_id}: {record.status}")
         self._bars = min(_LABELS, max(row.indent + width(row.label, row.kind == "workflow") for row in rows)) + 20
-        self._notes = WIDTH - min(_NOTES, max(width(row.note) for row in rows))
+        self._notes = WIDTH - min(_NOTES, max(width(row.note) for row in rows) + 1)
         self._start = start
         self.gaps: list[tuple[datetime, datetime]] = []
         until = max(start, rows[0].begun or _NEVER)
@@ -190,10 +188,12 @@ class _Drawing(Picture):
 
     def axis(self, bottom: float) -> None:
         """Draw the times above, lines down from them, and where time was left out."""
-        step = next((step for step in _STEPS if self._length / step <= 5), self._length)
-        for number in range(int(self._length / step) + 1):
-            x = self._x(number * step / self._length)
-            self.text(x, 14, spoken(number * step) if number else "0", text_anchor="middle", opacity=0.75)
+        length = self._length.total_seconds()
+        unit = next((unit for unit in _UNITS if length >= 2 * unit), 1)
+        for seconds in (unit * number for number in ticks(length / unit, 4)):
+            x = self._x(seconds / length)
+            said = spoken(timedelta(seconds=seconds)) if seconds else "0"
+            self.text(x, 14, said, text_anchor="middle", opacity=0.75)
             self.path(f"M{x:.1f} 20V{bottom:.1f}", stroke=GRID, stroke_width=0.5)
         for _, end in self.gaps:
             x = self._at(end)
