@@ -181,10 +181,9 @@ async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None
     async for execution in client.list_workflows('ExecutionStatus = "Running"', limit=_OPEN):
         queues[namespace, execution.task_queue].open += 1
     newest = [execution async for execution in client.list_workflows(limit=_NEWEST)]
-    for record in await asyncio.gather(*(_recorded(client, execution) for execution in newest)):
-        for step in record.steps if record else ():
-            if step.endpoint:
-                queues[namespace, record.task_queue].calls.add(ws.own_name(step.endpoint))
+    for record in filter(None, await asyncio.gather(*(_recorded(client, each) for each in newest))):
+        calls = {ws.own_name(step.endpoint) for step in record.steps if step.endpoint}
+        queues[namespace, record.task_queue].calls |= calls
     with contextlib.suppress(RPCError):  # not every service can list them
         async for operation in client.list_nexus_operations("", limit=_NEWEST):
             queues[namespace, ""].calls.add(ws.own_name(operation.endpoint))

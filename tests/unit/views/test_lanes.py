@@ -159,23 +159,6 @@ def test_what_failed_says_so_and_why_once_on_each_side() -> None:
     assert good <= set(words(drawn("pair")))
 
 
-def test_a_lane_that_one_may_not_read_is_closed() -> None:
-    root = drawn("denied")
-    assert {"closed: no right to read", "no right to read", "theirs"} <= set(words(root))
-    frames = [each for each in root.iter(f"{SVG}rect") if float(each.get("y", 0)) == 1]
-    assert [each.get("stroke-dasharray") for each in frames] == [None, "6 4"], "not by color alone"
-    there = pair().histories[1]
-    caller = ET.fromstring(draw(log(there, unread={there.links[0]: "no right to read"})))
-    assert "mine" in words(caller), "who called may not be readable either"
-    assert len(arrows(caller)) == 2
-
-
-def test_what_answers_without_a_workflow_is_known_by_its_endpoint() -> None:
-    said = words(drawn("without a workflow"))
-    assert {"endpoint finance", "answered without a workflow", "no workflow is known"} <= set(said)
-    assert {"+0 ms", "+10 days 10 h", "Times count from 00:00:00 UTC."} <= set(said)
-
-
 def test_what_is_open_goes_on_below_and_waits_without_an_arrow() -> None:
     root = drawn("child")
     assert sum("l5 5l5 -5" in each.get("d", "") for each in root.iter(f"{SVG}path")) == 2
