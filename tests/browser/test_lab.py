@@ -148,10 +148,9 @@ def test_a_learner_fails_a_check_then_passes_it(lab: Lab, page: Page) -> None:
 @pytest.mark.full
 def test_a_notebook_runs_is_drawn_and_saved(lab: Lab, page: Page) -> None:
     run_all(page, lab, "01_plain_workflow.ipynb")
-    expect(page.locator(".jp-OutputArea", has_text="with another key: InvalidTag").first).to_be_visible()
     picture = page.locator(".jp-CodeCell", has_text="await ws.stop(worker)").locator("svg[aria-label]").first
     expect(picture).to_contain_text("running, no worker yet")
-    assert page.locator("svg[aria-label]").count() >= 5
+    expect(page.locator("text=Python 3 (ipykernel) | Idle")).to_be_visible()  # also what is collapsed has run
     label = picture.locator("a[href^='http://127.0.0.1']").first
     label.scroll_into_view_if_needed()
     with page.context.expect_page() as opened:
