@@ -7,6 +7,7 @@ check that does not pass into an error.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import os
@@ -126,6 +127,8 @@ async def _prove(number: str, answer: Any) -> str:
     finally:
         # Not waited for: what it stops may be what hangs.
         proof.cancel()
+        with contextlib.suppress(WorkshopError):  # a server that the check has killed keeps them until the next check
+            await ws.remove_endpoints("check-")
     if not proof.done():
         raise WorkshopError(
             f"The check could not be finished within {CHECK_SECONDS:.0f} s.",

@@ -36,8 +36,8 @@ with workflow.unsafe.imports_passed_through():
 
 COMPUTERS = {
     "orchestrator": "workshop_lib.demos.openai_mcp_temporal",
-    "it": "workshop_lib.teams.it.computer",
-    "finance": "workshop_lib.teams.finance.computer",
+    "it": "workshop_lib.teams.it.mcp_server",
+    "finance": "workshop_lib.teams.finance.mcp_server",
 }
 """Which module runs on which computer: each has ``worker(ws)``, and those of the teams an MCP server beside it."""
 SERVERS = {

@@ -40,6 +40,17 @@ async def test_a_pass_is_not_lost_by_a_later_mistake() -> None:
     assert progress()["0.1"].checks == 2
 
 
+async def test_endpoints_that_a_check_has_made_are_removed(ws: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def proof(ws: Workshop, answer: Any) -> str:
+        await ws.endpoint("check-left", namespace="checks", task_queue="check-left")
+        await ws.endpoint("learners", namespace="default", task_queue="learners")
+        raise exercise.Wrong("it", "something else")
+
+    monkeypatch.setitem(exercise._PROOFS, "0.9", proof)
+    await check("0.9", None)
+    assert (await ws.endpoints()).keys() & {"check-left", "learners"} == {"learners"}
+
+
 async def test_strictly_a_wrong_answer_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_STRICT", "1")
     await check("0.1", GOOD)
