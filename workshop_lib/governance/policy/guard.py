@@ -247,7 +247,8 @@ class _Guarded(NexusOperationInboundInterceptor):
         fields = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
         handle = await nexus.WorkflowRunOperationContext(**fields).start_workflow(
             HeldCall.run,
-            HeldInput(id, *place, input.input, decision.until, self._guard.keeper),
+            # Without defaults: so the digest that a Signer makes of it is the one that the Verifier makes of the input.
+            HeldInput(id, *place, _json(input.input, exclude_defaults=True), decision.until, self._guard.keeper),
             id=held_id(id),
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             execution_timeout=_YEARS,
@@ -345,12 +346,16 @@ def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerErr
 
 
 def _call(ctx: StartOperationContext, given: Any) -> Call:
-    adapter: TypeAdapter[Any] = TypeAdapter(type(given))
-    plain = adapter.dump_python(given, mode="json")
+    plain = _json(given)
     plain = plain if isinstance(plain, dict) else {"input": plain}
     short, link = _short(plain), ctx.inbound_links[0].url if ctx.inbound_links else ""
     whole = "" if short == plain else sha256(plain)
     return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, link, whole)
+
+
+def _json(given: Any, exclude_defaults: bool = False) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(type(given))
+    return adapter.dump_python(given, mode="json", exclude_defaults=exclude_defaults)
 
 
 def _short(value: Any) -> Any:
