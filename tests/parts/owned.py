@@ -24,7 +24,7 @@ from workshop_lib.governance.identity import Signer
 from workshop_lib.governance.policy.chain import Row, verify
 from workshop_lib.governance.policy.contract import Approval, Waiting
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
-from workshop_lib.governance.policy.keeper import HeldCall
+from workshop_lib.governance.policy.held import HeldCall
 from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections

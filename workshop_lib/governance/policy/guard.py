@@ -48,7 +48,8 @@ from temporalio.worker import (
 from ..allowlist import caller, verified  # noqa: TID252 - so that the package can be lifted out
 from .chain import Row
 from .contract import Approval, Approvals, Waiting
-from .keeper import KEEPER, TICKET, Asked, HeldCall, HeldInput, Kept, PolicyKeeper, held_id, request
+from .held import TICKET, HeldCall, HeldInput
+from .keeper import KEEPER, Asked, Kept, PolicyKeeper, held_id, request
 from .rules import Call, Decision, Policy, sha256
 
 WORKFLOWS = [PolicyKeeper, HeldCall]
