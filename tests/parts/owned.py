@@ -116,7 +116,7 @@ class Owned:
     async def owner(self, *before: Interceptor) -> AsyncIterator[None]:
         """One more Worker of the owner, with a connection of its own."""
         client = await Client.connect(**await self.ws.connection(OWNER, quiet=True, **TYPED))
-        settings = {**OWNERS, "interceptors": [*before, *OWNERS["interceptors"]]}
+        settings = {**OWNERS, "interceptors": [*QUICK_TAKEOVER["interceptors"], *before, PolicyGuard()]}
         async with Worker(client, **settings, activity_executor=ThreadPoolExecutor(4)):
             yield
 

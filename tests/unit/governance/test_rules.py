@@ -41,7 +41,8 @@ def holds(condition: tuple[str, str, Any], given: dict[str, Any], unclear: bool)
 
 def reference(ruled: Ruled, asked: Calls, thrown: set[int]) -> list[tuple[str, int]]:
     """Each call's verdict, and the number of the rule; -1 for none."""
-    verdicts, past = [], []  # what was let through: the caller, what it is, and the guards that it passed
+    verdicts = []
+    past: list[tuple[str, tuple[str, dict[str, Any]], list[int]]] = []  # who, what, and the guards it passed
     for caller, operation, given in asked:
         passed: list[int] = []
         for number, (verdict, callers, operations, conditions, most, log_only) in enumerate(ruled):

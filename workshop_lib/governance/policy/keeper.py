@@ -280,7 +280,7 @@ class PolicyKeeper:
             self._kept.policy = policy
             self._note("policy", "deployed", why=f"{len(policy.rules)} rules")
 
-    @workflow.signal
+    @workflow.update
     def switch(self, rule: str, thrown: bool, reason: str) -> None:
         """Throw the switch of a rule, or release it.
 
@@ -293,6 +293,13 @@ class PolicyKeeper:
         if thrown:
             self._kept.usage.thrown[rule] = reason
         self._note("switch", "thrown" if thrown else "released", rule=rule, why=reason)
+
+    @switch.validator
+    def _has_switch(self, rule: str, thrown: bool, reason: str) -> None:
+        names = [each.name for each in self._kept.policy.rules if each.verdict == "off"]
+        if rule not in names:
+            known = ", ".join(names) or "none"
+            raise ApplicationError(f"No rule {rule!r} has a switch. With a switch: {known}.", type="NotFound")
 
     @workflow.signal
     def spent(self, request: str, of: str, amount: float) -> None:
