@@ -200,7 +200,7 @@ class PolicyKeeper:
             held = self._kept.held[approval.id]
             held.settled = self._settled(held, approval.approve, verdict, f"{verdict.capitalize()} by {by}{said}", by)
             self._answer(mark, held.settled)
-            await self._tell(approval.id, held)
+            await _tell(approval.id, held)
         return self._kept.answers[mark].why
 
     @settle.validator
@@ -243,7 +243,7 @@ class PolicyKeeper:
         if held:
             held.open = True
         if held is None or held.settled:
-            await self._tell(id, held)
+            await _tell(id, held)
 
     @workflow.signal
     async def silent(self, id: str) -> None:
@@ -256,7 +256,7 @@ class PolicyKeeper:
         if held and not held.settled:
             why = f"Nobody of {', '.join(held.approvers)} decided in time"
             held.settled = self._settled(held, held.silence == "allow", "silence", why)
-        await self._tell(id, held)
+        await _tell(id, held)
 
     @workflow.signal
     def ended(self, id: str) -> None:
@@ -346,14 +346,6 @@ class PolicyKeeper:
         while len(self._kept.answers) > _MOST_ANSWERS:
             del self._kept.answers[next(iter(self._kept.answers))]
 
-    async def _tell(self, id: str, held: Held | None) -> None:
-        forgotten = Decision("deny", "", "The policy's keeper does not know this call any more")
-        settled = held.settled if held and held.settled else forgotten
-        try:
-            await workflow.get_external_workflow_handle(held_id(id)).signal("settle", settled)
-        except ApplicationError:
-            workflow.logger.info("The held call %s has ended.", id)  # and with it who would be told
-
 
 def held_id(id: str) -> str:
     """The id of the workflow behind a held call.
@@ -371,3 +363,12 @@ def request(call: Call) -> str:
         call: What it asks for.
     """
     return sha256([call.id, call.caller, call.digest()])[:32]
+
+
+async def _tell(id: str, held: Held | None) -> None:
+    forgotten = Decision("deny", "", "The policy's keeper does not know this call any more")
+    settled = held.settled if held and held.settled else forgotten
+    try:
+        await workflow.get_external_workflow_handle(held_id(id)).signal("settle", settled)
+    except ApplicationError:
+        workflow.logger.info("The held call %s has ended.", id)  # and with it who would be told
