@@ -39,6 +39,8 @@ COMPUTERS = {
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
+GATEWAYS = {"gateway": "workshop_lib.demos.gateway"}
+"""For MCP clients that are no workflows."""
 
 
 @workflow.defn
