@@ -179,9 +179,7 @@ def first_answer(who: str, demo: str, more: str = "") -> None:
         for program, seen in times.items():
             seen.append(in_process(program, demo))
     medians = {program: statistics.median(seen) for program, seen in times.items()}
-    spread = (
-        f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, {PROCESSES} processes each"
-    )
+    spread = f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, {PROCESSES} processes each"
     verdict(f"{who}'s first answer over the bare imports", medians[ours] - medians[bare], 1.0, " s", spread)
 
 
@@ -211,13 +209,24 @@ FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
     "demo 1: first answer": lambda: first_answer("demo 1", "1"),
     "demo 2: first answer": lambda: first_answer("demo 2", "2", _AGENTS),
 }
-SERVED: dict[str, Callable[[Workshop, str], Awaitable[None]]] = {  # given the workshop and the stock server
+Served = Callable[[Workshop, str], Awaitable[None]]  # given the workshop and the stock server
+
+
+def _turns(demo: int) -> Served:
+    return lambda ws, _: agent_turns(ws, demo)
+
+
+def _growth(by: str) -> Served:
+    return lambda ws, _: grown(ws, by)
+
+
+SERVED: dict[str, Served] = {
     "round trip": round_trips,
     "allowlist": lambda ws, _: allowlist(ws),
-    "growth: namespaces": lambda ws, _: grown(ws, "namespaces"),
-    **{f"demo {number}: turn": lambda ws, _, number=number: agent_turns(ws, number) for number in range(1, 5)},
+    "growth: namespaces": _growth("namespaces"),
+    **{f"demo {number}: turn": _turns(number) for number in range(1, 5)},
     "gateway": lambda ws, _: gateway_requests(ws),
-    **{f"growth: {by}": lambda ws, _, by=by: grown(ws, by) for by in ("turn", "tools", "crowd")},
+    **{f"growth: {by}": _growth(by) for by in ("turn", "tools", "crowd")},
 }
 
 
@@ -241,8 +250,9 @@ async def served() -> AsyncIterator[tuple[Workshop, str]]:
 
 async def main(part: str) -> None:
     """The rows whose names contain this, one after another."""
-    for row in (fresh for name, fresh in FRESH.items() if part in name):
-        row()
+    for name, fresh in FRESH.items():
+        if part in name:
+            fresh()
     rows = {name: row for name, row in SERVED.items() if part in name}
     if not rows:
         return

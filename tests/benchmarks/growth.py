@@ -28,7 +28,7 @@ from workshop_lib.agents.conversation import Chat
 from workshop_lib.demos import computers, litellm_temporal, local, nexus_mcp_temporal
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.teams.finance import worker as finance
-from workshop_lib.teams.finance.contract import Finance
+from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.teams.finance.handler import FinanceHandler
 from workshop_lib.teams.offering import offered
 from workshop_lib.workshop import Workshop
@@ -99,7 +99,7 @@ async def by_tools(ws: Workshop, say: Say, verdict: Verdict) -> None:
         directory = DirectoryHandler({Finance: [Finance.stock_price], **many(size - 3)})  # and two of IT
         handlers: list[Any] = [FinanceHandler(), directory]
         settings = {**finance.WORKER, "nexus_service_handlers": handlers}
-        there, settings = await offered(ws, finance.ENDPOINT, finance.NAMESPACE, settings)
+        there, settings = await offered(ws, ENDPOINT, finance.NAMESPACE, settings)
         ws.run(Worker, there, **settings)
         ask = turns.talk(client, nexus_mcp_temporal.AGENT.run, local.TASK_QUEUE, Chat(model="offline"), length=1000)
         seen[size] += (await timed(ask, 12))[2:]
@@ -112,11 +112,10 @@ def many(count: int) -> dict[type, list[nexusrpc.Operation[Any, Any]]]:
     """A service with so many operations that nobody calls."""
     query = make_dataclass("Query", [("record", int), ("reason", str)])
     query.__doc__ = "File a record in the archive, for a reason."
-    made: dict[str, Any] = {f"file_{n}": nexusrpc.Operation[Any, str] for n in range(count)}
-    service = nexusrpc.service(
-        type("Archive", (), {"__annotations__": dict.fromkeys(made, nexusrpc.Operation[query, str])})
-    )
-    return {service: [getattr(service, name) for name in made]}
+    typed: Any = nexusrpc.Operation
+    names = [f"file_{number}" for number in range(count)]
+    archive = type("Archive", (), {"__annotations__": dict.fromkeys(names, typed[query, str])})
+    return {archive: [getattr(nexusrpc.service(archive), name) for name in names]}
 
 
 async def by_crowd(ws: Workshop, say: Say, verdict: Verdict) -> None:
