@@ -136,6 +136,25 @@ async def allowlist(ws: Workshop) -> None:
     await ws.stop(*ws.workers)
 
 
+async def packing(ws: Workshop) -> None:
+    """Eight orders at once, packed by two Workers and by one, each of which packs one at a time."""
+    calls: list[Call] = []
+    async with contextlib.AsyncExitStack() as workers:
+        for tables in (2, 1):
+            settings: dict[str, Any] = {"workflows": [flows.OneActivity], "activities": [flows.slow]}
+            for _ in range(tables):
+                client = await Client.connect(ws.server.address)
+                made = Worker(client, task_queue=f"tables-{tables}", max_concurrent_activities=1, **settings)
+                await workers.enter_async_context(made)
+            call = caller(client, f"parcel-{tables}", f"tables-{tables}", flows.OneActivity.run, "slow", 0.25, None)
+            calls.append(functools.partial(_at_once, call))
+        await ratio("eight orders, two Workers / one", 0.6, *calls)
+
+
+async def _at_once(call: Call) -> None:
+    await asyncio.gather(*(call() for _ in range(8)))
+
+
 async def agent_turns(ws: Workshop, demo: int) -> None:
     """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
     import turns  # with LiteLLM, which the other rows do without
@@ -223,6 +242,7 @@ def _growth(by: str) -> Served:
 SERVED: dict[str, Served] = {
     "round trip": round_trips,
     "allowlist": lambda ws, _: allowlist(ws),
+    "packing": lambda ws, _: packing(ws),
     "growth: namespaces": _growth("namespaces"),
     **{f"demo {number}: turn": _turns(number) for number in range(1, 5)},
     "gateway": lambda ws, _: gateway_requests(ws),
