@@ -179,7 +179,8 @@ class _Measurement:
         agent = owned.parts(self._demo.AGENT, self._demo.connect, self._demo.worker)
         agent = {name: lines for name, lines in agent.items() if name not in shared}
         counted = f"besides Conversation, {sum(shared.values())} lines, which all agents share"
-        each = [f"{name}: {lines}" for name, lines in sorted((agent | team).items())]
+        largest = sorted((agent | team).items(), key=lambda part: -part[1])
+        each = [f"{name.removeprefix('workshop_lib.')}: {lines}" for name, lines in largest]
         self.put(LINES, f"{sum(agent.values())} and {sum(team.values())}", [counted, *each])
 
     async def turns(self) -> None:

@@ -51,12 +51,12 @@ class Comparison:
         look = f"text-align:left;vertical-align:top;padding:4px 12px 4px 0;border-bottom:1px solid {svg.GRID}"
         heads = "".join(f'<th scope="col" style="{look}">{escape(name)}</th>' for name in ["", *self.columns])
         body = "".join(
-            f'<tr style="background:none"><th scope="row" style="{look};min-width:9em">{escape(row)}</th>'
+            f'<tr style="background:none"><th scope="row" style="{look}">{escape(row)}</th>'
             + "".join(f'<td style="{look}">{self._opening(name, row, links)}</td>' for name in self.columns)
             + "</tr>"
             for row in rows or ROWS
         )
-        style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:auto"
+        style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:fixed;width:100%"
         return f'<table style="{style}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
     def _opening(self, name: str, row: str, links: bool) -> str:
@@ -66,7 +66,7 @@ class Comparison:
         evidence = "".join(f"<li>{escape(each)}</li>" for each in cell.evidence)
         if cell.link and links:
             evidence += f'<li><a href="{escape(cell.link)}" target="_blank">its history in the Web UI</a></li>'
-        style = "margin:4px 0;padding-left:1.2em;font-size:90%;overflow-wrap:anywhere"
+        style = "margin:4px 0;padding-left:1.2em;font-size:90%;overflow-wrap:anywhere;max-height:16em;overflow-y:auto"
         return (
             f'<details><summary>{escape(self._said(name, row))}</summary><ul style="{style}">{evidence}</ul></details>'
         )
