@@ -48,7 +48,8 @@ class Comparison:
             rows: As for ``show``.
             links: Whether the evidence leads to the Web UI, which ends with the server.
         """
-        look = f"text-align:left;vertical-align:top;overflow-wrap:anywhere;padding:4px 12px 4px 0;border-bottom:1px solid {svg.GRID}"
+        look = f"padding:4px 12px 4px 0;border-bottom:1px solid {svg.GRID};overflow-wrap:anywhere;"
+        look += "text-align:left;vertical-align:top"
         heads = "".join(f'<th scope="col" style="{look}">{escape(name)}</th>' for name in ["", *self.columns])
         body = "".join(
             f'<tr style="background:none"><th scope="row" style="{look}">{escape(row)}</th>'
