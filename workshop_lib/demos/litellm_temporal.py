@@ -28,11 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import IT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {
-    "orchestrator": "workshop_lib.demos.litellm_temporal",
-    "it": "workshop_lib.teams.it.worker",
-    "finance": "workshop_lib.teams.finance.worker",
-}
+COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
@@ -76,7 +72,7 @@ class LitellmAgent(Conversation):
         return await loop.answer(local.INSTRUCTIONS, messages, tools(self.chat), ask, self.note)
 
 
-AGENT = LitellmAgent
+AGENT: type[Any] = LitellmAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [LitellmAgent],

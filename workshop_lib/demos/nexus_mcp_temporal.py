@@ -31,11 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {
-    "orchestrator": "workshop_lib.demos.nexus_mcp_temporal",
-    "it": "workshop_lib.teams.it.worker",
-    "finance": "workshop_lib.teams.finance.worker",
-}
+COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
@@ -92,7 +88,7 @@ class NexusMcpAgent(DiscoveringConversation):
         return self._nexus.tool(team, described)
 
 
-AGENT = NexusMcpAgent
+AGENT: type[Any] = NexusMcpAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [NexusMcpAgent],

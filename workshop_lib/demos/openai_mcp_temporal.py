@@ -35,9 +35,9 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.workers import takeover
 
 COMPUTERS = {
-    "orchestrator": "workshop_lib.demos.openai_mcp_temporal",
-    "it": "workshop_lib.teams.it.computer",
-    "finance": "workshop_lib.teams.finance.computer",
+    "orchestrator": __name__,
+    "it": "workshop_lib.teams.it.mcp_server",
+    "finance": "workshop_lib.teams.finance.mcp_server",
 }
 """Which module runs on which computer: each has ``worker(ws)``, and those of the teams an MCP server beside it."""
 SERVERS = {
@@ -171,7 +171,7 @@ def _certificates() -> ssl.SSLContext:
 
 MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}
 """How a Worker reaches what ``servers`` names: the plugin's ``mcp_servers``."""
-AGENT = McpAgent
+AGENT: type[Any] = McpAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [McpAgent],

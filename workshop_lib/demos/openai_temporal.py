@@ -30,11 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import IT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {
-    "orchestrator": "workshop_lib.demos.openai_temporal",
-    "it": "workshop_lib.teams.it.worker",
-    "finance": "workshop_lib.teams.finance.worker",
-}
+COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
@@ -92,7 +88,7 @@ class OpenaiAgent(AgentConversation):
         return Agent("assistant", instructions=local.INSTRUCTIONS, tools=tools(self.chat), model=self.chat.model)
 
 
-AGENT = OpenaiAgent
+AGENT: type[Any] = OpenaiAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [OpenaiAgent],
