@@ -22,7 +22,7 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all test-outside style js notebooks chaos bench size doctor reset pins clean
+.PHONY: lab test test-all test-outside style js notebooks chaos bench demos size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab:
@@ -70,6 +70,10 @@ chaos: $(VENV)/.dev js
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py
+
+# The four demos side by side. HTML=FILE writes the table to a page, too.
+demos: $(VENV)/.lab
+	$(BIN)/python -m workshop_lib demos $(if $(HTML),--html "$(HTML)")
 
 size:
 	@$(PYTHON) tests/size.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from pathlib import Path
 
 from workshop_lib.demos import NAMES
 from workshop_lib.evidence.messages import WorkshopError
@@ -38,6 +39,14 @@ def _reset(arguments: argparse.Namespace) -> int:
 def _demos(arguments: argparse.Namespace) -> int:
     import asyncio
 
+    if arguments.number is None:
+        from workshop_lib.views import comparison
+
+        found = asyncio.run(comparison.in_terminal())
+        if arguments.html:
+            Path(arguments.html).write_text(found.page(), encoding="utf-8")
+            print(f"Written to {arguments.html}.")
+        return 0
     from workshop_lib.demos import terminal
 
     return asyncio.run(terminal.talk(arguments.number, arguments.question, processes=arguments.processes))
@@ -48,10 +57,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("doctor", help="what is fine on this machine, and what is not").set_defaults(run=_doctor)
-    demos = commands.add_parser("demos", help="talk with the agent of a demo, here in the terminal")
-    demos.add_argument("number", type=int, choices=sorted(NAMES), help="which demo")
+    demos = commands.add_parser(
+        "demos", help="compare the four demos, or talk with the agent of one, here in the terminal"
+    )
+    demos.add_argument("number", nargs="?", type=int, choices=sorted(NAMES), help="which one to talk with")
     demos.add_argument("question", nargs="?", default="", help="answer this, and end")
     demos.add_argument("--processes", action="store_true", help="each team's Worker in a process of its own")
+    demos.add_argument("--html", default="", metavar="FILE", help="write the comparison to a page, too")
     demos.set_defaults(run=_demos)
     commands.add_parser("reset", help="forget all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()

@@ -6,16 +6,22 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from nexusrpc import Operation
 from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
     import litellm
 
+    from workshop_lib.agents.conversation import Chat
+    from workshop_lib.agents.model.settings import model
+    from workshop_lib.demos import litellm_temporal, local
+    from workshop_lib.server.connections import Connections
+    from workshop_lib.teams.finance.contract import ENDPOINT, Finance
+
 MODEL: dict[str, Any] = {}  # address and key of the model
-SCHEMAS: list[dict[str, Any]] = []
-OPERATIONS: dict[str, tuple[Operation[Any, Any], type, str]] = {}  # with contract and endpoint
-INSTRUCTIONS = ""
+SCHEMAS = [tool.schema for tool in litellm_temporal.tools(Chat())]
+QUEUE = "bare-1"
 _LIMIT = timedelta(seconds=10)
 
 
@@ -32,7 +38,7 @@ class BareAgent:
     """A conversation without limits, retries, memory rules or transcript."""
 
     def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = [{"role": "system", "content": INSTRUCTIONS}]
+        self.messages: list[dict[str, Any]] = [{"role": "system", "content": local.INSTRUCTIONS}]
         self.turn = asyncio.Lock()
 
     @workflow.run
@@ -51,14 +57,22 @@ class BareAgent:
                 if not said.get("tool_calls"):
                     return str(said["content"])
                 for call in said["tool_calls"]:
-                    result = await use(call["function"]["name"], json.loads(call["function"]["arguments"]))
+                    result = await use(json.loads(call["function"]["arguments"]))
                     self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 
 
-async def use(tool: str, given: dict[str, Any]) -> str:
-    """Do what the model asks for."""
-    operation, service, endpoint = OPERATIONS[tool]
-    client: workflow.NexusClient[Any] = workflow.create_nexus_client(service=service, endpoint=endpoint)
+async def use(given: dict[str, Any]) -> str:
+    """Do what the model asks for: a price."""
+    client: workflow.NexusClient[Any] = workflow.create_nexus_client(service=Finance, endpoint=ENDPOINT)
+    operation = Finance.stock_price
     assert operation.input_type is not None
     asked = operation.input_type(**given)
     return json.dumps(asdict(await client.execute_operation(operation, asked, schedule_to_close_timeout=_LIMIT)))
+
+
+async def worker(ws: Connections) -> Worker:
+    """Its Worker, not yet running, with a client of the bare SDK."""
+    MODEL.update(model("offline"))
+    connection = await ws.connection()
+    client = await Client.connect(connection["target_host"], namespace=connection["namespace"])
+    return Worker(client, task_queue=QUEUE, workflows=[BareAgent], activities=[ask])

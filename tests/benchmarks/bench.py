@@ -1,13 +1,16 @@
-"""`make bench`: what the library costs, as ratios to a yardstick that runs interleaved with it.
+"""`make bench`: what the library costs, as ratios to a yardstick that runs interleaved with it, and how costs grow.
 
 Machines are noisy, so no absolute time is a bar but for the two that a learner feels. Both sides of a ratio take turns
 call by call; it is the ratio of their medians over all calls, and the quartiles of the rounds are printed with it.
-`python tests/benchmarks/bench.py demo 1` runs the rows whose names (in FRESH and SERVED) contain "demo 1" only.
+`python tests/benchmarks/bench.py demo 1` runs the rows whose names (in FRESH and SERVED) contain "demo 1" only;
+`BENCH_ROUNDS=3` makes it short, and less sure.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import os
 import statistics
@@ -15,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +35,14 @@ from workshop_lib.server.devserver import HOST, cli, free_ports
 from workshop_lib.workers.process import Process, leave
 from workshop_lib.workshop import Workshop
 
-ROUNDS = 25
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "12"))
 CALLS = 10  # of each side in a round
+PROCESSES = min(7, ROUNDS)  # for what is measured in a fresh one
 # Measured: 1.3 and 9. A call has an operation around its workflow, so that it can be made again. A list is two
 # operations in the place of none: it takes half as long as a call.
 GATEWAY = {"call_tool": 2.0, "list_tools": 15.0}
+Call = Callable[[], Awaitable[object]]
+say = functools.partial(print, file=sys.stdout, flush=True)  # where nothing else is printed: see `quiet`
 failed = False
 
 
@@ -44,35 +50,29 @@ def verdict(name: str, value: float, most: float, unit: str, spread: str) -> Non
     """Print one figure beside its bar."""
     global failed
     failed = failed or value > most
-    print(f"{'ok  ' if value <= most else 'FAIL'}  {name}: {value:.2f}{unit} (at most {most}{unit}); {spread}")
+    say(f"{'ok  ' if value <= most else 'FAIL'}  {name}: {value:.2f}{unit} (at most {most}{unit}); {spread}")
 
 
-async def ratio(
-    name: str, most: float, ours: Callable[[], Awaitable[object]], bare: Callable[[], Awaitable[object]]
-) -> None:
+async def ratio(name: str, most: float, ours: Call, bare: Call) -> None:
     """Compare two calls, taking turns in who goes first."""
     ratios: list[float] = []
-    all_ours: list[float] = []
-    all_bare: list[float] = []
+    times: dict[Call, list[float]] = {ours: [], bare: []}
     for _ in range(ROUNDS):
-        mine: list[float] = []
-        its: list[float] = []
         for number in range(CALLS):  # call by call, so that both sides meet the same noise
-            for call, times in ((ours, mine), (bare, its)) if number % 2 else ((bare, its), (ours, mine)):
+            for call in (ours, bare) if number % 2 else (bare, ours):
                 began = time.perf_counter()
                 await call()
-                times.append(time.perf_counter() - began)
-        ratios.append(statistics.median(mine) / statistics.median(its))
-        all_ours += mine
-        all_bare += its
+                times[call].append(time.perf_counter() - began)
+        ratios.append(statistics.median(times[ours][-CALLS:]) / statistics.median(times[bare][-CALLS:]))
     quarters = statistics.quantiles(ratios, n=4)
-    ours_median, bare_median = statistics.median(all_ours), statistics.median(all_bare)
-    spread = f"rounds' quartiles {quarters[0]:.2f} to {quarters[2]:.2f}; "
-    spread += f"{1000 * ours_median:.1f} ms against {1000 * bare_median:.1f} ms"
-    verdict(name, ours_median / bare_median, most, "", spread)
+    mine, its = statistics.median(times[ours]), statistics.median(times[bare])
+    spread = (
+        f"rounds' quartiles {quarters[0]:.2f} to {quarters[2]:.2f}; {1000 * mine:.1f} ms against {1000 * its:.1f} ms"
+    )
+    verdict(name, mine / its, most, "", spread)
 
 
-def caller(client: Client, ids: str, task_queue: str, run: Any, *arguments: Any) -> Callable[[], Awaitable[object]]:
+def caller(client: Client, ids: str, task_queue: str, run: Any, *arguments: Any) -> Call:
     """One workflow, there and back."""
     numbers = itertools.count()
 
@@ -84,31 +84,19 @@ def caller(client: Client, ids: str, task_queue: str, run: Any, *arguments: Any)
 
 
 async def round_trips(ws: Workshop, stock: str) -> None:
-    """One-activity round trip: ours, the bare SDK on the same server, the bare SDK on a stock dev server."""
-    settings: dict[str, Any] = {"workflows": [flows.Many], "activities": [flows.shaky]}
-    client = await Client.connect(**await ws.connection("default"))
-    ws.run(Worker, client, task_queue="ours", **settings)
-    same, plain = await Client.connect(ws.server.address), await Client.connect(stock)
-    async with Worker(same, task_queue="bare", **settings), Worker(plain, task_queue="bare", **settings):
-        ours = caller(client, "ours", "ours", flows.Many.run, 1)
-        bare, other = (caller(each, "bare", "bare", flows.Many.run, 1) for each in (same, plain))
-        for call in (ours, bare, other):
-            await call()
-        await ratio("one activity, ours / bare SDK, same server", 1.05, ours, bare)
-        await ratio("one activity, ours / bare SDK, stock server", 0.45, ours, other)
+    """Two round trips: ours, the bare SDK's on the same server, and the bare SDK's on a stock dev server.
 
-
-async def operations(ws: Workshop, stock: str) -> None:
-    """A Nexus workflow-run operation from a workflow: ours, the bare SDK on the same server, and on a stock one."""
+    One has an activity, the other a Nexus operation that runs a workflow.
+    """
     handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": [flows.Echo]}
-    callers: dict[str, Any] = {"workflows": [strangers.Call]}
+    callers: dict[str, Any] = {"workflows": [strangers.Call, flows.Many], "activities": [flows.shaky]}
     ours, behind = [await Client.connect(**await ws.connection(name)) for name in ("default", "finance")]
     ws.run(Worker, behind, task_queue="ours", **handlers)
-    ws.run(Worker, ours, task_queue="op-callers", **callers)
-    await ws.endpoint("ours", namespace="finance", task_queue="ours")
+    ws.run(Worker, ours, task_queue="callers", **callers)
+    for name in ("ours", "bare"):
+        await ws.endpoint(name, namespace="finance", task_queue=name)
     same, plain = await Client.connect(ws.server.address), await Client.connect(stock)
     same_behind = await Client.connect(ws.server.address, namespace="finance")
-    await ws.endpoint("bare", namespace="finance", task_queue="bare")
     worker = EndpointTarget.Worker(namespace="default", task_queue="bare")
     spec = EndpointSpec(name="bare", target=EndpointTarget(worker=worker))
     await plain.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
@@ -118,13 +106,17 @@ async def operations(ws: Workshop, stock: str) -> None:
         Worker(plain, task_queue="bare", **handlers),
         Worker(plain, task_queue="bare-callers", **callers),
     ):
-        mine = caller(ours, "op-ours", "op-callers", strangers.Call.run, "slowly", {}, "ours")
-        bare = caller(same, "op-bare", "bare-callers", strangers.Call.run, "slowly", {}, "bare")
-        other = caller(plain, "op-stock", "bare-callers", strangers.Call.run, "slowly", {}, "bare")
-        for call in (mine, bare, other):
-            await call()
-        await ratio("a Nexus workflow-run operation, ours / bare SDK, same server", 1.1, mine, bare)
-        await ratio("a Nexus workflow-run operation, ours / bare SDK, stock server", 0.5, mine, other)
+        sides = [(ours, "callers", "ours"), (same, "bare-callers", "bare"), (plain, "bare-callers", "bare")]
+        for what, bars, made in (
+            ("one activity", (1.05, 0.45), lambda endpoint: (flows.Many.run, 1)),
+            ("a Nexus workflow-run operation", (1.1, 0.5), lambda end: (strangers.Call.run, "slowly", {}, end)),
+        ):
+            calls = [caller(client, f"{what} {end}", queue, *made(end)) for client, queue, end in sides]
+            for call in calls:
+                await call()
+            await ratio(f"{what}, ours / bare SDK, same server", bars[0], calls[0], calls[1])
+            await ratio(f"{what}, ours / bare SDK, stock server", bars[1], calls[0], calls[2])
+    await ws.stop(*ws.workers)
 
 
 async def allowlist(ws: Workshop) -> None:
@@ -133,7 +125,7 @@ async def allowlist(ws: Workshop) -> None:
 
     client = await Client.connect(**await ws.connection("default"))
     ws.run(Worker, client, task_queue="counting", workflows=[strangers.Call])
-    calls: list[Callable[[], Awaitable[object]]] = []
+    calls: list[Call] = []
     for name, interceptors in (("guarded", [Allowlist(["default"])]), ("unguarded", [])):
         await ws.endpoint(name, namespace="default", task_queue=name)
         handler = [flows.SumsHandler()]
@@ -141,18 +133,37 @@ async def allowlist(ws: Workshop) -> None:
         calls.append(caller(client, name, "counting", strangers.Call.run, "add", {}, name))
         await calls[-1]()
     await ratio("an operation with the allowlist / without it", 1.1, *calls)
+    await ws.stop(*ws.workers)
+
+
+async def packing(ws: Workshop) -> None:
+    """Eight orders at once, packed by two Workers and by one, each of which packs one at a time."""
+    calls: list[Call] = []
+    async with contextlib.AsyncExitStack() as workers:
+        for tables in (2, 1):
+            settings: dict[str, Any] = {"workflows": [flows.OneActivity], "activities": [flows.slow]}
+            for _ in range(tables):
+                client = await Client.connect(ws.server.address)
+                made = Worker(client, task_queue=f"tables-{tables}", max_concurrent_activities=1, **settings)
+                await workers.enter_async_context(made)
+            call = caller(client, f"parcel-{tables}", f"tables-{tables}", flows.OneActivity.run, "slow", 0.25, None)
+            calls.append(functools.partial(_at_once, call))
+        await ratio("eight orders, two Workers / one", 0.6, *calls)
+
+
+async def _at_once(call: Call) -> None:
+    await asyncio.gather(*(call() for _ in range(8)))
 
 
 async def agent_turns(ws: Workshop, demo: int) -> None:
     """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
-    await Workshop.start(model=True)
     import turns  # with LiteLLM, which the other rows do without
 
     async with turns.litellm_temporal(ws) if demo == 1 else turns.sdk_turns(ws, demo) as (ours, bare):
         for turn in (ours, bare):
             for _ in range(turns.CONVERSATION):
                 await turn()
-        await ratio(f"demo {demo}'s warm turn with one tool, ours / bare SDKs", 1.25, ours, bare)
+        await ratio(f"demo {demo}'s warm turn with one tool, ours / bare SDKs", 1.1, ours, bare)
 
 
 async def gateway_requests(ws: Workshop) -> None:
@@ -167,6 +178,13 @@ async def gateway_requests(ws: Workshop) -> None:
             await ratio(f"the gateway's {name}, ours / a plain MCP server", GATEWAY[name], ours, bare)
 
 
+async def grown(ws: Workshop, by: str) -> None:
+    """How a cost grows: see growth.py."""
+    import growth
+
+    await getattr(growth, f"by_{by}")(ws, say, verdict)
+
+
 def first_answer(who: str, demo: str, more: str = "") -> None:
     """From the start of a process to an agent's first answer, less the imports that the bare SDKs need for one.
 
@@ -176,11 +194,11 @@ def first_answer(who: str, demo: str, more: str = "") -> None:
     bare += f"import temporalio.client, temporalio.worker, litellm, openai.resources.chat, mcp{more}\n"
     ours = (Path(__file__).parent / "first_answer.py").read_text()
     times: dict[str, list[float]] = {bare: [], ours: []}
-    for _ in range(7):
+    for _ in range(PROCESSES):
         for program, seen in times.items():
             seen.append(in_process(program, demo))
     medians = {program: statistics.median(seen) for program, seen in times.items()}
-    spread = f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, medians of 7 processes each"
+    spread = f"{medians[ours]:.2f} s against {medians[bare]:.2f} s for the imports, {PROCESSES} processes each"
     verdict(f"{who}'s first answer over the bare imports", medians[ours] - medians[bare], 1.0, " s", spread)
 
 
@@ -197,8 +215,9 @@ def in_process(code: str, *arguments: str) -> float:
 
 def whole_process(name: str, code: str, most: float) -> None:
     """A statement in a fresh interpreter."""
-    times = [in_process(code) for _ in range(7)]
-    verdict(name, statistics.median(times), most, " s", f"from {min(times):.2f} to {max(times):.2f} s in 7 processes")
+    times = [in_process(code) for _ in range(PROCESSES)]
+    spread = f"from {min(times):.2f} to {max(times):.2f} s in {PROCESSES} processes"
+    verdict(name, statistics.median(times), most, " s", spread)
 
 
 _START = "import asyncio\nfrom workshop_lib import Workshop\nasyncio.run(Workshop.start())"
@@ -209,25 +228,31 @@ FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
     "demo 1: first answer": lambda: first_answer("demo 1", "1"),
     "demo 2: first answer": lambda: first_answer("demo 2", "2", _AGENTS),
 }
-SERVED: dict[str, Callable[[Workshop, str], Awaitable[None]]] = {  # given the workshop and the stock server
+Served = Callable[[Workshop, str], Awaitable[None]]  # given the workshop and the stock server
+
+
+def _turns(demo: int) -> Served:
+    return lambda ws, _: agent_turns(ws, demo)
+
+
+def _growth(by: str) -> Served:
+    return lambda ws, _: grown(ws, by)
+
+
+SERVED: dict[str, Served] = {
     "round trip": round_trips,
-    "operation": operations,
     "allowlist": lambda ws, _: allowlist(ws),
-    "demo 1: turn": lambda ws, _: agent_turns(ws, 1),
-    "demo 2: turn": lambda ws, _: agent_turns(ws, 2),
-    "demo 3: turn": lambda ws, _: agent_turns(ws, 3),
-    "demo 4: turn": lambda ws, _: agent_turns(ws, 4),
+    "packing": lambda ws, _: packing(ws),
+    "growth: namespaces": _growth("namespaces"),
+    **{f"demo {number}: turn": _turns(number) for number in range(1, 5)},
     "gateway": lambda ws, _: gateway_requests(ws),
+    **{f"growth: {by}": _growth(by) for by in ("turn", "tools", "crowd")},
 }
 
 
-async def main(part: str) -> None:
-    """The rows whose names contain this, one after another."""
-    for row in (fresh for name, fresh in FRESH.items() if part in name):
-        row()
-    rows = [served for name, served in SERVED.items() if part in name]
-    if not rows:
-        return
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[tuple[Workshop, str]]:
+    """A workshop, and a stock dev server beside it."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKSHOP_HOME"] = folder
         port, ui = free_ports(2)
@@ -236,12 +261,27 @@ async def main(part: str) -> None:
         stock = Process(command, log=Path(folder) / "stock.log", environment=os.environ)
         ws = await Workshop.start()
         try:
-            for served in rows:
-                await served(ws, f"{HOST}:{port}")
+            yield ws, f"{HOST}:{port}"
         finally:
             await ws.close()
             stock.close()
             await stock.wait(10)
+
+
+async def main(part: str) -> None:
+    """The rows whose names contain this, one after another."""
+    for name, fresh in FRESH.items():
+        if part in name:
+            fresh()
+    rows = {name: row for name, row in SERVED.items() if part in name}
+    if not rows:
+        return
+    with contextlib.redirect_stdout(None):  # of the workshop's own notices
+        async with served() as (ws, stock):
+            for name, row in rows.items():
+                if name.startswith(("demo", "gateway", "growth")):
+                    await Workshop.start(model=True)
+                await row(ws, stock)
 
 
 if __name__ == "__main__":

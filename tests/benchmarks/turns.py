@@ -33,15 +33,15 @@ def price(number: int) -> tuple[str, str]:
     return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
 
 
-def talk(client: Client, run: Any, task_queue: str, *arguments: object) -> Turn:
-    """Ask, in a new conversation after every ten turns."""
+def talk(client: Client, run: Any, task_queue: str, *arguments: object, length: int = CONVERSATION) -> Turn:
+    """Ask, in a new conversation after so many turns."""
     numbers = itertools.count()
     handle: Any = None
 
     async def ask() -> object:
         nonlocal handle
         number = next(numbers)
-        if number % CONVERSATION == 0:
+        if number % length == 0:
             settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
             handle = await client.start_workflow(run, args=arguments, id=f"chat-{next(_conversations)}", **settings)
         asked, expected = price(number)
@@ -63,17 +63,14 @@ async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
     import bare_agent
 
     from workshop_lib.demos import computers, litellm_temporal, local
-    from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 
-    bare_agent.MODEL, bare_agent.INSTRUCTIONS = offline(ws), local.INSTRUCTIONS
-    bare_agent.SCHEMAS = [tool.schema for tool in litellm_temporal.tools(Chat())]
-    bare_agent.OPERATIONS = {"stock_price": (Finance.stock_price, Finance, ENDPOINT)}
     await computers.start(ws, litellm_temporal)
-    client, bare = await litellm_temporal.connect(ws), await Client.connect(ws.server.address)
-    async with Worker(bare, task_queue="bare-1", workflows=[bare_agent.BareAgent], activities=[bare_agent.ask]):
+    client = await litellm_temporal.connect(ws)
+    async with await bare_agent.worker(ws) as bare:
+        bare_agent.MODEL.update(offline(ws))
         yield (
             talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, Chat(model="offline")),
-            talk(bare, bare_agent.BareAgent.run, "bare-1"),
+            talk(bare.client, bare_agent.BareAgent.run, bare_agent.QUEUE),
         )
 
 

@@ -35,6 +35,8 @@ COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
+GATEWAYS = {"gateway": "workshop_lib.demos.gateway"}
+"""For MCP clients that are no workflows."""
 
 
 @workflow.defn

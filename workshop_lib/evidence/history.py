@@ -91,6 +91,7 @@ class Step:
         service: The service of a Nexus operation; empty for all else.
         limit: How long it may take including retries, as its caller or the server set it; None if nobody did.
         queue: The task queue of an activity; empty for all else.
+        event: The number of the event with which it began.
         calls: What it started, where ``history`` was asked to follow.
     """
 
@@ -109,6 +110,7 @@ class Step:
     service: str = ""
     limit: timedelta | None = None
     queue: str = ""
+    event: int = 0
     calls: list[History] = field(default_factory=list)
 
     @property
@@ -343,6 +345,7 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         name=str(attrgetter(title)(attributes)),
         id=str(attrgetter(identity)(attributes)) if identity else str(event.event_id),
         scheduled=_when(event.event_time),
+        event=event.event_id,
         links=_links(event),
         endpoint=getattr(attributes, "endpoint", ""),
         service=getattr(attributes, "service", ""),

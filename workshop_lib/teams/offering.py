@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 from workshop_lib.server.connections import Connections
 from workshop_lib.workers.takeover import BUG_TYPES, QUICK_TAKEOVER, KeepsReasons
@@ -40,7 +40,9 @@ async def offered(
     return client, {**settings, **SETTINGS, "activity_executor": ThreadPoolExecutor(20)}
 
 
-async def offer(ws: Connections, endpoint: str, namespace: str, settings: dict[str, Any]) -> Worker:
+async def offer(
+    ws: Connections, endpoint: str, namespace: str, settings: dict[str, Any], *guards: Interceptor
+) -> Worker:
     """A Worker behind a Nexus endpoint, not yet running.
 
     Args:
@@ -48,6 +50,7 @@ async def offer(ws: Connections, endpoint: str, namespace: str, settings: dict[s
         endpoint: As for ``offered``.
         namespace: As for ``offered``.
         settings: As for ``offered``.
+        guards: Interceptors before its handlers, besides those of every team.
     """
     client, arguments = await offered(ws, endpoint, namespace, settings)
-    return Worker(client, **arguments)
+    return Worker(client, **{**arguments, "interceptors": [*arguments["interceptors"], *guards]})

@@ -21,7 +21,7 @@ def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]])
         columns: The heading of each column but the first.
         rows: A row's name, and what is in each column.
     """
-    Display().show(_markup(title, columns, rows), _text(title, columns, rows))
+    Display().show(_markup(title, columns, rows), aligned(title, columns, rows))
 
 
 def _markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
@@ -38,12 +38,19 @@ def _markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]
     return f'<table style="{style}">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _text(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
-    lines, first = [title], max(map(len, rows), default=0) + 2
+def aligned(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]], width: int = _COLUMN) -> str:
+    """A table in plain text.
+
+    Args:
+        title: As for ``table``.
+        columns: As for ``table``.
+        rows: As for ``table``.
+        width: How many characters a column has.
+    """
+    lines, first = [title], min(width, max(map(len, rows), default=0)) + 2
     for name, values in {"": columns, **rows}.items():
-        wrapped = [textwrap.wrap(str(value), _COLUMN) or [""] for value in values]
-        for line in range(max(map(len, wrapped), default=1)):
-            parts = [part[line] if line < len(part) else "" for part in wrapped]
-            begin = "" if line else name
-            lines.append("  " + begin.ljust(first) + "  ".join(part.ljust(_COLUMN) for part in parts).rstrip())
+        begin, *wrapped = [textwrap.wrap(str(value), width) or [""] for value in [name, *values]]
+        for line in range(max(map(len, [begin, *wrapped]))):
+            head, *parts = [part[line] if line < len(part) else "" for part in [begin, *wrapped]]
+            lines.append("  " + head.ljust(first) + "  ".join(part.ljust(width) for part in parts).rstrip())
     return "\n".join(line.rstrip() for line in lines)

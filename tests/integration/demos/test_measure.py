@@ -1,0 +1,105 @@
+"""The comparison: what the four demos are observed to do, and that a demo that is broken changes exactly its cells."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from workshop_lib.demos import computers
+from workshop_lib.demos.measure import (
+    CALL,
+    DISCOVERY,
+    EVENTS,
+    KILLED,
+    LANGUAGES,
+    LINES,
+    LINKS,
+    LOOP,
+    MCP,
+    PROCESSES,
+    ROWS,
+    STOPS,
+    STRANGER,
+    TURN,
+    Subject,
+    measure,
+)
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+FIGURES = (LINES, EVENTS, TURN, CALL)
+BY_SDK = "the SDK behind OpenAIAgentsPlugin"
+FOUND, STATIC = "is used in the next turn", "is not found: the agent must be deployed again"
+NEXUS: dict[str, str] = {
+    LOOP: BY_SDK,
+    DISCOVERY: STATIC,
+    MCP: "cannot: no MCP server",
+    STRANGER: "Nexus: refused",
+    LANGUAGES: "Nexus Operation Finance.stock_price, answered by temporal-python",
+    LINKS: "to Finance and back",
+    KILLED: "1",
+    STOPS: "Finance's tools; a question for them waits, and is answered when Finance is back",
+    PROCESSES: "3; none listens",
+}
+HTTP = {
+    DISCOVERY: FOUND,
+    MCP: "list 8 tools at it-mcp and finance-mcp, and call them",
+    STRANGER: "Nexus: refused; finance-mcp: served",
+    LANGUAGES: "MCP over HTTP, in an activity of the agent's (temporalio.mcp.finance.call-tool)",
+    LINKS: "none",
+    KILLED: "2",
+    PROCESSES: "3; IT and Finance listen on a port",
+}
+GATEWAY = {
+    MCP: "list 4 tools at gateway, and call them",
+    STRANGER: "Nexus: refused; gateway: refused",
+    PROCESSES: "3; none listens; and a gateway, which does",
+}
+DEMOS = {
+    1: {**NEXUS, LOOP: "the agent's own Workflow"},
+    2: NEXUS,
+    3: {**NEXUS, **HTTP},
+    4: {**NEXUS, DISCOVERY: FOUND, **GATEWAY},
+}
+KEYED = {"COMPUTERS": {**computers.demo(3).COMPUTERS, "finance": "keyed_finance"}}
+CASES = [
+    pytest.param(1, {}, "later_open", {STRANGER: "Nexus: served"}, id="1 without the allowlist"),
+    *(
+        pytest.param(number, changed, later, expected, id=f"{number} {name}", marks=pytest.mark.full)
+        for number, name, changed, later, expected in [
+            (2, "as it is", {}, "", {}),
+            (3, "as it is", {}, "", {}),
+            (4, "as it is", {}, "", {}),
+            (4, "without the allowlist", {}, "later_open", {STRANGER: "Nexus: served; gateway: refused"}),
+            (4, "with a directory that does not grow", {}, "later_static", {DISCOVERY: STATIC}),
+            (3, "with a server that does not grow", {}, "later_static", {DISCOVERY: STATIC}),
+            (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
+            (3, "with a key", KEYED, "", {KILLED: "1", MCP: "list 7 tools at it-mcp and finance-mcp, and call them"}),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize(("number", "changed", "later", "expected"), CASES)
+async def test_a_demo_that_is_broken_changes_exactly_its_cells(
+    ws: Workshop, with_model: None, number: int, changed: dict[str, Any], later: str, expected: dict[str, str]
+) -> None:
+    demo: Any = SimpleNamespace(**(vars(computers.demo(number)) | changed))
+    before = ws.workers
+    cells = await measure(ws, Subject(demo, **({"later": later} if later else {})), lambda what: None)
+    assert {row: cell.said for row, cell in cells.items() if row not in FIGURES} == {**DEMOS[number], **expected}
+    assert tuple(cells) == ROWS
+    assert all(cell.evidence for cell in cells.values())
+    assert cells[TURN].milliseconds > cells[CALL].milliseconds > 0
+    assert ws.workers == before, "what it started, it has stopped"
+
+
+@pytest.mark.full
+async def test_what_cannot_be_observed_says_why(ws: Workshop, with_model: None) -> None:
+    cells = await measure(ws, Subject(computers.demo(1), "no.such_module"), lambda what: None)
+    missing = {row for row, cell in cells.items() if cell.said.startswith("not observed")}
+    assert missing == {STOPS, DISCOVERY}
+    assert "no.such_module ended before it was ready" in cells[STOPS].said

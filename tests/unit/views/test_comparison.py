@@ -1,0 +1,43 @@
+"""The comparison's table, from cells made by hand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from workshop_lib.demos.measure import LOOP, ROWS, TURN, Cell
+from workshop_lib.views.comparison import Comparison
+
+
+@pytest.fixture
+def found() -> Comparison:
+    first = {LOOP: Cell("<you>", ["chat-1, event 7: a & b"], "http://ui/chat-1"), TURN: Cell("100 ms", [], "", 100.0)}
+    return Comparison({"1 one": first, "2 two": {TURN: Cell("150 ms", [], "", 150.0)}})
+
+
+def test_each_cell_leads_to_its_evidence_and_a_clocks_figure_is_compared(found: Comparison) -> None:
+    markup = found.markup()
+    assert "<summary>&lt;you&gt;</summary>" in markup
+    assert "chat-1, event 7: a &amp; b" in markup
+    assert 'href="http://ui/chat-1"' in markup
+    assert "100 ms; 1.0 ×" in markup
+    assert "150 ms; 1.5 ×" in markup
+    assert markup.count(">…</td>") == 2 * len(ROWS) - 3, "what is not observed yet"
+    assert found.markup((TURN,)).count("<tr") == 2
+    assert "chat-1, event 7: a & b" in found.evidence("1 one")
+
+
+def test_the_text_says_the_same(found: Comparison) -> None:
+    lines = found.text((LOOP, TURN)).splitlines()
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:]] == [
+        ["1 one", "2 two"],
+        [LOOP, "<you>", "…"],
+        [TURN, "100 ms; 1.0 ×", "150 ms; 1.5 ×"],
+    ]
+
+
+def test_the_page_asks_nobody_for_anything(found: Comparison) -> None:
+    page = found.page()
+    assert "chat-1, event 7" in page
+    assert not re.search(r"(src|href)=|url\(|@import|<script", page)

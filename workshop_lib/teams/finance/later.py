@@ -1,0 +1,48 @@
+"""Finance a week later: it offers one tool more, in each way in which it offers tools, and has an allowlist.
+
+``await ws.spawn("workshop_lib.teams.finance.later")`` runs its Worker, and
+``await ws.serve("finance-mcp", "workshop_lib.teams.finance.later")`` its MCP server.
+"""
+
+# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from temporalio.worker import Worker
+
+from workshop_lib.governance.allowlist import Allowlist
+from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.server.connections import Connections
+from workshop_lib.teams.finance.contract import ENDPOINT, Converted, Exchange, Finance
+from workshop_lib.teams.finance.handler import RATES, ExchangeHandler, FinanceHandler
+from workshop_lib.teams.finance.mcp_server import server
+from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
+from workshop_lib.teams.mcp_serving import application
+from workshop_lib.teams.offering import offer
+
+CALLERS = ["default"]
+DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi], Exchange: [Exchange.convert]})
+
+
+@server.tool()
+async def convert(
+    dollars: Annotated[float, Field(gt=0, description="How many dollars.")],
+    currency: Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")],
+) -> Converted:
+    """Convert dollars to another currency."""
+    return Converted(round(dollars * RATES[currency], 2), currency)
+
+
+app = application(server)
+
+
+async def worker(ws: Connections) -> Worker:
+    """The Worker, not yet running.
+
+    Args:
+        ws: How to reach the service.
+    """
+    handlers = [FinanceHandler(), ExchangeHandler(), DIRECTORY]
+    guard = Allowlist(map(ws.namespace, CALLERS))
+    return await offer(ws, ENDPOINT, NAMESPACE, {**WORKER, "nexus_service_handlers": handlers}, guard)

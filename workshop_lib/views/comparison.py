@@ -1,0 +1,147 @@
+"""``await comparison(ws)``: the four demos side by side, in cells that were just observed and show their evidence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+
+from workshop_lib.demos import NAMES, computers
+from workshop_lib.demos.measure import ROWS, Cell, Subject, measure
+from workshop_lib.evidence.messages import Display, in_notebook
+from workshop_lib.views import svg
+from workshop_lib.views.table import aligned
+from workshop_lib.workshop import Workshop
+
+_TITLE = "Four ways to give an agent its tools"
+_WIDTH = 28  # characters of a column in a terminal
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+    "<style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
+    "padding:0 1em}}</style><h1>{title}</h1>{table}<p>{note}</p></html>"
+)
+
+
+@dataclass
+class Comparison:
+    """What was observed.
+
+    Attributes:
+        columns: The cells of each demo by their rows; the demos by what they are called.
+    """
+
+    columns: dict[str, dict[str, Cell]] = field(default_factory=dict)
+
+    def show(self, *rows: str) -> None:
+        """Show some rows again.
+
+        Args:
+            rows: Their names; all of them if there is none.
+        """
+        Display().show(self.markup(rows), self.text(rows))
+
+    def markup(self, rows: tuple[str, ...] = (), *, links: bool = True) -> str:
+        """The table as HTML. A cell opens to show its evidence.
+
+        Args:
+            rows: As for ``show``.
+            links: Whether the evidence leads to the Web UI, which ends with the server.
+        """
+        look = f"padding:4px 12px 4px 0;border-bottom:1px solid {svg.GRID};overflow-wrap:anywhere;"
+        look += "text-align:left;vertical-align:top"
+        heads = "".join(f'<th scope="col" style="{look}">{escape(name)}</th>' for name in ["", *self.columns])
+        body = "".join(
+            f'<tr style="background:none"><th scope="row" style="{look}">{escape(row)}</th>'
+            + "".join(f'<td style="{look}">{self._opening(name, row, links)}</td>' for name in self.columns)
+            + "</tr>"
+            for row in rows or ROWS
+        )
+        style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:fixed;width:100%"
+        return f'<table style="{style}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+    def _opening(self, name: str, row: str, links: bool) -> str:
+        cell = self.columns[name].get(row)
+        if cell is None:
+            return "…"
+        evidence = "".join(f"<li>{escape(each)}</li>" for each in cell.evidence)
+        if cell.link and links:
+            evidence += f'<li><a href="{escape(cell.link)}" target="_blank">its history in the Web UI</a></li>'
+        style = "margin:4px 0;padding-left:1.2em;font-size:90%;overflow-wrap:anywhere;max-height:16em;overflow-y:auto"
+        return (
+            f'<details><summary>{escape(self._said(name, row))}</summary><ul style="{style}">{evidence}</ul></details>'
+        )
+
+    def _said(self, name: str, row: str) -> str:
+        """What a cell says; of a clock's figure, also how it compares with the first column's."""
+        cell, first = self.columns[name][row], next(iter(self.columns.values())).get(row)
+        if first is None or not cell.milliseconds or not first.milliseconds:
+            return cell.said
+        return f"{cell.said}; {cell.milliseconds / first.milliseconds:.1f} ×"
+
+    def text(self, rows: tuple[str, ...] = ()) -> str:
+        """The table in plain text, without evidence.
+
+        Args:
+            rows: As for ``show``.
+        """
+        columns = self.columns.items()
+        said = {
+            row: [self._said(name, row) if row in cells else "…" for name, cells in columns] for row in rows or ROWS
+        }
+        return aligned(_TITLE, list(self.columns), said, _WIDTH)
+
+    def evidence(self, name: str) -> str:
+        """The evidence of one column, in plain text.
+
+        Args:
+            name: What its demo is called.
+        """
+        cells = self.columns[name].items()
+        return "\n".join(f"  {row}: {cell.said}\n      " + "\n      ".join(cell.evidence[:6]) for row, cell in cells)
+
+    def page(self) -> str:
+        """All of it as one page that asks nobody for anything."""
+        note = (
+            f"Observed on one machine with {os.cpu_count()} cores. Milliseconds are that machine's; compare the ratios."
+        )
+        return _PAGE.format(title=_TITLE, table=self.markup(links=False), note=note)
+
+
+async def comparison(ws: Workshop, subjects: Mapping[str, Subject] | None = None) -> Comparison:
+    """Run the demos one after another, under the same questions and the same failures, and show what they do.
+
+    Args:
+        ws: The workshop.
+        subjects: What is measured, by what it is called; the four demos if it is left out.
+
+    Returns:
+        What was observed.
+    """
+    await Workshop.start(model=True)
+    subjects = subjects or {f"{number} {name}": Subject(computers.demo(number)) for number, name in NAMES.items()}
+    found, display = Comparison(), Display()
+    for number, (name, subject) in enumerate(subjects.items(), 1):
+        found.columns[name] = {}
+        found.columns[name] = await measure(ws, subject, _progress(found, display, f"{number} of {len(subjects)}"))
+        if not in_notebook():
+            print(f"{name}\n{found.evidence(name)}\n", flush=True)
+    display.show(found.markup(), found.text())
+    return found
+
+
+def _progress(found: Comparison, display: Display, which: str) -> Callable[[str], None]:
+    def say(what: str) -> None:
+        line = f"Demo {which}: {what}"
+        display.show(f"{found.markup()}<p>{escape(line)} …</p>", line)
+
+    return say
+
+
+async def in_terminal() -> Comparison:
+    """Print the comparison, with its progress and its evidence. The server ends with it."""
+    ws = await Workshop.start(model=True)
+    try:
+        return await comparison(ws)
+    finally:
+        await ws.close()
