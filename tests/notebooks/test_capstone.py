@@ -33,7 +33,7 @@ MISTAKES = [
     ("worker", "hr-worker", ", limits)", ")", "a limit of three days"),
     ("worker", "hr-worker", "            DirectoryHandler({HumanResources: listed}, limits),\n", "", "a directory"),
     ("agents", "hr-agents", '"hr", limit', '"hr", timedelta(seconds=20)', "a limit of three days"),
-    ("agents", "hr-agents", ", *mine]", "]", "HrAgent to ask HR"),
+    ("agents", "hr-agents", "            every.append(operation(each, HumanResources, \"hr\", limit))", "            pass", "HrAgent to ask HR"),
     ("agents", "hr-agents", '[*super().teams(), "hr"]', "super().teams()", "HrMcpAgent to ask HR"),
 ]
 
