@@ -34,6 +34,8 @@ from workshop_lib.workers.process import Process
 from workshop_lib.workers.spawned import Launcher, SpawnedWorker
 
 _WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
+_NO_PAGE = "Your browser cannot open its Web UI, which only this hub's machine reaches.\n"
+_NO_PAGE += "→ `timeline`, `history` and the `temporal` commands that cells print show the same."
 
 
 class Workshop(Connections):
@@ -49,7 +51,7 @@ class Workshop(Connections):
     current: ClassVar[Workshop | None] = None
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
-    def __init__(self, folder: StateFolder, server: DevServer, outside: outside_service.OutsideService | None) -> None:
+    def __init__(self, folder: StateFolder, server: DevServer) -> None:
         self._folder = folder
         self.ledger = Ledger(folder.path / "ledger.db")
         self._background = BackgroundLoop()
@@ -59,7 +61,7 @@ class Workshop(Connections):
         self._cells.subscribe(self._end_former_code)  # before its Workers get the new code
         self._pool = WorkerPool(self._cells, self._background, self._launcher)
         self._services = HttpServices(self._launcher, self._background, self._faults)
-        super().__init__(server, outside, self._pool.polled, self._faults)
+        super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn, self.stop = self._pool.run, self._pool.spawn, self._pool.stop
         self.serve, self.proxy = self._services.serve, self._services.proxy
         self.refuse_if_red = self._cells.refuse_if_red
@@ -100,23 +102,16 @@ class Workshop(Connections):
         magic.let_interrupts_wake_the_loop()
         folder = StateFolder.claim(notebook_key())
         _say_whether_renamed(folder)
-        server = DevServer(folder)
         ws: Workshop | None = None
         try:
-            outside = outside_service.chosen(folder)
-            server = outside_service.SomebodyElses(folder, outside) if outside else server
-            ws = cls(folder, server, outside)
-            if ws._outside is not None:  # first: its answer is waited for, and an import can block the loop for longer
+            ws = cls(folder, outside_service.chosen(folder))
+            if ws.server.prefix:  # an outside service: its answer is waited for, and an import can block the loop
                 await ws._greet()
                 await ws._serve_model(model)
             else:
                 await _all(ws._greet(), ws._serve_model(model))
         except BaseException:  # an interrupted cell, too: the next try must find everything free
-            if ws is not None:
-                await ws._services.end()
-                ws._background.end()
-            folder.release()
-            await server.close()
+            await ws.close() if ws is not None else folder.release()
             raise
         os.environ[STATE_VARIABLE] = str(folder.path)
         atexit.register(ws._pool.stop_at_exit)
@@ -137,7 +132,7 @@ class Workshop(Connections):
         atexit.unregister(self._pool.stop_at_exit)
         await self.stop(*self.workers)
         await self._services.end()
-        await self._server.close()
+        await self.server.close()
         self._background.end()
         self._folder.release()
         os.environ.pop(STATE_VARIABLE, None)
@@ -149,11 +144,6 @@ class Workshop(Connections):
         await self.terminate(executions, "ws.reset()")
         self.ledger.clear()
         say(f"Reset: {_executions(len(executions))} ended, ledger emptied.")
-
-    @property
-    def server(self) -> DevServer:
-        """The embedded server, to be killed and restarted. An outside service is neither, and says so."""
-        return self._server
 
     @property
     def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
@@ -214,20 +204,19 @@ class Workshop(Connections):
 
     async def _greet(self) -> None:
         self._faults.clear()  # what a kernel left that did not come to the end of its with-block
-        if self._outside is not None:
-            say(
-                f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.\n"
-                f"Your namespaces and Nexus endpoints there begin with {self._outside.prefix}. "
-                "A cell that would kill the server or change its settings says so, and goes on without."
-            )
+        await self.server.start()
+        version = f"Temporal Server {await self.version()}"
+        if isinstance(self.server, outside_service.OutsideService):
+            text = f"{version} at {self.server.address}, from {self.server.origin}.\n"
+            text += f"Your namespaces and Nexus endpoints there begin with {self.server.prefix}. "
+            say(text + "A cell that would kill the server or change its settings says so, and goes on without.")
             if missing := await self.missing_rights():
                 say(missing, "warn")
             return
-        await self._server.start()
         place = "notebook" if in_notebook() else "program"
-        text = f"Temporal Server {await self.version()} runs beside this {place}. Web UI: {self._server.ui_url}"
+        page = f"Web UI: {self.server.ui_url}" if self.server.ui_url else _NO_PAGE
         unused = outside_service.ignored()
-        say(f"{text}\n{unused}" if unused else text)
+        say(f"{version} runs beside this {place}. {page}" + (f"\n{unused}" if unused else ""))
 
     async def _list_open(self) -> None:
         executions = await self.open_executions()

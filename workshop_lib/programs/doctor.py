@@ -119,11 +119,10 @@ def _proxies() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
-        outside = outside_service.chosen(StateFolder(Path(folder)))
-    if outside is not None:
-        yield Finding(
-            None, f"Notebooks will use {outside.origin}: {outside.address}", f"Unset {outside_service.CHOICE} to not."
-        )
+        server = outside_service.chosen(StateFolder(Path(folder)))
+    if isinstance(server, outside_service.OutsideService):
+        what = f"Notebooks will use {server.origin}: {server.address}"
+        yield Finding(None, what, f"Unset {outside_service.CHOICE} to not.")
     elif unused := outside_service.ignored():
         yield Finding(None, unused)
 

@@ -256,8 +256,7 @@ async def test_it_is_handled_like_any_other_worker(
     assert not process.running
     assert process not in ws.workers
     assert capsys.readouterr().out == ""
-    assert process.log is not None
-    assert process.log.read_text() == ""
+    assert process._process.log.read_text() == ""
 
 
 async def test_without_node_or_packages_it_says_what_to_do(
