@@ -44,7 +44,7 @@ class Workshop(Connections):
     Attributes:
         ledger: The side effects that really happened.
         run: See ``WorkerPool.run``; as are ``spawn`` and ``stop``.
-        serve: See ``HttpServices.serve``; as is ``proxy``.
+        serve: See ``HttpServices.serve``.
         current: The workshop of this kernel, once started.
     """
 
@@ -63,7 +63,7 @@ class Workshop(Connections):
         self._services = HttpServices(self._launcher, self._background, self._faults)
         super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn, self.stop = self._pool.run, self._pool.spawn, self._pool.stop
-        self.serve, self.proxy = self._services.serve, self._services.proxy
+        self.serve = self._services.serve
         self.refuse_if_red = self._cells.refuse_if_red
 
     @classmethod
@@ -242,8 +242,8 @@ def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | Non
         return surroundings.flooded(ws, target)
     if kind not in HTTP + MODEL:
         _refuse_without_activity(fault, [worker for worker in ws.workers if worker.running])
-    elif target not in ws._services:
-        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first.")
+    elif target not in ws._services.served:
+        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.serve({target!r}, module)` first.")
     return None
 
 

@@ -165,7 +165,7 @@ class Cells:
         try:
             spec = importlib.util.find_spec(name)
         except ValueError:  # a module that was made by hand, such as __main__
-            spec = sys.modules[name].__spec__ or importlib.util.spec_from_loader(name, None)
+            spec = importlib.util.spec_from_loader(name, None)
         if spec is not None and spec.origin != str(self._folder / f"{name}.py"):
             why = f"`import {name}` already gives {spec.origin or 'a package'}."
             then = f"Choose another name, such as %%workflow my_{name}."
