@@ -67,7 +67,7 @@ class Workshop(Connections):
         self.refuse_if_red = self._cells.refuse_if_red
 
     @classmethod
-    async def start(cls, *, model: bool = False) -> Workshop:
+    async def start(cls, *, model: bool = False, calls_model: bool = True) -> Workshop:
         """Start this notebook's Temporal Server, or find it again, and say in one line what is used.
 
         Running the cell again gives the same workshop. After a kernel restart, the workflows that are still open
@@ -76,6 +76,8 @@ class Workshop(Connections):
         Args:
             model: Whether the notebook uses a language model. The offline one is started then, and a real one that
                 ``WORKSHOP_MODEL`` names is asked whether it takes our key.
+            calls_model: Whether this process is to call it, and not only others that it starts. LiteLLM is imported
+                for it meanwhile.
 
         Raises:
             WorkshopError: The server does not start, or what was asked for from outside does not answer.
@@ -83,12 +85,12 @@ class Workshop(Connections):
         async with cls._starting:
             first = cls.current is None
             if first:
-                cls.current = await cls._first_start(model)
+                cls.current = await cls._first_start(model, calls_model)
             ws = cls.current
             assert ws is not None
             if not first:
                 await ws._greet()
-                await ws._serve_model(model)
+                await ws._serve_model(model, calls_model)
             if model:
                 say(f"Language model: {llm.described()}")
                 await llm.probe()
@@ -97,7 +99,7 @@ class Workshop(Connections):
             return ws
 
     @classmethod
-    async def _first_start(cls, model: bool) -> Workshop:
+    async def _first_start(cls, model: bool, calls_model: bool) -> Workshop:
         quieten()
         magic.let_interrupts_wake_the_loop()
         folder = StateFolder.claim(notebook_key())
@@ -107,9 +109,9 @@ class Workshop(Connections):
             ws = cls(folder, outside_service.chosen(folder))
             if ws.server.prefix:  # an outside service: its answer is waited for, and an import can block the loop
                 await ws._greet()
-                await ws._serve_model(model)
+                await ws._serve_model(model, calls_model)
             else:
-                await _all(ws._greet(), ws._serve_model(model))
+                await _all(ws._greet(), ws._serve_model(model, calls_model))
         except BaseException:  # an interrupted cell, too: the next try must find everything free
             await ws.close() if ws is not None else folder.release()
             raise
@@ -117,13 +119,14 @@ class Workshop(Connections):
         atexit.register(ws._pool.stop_at_exit)
         return ws
 
-    async def _serve_model(self, wanted: bool) -> None:
+    async def _serve_model(self, wanted: bool, called_here: bool) -> None:
         if not wanted or self._services.running(llm.SERVICE):
             return
         serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:
             await asyncio.sleep(0.05)  # two processes are starting
-            _import_litellm()
+            if called_here:
+                _import_litellm()
         finally:
             await serving
 

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.discovery import DiscoveringConversation
     from workshop_lib.agents.openai_agents import plugin
-    from workshop_lib.demos import local
+    from workshop_lib.demos import local, modules
     from workshop_lib.nexus_mcp.calls import OFFERS_NOTHING, why
     from workshop_lib.nexus_mcp.tools import NexusTools
     from workshop_lib.server.connections import Connections
@@ -31,11 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {
-    "orchestrator": "workshop_lib.demos.nexus_mcp_temporal",
-    "it": "workshop_lib.teams.it.worker",
-    "finance": "workshop_lib.teams.finance.worker",
-}
+COMPUTERS = modules(4)
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""

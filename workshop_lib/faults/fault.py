@@ -61,6 +61,11 @@ class Fault:
         self._at = read_json(self.file).get(self._key, {"at": self._at})["at"]
         return self._at
 
+    @property
+    def over(self) -> bool:
+        """Whether it will not happen any more."""
+        return self._held.done() if self._held is not None else self.fired >= self.times
+
     def __enter__(self) -> Fault:
         entry = {"name": self.name, "left": self.times, "skip": self.skip, "seconds": self.seconds, "at": []}
         try:
