@@ -9,6 +9,7 @@ import asyncio
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from somebodys import somebodys_server
 from temporalio.client import Client
+from waits import until
 
 from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import litellm_temporal as demo
@@ -53,36 +55,53 @@ async def talk(client: Client, number: int) -> list[float]:
     return took
 
 
-async def test_a_class_shares_a_server_and_nothing_else(
-    ws: Workshop, with_model: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def stock() -> Iterator[str]:
     with somebodys_server({}) as address:
-        (server,) = [each for each in psutil.Process().children() if address.rpartition(":")[2] in each.cmdline()]
-        async with AsyncExitStack() as running:
-            learners = []
-            for number in range(MANY):
-                folder, connect = StateFolder(tmp_path / str(number)), {"target_host": address}
-                own = Connections(OutsideService(folder, "the class's", connect, f"learner{number}x-"), list)
-                for team in (demo, it, finance):
-                    await running.enter_async_context(await team.worker(own))
-                learners.append(own)
-            # Without the workshop's interceptors but for the names: the server alone decides what came of a wait.
-            clients = [await Client.connect(**await own.connection(local.NAMESPACE, quiet=True)) for own in learners]
-            before = server.cpu_times()
-            turns = [each for took in await asyncio.gather(*map(talk, clients, range(MANY))) for each in took]
-            after = server.cpu_times()
-            for own in learners:
-                assert await priced(own) == 1
-    busy, used = after.user + after.system - before.user - before.system, psutil.Process().memory_info().rss
+        yield address
+
+
+async def test_a_class_shares_a_server_and_nothing_else(
+    ws: Workshop, with_model: None, stock: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (server,) = [each for each in psutil.Process().children() if stock.rpartition(":")[2] in each.cmdline()]
+    async with AsyncExitStack() as running:
+        learners = []
+        for number in range(MANY):
+            folder, connect = StateFolder(tmp_path / str(number)), {"target_host": stock}
+            own = Connections(OutsideService(folder, "the class's", connect, f"learner{number}x-"), list)
+            for team in (demo, it, finance):
+                await running.enter_async_context(await team.worker(own))
+            learners.append(own)
+        # Quiet: nothing but the server decides how long something may take.
+        clients = [await Client.connect(**await own.connection(local.NAMESPACE, quiet=True)) for own in learners]
+        before = server.cpu_times()
+        turns = [each for took in await asyncio.gather(*map(talk, clients, range(MANY))) for each in took]
+        after, used = server.cpu_times(), server.memory_info().rss >> 20
+        assert [await priced(own) for own in learners] == [1] * MANY, "each Finance was asked by its own agent"
+        assert all(sorted(await own.namespaces()) == ["default", "finance", "it"] for own in learners)
+        assert all(sorted(await own.endpoints()) == ["finance", "it"] for own in learners)
+        for client in clients:
+            await client.start_workflow("X", id="left", task_queue="nobody")
+        await until(lambda: left(learners, [1] * MANY))
+        await learners[0].terminate(await learners[0].open_executions(), "a reset")
+        await until(lambda: left(learners, [0] + [1] * (MANY - 1)))
+    busy = after.user + after.system - before.user - before.system
     with capsys.disabled():
         p95 = statistics.quantiles(turns, n=20)[-1]
-        print(f"\n{MANY} learners: 95 % of turns in {p95:.2f} s; the server's CPU {busy:.1f} s; {used >> 20} MB here")
+        print(f"\n{MANY} learners: 95 % of turns within {p95:.2f} s; the server took {busy:.1f} s of CPU, {used} MB")
 
 
 async def priced(own: Connections) -> int:
-    """How many prices the learner's Finance has been asked for, once its list has all of them."""
+    """How many prices the learner's Finance has been asked for."""
     client = await Client.connect(**await own.connection("finance", quiet=True))
-    async with asyncio.timeout(120):  # the list follows a moment later
-        while not (count := (await client.count_workflows("WorkflowType = 'PriceStock'")).count):
-            await asyncio.sleep(0.1)
-    return count
+
+    async def listed() -> int:  # the list follows a moment later
+        return (await client.count_workflows("WorkflowType = 'PriceStock'")).count
+
+    return int(await until(listed))
+
+
+async def left(learners: list[Connections], counts: list[int]) -> bool:
+    """Whether so many workflows of each are open."""
+    return [len(await own.open_executions()) for own in learners] == counts

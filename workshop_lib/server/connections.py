@@ -98,7 +98,7 @@ class Connections:
                 if not found:
                     await operator.create_nexus_endpoint(operator_api.CreateNexusEndpointRequest(spec=spec))
                 elif found[0].spec != spec:
-                    same = {"id": found[0].id, "version": found[0].version}
+                    same: dict[str, Any] = {"id": found[0].id, "version": found[0].version}
                     await operator.update_nexus_endpoint(operator_api.UpdateNexusEndpointRequest(spec=spec, **same))
             except RPCError as error:
                 if not rights.refused(error):

@@ -72,7 +72,13 @@ class Reasons:
         cause = ""
         paging = {"page_size": None, "next_page_token": None, "wait_new_event": False, "skip_archival": True}
         kinds = tc.WorkflowHistoryEventFilterType.ALL_EVENT
-        of_run = {"id": described.id, "run_id": described.run_id, "event_filter_type": kinds, **paging, **_PLAIN_CALL}
+        of_run: dict[str, Any] = {
+            "id": described.id,
+            "run_id": described.run_id,
+            "event_filter_type": kinds,
+            **paging,
+            **_PLAIN_CALL,
+        }
         async for event in self._calls.fetch_workflow_history_events(tc.FetchWorkflowHistoryEventsInput(**of_run)):
             if event.HasField("workflow_task_completed_event_attributes"):
                 cause = ""  # what failed before it was fixed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 import re
@@ -120,70 +119,6 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
         assert "1 workflow execution ended" in k.ok("await ws.reset()")
     here = await Client.connect(ws.server.address, namespace=namespace)
     assert (await here.get_workflow_handle("left").describe()).status is not None
-
-
-COUNTS = """
-from temporalio.client import Client
-from temporalio.worker import Worker
-from workshop_lib import Workshop
-ws = await Workshop.start()
-client = await Client.connect(**await ws.connection("default"))
-await ws.endpoint("finance", namespace="finance", task_queue="finance")
-finance = await ws.spawn("workshop_lib.teams.finance.worker")
-"""
-
-ASK = """%%workflow ask
-from datetime import timedelta
-from temporalio import workflow
-with workflow.unsafe.imports_passed_through():
-    from workshop_lib.teams.finance.contract import Finance, StockPrice, StockQuery
-
-@workflow.defn
-class Ask:
-    @workflow.run
-    async def run(self, ticker: str) -> StockPrice:
-        finance = workflow.create_nexus_client(service=Finance, endpoint="finance")
-        return await finance.execute_operation(
-            Finance.stock_price, StockQuery(ticker), schedule_to_close_timeout=timedelta(minutes=1)
-        )
-"""
-
-CALL = """
-asking = ws.run(Worker, client, task_queue="ask", workflows=[Ask])
-print(await client.execute_workflow(Ask.run, "ACME", id=ws.id("ask"), task_queue="ask"))
-"""
-
-SEEN = """
-from workshop_lib.server.connections import Connections
-behind = await Client.connect(**await ws.connection("finance"))
-print(sorted(await ws.namespaces()), sorted(await ws.endpoints()), ws.ledger.count("quote"),
-      len([e async for e in client.list_workflows()]), len([e async for e in behind.list_workflows()]))
-"""
-
-
-@pytest.mark.full
-async def test_four_learners_at_once_see_only_what_is_their_own(ws: Workshop, tmp_path: Path) -> None:
-    """The same user in four containers opens the same notebook: names are the same, and everything else is not."""
-    env = {"WORKSHOP_SERVICE": "env", "TEMPORAL_ADDRESS": ws.server.address, "JPY_SESSION_NAME": "/class/05.ipynb"}
-
-    with contextlib.ExitStack() as open_kernels:
-        learners = []
-        for number in range(4):
-            (folder := tmp_path / str(number)).mkdir()
-            learners.append(open_kernels.enter_context(kernel(folder, **env)))
-
-        def at_once(cell: str) -> list[str]:
-            sent = [(learner, learner.start(cell)) for learner in learners]
-            outputs = [learner.finish(each, 600) for learner, each in sent]
-            assert not [output.text for output in outputs if output.error]
-            return [output.text for output in outputs]
-
-        for cell in (COUNTS, ASK):
-            at_once(cell)
-        assert all("120.6" in said for said in at_once(CALL))
-        at_once("await client.start_workflow('X', id='left', task_queue='nobody')")
-        assert {said.strip() for said in at_once(SEEN)} == {"['default', 'finance'] ['finance'] 1 2 1"}
-        assert all("1 workflow execution ended" in said for said in at_once("await ws.reset()"))
 
 
 async def test_what_the_credentials_may_not_do_is_said_with_the_commands(
