@@ -44,7 +44,7 @@ async def talk(client: Client, number: int) -> list[float]:
         "What is the IP address of web-1?": "192.0.2.11",
         "What's my name?": name,
     }
-    chat = Chat("offline", tool_seconds=300)  # a guard: the default is for somebody who waits
+    chat = Chat("offline", model_seconds=600, tool_seconds=600)  # guards: the defaults are for somebody who waits
     handle = await client.start_workflow(demo.AGENT.run, chat, id="chat", task_queue=local.TASK_QUEUE)
     took = []
     for said, wanted in lines.items():

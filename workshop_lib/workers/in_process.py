@@ -22,7 +22,7 @@ from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.reasons import Polled
 
 START_SECONDS = 120.0  # a guard only
-STOP_SECONDS = 10.0
+STOP_SECONDS = 30.0
 _SILENT = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
