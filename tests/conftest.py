@@ -152,6 +152,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Progress(config))
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A table of what tests recorded: each a ``row``, and a ``result`` when it passed."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    told = [dict(report.user_properties) for report in reports]
+    for line in sorted(f"{each['row']}  {each.get('result', 'FAILED')}" for each in told if "row" in each):
+        terminalreporter.line(line)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the status for the end."""
     global _status

@@ -61,68 +61,49 @@ def tool(function: Any) -> Any:
     return activity_as_tool(function, **takeover.limits(timedelta(seconds=60)))
 
 
-@workflow.defn
-class Guarded(AgentConversation):
+def agent(function: Any) -> Any:
+    """A decorator: a function becomes a workflow class that has it as its ``agent``, and takes its place here."""
+
+    async def run(self: Any, chat: Chat) -> int:
+        return await self.converse()  # type: ignore[no-any-return]
+
+    # As if the class were written out: the SDK looks, and the sandbox finds it by its name.
+    run.__qualname__, run.__module__ = f"{function.__name__}.run", __name__
+    del run.__annotations__["self"]
+    members = {"run": workflow.run(run), "agent": function, "__module__": __name__}
+    return workflow.defn(type(function.__name__, (AgentConversation,), members))
+
+
+@agent
+def Guarded(self: Any) -> Agent[None]:
     """Has no tools, and hears no secrets."""
-
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended."""
-        return await self.converse()
-
-    def agent(self) -> Agent[None]:
-        """See base class."""
-        # Beside the model's call, it would trip when the model has seen the message.
-        door = InputGuardrail(keep_secrets_out, name="keep_secrets_out", run_in_parallel=False)
-        return Agent("guarded", instructions=local.INSTRUCTIONS, input_guardrails=[door], model=self.chat.model)
+    # Beside the model's call, it would trip when the model has seen the message.
+    door = InputGuardrail(keep_secrets_out, name="keep_secrets_out", run_in_parallel=False)
+    return Agent("guarded", instructions=local.INSTRUCTIONS, input_guardrails=[door], model=self.chat.model)
 
 
-@workflow.defn
-class Approving(AgentConversation):
+@agent
+def Approving(self: Any) -> Agent[None]:
     """Sends money, as soon as a person agrees."""
-
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended."""
-        return await self.converse()
-
-    def agent(self) -> Agent[None]:
-        """See base class."""
-        sends = replace(tool(wire_money), needs_approval=True)
-        return Agent("approving", tools=[sends, tool(weather)], model=self.chat.model)
+    sends = replace(tool(wire_money), needs_approval=True)
+    return Agent("approving", tools=[sends, tool(weather)], model=self.chat.model)
 
 
-@workflow.defn
-class Leaking(AgentConversation):
+@agent
+def Leaking(self: Any) -> Agent[None]:
     """Knows a secret, and keeps it."""
-
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended."""
-        return await self.converse()
-
-    def agent(self) -> Agent[None]:
-        """See base class."""
-        door = OutputGuardrail(keep_secrets_in, name="keep_secrets_in")
-        return Agent("leaking", tools=[open_vault], output_guardrails=[door], model=self.chat.model)
+    door = OutputGuardrail(keep_secrets_in, name="keep_secrets_in")
+    return Agent("leaking", tools=[open_vault], output_guardrails=[door], model=self.chat.model)
 
 
-@workflow.defn
-class Handing(AgentConversation):
+@agent
+def Handing(self: Any) -> Agent[None]:
     """Three agents: the first hands over to the second, the second to the third, and the third back to the first."""
-
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended."""
-        return await self.converse()
-
-    def agent(self) -> Agent[None]:
-        """See base class."""
-        third = Agent[None]("third", tools=[tool(calculator)], model=self.chat.model)
-        second = Agent[None]("second", tools=[tool(weather)], handoffs=[handoff(third)], model=self.chat.model)
-        first = Agent[None]("first", handoffs=[second], model=self.chat.model)
-        third.handoffs.append(first)
-        return first
+    third = Agent[None]("third", tools=[tool(calculator)], model=self.chat.model)
+    second = Agent[None]("second", tools=[tool(weather)], handoffs=[handoff(third)], model=self.chat.model)
+    first = Agent[None]("first", handoffs=[second], model=self.chat.model)
+    third.handoffs.append(first)
+    return first
 
 
 @workflow.defn

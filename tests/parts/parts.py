@@ -94,15 +94,11 @@ class Parts:
     order: nexusrpc.Operation[Order, str]
     ship: nexusrpc.Operation[Shipment, str]
     pay: nexusrpc.Operation[Payment, str]
-    refund: nexusrpc.Operation[Card | Transfer, str]
     count: nexusrpc.Operation[int, str]
-    colours: nexusrpc.Operation[list[Colour], str]
     find: nexusrpc.Operation[str | None, str]
-    weigh: nexusrpc.Operation[dict[str, int], str]
     tree: nexusrpc.Operation[Node, str]
     stock: nexusrpc.Operation[None, Stock]
     total: nexusrpc.Operation[list[int], int]
-    same: nexusrpc.Operation[Order, Order]
     forget: nexusrpc.Operation[str, None]
 
 
@@ -133,23 +129,11 @@ class PartsHandler:
         return repr(given)
 
     @sync_operation
-    async def refund(self, ctx: StartOperationContext, given: Card | Transfer) -> str:
-        return repr(given)
-
-    @sync_operation
     async def count(self, ctx: StartOperationContext, given: int) -> str:
         return repr(given)
 
     @sync_operation
-    async def colours(self, ctx: StartOperationContext, given: list[Colour]) -> str:
-        return repr(given)
-
-    @sync_operation
     async def find(self, ctx: StartOperationContext, given: str | None) -> str:
-        return repr(given)
-
-    @sync_operation
-    async def weigh(self, ctx: StartOperationContext, given: dict[str, int]) -> str:
         return repr(given)
 
     @sync_operation
@@ -163,10 +147,6 @@ class PartsHandler:
     @sync_operation
     async def total(self, ctx: StartOperationContext, given: list[int]) -> int:
         return sum(given)
-
-    @sync_operation
-    async def same(self, ctx: StartOperationContext, given: Order) -> Order:
-        return given
 
     @sync_operation
     async def forget(self, ctx: StartOperationContext, given: str) -> None:

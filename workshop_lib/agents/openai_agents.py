@@ -39,7 +39,14 @@ from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
 
 
 class LiteLlm(sdk.ModelProvider):
-    """Reaches every model through LiteLLM, as ``workshop_lib.agents.model`` does."""
+    """Reaches every model through LiteLLM, as ``workshop_lib.agents.model`` does.
+
+    Args:
+        seconds: How long one answer may take, including retries.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     def get_model(self, model_name: str | None) -> sdk.Model:
         """See base class.
@@ -47,7 +54,7 @@ class LiteLlm(sdk.ModelProvider):
         Args:
             model_name: As ``Chat.model``.
         """
-        return LiteLlmModel(settings.model(model_name or ""))
+        return LiteLlmModel(settings.model(model_name or ""), self._seconds)
 
 
 class LiteLlmModel(LitellmModel):
@@ -55,11 +62,12 @@ class LiteLlmModel(LitellmModel):
 
     Args:
         arguments: Of ``litellm.acompletion``, as ``workshop_lib.agents.model.settings.model`` gives them.
+        seconds: As for ``LiteLlm``.
     """
 
-    def __init__(self, arguments: dict[str, Any]) -> None:
+    def __init__(self, arguments: dict[str, Any], seconds: float) -> None:
         super().__init__(arguments["model"], arguments.get("api_base"), arguments.get("api_key"))
-        self._arguments = arguments  # a limit for each attempt, and no attempts besides Temporal's
+        self._arguments, self._seconds = arguments, seconds  # and no attempts besides Temporal's
 
     async def get_response(self, *_: Any, **asked: Any) -> sdk.ModelResponse:
         """See base class. The SDK and the plugin name all arguments."""
@@ -78,7 +86,7 @@ class LiteLlmModel(LitellmModel):
             **(wanted.extra_args or {}),
         }
         given = {name: value for name, value in given.items() if value is not None and value is not omit}
-        said, used = await complete(messages, **self._arguments, **given)
+        said, used = await complete(messages, self._seconds, **self._arguments, **given)
         usage = sdk.Usage(1, used.prompt_tokens, output_tokens=used.completion_tokens, total_tokens=used.total_tokens)
         return sdk.ModelResponse(_items(said), usage, response_id=None)
 
@@ -124,7 +132,7 @@ def plugin(
     """
     return OpenAIAgentsPlugin(
         model_params=ModelActivityParameters(**limits(model_seconds)),
-        model_provider=LiteLlm(),
+        model_provider=LiteLlm(model_seconds),
         add_temporal_spans=False,
         mcp_servers=mcp_servers,
     )

@@ -7,6 +7,7 @@ check that does not pass into an error.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import os
@@ -36,6 +37,36 @@ class Wrong(Exception):
     def __init__(self, saw: str, advice: str) -> None:
         super().__init__(saw)
         self.saw, self.advice = saw, advice
+
+
+_READ_AGAIN = "Read the exercise's text again, or ask for a hint."
+
+
+def expected(what: str, saw: object, advice: str = _READ_AGAIN) -> Wrong:
+    """What to say of a mistake that has no name.
+
+    Args:
+        what: What was expected.
+        saw: What was there instead.
+        advice: What to change.
+    """
+    return Wrong(f"Expected {what}; saw {saw}.", advice)
+
+
+def require(right: object, what: str, saw: object, advice: str = _READ_AGAIN) -> None:
+    """See to it that something is as it should be.
+
+    Args:
+        right: Whether it is.
+        what: What was expected.
+        saw: What was there instead.
+        advice: What to change.
+
+    Raises:
+        Wrong: It is not.
+    """
+    if not right:
+        raise expected(what, saw, advice)
 
 
 Proof = Callable[[Workshop, Any], Awaitable[str]]
@@ -126,6 +157,8 @@ async def _prove(number: str, answer: Any) -> str:
     finally:
         # Not waited for: what it stops may be what hangs.
         proof.cancel()
+        with contextlib.suppress(WorkshopError):  # a server that the check has killed keeps them until the next check
+            await ws.remove_endpoints("check-")
     if not proof.done():
         raise WorkshopError(
             f"The check could not be finished within {CHECK_SECONDS:.0f} s.",

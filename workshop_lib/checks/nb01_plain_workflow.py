@@ -15,9 +15,9 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.harness.recorded import PAUSE, look, until
-from workshop_lib.checks.harness.trial import NAMESPACE, Outcome, Trial, end, ended, expect, trial
+from workshop_lib.checks.exercise import Wrong, exercise, expected, require
+from workshop_lib.checks.harness.recorded import PAUSE, look, until, updated
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, Outcome, Trial, end, ended, expect, trial
 from workshop_lib.evidence.history import history
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
 from workshop_lib.teams.orders.data import Order, Receipt, store
@@ -30,6 +30,7 @@ _GOOD = [["check", "prepare", "charge", "ship"], ["prepare", "check", "charge", 
 _REFUSED = {"Mallory is blocked": {"customer": "Mallory"}, "The teapot is sold out": {"item": "teapot"}}
 _NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 _CALL = "`await workflow.execute_activity(check_fraud, order, start_to_close_timeout=timedelta(seconds=5))`"
+_ASK = f"Ask Temporal for each step. Calling the function, or a local Activity, is not recorded as a step: {_CALL}."
 
 
 @exercise("1.1")
@@ -38,10 +39,7 @@ async def four_steps(ws: Workshop, answer: Any) -> str:
     async with trial(ws, answer, _STEPS) as tried:
         await _good_order(tried)
         await _refused_orders(tried)
-    return (
-        "A good order took its four steps, each once, although its Worker forgot everything after each. "
-        "Mallory, who is blocked, and a teapot that is out of stock were charged nothing."
-    )
+    return "A good order took its four steps, each once. Mallory and a teapot that is sold out were charged nothing."
 
 
 async def _good_order(tried: Trial) -> Outcome:
@@ -49,38 +47,21 @@ async def _good_order(tried: Trial) -> Outcome:
     missing = [effect for effect, name in _NAMES.items() if name not in seen.activities]
     if missing and (not seen.failure or set(missing) & set(seen.effects)):
         names = " or ".join(_NAMES[effect] for effect in missing)
-        if await _has_local_activity(tried.client.get_workflow_handle(seen.order.id)):
-            advice = "These are local Activities: a Worker runs them within a Workflow Task, and the server sees only "
-            advice += "their results. Use `execute_activity`:"
-        elif set(missing) & set(seen.effects):
-            advice = "Your Workflow called the function itself. Ask for the step, and Temporal runs it:"
-        else:
-            advice = "Ask for each step. Is an `await` missing?"
-        what = f"The ledger shows {seen.seen}. The history shows no Activity {names}."
-        raise Wrong(what, f"{advice} {_CALL}.")
-    expect(seen, "A good order", effects=_GOOD, result=_receipt(seen.order))
-    if len(seen.activities) != len(_STEPS):
-        raise Wrong(f"The history shows more than four steps: {', '.join(seen.activities)}.", "Ask for each step once.")
-    return seen
-
-
-async def _has_local_activity(handle: WorkflowHandle[Any, Any]) -> bool:
-    events = [event async for event in handle.fetch_history_events()]
-    return any(event.marker_recorded_event_attributes.marker_name == "core_local_activity" for event in events)
-
-
-def _receipt(order: Order) -> Receipt:
+        advice = _ASK if set(missing) & set(seen.effects) else f"Ask for each step. Is an `await` missing? {_CALL}."
+        raise Wrong(f"The ledger shows {seen.seen}. The history shows no Activity {names}.", advice)
     with store() as database:
-        found = database.execute("SELECT id FROM charges WHERE order_id = ?", (order.id,)).fetchone()
-    return Receipt(order.id, f"charge-{found[0] if found else '…'}", f"parcel-{order.id}")
+        found = database.execute("SELECT id FROM charges WHERE order_id = ?", (seen.order.id,)).fetchone()
+    receipt = Receipt(seen.order.id, f"charge-{found[0] if found else '…'}", f"parcel-{seen.order.id}")
+    expect(seen, "A good order", effects=_GOOD, result=receipt)
+    require(len(seen.activities) == len(_STEPS), "four steps", ", ".join(seen.activities), "Ask for each step once.")
+    return seen
 
 
 async def _refused_orders(tried: Trial) -> None:
     for what, change in _REFUSED.items():
         seen = await tried.run(**change)
-        if "charge" in seen.effects:
-            advice = "Wait for `check_fraud` and `prepare_shipment` before you charge: is an `await` missing?"
-            raise Wrong(f"{what}, and the customer was charged all the same: {seen.seen}.", advice)
+        advice = "Wait for `check_fraud` and `prepare_shipment` before you charge: is an `await` missing?"
+        require("charge" not in seen.effects, f"no charge, because {what}", seen.seen, advice)
         expect(seen, what, fails=True, advice="Let the error of the step through: no `try` around it.")
 
 
@@ -91,10 +72,10 @@ _CATCH = "Catch `WorkflowAlreadyStartedError`, and return `client.get_workflow_h
 @exercise("1.2")
 async def place_once(ws: Workshop, answer: Any) -> str:
     """The same order placed again, later, at once and by others is one order."""
-    if not callable(answer):
-        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
+    require(callable(answer), "the function itself, without a call", repr(answer))
     again, together, elsewhere = orders = [Order(ws.id("order")) for _ in range(3)]
-    theirs = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[_RefusesToWait()]))
+    not_waiting = Before(fetch_workflow_history_events=_not_waiting)
+    theirs = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[not_waiting]))
     async with trial(ws, ProcessOrder, _STEPS, queue="orders") as tried:
         try:
             await _place(tried.client, again, answer, theirs)
@@ -106,27 +87,14 @@ async def place_once(ws: Workshop, answer: Any) -> str:
             for order in orders:
                 await end(tried.client.get_workflow_handle(order.id))
     for order in orders:
-        if (count := ws.ledger.count("charge", order=order.id)) != 1:
-            what = f"The same order, placed a second time, ran a second time: it was charged {count} times."
-            raise Wrong(what, f"Say {_KEEP}.")
+        count = ws.ledger.count("charge", order=order.id)
+        require(count == 1, "one charge for an order that is placed twice", f"that it was charged {count} times", _KEEP)
     return "Placed again after its end, twice at the same moment, and by another program: each order was charged once."
 
 
-class _RefusesToWait(tc.Interceptor):
-    """For a client that must not wait for a result."""
-
-    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
-        """See base class."""
-
-        class Refusing(tc.OutboundInterceptor):
-            def fetch_workflow_history_events(
-                self, input: tc.FetchWorkflowHistoryEventsInput
-            ) -> tc.WorkflowHistoryEventAsyncIterator:
-                if input.wait_new_event:
-                    raise Wrong("Your function waits until the order has ended.", "Return the handle, not the result.")
-                return super().fetch_workflow_history_events(input)
-
-        return Refusing(next)
+def _not_waiting(input: tc.FetchWorkflowHistoryEventsInput) -> None:
+    if input.wait_new_event:
+        raise Wrong("Your function waits until the order has ended.", "Return the handle, not the result.")
 
 
 async def _place(client: Client, order: Order, answer: Any, theirs: Client) -> None:
@@ -143,24 +111,21 @@ async def _place(client: Client, order: Order, answer: Any, theirs: Client) -> N
         handle = await placed if inspect.isawaitable(placed) else placed
     except WorkflowAlreadyStartedError as error:
         raise Wrong(f"The order was there already, and your function raised an error: {error}", _CATCH) from None
-    if not isinstance(handle, WorkflowHandle):
-        advice = "Return what `await client.start_workflow(…)` gives you, and the same kind of handle the second time."
-        raise Wrong(f"Your function returned {handle!r}, which is not a handle.", advice)
+    advice = "Return what `await client.start_workflow(…)` gives you, and the same kind of handle the second time."
+    require(isinstance(handle, WorkflowHandle), "a handle", repr(handle), advice)
     ours = client.get_workflow_handle(handle.id)
     if handle.id != order.id:
         await end(ours)
         advice = "The same order must come to the same id, and another order to another: `id=order.id`."
-        raise Wrong(f"For the order {order.id} your function gave a workflow with the id {handle.id!r}.", advice)
+        raise expected(f"a Workflow with the id {order.id!r}", repr(handle.id), advice)
     try:
         queue = (await ours.describe()).task_queue
     except RPCError as error:
         advice = "Is an `await` missing before `client.start_workflow(…)`?"
-        raise Wrong(f"Your function returned a handle, and no order had been started: {error}.", advice) from None
-    if queue != "orders":
-        raise Wrong(f"The order waits in task queue {queue!r}.", 'Start it with `task_queue="orders"`.')
+        raise expected("an order that has been started", f"a handle of nothing: {error}", advice) from None
+    require(queue == "orders", "the order in task queue 'orders'", repr(queue), 'Start it with `task_queue="orders"`.')
     _, failure, _ = await ended(ours)
-    if failure:
-        raise Wrong(f"The order did not end well: {failure}", "Let the order that runs go on: no terminating policy.")
+    require(not failure, "that the order ends well", failure, "Let the order that runs go on: no terminating policy.")
 
 
 _WAIT = "Keep the wait: `workflow.wait_condition(…, timeout=timedelta(days=3))`, and no asking again and again."
@@ -171,16 +136,15 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
     """One order is cancelled while it waits, another is sent at once, and for a third three days pass."""
     async with trial(ws, answer, _STEPS) as tried:
         seen = await _updated(tried, "cancel")
-        if {"charge", "ship"} & set(seen.effects):
-            raise Wrong(f"A cancelled order went on: {seen.seen}.", "Look after the wait whether it was cancelled.")
+        advice = "Look after the wait whether it was cancelled."
+        require(not {"charge", "ship"} & set(seen.effects), "a cancelled order to end", seen.seen, advice)
         advice = 'A customer who changes her mind is not an error: `return "cancelled"`.'
         expect(seen, "A cancelled order", result="cancelled", advice=advice)
         advice = "An order that nobody cancels goes on as before."
         expect(await _updated(tried, "ship_now"), "An order with `ship_now`", effects=_GOOD, advice=advice)
         untouched, sent = await _waiting(tried), "One that nobody cancelled was sent, also after three days."
         if await _skip_timer(tried.client, untouched):
-            advice = "After three days `wait_condition` raises `TimeoutError`. "
-            advice += "Keep the `try` and `except TimeoutError` around the wait: then the order goes on as before."
+            advice = "After three days the wait raises `TimeoutError`: keep the `try` and `except TimeoutError`."
             expect(await tried.outcome(untouched), "Three days later, an order", effects=_GOOD, advice=advice)
         else:
             sent = "What becomes of one after three days was not checked: this Temporal Service cannot skip time."
@@ -196,22 +160,22 @@ async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
             await asyncio.sleep(PAUSE)
         seen = await history(handle)
         timers = [step.title for step in seen.steps if step.kind == "timer"]
-    if timers[:1] == ["timer of 3 days"]:
-        return handle
-    what = f"it waits for a {timers[0]}" if timers else (await tried.outcome(handle)).failure or "it ended at once"
-    raise Wrong(f"An order that nobody touches: expected a timer of 3 days, but {what}.", _WAIT)
+    if timers[:1] != ["timer of 3 days"]:
+        saw = timers[0] if timers else (await tried.outcome(handle)).failure or "that it ended at once"
+        raise expected("a timer of 3 days in an order that nobody touches", saw, _WAIT)
+    return handle
 
 
 async def _updated(tried: Trial, name: str) -> Outcome:
     """What became of an order that got an update while it waited."""
     handle = await _waiting(tried)
-    call = asyncio.ensure_future(handle.execute_update(name))
+    call = asyncio.ensure_future(updated(handle, name))
     try:
         await until(call, handle, f"Let `{name}` note that it was called, and return.", update=True)
         await call
     except WorkflowUpdateFailedError as error:
         advice = f"Is there `@workflow.update` above `def {name}(self) -> None`? It only notes that it was called."
-        raise Wrong(f"Your workflow did not take the update {name!r}: {error.cause}", advice) from None
+        raise expected(f"the update {name!r} to be taken", error.cause, advice) from None
     finally:
         call.cancel()
     stuck = f"`{name}` was accepted, and the order goes on waiting: does the condition look at it?"
@@ -244,11 +208,13 @@ async def side_by_side(ws: Workshop, answer: Any) -> str:
         steps = {step.name: step for step in (await _good_order(tried)).history.steps}
         first, second = steps["check_fraud"], steps["prepare_shipment"]
         ends = [step.closed for step in (first, second) if step.closed]
-        if steps["charge_customer"].scheduled < max(ends):
-            raise Wrong("The customer was charged before both had ended.", "Wait for both, then charge.")
-        if max(first.scheduled, second.scheduled) > min(ends):
-            advice = "A coroutine starts when it is awaited. Hand both to `asyncio.gather`, or begin both with "
-            advice += "`workflow.start_activity` and then await them."
-            raise Wrong("One step was asked for only after the other had ended.", advice)
+        saw = "that one had not ended"
+        require(
+            steps["charge_customer"].scheduled >= max(ends), "a charge after both", saw, "Wait for both, then charge."
+        )
+        advice = "A coroutine starts when it is awaited. Hand both to `asyncio.gather`, or begin both with "
+        advice += "`workflow.start_activity` and then await them."
+        side_by_side = max(first.scheduled, second.scheduled) <= min(ends)
+        require(side_by_side, "both steps at the same time", "that one was asked for after the other's end", advice)
         await _refused_orders(tried)
     return "Both steps were asked for before either had ended, and nobody was charged before both had gone well."

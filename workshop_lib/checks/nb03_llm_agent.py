@@ -16,14 +16,12 @@ from temporalio.common import RetryPolicy
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Answer, Chat, Conversation, Line, Message, Reply
 from workshop_lib.agents.model.calls import ask_model
-from workshop_lib.checks.exercise import Wrong, exercise
-from workshop_lib.checks.harness.recorded import PAUSE, look
-from workshop_lib.checks.harness.talks import Begin, Talk, advised, chosen, talks
+from workshop_lib.checks.exercise import Wrong, exercise, expected, require
+from workshop_lib.checks.harness.recorded import PAUSE, look, updated
+from workshop_lib.checks.harness.serving import serve
+from workshop_lib.checks.harness.talks import Begin, Talk, advised, chosen, quietly, talks
 from workshop_lib.checks.harness.trial import activity_name
-from workshop_lib.checks.harness.turns import expected
-from workshop_lib.evidence.history import history
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
+from workshop_lib.evidence.history import history, spoken
 from workshop_lib.teams.support.activities import calculator, refund, weather
 from workshop_lib.workshop import Workshop
 
@@ -59,11 +57,9 @@ def _tool(answer: Any, *parameters: str) -> str:
     Raises:
         Wrong: It is none, or its parameters are others.
     """
-    name = activity_name(answer)
-    found = list(inspect.signature(answer).parameters)
-    if found != list(parameters):
-        wanted = ", ".join(parameters)
-        raise Wrong(f"`{name}` takes {', '.join(found) or 'nothing'}.", f"Keep its parameters: {wanted}.")
+    name, wanted = activity_name(answer), ", ".join(parameters)
+    found = ", ".join(inspect.signature(answer).parameters)
+    require(found == wanted, f"`{name}` to take {wanted}", found or "nothing", f"Keep its parameters: {wanted}.")
     return name
 
 
@@ -82,24 +78,18 @@ async def new_tool(ws: Workshop, answer: Any) -> str:
         with ws.fault(f"{name}.fails"):
             await _cost(talk, name, "How much is it to ship a parcel of 1.5 kg to Peru?", 21.0)
     described = loop.summary(answer)
-    if not chosen(described, _CUSTOMER):
-        what = "Its name was enough this time. Among three tools whose names say nothing, the model did not take it for"
-        raise Wrong(f"The model learns {described!r} from the docstring. {what} {_CUSTOMER!r}", _DESCRIBE)
-    return (
-        "The model used it for three customers, and once it failed and was tried again. "
-        "By its docstring alone, the model chose it among three tools."
-    )
+    what = f"the model to choose the tool by its docstring alone, among three, for {_CUSTOMER!r}"
+    require(chosen(described, _CUSTOMER), what, f"that it does not. It learns {described!r}", _DESCRIBE)
+    return "The model used it for three customers, also when it failed once, and chose it by its docstring alone."
 
 
 async def _cost(talk: Talk, name: str, question: str, right: float) -> None:
     before = len(await talk.lines("result"))
     await talk.say(question)
     results = [entry.text for entry in (await talk.lines("result"))[before:] if entry.tool == name]
-    if not results:
-        raise Wrong(f"The model did not use `{name}` for {question!r}.", _DESCRIBE)
-    if results[-1] not in (str(right), f"{right:g}"):
-        advice = "Within Norway: 5 and 2 for each kilogram. To any other country: 15 and 4 for each. Return a number."
-        raise expected(f"{right:g} for {question!r}", repr(results[-1]), advice)
+    require(results, f"the model to use `{name}` for {question!r}", "that it did not", _DESCRIBE)
+    advice = "Within Norway: 5 and 2 for each kilogram. To any other country: 15 and 4 for each. Return a number."
+    require(results[-1] in (str(right), f"{right:g}"), f"{right:g} for {question!r}", repr(results[-1]), advice)
 
 
 # What the model does wrong, what it has to be told besides that it was wrong, and what to change.
@@ -119,11 +109,10 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
     async with talks(ws, answer, weather) as begin:
         calm = await begin()
         reply = await calm.say("How is the weather in Oslo?")
-        if "-4" not in reply:
-            raise expected("the weather in Oslo", repr(reply), "Return the weather as text.")
-        if not (await history(calm.handle)).attempts("weather"):
-            what = "Your workflow called `weather` itself. Then nobody retries it, and each replay calls it again."
-            raise Wrong(what, "Let an activity do it: `await workflow.execute_activity(weather, city, **LIMIT)`.")
+        require("-4" in reply, "the weather in Oslo", repr(reply), "Return the weather as text.")
+        advice = "Let an activity do it: `await workflow.execute_activity(weather, city, **LIMIT)`."
+        called = (await history(calm.handle)).attempts("weather")
+        require(called, "an Activity `weather`, which is retried", "that your workflow called the function", advice)
         for mistake, row in _MISTAKES.items():
             with ws.fault(f"model.{mistake}"):
                 await _repaired(await begin(), *row)
@@ -138,13 +127,11 @@ async def _repaired(talk: Talk, what: str, needed: str, advice: str) -> None:
         raise Wrong(f"The model {what}. {wrong.saw}", f"{advice} {_TELL}") from wrong
     seen = await history(talk.handle)
     told = next((each["content"] for each in (await talk.asked())[-1].messages if each["role"] == "tool"), "")
-    more, begun = re.subn(r"(?i)^\W*(invalid arguments|unknown tool)", "", told)
-    clear = re.search(needed, more)
-    if not clear or seen.attempts("call_model") < 3 or seen.attempts("weather") > 1 or "26" not in reply:
-        what = f"the model, which {what}, to learn what was wrong and what would be right"
-        raise expected(
-            what, f"that it was told {told!r}, and the user {reply!r}", _TELL if begun else f"{advice} {_TELL}"
-        )
+    more = re.sub(r"(?i)^\W*(invalid arguments|unknown tool)", "", told)
+    once = seen.attempts("call_model") >= 3 and seen.attempts("weather") <= 1 and "26" in reply
+    what = f"the model, which {what}, to learn what was wrong and what would be right"
+    saw = f"that it was told {told!r}, and the user {reply!r}"
+    require(re.search(needed, more) and once, what, saw, f"{advice} {_TELL}")
 
 
 _AGAIN = "Call `await self.approved(…)` in `pay`, each time."
@@ -156,25 +143,21 @@ _NOT = re.compile(r"(?i)\b(no|not|nothing|never|nobody|un\w+)\b|n't|refus|reject
 async def approval(ws: Workshop, answer: Any) -> str:
     """No money moves before a yes, none after a no, and once after a yes, also when the service's answer is lost."""
     for name in ("audit", "refunds"):
-        try:
-            service_address(name)
-        except WorkshopError:
-            await ws.serve(name, f"workshop_lib.teams.support.{name}")
+        await serve(ws, name, f"workshop_lib.teams.support.{name}")
     refused, agreed = ws.id("sale"), ws.id("sale")  # in the notebook itself, order-7 may have been paid already
     async with talks(ws, answer, refund) as begin:
         talk = await begin()
         told = await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
-        if ws.ledger.count("refund", order=refused):
-            raise Wrong("A person said no, and the money was paid all the same.", "Look at what `approved` returns.")
-        if told in ("", "null") or (_PAID.search(told) and not _NOT.search(told)):
-            raise Wrong(f"A person said no, and the model was told {told!r}.", "Return a text that says so.")
+        paid = ws.ledger.count("refund", order=refused)
+        require(not paid, "no payment, because a person said no", "one", "Look at what `approved` returns.")
+        clear = told not in ("", "null") and (not _PAID.search(told) or _NOT.search(told))
+        require(clear, "the model to be told that a person said no", repr(told), "Return a text that says so.")
         with ws.fault("refunds.drops_answer"):
             told = await _decided(ws, talk, f"Please refund $45 for {agreed}.", agreed, "45", yes=True)
-        paid = ws.ledger.count("refund", order=agreed)
-        if paid != 1 or told in ("", "null"):
-            what = f"the money was paid {paid} times, and the model was told {told!r}"
-            advice = "Pay with `await REFUND.call(call)`, and return what that returns."
-            raise expected("that after a yes it is paid once, and the model told so", what, advice)
+        paid, what = ws.ledger.count("refund", order=agreed), "that after a yes it is paid once, and the model told so"
+        saw = f"that it was paid {paid} times, and the model was told {told!r}"
+        advice = "Pay with `await REFUND.call(call)`, and return what that returns."
+        require(paid == 1 and told not in ("", "null"), what, saw, advice)
     return "Nothing was paid before a yes or after a no, and once after a yes, though the service's answer was lost."
 
 
@@ -182,27 +165,22 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
     """Ask for a refund, decide, and wait for the reply: what the model was told."""
     before = {entry.number for entry in await talk.lines("approval")}
     sent = talk.send(text)
+    decided: asyncio.Future[Any] = asyncio.Future()
     try:
         asked = await _question(talk, sent, before)
-        paid = ws.ledger.count("refund", order=order)
         if asked is None:
-            saw = "the money was paid" if paid else repr(await talk.reply(sent, text))
-            raise expected("a question to a person before any money moves, each time", f"none, and {saw}", _AGAIN)
-        if paid:
-            raise Wrong("The money was paid before anybody had decided.", "Ask first, and pay after the yes.")
-        if any(step.due and step.due - step.scheduled < _SHORT for step in (await history(talk.handle)).steps):
-            what = "Your agent does not wait an hour for the person."
-            raise Wrong(what, "She may answer tomorrow: wait at least a day.")
-        if missing := [part for part in (amount, order) if part not in asked.text]:
-            what = f"The question was {asked.text!r}."
-            raise Wrong(what, f"The amount and the order belong in it: {' '.join(missing)}.")
-        decided = asyncio.create_task(talk.handle.execute_update("decide", args=[asked.number, yes]))
-        decided.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            await talk.reply(sent, text)  # if `pay` fails after the decision, that has no end of its own
-        finally:
-            decided.cancel()
+            raise expected("a question to a person, each time", f"the reply {await talk.reply(sent, text)!r}", _AGAIN)
+        paid = ws.ledger.count("refund", order=order)
+        require(not paid, "no payment before anybody has decided", "that it was paid", _AGAIN)
+        waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]
+        shortest = min(waits, default=_SHORT)
+        require(shortest >= _SHORT, "a day for the person", spoken(shortest), "She may answer tomorrow.")
+        named = amount in asked.text and order in asked.text
+        require(named, f"a question with {amount} and {order}", repr(asked.text), "Say what it is for.")
+        decided = quietly(updated(talk.handle, "decide", asked.number, yes))
+        await talk.reply(sent, text)  # if `pay` fails after the decision, that has no end of its own
     finally:
+        decided.cancel()
         sent.cancel()
     return (await talk.lines("result"))[-1].text
 
@@ -226,27 +204,22 @@ async def voucher(ws: Workshop, answer: Any) -> str:
     # A turn has 19 events: the third in a conversation is in an execution of its own.
     async with _clerk(ws, weather, answer, most_events=30) as begin:
         for talk, requests in ((await begin(), 3), (await begin(), 1)):
-            for request in range(requests):
+            for _ in range(requests):
                 with ws.fault(f"{name}.fails_after_effect"), advised(_KEYS):
-                    await _sent(ws, talk, again=request > 0)
+                    await _sent(ws, talk)
     return "Four vouchers were asked for in two conversations, each failed once after it was posted: four were posted."
 
 
 _KEYS = {"'function' is not supported": "The key is the function itself. Call it: `idempotency_key()`."}
 
 
-async def _sent(ws: Workshop, talk: Talk, *, again: bool) -> None:
+async def _sent(ws: Workshop, talk: Talk) -> None:
     """Ask for a voucher whose first attempt fails after it was posted, and count."""
     before = ws.ledger.count("voucher")
     await talk.say("Please send a voucher of 10 dollars to Ann.")
-    sent = ws.ledger.count("voucher") - before
-    if sent > 1:
-        what = f"It was asked for once, failed once after it was posted, and {sent} vouchers were posted."
-        raise Wrong(what, "Both attempts need the same key: no random number, no clock, no attempt in it.")
-    if sent < 1 and again:
-        what = "A customer asked for another voucher in the same conversation, and got none."
-        raise Wrong(what, "The key needs the activity's id, and the run's: ids of activities start again in each run.")
-    told = [entry.text for entry in await talk.lines("result")]
-    if sent < 1 or "Ann" not in told[-1]:
-        advice = "Call `post_voucher`, with a key that no other activity has, and `return` what it returns."
-        raise expected("a voucher for Ann, and the model told so", f"{sent} vouchers, and {told[-1:]}", advice)
+    sent, told = ws.ledger.count("voucher") - before, str((await talk.lines("result"))[-1:])
+    advice = "Both attempts need the same key: no random number, no clock, no attempt in it."
+    if sent < 1:
+        advice = "Each voucher needs its own key: the activity's id, and the run's, where ids start again."
+    require(sent == 1, "one voucher, which was asked for once and failed once after that", f"{sent}", advice)
+    require("Ann" in told, "the model to be told of the voucher", told, "`return` what `post_voucher` returns.")

@@ -9,10 +9,9 @@ from temporalio import activity, workflow
 from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.client import Client
 
-from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.talks import Talk, advised, chosen, talks, together
 from workshop_lib.checks.harness.trial import NAMESPACE, Trial, ended, trial
-from workshop_lib.checks.harness.turns import expected
 from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.it.activities import count_issues
@@ -55,10 +54,7 @@ async def report_kept(ws: Workshop, answer: Any) -> str:
             await _reported(tried, "OPS", "`count_issues` failed once")
         with ws.fault("record.fails_after_effect"):
             await _reported(tried, "SHOP", "`record` failed once, after it had written")
-    return (
-        "Three reports were returned as they are on record, each once, although a step of two of them failed. "
-        "Of a project that does not exist, nothing is on record."
-    )
+    return "Three reports were returned as they are on record, each once, although two steps failed at first."
 
 
 async def _run(tried: Trial, project: str) -> tuple[Any, str, History, list[Any]]:
@@ -74,46 +70,40 @@ async def _run(tried: Trial, project: str) -> tuple[Any, str, History, list[Any]
 async def _reported(tried: Trial, project: str, what: str) -> None:
     """Have one report made, and compare what was returned with what is on record."""
     result, failure, told, kept = await _run(tried, project)
-    if failure:
-        forbidden = "What fails may pass, so it is tried again, unless you forbid it: no `maximum_attempts`."
-        advice = forbidden if "The fault" in failure else f"Each step needs its `await`, and its limits: {_COUNT}."
-        raise Wrong(f"{what}, and your workflow failed: {failure}", advice)
-    if not any(step.kind == "activity" and step.name == "count_issues" for step in told.steps):
-        advice = f"An activity is tried again when it fails, and is not done again in a replay. Ask for it: {_COUNT}."
-        raise Wrong("The history shows no activity `count_issues`.", advice)
-    if not kept:
-        raise Wrong(f"{what}, and nothing is on record.", f"Ask for `record`, with `await`: {_KEEP}.")
-    if kept != [result] or not _tells(result, project) or project not in result.upper():
-        right = "one text on record, the one that is returned, with `found.project`, `found.open` and `found.closed`"
-        advice = "Count first, then make one `text`, an f-string; keep it once, and return it."
-        raise expected(right, f"{kept} on record, and {result!r} returned", advice)
+    advice = f"Each step needs its `await` and its limits, and may be tried again: no `maximum_attempts`. {_COUNT}."
+    require(not failure, f"{what}: a report", f"the failure {failure}", advice)
+    asked = any(step.kind == "activity" and step.name == "count_issues" for step in told.steps)
+    saw = "The history shows no activity `count_issues`"
+    advice = f"An activity is tried again when it fails, and is not done again in a replay. Ask for it: {_COUNT}."
+    require(asked, "the issues to be counted by an Activity", saw, advice)
+    one = kept == [result] and _tells(result, project) and project in result.upper()
+    right = "one text on record, the one that is returned, with `found.project`, `found.open` and `found.closed`"
+    advice = f"Count first, then make one `text`, an f-string; keep it once, with {_KEEP}, and return it."
+    require(one, f"{what}: {right}", f"{kept} on record, and {result!r} returned", advice)
 
 
 async def _unknown(tried: Trial) -> None:
-    what = "There is no project NOPE"
+    what = "a failure with UnknownProject and nothing on record, because there is no project NOPE"
     try:
         result, failure, _, kept = await _run(tried, "NOPE")
     except Wrong as wrong:
-        raise Wrong(f"{what}. {wrong.saw}", _PASS) from wrong
-    if "UnknownProject" not in failure or kept:
-        ending = f"failed with {failure!r}" if failure else f"returned {result!r}"
-        raise Wrong(f"{what}, and your workflow {ending}, with {kept or 'nothing'} on record.", _PASS)
+        raise expected(what, wrong.saw, _PASS) from wrong
+    saw = f"{failure or f'the result {result!r}'}, and {kept or 'nothing'} on record"
+    require("UnknownProject" in failure and not kept, what, saw, _PASS)
 
 
 _TOOL = '`tools.append(loop.Tool("jira_metrics", "what it is for", ProjectQuery, self.jira_metrics))`'
 _CHILD = "`return await workflow.execute_child_workflow(MeasureProject.run, query, id=…)`"
 _ID = 'The conversation and the call belong in the id: `f"{workflow.info().workflow_id}-jira-{self.chat.entry_count}"`.'
-_REPLAY = "A replay must come to the same id: `workflow.uuid4()`, or the conversation's id and `self.chat.entry_count`."
-_UNSTABLE = dict.fromkeys(("RestrictedWorkflowAccessError", "ondeterminism"), _REPLAY)
+_UNSTABLE = dict.fromkeys(
+    ("RestrictedWorkflowAccessError", "ondeterminism"),
+    "A replay must come to the same id: `workflow.uuid4()`, or the conversation's id and `self.chat.entry_count`.",
+)
+_IN_THE_LIST = f"The list holds tools: a name, a description, the type of the arguments, the method itself. {_TOOL}."
+_WHOLE = f"Name the workflow's `run`, give it the query itself, and `await` its end: {_CHILD}."
 _TOOL_MISTAKES = {
-    **dict.fromkeys(
-        ("attribute 'schema'", "Forward reference", "jira_metrics() missing"),
-        f"The list holds tools: a name, a description, the type of the arguments, the method itself. {_TOOL}.",
-    ),
-    **dict.fromkeys(
-        ("run() missing", "ChildWorkflowHandle", "coroutine", "to dataclass"),
-        f"Name the workflow's `run`, give it the query itself, and `await` the end: {_CHILD}.",
-    ),
+    **dict.fromkeys(("attribute 'schema'", "Forward reference", "jira_metrics() missing"), _IN_THE_LIST),
+    **dict.fromkeys(("run() missing", "ChildWorkflowHandle", "coroutine", "to dataclass"), _WHOLE),
     **_UNSTABLE,
 }
 _QUESTION = "What are the Jira metrics of {}?"
@@ -131,26 +121,22 @@ async def child_called(ws: Workshop, answer: Any) -> str:
         await _told_of(talk, reply, "OPS")
         await _nothing_found(other)
         await _three_at_once(ws, talk, other)
-    return (
-        "The model found the tool, and each call was a child workflow: one for a project that does not exist, and "
-        "three at once, two of them for the same project and one whose activity failed once."
-    )
+    return "The model found the tool, and each call was a child workflow, also for three at once and for no project."
 
 
 async def _shown(talk: Talk, reply: str) -> None:
     """See to it that the model can choose the tool, and fill in its arguments."""
     shown = [tool for asked in (await talk.asked())[:1] for tool in asked.tools]
-    if not shown:
-        raise Wrong(f"The model was shown no tool: {reply!r}", f"Put one into the list: {_TOOL}.")
+    require(shown, "a tool for the model", f"none, and the reply {reply!r}", f"Put one into the list: {_TOOL}.")
     tool = next((tool for tool in shown if tool["name"] == "jira_metrics"), shown[0])
-    takes = {*tool["parameters"].get("properties", {})}
-    if "project" not in takes or {*tool["parameters"].get("required", [])} - {"project"}:
-        advice = f"The third part of a tool is the type of its arguments, `ProjectQuery`: {_TOOL}."
-        raise expected("a tool that takes `project`", f"one that takes {', '.join(sorted(takes)) or 'nothing'}", advice)
-    if not await talk.lines("call") or not chosen(tool["description"], _CUSTOMER):
-        what = f"By its description alone, {tool['description']!r}, the model does not choose your tool among three"
-        advice = "Describe it in the words of a customer: Jira, metrics, project, issues."
-        raise Wrong(f"{what} for {_CUSTOMER!r}", advice)
+    takes, needs = ({*tool["parameters"].get(of, {})} for of in ("properties", "required"))
+    advice = f"The third part of a tool is the type of its arguments, `ProjectQuery`: {_TOOL}."
+    saw = f"one that takes {', '.join(sorted(takes)) or 'nothing'}"
+    require("project" in takes and needs <= {"project"}, "a tool that takes `project`", saw, advice)
+    found = await talk.lines("call") and chosen(tool["description"], _CUSTOMER)
+    what = f"the model to choose your tool among three for {_CUSTOMER!r}, by its description alone"
+    advice = "Describe it in the words of a customer: Jira, metrics, project, issues."
+    require(found, what, f"that it does not. The description is {tool['description']!r}", advice)
 
 
 def _children(told: History) -> list[Step]:
@@ -160,11 +146,11 @@ def _children(told: History) -> list[Step]:
 async def _told_of(talk: Talk, reply: str, *projects: str) -> None:
     """See to it that each call was one child, and its result came back."""
     told, calls = await history(talk.handle), await talk.lines("call")
-    if len(_children(told)) != len(calls) or not _tells(reply, *projects):
-        names = [step.title for step in told.steps if step.kind != "update" and step.name != "call_model"]
-        right = f"a child workflow for each of {len(calls)} calls, and the numbers of {' and '.join(projects)}"
-        advice = f"Call the workflow once, set it no limit, wait for its end and return its result: {_CHILD}."
-        raise expected(right, f"{', '.join(names) or 'nothing'} in the agent's history, and {reply!r}", advice)
+    names = [step.title for step in told.steps if step.kind != "update" and step.name != "call_model"]
+    right = f"a child workflow for each of {len(calls)} calls, and the numbers of {' and '.join(projects)}"
+    saw = f"{', '.join(names) or 'nothing'} in the agent's history, and {reply!r}"
+    advice = f"Call the workflow once, set it no limit, wait for its end and return its result: {_CHILD}."
+    require(len(_children(told)) == len(calls) and _tells(reply, *projects), right, saw, advice)
 
 
 async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
@@ -173,9 +159,9 @@ async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
     with ws.fault("count_issues.fails"):
         replies = await together(talk.say(questions[0]), other.say(questions[1]))
     ids = [step.id for each in (talk, other) for step in _children(await history(each.handle))]
-    if taken := {id for id in ids if ids.count(id) > 1}:
-        what = f"Two of the calls, for two projects or by two customers, had the id {min(taken)!r}."
-        raise Wrong(what, f"At the same time, one of them is refused: each call needs its own. {_ID}")
+    what = "a separate id for each call, for two projects or by two customers"
+    advice = f"At the same time, one of them is refused: each call needs its own. {_ID}"
+    require(len(set(ids)) == len(ids), what, ", ".join(ids), advice)
     await _told_of(talk, replies[0], "SHOP", "PAY")
     await _told_of(other, replies[1], "SHOP")
 
@@ -186,8 +172,8 @@ async def _nothing_found(talk: Talk) -> None:
         reply = await talk.say(_QUESTION.format("NOPE"))
     except Wrong as wrong:
         raise Wrong(f"{what}. {wrong.saw}", advice) from wrong
-    if "NOPE" not in reply or re.search(r"\d", reply):
-        raise Wrong(f"{what}, and the customer was told {reply!r}.", advice)
+    named = "NOPE" in reply and not re.search(r"\d", reply)
+    require(named, "a reply that says that there is no project NOPE", repr(reply), advice)
 
 
 @workflow.defn(name="YearlyReport", sandboxed=False)  # by name it is that of the notebook
@@ -209,16 +195,11 @@ class _Report:
 
 _START = "`await workflow.start_child_workflow(YearlyReport.run, query, parent_close_policy=…)`"
 _ABANDON = "`parent_close_policy=workflow.ParentClosePolicy.ABANDON`"
-_ONLY_START = f"`execute_child_workflow` waits for the end, as does `await` of a handle. Only start it: {_START}."
+_ONLY_START = f"Name the workflow's `run`, give it the query itself, only start it, and return a sentence: {_START}."
 _ORDER_MISTAKES = {
-    "nobody sends": f"The customer waits for the report. {_ONLY_START}",
-    **dict.fromkeys(
-        ("run() missing", "ChildWorkflowHandle", "coroutine", "to dataclass"),
-        f"Name the workflow's `run`, give it the query itself, `await` the start, and return a sentence: {_START}.",
-    ),
+    **dict.fromkeys(("nobody sends", "run() missing", "ChildWorkflowHandle", "coroutine", "to dataclass"), _ONLY_START),
     **_UNSTABLE,
 }
-_ORDER_ID = f"Each order needs its own id. {_ID.replace('-jira-', '-report-')}"
 
 
 @exercise("4.3")
@@ -232,23 +213,20 @@ async def not_waited_for(ws: Workshop, answer: Any) -> str:
                 await _ordered(customer, project, orders)
             await _finished(client, talk, "OPS", "PAY")
             await _finished(client, other, "OPS")
-    return (
-        "Three reports were ordered in two conversations. Each customer was told at once and left, and each report was "
-        "finished after that."
-    )
+    return "Three reports were ordered in two conversations. Each customer left at once, and each report was finished."
 
 
 async def _ordered(talk: Talk, project: str, orders: int) -> None:
     """Order a report, and see to it that it is on its way when the customer is told so."""
     reply = await talk.say(f"Please order the yearly report of {project}.")
     children, results = _children(await history(talk.handle)), await talk.lines("result")
-    if taken := [step.id for step in children if step.status == "failed" and not step.links]:
-        raise Wrong(f"A report was ordered while another was being written with its id, {taken[0]!r}.", _ORDER_ID)
-    if len(children) != orders:
-        what = f"{len(children)}, and the reply {reply!r}"
-        raise expected(f"{orders} child workflows in this conversation", what, f"Start one for each order: {_START}.")
-    if " " not in results[-1].text:
-        raise Wrong(f"The customer was told {results[-1].text!r}.", "Return a sentence: the report is on its way.")
+    taken = [step.id for step in children if step.status == "failed" and not step.links]
+    advice = f"Each order needs its own id. {_ID.replace('-jira-', '-report-')}"
+    require(not taken, "a separate id for each order", f"{taken} for a report while another was being written", advice)
+    what, saw = f"{orders} child workflows in this conversation", f"{len(children)}, and the reply {reply!r}"
+    require(len(children) == orders, what, saw, f"Start one for each order: {_START}.")
+    advice = "Return a sentence: the report is on its way."
+    require(" " in results[-1].text, "a sentence for the customer", repr(results[-1].text), advice)
 
 
 async def _finished(client: Client, talk: Talk, *projects: str) -> None:
@@ -259,14 +237,12 @@ async def _finished(client: Client, talk: Talk, *projects: str) -> None:
     async for event in talk.handle.fetch_history_events():
         begun = event.start_child_workflow_execution_initiated_event_attributes
         started = event.child_workflow_execution_started_event_attributes.workflow_execution
-        if begun.workflow_id and begun.parent_close_policy != ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON:
-            policy = ParentClosePolicy.Name(begun.parent_close_policy)
-            what = f"The customer left while the report was being written, and its policy is {policy}."
-            raise Wrong(what, f"A child ends with its parent, unless you start it with {_ABANDON}.")
+        policy = ParentClosePolicy.Name(begun.parent_close_policy)
+        kept = not begun.workflow_id or policy == "PARENT_CLOSE_POLICY_ABANDON"
+        require(kept, "a report that goes on when the customer leaves", policy, f"Start it with {_ABANDON}.")
         if started.workflow_id:
             reports.append(client.get_workflow_handle(started.workflow_id))
     for report in reports:
         await report.signal("finish")
         written.append((await ended(report))[0])
-    if written != [*projects]:
-        raise expected(f"the reports of {' and '.join(projects)}", f"{written}", f"Give each its query: {_START}.")
+    require(written == [*projects], f"the reports of {projects}", written, f"Give each its query: {_START}.")

@@ -1,68 +1,150 @@
 """The exercises of notebook 06: an allowlist, a door for signed callers, and who began a chain of calls."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
+import contextlib
 import inspect
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import nexusrpc
 import temporalio.client as tc
+import temporalio.worker as tw
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from nexusrpc import HandlerError, HandlerErrorType
+from nexusrpc import HandlerError, HandlerErrorType, Link
+from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
 
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
-from workshop_lib.checks.harness import vault
-from workshop_lib.checks.harness.chain import CHILD, Passing, RelayHandler
-from workshop_lib.checks.harness.trial import NAMESPACE, stop
-from workshop_lib.checks.harness.turns import expected
-from workshop_lib.checks.harness.vault import Attempt, Guarded
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, require
+from workshop_lib.checks.harness.handled import Handled, Watch, handled
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, stop
+from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
 from workshop_lib.evidence.failures import advice, describe
 from workshop_lib.evidence.state import notebook_folder
-from workshop_lib.governance.identity import Claims, Signer, Verifier, digest, sign
+from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, digest, sign
 from workshop_lib.workshop import Workshop
 
 _TYPE = "type=HandlerErrorType.UNAUTHORIZED"
 _REFUSE = f'`raise HandlerError(f"{{who}} may not call {{operation}}.", {_TYPE})`'
 _PASS = "`return await super().execute_nexus_operation_start(input)`"
-_PROOF = (
-    "`claims = self.verifier.verify(ctx.headers, whom, input.input)`, then "
-    "`self.verifier.spend(claims, ctx.request_id)`"
-)
+_PROOF = "`claims = self.verifier.verify(ctx.headers, whom, input.input)`, then `….spend(claims, ctx.request_id)`"
 # What somebody may write who wants to pass for sales.
 _LIES = dict.fromkeys(("caller", "from", "namespace", "caller-namespace", "x-caller", "x-namespace"), "sales")
 _COMPARE = f"Compare the caller with `RULES`, let it through, {_PASS}, or refuse: {_REFUSE}"
 _NO_RULE = "An operation without a rule is for nobody: `RULES.get(operation, [])` is empty then."
-_UNAUTHORIZED = (HandlerErrorType.UNAUTHORIZED,)
 _EITHER = (HandlerErrorType.UNAUTHORIZED, HandlerErrorType.UNAUTHENTICATED)
 _NO_REFUSAL = f"Nexus tries other errors again, or the caller cannot tell what they are: {_REFUSE}"
-# What to do about some errors that are not refusals.
-_ERRORS = {
-    KeyError: _NO_RULE,
-    ValueError: f"`caller` raises ValueError: catch it, and refuse with a HandlerError, {_TYPE}.",
-}
+_ERRORS = {KeyError: _NO_RULE, ValueError: f"Catch it, and refuse with a HandlerError, {_TYPE}."}
 
 
-def _interceptor(answer: Any, name: str, *given: Any) -> Interceptor:
-    """Make a learner's interceptor.
+_ENDPOINT = "check-vault"
+
+
+@nexusrpc.service
+class Vault:
+    """Two operations that have rules, and one that has none."""
+
+    stock_price: nexusrpc.Operation[str, str]
+    calculate_roi: nexusrpc.Operation[str, str]
+    list_customers: nexusrpc.Operation[str, str]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What became of one call.
+
+    Attributes:
+        answer: What the caller got; None if there was nothing.
+        raised: What the interceptor raised; None if nothing.
+        returned: What the interceptor returned; None if nothing.
+        ran: Whether the operation itself has run.
+    """
+
+    answer: Any
+    raised: Exception | None
+    returned: Any
+    ran: bool
+
+
+@service_handler(service=Vault)
+class _Guarded(Watch):
+    """The service behind a learner's interceptor, and the ways in which others try to get in."""
+
+    there: Handled
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ran, self.forged = list[str](), dict[str, Any]()
+
+    @sync_operation
+    async def stock_price(self, ctx: StartOperationContext, name: str) -> str:
+        return self._run(ctx)
+
+    @sync_operation
+    async def calculate_roi(self, ctx: StartOperationContext, name: str) -> str:
+        return self._run(ctx)
+
+    @sync_operation
+    async def list_customers(self, ctx: StartOperationContext, name: str) -> str:
+        return self._run(ctx)
+
+    def _run(self, ctx: StartOperationContext) -> str:
+        self.ran.append(ctx.operation)
+        return "done"
+
+    def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
+        """Forge a request, as a server's HTTP port lets anybody do."""
+        headers = {**input.ctx.headers, **self.forged.get("headers", {})}
+        input.ctx = replace(input.ctx, **{**self.forged, "headers": headers})
+
+    async def ask(self, client: Client | None, operation: str, **forged: Any) -> _Attempt:
+        """Call an operation from a Workflow of some namespace.
+
+        Args:
+            client: Of that namespace; None if it does not matter.
+            operation: Its name.
+            forged: What is other in the request when it comes: ``headers`` besides the real ones, ``inbound_links``,
+                ``request_id``. Nexus tries a request again under the same id.
+        """
+        for seen in (self.requests, self.errors, self.answers, self.ran):
+            seen.clear()
+        self.forged = forged
+        answer, _ = await self.there.ask(operation, "ACME", client)
+        raised, returned = next(iter(self.errors), None), next(iter(self.answers), None)
+        if NOT_SOLVED in str(raised):
+            raise RuntimeError(NOT_SOLVED)
+        return _Attempt(answer, raised, returned, bool(self.ran))
+
+
+def _link(namespace: str, kind: str = "temporal.api.common.v1.Link.WorkflowEvent") -> Link:
+    return Link(f"temporal:///namespaces/{namespace}/workflows/w/r/history", kind)
+
+
+@contextlib.asynccontextmanager
+async def _guarded(ws: Workshop, answer: Any, name: str, *given: Any) -> AsyncIterator[_Guarded]:
+    """The service behind a learner's interceptor, while the block runs.
 
     Raises:
-        Wrong: The answer is not a class of one, or it takes something else.
+        Wrong: The answer is not the class of one, or it takes something else.
     """
-    if not (isinstance(answer, type) and issubclass(answer, Interceptor)):
-        better = f"Hand in `{name}` itself, without a call, and not the class behind it."
-        raise expected("the class of a Worker's interceptor", repr(answer), better)
+    better = f"Hand in `{name}` itself, without a call, and not the class behind it."
+    kind = isinstance(answer, type) and issubclass(answer, Interceptor)
+    require(kind, "the class of a Worker's interceptor", repr(answer), better)
     try:
-        return answer(*given)
+        interceptor = answer(*given)
     except TypeError as error:
         raise Wrong(f"`{name}` cannot be made: {error}", "Keep its `__init__` as it was.") from error
+    vault = _Guarded()
+    async with handled(ws, vault, _ENDPOINT, vault, [interceptor]) as vault.there:
+        yield vault
 
 
-async def _passes(call: Awaitable[Attempt], what: str, better: str = _COMPARE) -> None:
+async def _passes(call: Awaitable[_Attempt], what: str, better: str = _COMPARE) -> None:
     """An honest call has to get its answer.
 
     Args:
@@ -74,19 +156,17 @@ async def _passes(call: Awaitable[Attempt], what: str, better: str = _COMPARE) -
         Wrong: It does not.
     """
     attempt = await call
-    if attempt.raised is None and attempt.ran and attempt.answer is not None:
-        return
-    if inspect.iscoroutine(attempt.returned):
-        raise Wrong(f"{what} got no answer: a coroutine came back.", f"Is an `await` missing? {_PASS}")
-    raise expected(f"an answer, as the rules allow, where {what}", _seen(attempt), better)
+    got = attempt.raised is None and attempt.ran and attempt.answer is not None
+    better = f"Is an `await` missing? {_PASS}" if inspect.iscoroutine(attempt.returned) else better
+    require(got, f"an answer, as the rules allow, where {what}", _seen(attempt), better)
 
 
 async def _refused(
-    call: Awaitable[Attempt],
+    call: Awaitable[_Attempt],
     what: str,
     *named: str,
     better: str = _COMPARE,
-    types: Sequence[HandlerErrorType] = _UNAUTHORIZED,
+    types: Sequence[HandlerErrorType] = (HandlerErrorType.UNAUTHORIZED,),
 ) -> None:
     """A call that the rules do not allow has to be refused, before anything is done, in a way that ends it.
 
@@ -102,71 +182,58 @@ async def _refused(
     """
     attempt = await call
     error = attempt.raised
-    if attempt.ran and error is None:
-        raise Wrong(f"{what}, and got in.", better)
-    if attempt.ran:
-        raise Wrong(f"{what}, and was refused when the operation had run.", "Look first, and let it through then.")
-    if not isinstance(error, HandlerError) or error.type not in types or error.retryable:
-        if error is not None:
-            better = next((cure for kind, cure in _ERRORS.items() if isinstance(error, kind)), _NO_REFUSAL)
-        right = f"a final HandlerError of type {' or '.join(each.name for each in types)}"
-        raise expected(f"{right}, where {what}", _seen(attempt), better)
-    if missing := [name for name in named if name not in error.message]:
-        better = f"Say who may not call what. The caller's history records it, and lacks: {', '.join(missing)}."
-        raise expected(f"a refusal that names both where {what}", repr(error.message), better)
+    require(not attempt.ran, f"a refusal before the operation runs, where {what}", "that it ran", better)
+    final = isinstance(error, HandlerError) and error.type in types and not error.retryable
+    cure = next((cure for kind, cure in _ERRORS.items() if isinstance(error, kind)), _NO_REFUSAL if error else better)
+    require(final, f"a final HandlerError with {_TYPE}, where {what}", _seen(attempt), cure)
+    both = f"a refusal that names {' and '.join(named)}, where {what}: the caller's history records it"
+    require(all(name in str(error) for name in named), both, repr(str(error)), _REFUSE)
 
 
-def _seen(attempt: Attempt) -> str:
+def _seen(attempt: _Attempt) -> str:
     error = attempt.raised
     if isinstance(error, HandlerError):
         return f"a HandlerError of type {error.type.name}{', to be tried again' * error.retryable}: {error.message}"
     return f"{type(error).__name__}: {error}" if error else f"that your code returned {attempt.returned!r}"
 
 
-async def _clients(ws: Workshop, *interceptors: Any) -> list[Client]:
-    """A client of sales, and one of marketing, each with its own interceptor if there are any."""
-    own = [[each] for each in interceptors] or [[], []]
-    names = ("sales", "marketing")
-    return [
-        await Client.connect(**await ws.connection(name, interceptors=more))
-        for name, more in zip(names, own, strict=True)
-    ]
+async def _client(ws: Workshop, name: str, *interceptors: Any) -> Client:
+    return await Client.connect(**await ws.connection(name, interceptors=list(interceptors)))
 
 
-async def _rules(there: Guarded, clients: list[Client], better: str) -> None:
+async def _rules(there: _Guarded, clients: list[Client], better: str) -> None:
     """What holds for both doors: who may call what, and nobody where there is no rule."""
     sales, marketing = clients
     for operation in ("stock_price", "calculate_roi"):
         await _passes(there.ask(sales, operation), f"sales called {operation}", better)
     await _passes(there.ask(marketing, "calculate_roi"), "marketing called calculate_roi", better)
-    what = "Marketing called stock_price"
+    what = "marketing called stock_price"
     await _refused(there.ask(marketing, "stock_price"), what, "marketing", "stock_price", better=better)
     lies = "A caller writes its headers itself. They prove nothing."
     what = f"{what} with a header of its own that said sales"
-    await _refused(there.ask(marketing, "stock_price", _LIES), what, better=lies)
+    await _refused(there.ask(marketing, "stock_price", headers=_LIES), what, better=lies)
     for who, client in (("sales", sales), ("marketing", marketing)):
-        what = f"{who.capitalize()} called list_customers, which has no rule"
+        what = f"{who} called list_customers, which has no rule"
         await _refused(there.ask(client, "list_customers"), what, who, "list_customers", better=_NO_RULE)
 
 
 @exercise("6.1")
 async def allowlist(ws: Workshop, answer: Any) -> str:
     """The honest get in, and nobody else, also whoever does not say clearly where the call comes from."""
-    async with vault.guarded(ws, _interceptor(answer, "Door")) as there:
-        await _rules(there, await _clients(ws), _COMPARE)
+    async with _guarded(ws, answer, "Door") as there:
+        await _rules(there, [await _client(ws, "sales"), await _client(ws, "marketing")], _COMPARE)
         unclear = {
             "without a link": [],
-            "with links of two namespaces": [vault.link("sales"), vault.link("marketing")],
-            "with a link of an unknown type": [vault.link("sales", "Some.Link")],
+            "with links of two namespaces": [_link("sales"), _link("marketing")],
+            "with a link of an unknown type": [_link("sales", "Some.Link")],
         }
         better = f"If nobody knows who calls, refuse: `caller` raises ValueError then, and you need {_TYPE}."
         for how, links in unclear.items():
-            call = there.forge("calculate_roi", "unclear", links)
-            await _refused(call, f"Somebody called calculate_roi {how}", better=better)
+            call = there.ask(None, "calculate_roi", inbound_links=links)
+            await _refused(call, f"somebody called calculate_roi {how}", better=better)
     return "Three honest calls got in. Marketing's price, an operation without a rule and three unclear calls did not."
 
 
-_SPEND = "Call `self.verifier.spend(claims, ctx.request_id)`, with just that id, before you let it through."
 _CLAIMS = f"Only `claims.namespace` is proved, links and headers are not: compare it with `RULES`. {_PROOF}"
 
 
@@ -176,47 +243,39 @@ async def signed(ws: Workshop, answer: Any) -> str:
     keys = {name: Ed25519PrivateKey.generate() for name in ("sales", "marketing")}
     public = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
     verifier = Verifier(public, notebook_folder() / f"{ws.id('nonces')}.db")
-    signing = await _clients(ws, *(Signer(name, key) for name, key in keys.items()))
-    async with vault.guarded(ws, _interceptor(answer, "SignedDoor", verifier)) as there:
+    signing = [await _client(ws, name, Signer(name, key)) for name, key in keys.items()]
+    async with _guarded(ws, answer, "SignedDoor", verifier) as there:
         await _rules(there, signing, _CLAIMS)
-        (_, unsigned) = await _clients(ws)
-        what, better = "Marketing called calculate_roi without a signature", "Call `self.verifier.verify(…)` first."
-        await _refused(there.ask(unsigned, "calculate_roi"), what, better=better, types=_EITHER)
+        unsigned = await _client(ws, "marketing")
+        what = "marketing called calculate_roi without a signature"
+        await _refused(there.ask(unsigned, "calculate_roi"), what, better=_CLAIMS, types=_EITHER)
         await _forged(ws, there, keys)
-    return (
-        "Three honest calls and a repeated one got in. Forged links, spent and foreign tokens did not, nor did "
-        "anybody where there is no rule."
-    )
+    return "Three honest calls and a repeated one got in. Forged links, spent and foreign tokens did not."
 
 
-async def _forged(ws: Workshop, there: Guarded, keys: dict[str, Ed25519PrivateKey]) -> None:
+async def _forged(ws: Workshop, there: _Guarded, keys: dict[str, Ed25519PrivateKey]) -> None:
     """Forged requests: tokens of others, or used ones, and links of sales."""
 
     def token(name: str, operation: str, key: str) -> str:
-        whom = (ws.namespace(vault.ENDPOINT), "Vault", operation)
+        whom = (ws.namespace(_ENDPOINT), "Vault", operation)
         return sign(Claims(name, *whom, digest("ACME"), time.time() + 3600, str(uuid.uuid4())), keys[key])
 
-    async def send(request_id: str, token: str) -> Attempt:
-        return await there.forge("stock_price", request_id, [vault.link("sales")], token)  # for whoever believes links
+    def send(request: str, token: str) -> Awaitable[_Attempt]:
+        links, headers = [_link("sales")], {HEADER: token}  # for whoever believes links
+        return there.ask(None, "stock_price", request_id=request, inbound_links=links, headers=headers)
 
     forged = {
-        "Marketing signed, and forged a link of sales": (token("marketing", "stock_price", "marketing"), _CLAIMS),
-        "Marketing signed a token with the name of sales": (
-            token("sales", "stock_price", "marketing"),
-            "Let `verify` read the token: it checks the signature.",
-        ),
-        "A token of sales for calculate_roi came with a call of stock_price": (
-            token("sales", "calculate_roi", "sales"),
-            "Give `verify` the call that is made: `whom`, as it is.",
-        ),
+        "marketing signed, and forged a link of sales": token("marketing", "stock_price", "marketing"),
+        "marketing signed a token with the name of sales": token("sales", "stock_price", "marketing"),
+        "a token of sales for calculate_roi came with a call of stock_price": token("sales", "calculate_roi", "sales"),
     }
-    for what, (sent, better) in forged.items():
-        await _refused(send(what, sent), what, better=better, types=_EITHER)
+    for what, sent in forged.items():
+        await _refused(send(what, sent), what, better=_CLAIMS, types=_EITHER)
     used = token("sales", "stock_price", "sales")
     for what in ("sales signed and called stock_price", "Nexus repeated a request of sales, with its id and token"):
         await _passes(send("one", used), what, f"Spend it under the request's own id: {_PROOF}")
-    what = "A token that sales had used was sent with another request"
-    await _refused(send("another", used), what, better=_SPEND, types=_EITHER)
+    what, spend = "a token that sales had used was sent with another request", f"Spend each token: {_PROOF}"
+    await _refused(send("another", used), what, better=spend, types=_EITHER)
 
 
 _READINGS = 50  # of one history: whoever follows the links reads each once or twice
@@ -227,14 +286,12 @@ _FIRST = f"`first = (await unified_log(handle)).histories[0]` has followed the l
 @exercise("6.3")
 async def who_began(ws: Workshop, answer: Any) -> str:
     """The right one is named for a short chain, for a longer one, and for one that begins where it ends."""
-    if not inspect.iscoroutinefunction(answer):
-        better = "Hand in the function `who_called`, an `async def`, without a call."
-        raise expected("a coroutine function", repr(answer), better)
+    require(inspect.iscoroutinefunction(answer), "the `async def` itself, without a call", repr(answer))
     work: dict[str, Any] = {"workflows": [Passing], "nexus_service_handlers": [RelayHandler()]}
     clients, running, endpoints = [], [], []
     for namespace, queue in ((NAMESPACE, "check-relay"), ("sales", "check-relay-far")):
         endpoints.append(await ws.endpoint(queue, namespace=namespace, task_queue=queue))
-        clients.append(await Client.connect(**await ws.connection(namespace, interceptors=[_Readings()])))
+        clients.append(await Client.connect(**await ws.connection(namespace, interceptors=[_readings()])))
         running.append(ws.run(Worker, clients[-1], task_queue=queue, **work))
     (here, sales), (down, up) = clients, endpoints
     try:
@@ -249,24 +306,16 @@ async def who_began(ws: Workshop, answer: Any) -> str:
     return "You named the first of three chains: two workflows long, three, and four in two namespaces."
 
 
-class _Readings(tc.Interceptor):
+def _readings() -> Before:
     """Ends a function that reads histories again and again."""
+    times: Counter[str] = Counter()
 
-    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
-        """See base class."""
-        return _Counted(next)
-
-
-class _Counted(tc.OutboundInterceptor):
-    def __init__(self, next: tc.OutboundInterceptor) -> None:
-        super().__init__(next)
-        self._times: Counter[str] = Counter()
-
-    async def describe_workflow(self, input: tc.DescribeWorkflowInput) -> tc.WorkflowExecutionDescription:
-        self._times[input.id] += 1
-        if self._times[input.id] > _READINGS:
+    def count(input: tc.DescribeWorkflowInput) -> None:
+        times[input.id] += 1
+        if times[input.id] > _READINGS:
             raise Wrong(f"`who_called` has read one history {_READINGS} times.", f"It goes in a circle. {_FIRST}")
-        return await super().describe_workflow(input)
+
+    return Before(describe_workflow=count)
 
 
 async def _named(ws: Workshop, answer: Any, what: str, top: tuple[Client, str], here: Client, plan: list[str]) -> None:
@@ -293,5 +342,5 @@ async def _named(ws: Workshop, answer: Any, what: str, top: tuple[Client, str], 
         if NOT_SOLVED in line:
             raise
         raise Wrong(f"It was {what}, and your code failed: {line}", advice(line) or _FIRST) from error
-    if named != (right := f"{top[0].namespace}/{begun.id}"):
-        raise expected(f"{right!r} for {what}", repr(named), _FIRST)
+    right = f"{top[0].namespace}/{begun.id}"
+    require(named == right, f"{right!r} for {what}", repr(named), _FIRST)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.exercise import Wrong, exercise, expected
 from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
-from workshop_lib.checks.harness.routing import Way, routed
+from workshop_lib.checks.harness.routing import CONVERTED, Way, routed
 from workshop_lib.checks.harness.talks import Talk, talks
-from workshop_lib.checks.harness.turns import Turn, expected, limit_of, once, turn
+from workshop_lib.checks.harness.turns import Turn, limit_of, once, turn
 from workshop_lib.demos import local
 from workshop_lib.evidence.history import Step, spoken
 from workshop_lib.teams.finance.data import QUOTES
@@ -18,9 +18,8 @@ from workshop_lib.workshop import Workshop
 
 # 7.1
 
-_LIST = "Write a new list: `mine = [*tools(self.chat), convert]`."
 _TOOL = "`operation_tool(Exchange.convert, Exchange, ENDPOINT, limit)`"
-_BY_HAND = Way(tool=_TOOL, list=_LIST, model="`ask` holds the chat already: hand it over as it is.")
+_BY_HAND = Way(tool=_TOOL, model="`ask` holds the chat already: hand it over as it is.")
 
 
 @exercise("7.1")
@@ -28,10 +27,7 @@ async def routed_by_hand(ws: Workshop, answer: object) -> str:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
     async with other_teams(ws) as finance, talks(ws, answer, *local.TOOLS) as begin:
         await routed(ws, finance, begin, _BY_HAND)
-    return (
-        "Finance converted dollars to euros and yen, through Nexus and in limited time. A lookup of the price failed "
-        "once and was repeated. When Finance refused a call, the customer learned why."
-    )
+    return CONVERTED
 
 
 # 7.2
@@ -65,10 +61,7 @@ async def told_of_failure(ws: Workshop, answer: object) -> str:
         if limit_of(call) > _PATIENCE:  # the workflow gives up itself: is a call that Finance has begun left alone?
             with ws.fault("read_quote.is_slow", seconds=8):
                 await _nobody_answers(talk)
-    return (
-        "The model learned a price that could be read at the second attempt only, that a stock is not traded, and, "
-        "while Finance was down, that there was no answer. Then Finance came back, and the conversation went on."
-    )
+    return "The model learned a price, why there was none, and that Finance was down; then it came back."
 
 
 async def _priced(talk: Talk, ticker: str) -> Step:

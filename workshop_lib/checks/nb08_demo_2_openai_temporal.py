@@ -9,11 +9,11 @@ from typing import Any
 from temporalio import activity
 
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
-from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.exercise import Wrong, exercise, expected
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.routing import Way, routed
+from workshop_lib.checks.harness.routing import CONVERTED, Way, routed
 from workshop_lib.checks.harness.talks import Begin, Talk, talks, together
-from workshop_lib.checks.harness.turns import expected, once, turn
+from workshop_lib.checks.harness.turns import once, turn
 from workshop_lib.demos import local
 from workshop_lib.evidence.ledger import note
 from workshop_lib.workers.takeover import idempotency_key
@@ -30,11 +30,10 @@ def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextM
 
 # 8.1
 
-_LIST = "Write a new list: `mine = [*tools(self.chat), convert]`."
 _TOOL = (
     "`nexus_operation_as_tool(Exchange.convert, service=Exchange, endpoint=ENDPOINT, schedule_to_close_timeout=limit)`"
 )
-_WITH_SDK = Way(tool=_TOOL, list=_LIST, model="`Agent(…)` takes it: `model=self.chat.model`.")
+_WITH_SDK = Way(tool=_TOOL, model="`Agent(…)` takes it: `model=self.chat.model`.")
 
 
 @exercise("8.1")
@@ -42,10 +41,7 @@ async def routed_with_sdk(ws: Workshop, answer: Any) -> str:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
     async with other_teams(ws) as finance, _talks(ws, answer) as begin:
         await routed(ws, finance, begin, _WITH_SDK)
-    return (
-        "Finance converted dollars to euros and yen, through Nexus and in limited time. A lookup of the price failed "
-        "once and was repeated. When Finance refused a call, the customer learned why."
-    )
+    return CONVERTED
 
 
 # 8.2
@@ -85,10 +81,7 @@ async def guarded(ws: Workshop, answer: Any) -> str:
         _noted(ws, cards, len(_CARDS))
         _noted(ws, first, 1)
         _noted(ws, allowed, 0)
-    return (
-        "Four messages with card numbers, in a row and in groups, were refused with a sentence before the model saw "
-        "them, also in the turns after. Security heard of each, once. What is not a card number was answered."
-    )
+    return "Four messages with card numbers were refused before the model saw them, and Security heard of each, once."
 
 
 async def _all_refused(talk: Talk) -> None:

@@ -17,11 +17,11 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workshop_lib.agents.openai_agents import plugin
-from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.checks.harness.talks import Talk, talks
 from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
-from workshop_lib.checks.harness.turns import Turn, expected, turn
+from workshop_lib.checks.harness.turns import Turn, turn
 from workshop_lib.demos import local
 from workshop_lib.demos.openai_mcp_temporal import McpConversation, over_http
 from workshop_lib.evidence.failures import describe
@@ -35,19 +35,20 @@ from workshop_lib.workshop import Workshop
 
 # 9.1
 
-_ID = '`id = f"stock-price-{key}"`'
 _REFUSE = "`id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE`"
 _JOIN = "`await client.get_workflow_handle_for(PriceStock.run, id).result()`"
 _CATCH = f"Catch `WorkflowAlreadyStartedError`: the workflow is there, running or ended, and {_JOIN} waits for it."
+_ID = f'The key names the call: `id = f"stock-price-{{key}}"`, and {_REFUSE}. A process forgets. {_CATCH}'
 _TICKER = "ACME"
+_REFUSED = (WorkflowAlreadyStartedError, WorkflowFailureError)
 Price = Callable[[Client, str, str], Any]
 
 
 @exercise("9.1")
 async def idempotent(ws: Workshop, answer: Any) -> str:
     """One workflow for a key, whoever asks and when; another key is another workflow; a failure keeps its reason."""
-    if not callable(answer) or isinstance(answer, type):
-        raise expected("the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
+    function = callable(answer) and not isinstance(answer, type)
+    require(function, "the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
     begun = _Begun()
     client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[begun]))
     left, key, unknown = (str(uuid.uuid4()) for _ in range(3))
@@ -75,21 +76,21 @@ async def idempotent(ws: Workshop, answer: Any) -> str:
         # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
         async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]):
             for twin in twins:
-                _look(await twin, "Two calls came with one key, at the same time.")
-            _look(await ask(key), "A call came again, with its key, when its workflow had ended.")
+                _look(await twin, "two calls came with one key, at the same time")
+            _look(await ask(key), "a call came again, with its key, when its workflow had ended")
             for again in (key, left):
                 saw = await ask(again, price=_loaded_again(answer))
-                _look(saw, "A call came again, with its key, to another server, because the first had died.")
-            _one_for_each(begun, 2, "A call came again, with its key, and began another workflow.")
+                _look(saw, "a call came again, with its key, to another server, because the first had died")
+            _one_for_each(begun, 2, "a call that comes again")
             for _ in range(2):
-                _no_price(await ask(unknown, "NOPE"))
-            _one_for_each(begun, 3, "A call had failed, came again, with its key, and its workflow ran a second time.")
+                saw = await ask(unknown, "NOPE")
+                kept = isinstance(saw, Exception) and any("No stock NOPE is traded" in line for line in describe(saw))
+                advice = "A failure is for the caller, with its reason. Catch only `WorkflowAlreadyStartedError`."
+                require(kept, "a failure with 'No stock NOPE is traded', each time it is asked", repr(saw), advice)
+            _one_for_each(begun, 3, "a call that has failed, and comes again")
     finally:
         await asyncio.gather(*(end(client.get_workflow_handle(id)) for id, _ in begun.runs))
-    return (
-        "Two calls with one key, at the same time, later and from another process, were answered by one workflow, also "
-        "when the first caller had died. Two keys were two workflows, and what failed kept its reason."
-    )
+    return "A key was one workflow, whoever asked, and whenever; two keys were two. A failure kept its reason."
 
 
 class _Begun(tc.Interceptor):
@@ -119,29 +120,9 @@ class _Begun(tc.Interceptor):
         return Noting(next)
 
 
-def _one_for_each(begun: _Begun, keys: int, more: str) -> None:
-    """Look whether each key was one workflow.
-
-    Args:
-        begun: What was begun.
-        keys: How many keys there were.
-        more: What to say if more has been begun than that.
-    """
-    if not begun.runs:
-        advice = "Finance's workflow finds out what a stock costs: `client.execute_workflow(PriceStock.run, …)`."
-        raise Wrong("`price` gave an answer, and Finance was not asked.", advice)
-    if len(begun.runs) < keys:
-        advice = "Today's and tomorrow's questions about one stock are two calls. The key names the call:"
-        raise Wrong("Two calls with two keys began one workflow.", f"{advice} {_ID}.")
-    if len(begun.runs) > keys:
-        raise Wrong(more, f"Temporal keeps the ids of workflows, and a process forgets. {_ID}, and {_REFUSE}. {_CATCH}")
-
-
-def _no_price(result: Any) -> None:
-    reason = "No stock NOPE is traded"
-    if not (isinstance(result, BaseException) and any(reason in line for line in describe(result))):
-        advice = "A failure is for the caller, with its reason. Catch only `WorkflowAlreadyStartedError`."
-        raise expected(f"a failure with {reason!r}, each time it is asked", repr(result), advice)
+def _one_for_each(begun: _Begun, keys: int, again: str) -> None:
+    what = f"one workflow of Finance for each of {keys} keys, also for {again}"
+    require(len(begun.runs) == keys, what, f"{len(begun.runs)} workflows", _ID)
 
 
 def _look(result: Any, when: str) -> None:
@@ -150,15 +131,11 @@ def _look(result: Any, when: str) -> None:
     Raises:
         Wrong: It is not the price.
     """
-    price = StockPrice(_TICKER, round(QUOTES[_TICKER] * (1 + FEE), 2))
-    if isinstance(result, WorkflowAlreadyStartedError):
-        raise Wrong(f"{when} It was refused: {result}", _CATCH)
-    if isinstance(result, BaseException) and not isinstance(result, WorkflowFailureError):
+    if isinstance(result, BaseException) and not isinstance(result, _REFUSED):
         raise result
-    if result != price:
-        saw = describe(result)[-1].strip() if isinstance(result, BaseException) else repr(result)
-        advice = "Is an `await` missing? Leave a workflow that is there alone, and return what it returns."
-        raise Wrong(f"{when} Expected {price}; saw {saw}.", f"{advice} {_CATCH}")
+    price = StockPrice(_TICKER, round(QUOTES[_TICKER] * (1 + FEE), 2))
+    saw = describe(result)[-1].strip() if isinstance(result, BaseException) else repr(result)
+    require(result == price, f"{price} when {when}", saw, f"Return what the workflow returns, with `await`. {_CATCH}")
 
 
 def _loaded_again(price: Price) -> Price:
@@ -201,10 +178,7 @@ async def careful(ws: Workshop, answer: Any) -> str:
         made = await turn(talk, question)
         await _shown(talk, _ALLOWED, " after the servers had got new tools")
         _holds(made, "open 4", "42", "-4")
-    return (
-        "The model was shown what ALLOWED names. The servers had seven tools more, two of them since a moment ago, and "
-        "it saw none of these; a tool that is allowed it saw as soon as its server had it."
-    )
+    return "The model was shown what ALLOWED names, as soon as a server had it, and none of the seven other tools."
 
 
 def stock_price(ticker: str) -> float:
@@ -257,20 +231,15 @@ async def _shown(talk: Talk, allowed: set[str], when: str) -> None:
     Raises:
         Wrong: More than ALLOWED names, or less.
     """
-    asked = (await talk.asked())[-1:]
-    shown = {tool["name"] for each in asked for tool in each.tools}
-    if more := sorted(shown - allowed):
-        what = f"The model is shown {', '.join(more)}{when}, which ALLOWED does not name."
-        if any("set_project" in each.instructions for each in asked):
-            raise Wrong(what, f"A model need not obey. What it is not shown, it cannot call. {_READY}")
-        denied = f"What is forbidden can never be named in full. {_READY}" if when else _READY
-        raise Wrong(what, denied)
-    if less := sorted(allowed - shown):
-        what = f"The model is not shown {', '.join(less)}{when}, which ALLOWED names."
-        raise Wrong(what, f"Keep each tool that ALLOWED names, as soon as a server has it. {_READY}")
+    shown = {tool["name"] for tool in (await talk.asked())[-1].tools}
+    more, less = sorted(shown - allowed), sorted(allowed - shown)
+    denied = "A model need not obey, and what is forbidden can never be named in full."
+    what = f"the model to be shown what ALLOWED names, and nothing else{when}"
+    require(not more, what, f"{', '.join(more)}, too", f"{denied} {_READY}")
+    advice = f"Keep each tool that ALLOWED names, as soon as a server has it. {_READY}"
+    require(not less, what, f"no {', '.join(less)}", advice)
 
 
 def _holds(made: Turn, *parts: str) -> None:
-    for part in parts:
-        if part not in made.reply:
-            raise expected(f"a reply with {part!r}", repr(made.reply), f"Keep the tools' own objects. {_READY}")
+    held = all(part in made.reply for part in parts)
+    require(held, f"a reply with {', '.join(parts)}", repr(made.reply), f"Keep the tools' own objects. {_READY}")

@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
-import contextlib
 import inspect
 import uuid
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import httpx2
 from mcp import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult
 from nexusrpc import get_service_definition
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from starlette.applications import Starlette
@@ -23,18 +21,17 @@ from temporalio.common import NexusOperationExecutionStatus
 from temporalio.service import RPCError
 
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
-from workshop_lib.checks.exercise import Wrong, exercise
+from workshop_lib.checks.exercise import exercise, expected, require
 from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.checks.harness.talks import talks
-from workshop_lib.checks.harness.turns import expected, turn
+from workshop_lib.checks.harness.turns import turn
 from workshop_lib.demos import local
 from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
 from workshop_lib.evidence.history import history, spoken
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import is_off
 from workshop_lib.nexus_mcp.contract import Directory, Tool
-from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
@@ -42,14 +39,15 @@ from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.workshop import Workshop
 
 _MOST_CALLS = 20
+_TOO_SLOW = WorkshopError("This machine is too slow just now.", then="Stop what else runs on it, and check again.")
 
 # 10.1
 
 _MODEL_SECONDS = 60.0  # far more than it takes: a slow machine is nobody's mistake
-_OFFERED = {"stock_price", "convert"}
+_OFFERED = ["convert", "stock_price"]
 _OTHERS = {"jira_metrics", "get_ip", *(each.__name__ for each in local.TOOLS)}
-_SOLVED = "`return DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})`"
-_LISTS = f"A directory has a list for each contract, and each operation is in its own contract's list: {_SOLVED}."
+_SOLVED = "`DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})`"
+_LISTS = f"What is not listed is not found, and each operation is in its own contract's list: {_SOLVED}."
 
 
 @service_handler(service=Directory)
@@ -72,76 +70,34 @@ class _Changing:
 @exercise("10.1")
 async def exposed(ws: Workshop, answer: Any) -> str:
     """Agents and MCP clients find what is listed, in conversations that go on, and can call it; and nothing more."""
-    made = answer if isinstance(answer, DirectoryHandler) else _made(answer, _LISTS)
+    require(callable(answer), "the function itself, without a call", repr(answer))
+    made = answer()
     definition = get_service_definition(type(made))
-    if definition is None or definition.name != "Directory":
-        raise expected("a `DirectoryHandler`", repr(made), _LISTS)
-    plugins = [plugin(_MODEL_SECONDS)]
-    agent = talks(ws, NexusMcpAgent, *local.TOOLS, base=AgentConversation, plugins=plugins)
+    require(definition and definition.name == "Directory", "a `DirectoryHandler`", repr(made), _LISTS)
+    agent = talks(ws, NexusMcpAgent, *local.TOOLS, base=AgentConversation, plugins=[plugin(_MODEL_SECONDS)])
     directory = _Changing()
     handlers = [FinanceHandler(), ExchangeHandler(), directory]
     async with other_teams(ws, nexus_service_handlers=handlers), agent as begin:
         talk = await begin()
         await turn(talk, "What is the ROI if I invest 1000 dollars and get 1250 back?")
-        directory.now, directory.asked, names, before = made, 0, set[str](), 0
+        directory.now, directory.asked, names, before = made, 0, list[str](), 0
         while names != _OFFERED and before < 2:  # on a slow machine an agent goes on with the list that it has
             before = directory.asked
             answered = await turn(talk, "Convert 250 dollars to EUR, and what is the price of ACME?")
-            names = {tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS
-        _found(names, "An agent")
-        _led(answered.reply, "225", "120.6")
+            names = sorted({tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS)
+        _led("an agent", names, answered.reply, "225", "120.6")
         gateway = Gateway(partial(quiet_client, ws), [ENDPOINT])
         names, saw = await _used(lambda: gateway.server, "convert", {"dollars": 40, "currency": "JPY"})
-        _found(names, "A client of the gateway")
-        _led(saw, "6080")
-    return (
-        "A conversation that had begun before found convert in its next turn and used it, and calculate_roi no longer. "
-        "A client of the gateway found the same two tools. Both are called through Nexus."
-    )
+        _led("a client of the gateway", names, saw, "6080")
+    return "An agent in a conversation that was open, and an MCP client, found and used both tools and no other."
 
 
-def _made(answer: Any, advice: str, *given: Any) -> Any:
-    """What the learner's function makes.
-
-    Args:
-        answer: What the learner handed in.
-        advice: What the function is to write.
-        given: Its arguments.
-
-    Raises:
-        Wrong: Nothing, because it fails.
-    """
-    if not callable(answer):
-        raise expected("the function itself, without a call", repr(answer))
-    try:
-        made = answer(*given)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Wrong(f"Your function failed. {type(error).__name__}: {error}", advice) from error
-    if inspect.iscoroutine(made):
-        made.close()
-    return made
+def _led(who: str, names: list[str], reply: str, *parts: str) -> None:
+    require(names == _OFFERED, f"{who} to find {' and '.join(_OFFERED)}", ", ".join(names) or "nothing", _LISTS)
+    require(all(part in reply for part in parts), f"a reply with {' and '.join(parts)}", repr(reply), _LISTS)
 
 
-def _found(names: set[str], who: str) -> None:
-    """Look at what somebody found.
-
-    Raises:
-        Wrong: It is not what is to be offered.
-    """
-    found = f"{who} finds {', '.join(sorted(names)) or 'nothing'} in Finance's directory."
-    if more := sorted(names - _OFFERED):
-        raise Wrong(found, f"Leave out {' and '.join(more)}. {_LISTS}")
-    if less := sorted(_OFFERED - names):
-        raise Wrong(found, f"What is not listed is not found: {' and '.join(less)}. {_LISTS}")
-
-
-def _led(reply: str, *parts: str) -> None:
-    for part in parts:
-        if part not in reply:
-            raise expected(f"a reply with {part!r}", repr(reply), f"What is listed must be Finance's own. {_LISTS}")
-
-
-async def _used(reach: Callable[[], Any], tool: str, given: dict[str, Any], key: str = "") -> tuple[set[str], str]:
+async def _used(reach: Callable[[], Any], tool: str, given: dict[str, Any], key: str = "") -> tuple[list[str], str]:
     """Be an MCP client: the tools that it finds, and what a call gives it.
 
     Args:
@@ -152,55 +108,37 @@ async def _used(reach: Callable[[], Any], tool: str, given: dict[str, Any], key:
     """
     meta: Any = {IDEMPOTENCY_KEY: key or str(uuid.uuid4())}
     for _ in range(_MOST_CALLS):
-        names, saw = set[str](), ""
+        names, saw = list[str](), ""
         async with McpClient(reach()) as mcp:
             try:
-                names = {tool.name for tool in (await mcp.list_tools()).tools}
-                saw = _text(await mcp.call_tool(tool, given, meta=meta))
+                names = sorted(tool.name for tool in (await mcp.list_tools()).tools)
+                saw = str((await mcp.call_tool(tool, given, meta=meta)).content)
             except MCPError as error:
                 saw = str(error)
         if names or "TimedOut" not in saw:
             return names, saw
-    raise _too_slow()
-
-
-def _too_slow() -> WorkshopError:
-    return WorkshopError("This machine is too slow just now.", then="Stop what else runs on it, and check again.")
-
-
-def _text(result: CallToolResult) -> str:
-    return "\n".join(str(getattr(content, "text", content)) for content in result.content)
+    raise _TOO_SLOW
 
 
 # 10.2
 
 _TOKEN = "only-for-you"
-_LIMIT, _LEAST, _MOST = "`timedelta(seconds=5)`", timedelta(seconds=4), timedelta(seconds=6)
+_LEAST, _MOST = timedelta(seconds=4), timedelta(seconds=6)
 _REFUSED = (401, 403, 421)
-_APP = "`Gateway(connect, [ENDPOINT], timedelta(seconds=5)).app(TOKEN)`"
+_APP = "Compare with `Gateway(connect, [ENDPOINT], timedelta(seconds=5)).app(TOKEN)`: each part counts."
 
 
 @exercise("10.2")
 async def guarded(ws: Workshop, answer: Any) -> str:
     """Over HTTP: callers with the token alone, Finance's tools alone, and five seconds for a call."""
+    require(callable(answer), "the function itself, without a call", repr(answer))
     token = getattr(answer, "__globals__", {}).get("TOKEN", _TOKEN)
-    app = _made(
-        answer, f"A gateway takes `connect`, a list of endpoints and a limit: {_APP}.", partial(quiet_client, ws)
-    )
-    if not isinstance(app, Starlette):
-        raise expected("the application that `app` makes", repr(app), f"Compare: {_APP}.")
-    async with other_teams(ws), contextlib.AsyncExitStack() as served:
-        try:
-            url = f"{await served.enter_async_context(serving(app))}/mcp"
-        except TypeError as error:
-            advice = "A gateway connects when it starts: hand on the function, `connect`, without a call."
-            raise Wrong(f"The gateway could not connect. TypeError: {error}", advice) from error
-        await _refuses(url, token)
-        await _serves(await quiet_client(ws), url, token)
-    return (
-        "Without the token, and with another one, nobody was let in. With it, a client found Finance's tools alone and "
-        "got a price. Temporal gives each call five seconds."
-    )
+    app = answer(partial(quiet_client, ws))
+    require(isinstance(app, Starlette), "the application that `app` makes", repr(app), _APP)
+    async with other_teams(ws), serving(app) as address:
+        await _refuses(f"{address}/mcp", token)
+        await _serves(await quiet_client(ws), f"{address}/mcp", token)
+    return "Only who had the token was let in, found Finance's tools alone and got a price. A call has five seconds."
 
 
 async def _refuses(url: str, token: str) -> None:
@@ -216,34 +154,30 @@ async def _refuses(url: str, token: str) -> None:
     async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
         for who, more, enters in doors:
             status = (await http.post(url, headers=more)).status_code
-            if (status not in _REFUSED) is not enters:
-                advice = "`.app(TOKEN)` lets in who sends TOKEN, and only from this computer: leave `security` out."
-                what = f"a request {who} to be {'let in' if enters else 'refused'}"
-                raise expected(what, f"status {status}", advice)
+            what = f"a request {who} to be {'let in' if enters else 'refused'}"
+            advice = "`.app(TOKEN)` lets in who sends TOKEN, and only from this computer: leave `security` out."
+            require((status not in _REFUSED) is enters, what, f"status {status}", advice)
 
 
 async def _serves(client: Client, url: str, token: str) -> None:
     """Be a callers' client with the token; ask for a price again where the machine was too slow for five seconds."""
-    own = set(get_service_definition(Finance).operation_definitions)  # type: ignore[union-attr]
+    own = sorted(get_service_definition(Finance).operation_definitions)  # type: ignore[union-attr]
     headers = {"authorization": f"Bearer {token}"}
     for _ in range(_MOST_CALLS):
         key = str(uuid.uuid4())
         async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
             reach = partial(streamable_http_client, url, http_client=http)
             names, saw = await _used(reach, "stock_price", {"ticker": "ACME"}, key)
-        if names != own:
-            saw = f"{', '.join(sorted(names)) or 'none'} ({saw})"
-            raise expected("Finance's tools alone", saw, "The endpoints in the list are served: `[ENDPOINT]`.")
+        require(names == own, "Finance's tools alone", f"{', '.join(names) or 'none'} ({saw})", _APP)
         try:
             limit, timed_out = await _recorded(client, f"mcp-key-{key}")
         except RPCError as error:
-            raise expected("a price", saw, f"A limit is a `timedelta`: {_LIMIT}.") from error
-        if not (limit and _LEAST <= limit <= _MOST):
-            took = spoken(limit) if limit else "no limit"
-            raise expected("five seconds for each call", took, f"The third argument is the limit: {_LIMIT}.")
+            raise expected("a price", saw, _APP) from error
+        took = spoken(limit) if limit else "no limit"
+        require(limit and _LEAST <= limit <= _MOST, "five seconds for each call", took, _APP)
         if not timed_out:
-            return _led(saw, "120.6")
-    raise _too_slow()
+            return require("120.6" in saw, "the price 120.6", saw)
+    raise _TOO_SLOW
 
 
 async def _recorded(client: Client, id: str) -> tuple[timedelta | None, bool]:

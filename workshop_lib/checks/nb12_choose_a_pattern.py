@@ -15,17 +15,16 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from workshop_lib.agents.conversation import Chat
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
-from workshop_lib.checks.harness.calling import Calling
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected
 from workshop_lib.checks.harness.handled import Watch, handled
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.recorded import PAUSE, look, stays
 from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import end, ended, stop
-from workshop_lib.checks.harness.turns import expected
 from workshop_lib.demos import openai_temporal
 from workshop_lib.evidence.history import Step, history
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
@@ -85,7 +84,7 @@ async def _booked(
     Args:
         ws: The workshop.
         caller: Of the namespace from which HR is called.
-        queue: Of a Worker there that has ``Calling``.
+        queue: Of a Worker there that has ``CallOperation``.
         endpoint: HR's.
         approved: What the manager says.
         killed: Is called while the manager thinks.
@@ -96,7 +95,7 @@ async def _booked(
     who = ws.id("Ann")
     request = {"employee": who, "days": 2}
     arguments = [ws.namespace(endpoint), _SERVICE, _BOOK, request, timedelta(days=9).total_seconds()]
-    call = await caller.start_workflow(Calling.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+    call = await caller.start_workflow(CallOperation.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
     try:
         behind = await _waiting(ws, call)
         if killed:
@@ -185,7 +184,7 @@ def _queue(namespace: str) -> str:
 @asynccontextmanager
 async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[Client]:
     client = await Client.connect(**await ws.connection(namespace))
-    running = ws.run(Worker, client, task_queue=_queue(namespace), workflows=[Calling])
+    running = ws.run(Worker, client, task_queue=_queue(namespace), workflows=[CallOperation])
     try:
         yield client
     finally:
@@ -195,7 +194,7 @@ async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[Client]:
 async def _ask(ws: Workshop, caller: Client, service: str, operation: str, given: Any) -> tuple[Any, str]:
     arguments = [ws.namespace("hr"), service, operation, given, timedelta(days=9).total_seconds()]
     queue = _queue(ws.own_name(caller.namespace))
-    call = await caller.start_workflow(Calling.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+    call = await caller.start_workflow(CallOperation.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
     try:
         return (await ended(call))[:2]
     finally:

@@ -36,21 +36,10 @@ class Demo(Protocol):
         SERVERS: Which module serves which HTTP service, by the service's name, where Workers run beside the notebook.
     """
 
-    @property
-    def AGENT(self) -> type[Any]:  # noqa: D102  # a module's constants, as the class describes them
-        ...
-
-    @property
-    def WORKER(self) -> dict[str, Any]:  # noqa: D102
-        ...
-
-    @property
-    def COMPUTERS(self) -> dict[str, str]:  # noqa: D102
-        ...
-
-    @property
-    def SERVERS(self) -> dict[str, str]:  # noqa: D102
-        ...
+    AGENT: type[Any]
+    WORKER: dict[str, Any]
+    COMPUTERS: dict[str, str]
+    SERVERS: dict[str, str]
 
     async def connect(self, ws: Connections) -> Client:
         """The orchestrator's client, with the plugins and the data converter that the agent needs.

@@ -72,7 +72,7 @@ class LitellmAgent(Conversation):
         return await loop.answer(local.INSTRUCTIONS, messages, tools(self.chat), ask, self.note)
 
 
-AGENT = LitellmAgent
+AGENT: type[Any] = LitellmAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [LitellmAgent],

@@ -86,7 +86,7 @@ class NexusMcpAgent(DiscoveringConversation):
         return self._nexus.tool(team, described)
 
 
-AGENT = NexusMcpAgent
+AGENT: type[Any] = NexusMcpAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [NexusMcpAgent],

@@ -167,7 +167,7 @@ def _certificates() -> ssl.SSLContext:
 
 MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}
 """How a Worker reaches what ``servers`` names: the plugin's ``mcp_servers``."""
-AGENT = McpAgent
+AGENT: type[Any] = McpAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [McpAgent],

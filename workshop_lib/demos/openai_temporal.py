@@ -88,7 +88,7 @@ class OpenaiAgent(AgentConversation):
         return Agent("assistant", instructions=local.INSTRUCTIONS, tools=tools(self.chat), model=self.chat.model)
 
 
-AGENT = OpenaiAgent
+AGENT: type[Any] = OpenaiAgent
 WORKER: dict[str, Any] = {
     "task_queue": local.TASK_QUEUE,
     "workflows": [OpenaiAgent],

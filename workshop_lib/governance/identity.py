@@ -211,11 +211,7 @@ class Verifier(worker.Interceptor):
         """
         claims = self._signed(headers, whom)
         if claims.digest != digest(given):
-            raise HandlerError(
-                f"The identity of {claims.namespace!r} is signed for another input of {'/'.join(whom)}. "
-                "Each call needs its own token.",
-                type=HandlerErrorType.UNAUTHORIZED,
-            )
+            raise _unauthorized(claims, f"another input of {'/'.join(whom)}")
         return claims
 
     def _signed(self, headers: Mapping[str, str], whom: tuple[str, str, str]) -> Claims:
@@ -237,11 +233,7 @@ class Verifier(worker.Interceptor):
             raise _unauthenticated(f"The signature is not of namespace {claims.namespace!r}") from None
         signed_for = (claims.endpoint, claims.service, claims.operation)
         if signed_for != whom:
-            raise HandlerError(
-                f"The identity of {claims.namespace!r} is signed for {'/'.join(signed_for)}, not for {'/'.join(whom)}. "
-                "Each call needs its own token.",
-                type=HandlerErrorType.UNAUTHORIZED,
-            )
+            raise _unauthorized(claims, f"{'/'.join(signed_for)}, not for {'/'.join(whom)}")
         return claims
 
     def spend(self, claims: Claims, request_id: str) -> None:
@@ -292,6 +284,11 @@ class _Verified(worker.NexusOperationInboundInterceptor):
 
 def _called(context: OperationContext) -> tuple[str, str, str]:
     return nexus.info().endpoint, context.service, context.operation
+
+
+def _unauthorized(claims: Claims, what: str) -> HandlerError:
+    said = f"The identity of {claims.namespace!r} is signed for {what}. Each call needs its own token."
+    return HandlerError(said, type=HandlerErrorType.UNAUTHORIZED)
 
 
 def _unauthenticated(what: str) -> HandlerError:

@@ -59,9 +59,7 @@ class KeyRing(PayloadCodec, WithSerializationContext):
             ApplicationError: A payload is encrypted with a key that is not here, or was altered. A Nexus handler makes
                 ``BAD_REQUEST`` of it, which is not tried again.
         """
-        return [
-            self._open(payload) if payload.metadata.get("encoding") == ENCODING else payload for payload in payloads
-        ]
+        return [self._open(each) if each.metadata.get("encoding") == ENCODING else each for each in payloads]
 
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(12)

@@ -1,4 +1,4 @@
-"""The other way to call, for services that have standalone operations switched off: a Workflow that makes one call."""
+"""How a call starts outside of a workflow: as a standalone operation, or in a Workflow where those are off."""
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.client import Client, NexusClient, NexusOperationHandle, WorkflowHandle
+from temporalio.common import NexusOperationIDReusePolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 _QUEUE = "mcp-gateway"
+Handle = NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
+"""Of a call. Both have ``result``, ``describe`` and ``cancel``."""
 
 
 @workflow.defn
@@ -66,20 +68,38 @@ async def caller(client: Client) -> AsyncIterator[None]:
 
 async def start(
     client: Client, call: tuple[str, str, str, Any], id: str, limit: timedelta, summary: str, result_type: Any = None
-) -> WorkflowHandle[Any, Any]:
-    """Start the Workflow for one call.
+) -> Handle:
+    """Start a call.
 
     Args:
         client: Of the namespace that calls.
         call: The endpoint, the service, the operation, and its input.
-        id: Of the Workflow. None is given twice.
+        id: Of the operation, or of the Workflow. None is given twice.
         limit: How long the call may take, including retries.
         summary: Shown in Temporal's UI.
         result_type: Of the answer.
 
     Raises:
-        WorkflowAlreadyStartedError: The id was used before.
+        NexusOperationAlreadyStartedError: The id was used before.
+        WorkflowAlreadyStartedError: The same, where standalone operations are off.
+        RPCError: Temporal does not answer, or does not take it.
     """
+    endpoint, service, operation, given = call
+    nexus: NexusClient[Any] = client.create_nexus_client(service, endpoint)
+    try:
+        # One that runs by this id is not joined: the answer would not say so, and the calls could not be compared.
+        return await nexus.start_operation(
+            operation,
+            given,
+            id=id,
+            id_reuse_policy=NexusOperationIDReusePolicy.REJECT_DUPLICATE,
+            schedule_to_close_timeout=limit,
+            summary=summary,
+            result_type=result_type,
+        )
+    except RPCError as error:
+        if not is_off(error):
+            raise
     return await client.start_workflow(
         "CallOperation",
         args=[*call, limit.total_seconds()],

@@ -1,13 +1,16 @@
-"""What is the same for whoever calls a tool: its arguments are checked before, and its failure is put into words."""
+"""What is the same for whoever calls a tool: its arguments are checked before, and its outcome is put in MCP's form."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import UnknownType
+from mcp_types import CallToolResult, TextContent
+from mcp_types import Tool as McpTool
 from nexusrpc import HandlerError, HandlerErrorType
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -26,6 +29,16 @@ _VERBS = {
 OFFERS_NOTHING = ("NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAUTHORIZED")
 """Kinds of a directory's failure that will be the same at the next try. After the others, a team may be back soon."""
 _PYDANTICS = re.compile(r"\n\s*For further information visit \S+|\s\[type=.*?\](?=\n|$)")
+
+
+def described(tool: Tool) -> McpTool:
+    """A tool, as ``tools/list`` has it.
+
+    Args:
+        tool: The tool.
+    """
+    schemas: Any = {"input_schema": tool.input_schema, "output_schema": tool.output_schema}
+    return McpTool(name=tool.name, description=tool.description, **schemas)
 
 
 def problems(tool: Tool, arguments: Mapping[str, Any]) -> str:
@@ -102,6 +115,31 @@ def failure(tool: Tool, error: BaseException) -> str:
     if kind == HandlerErrorType.BAD_REQUEST.name:
         return f"Invalid arguments for {tool.name}. {text}"
     return f"Error: {tool.name} {_VERBS.get(kind, 'failed')} ({kind}). {text}"
+
+
+def answered(tool: Tool, value: Any) -> CallToolResult:
+    """The result of a call.
+
+    Args:
+        tool: What was called.
+        value: What its operation returned.
+    """
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        what = "It answered with NaN or infinity, which JSON does not have."
+        return failed(f"Error: {tool.name} failed (NoJson). {what}")
+    structured = {tool.result: value} if tool.result else value
+    return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
+
+
+def failed(text: str) -> CallToolResult:
+    """The result of a call that came to nothing.
+
+    Args:
+        text: Why, in a sentence for a model.
+    """
+    return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -12,11 +12,11 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, get_args
 
 import nexusrpc
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from .contract import Directory, Tool
@@ -74,8 +74,8 @@ def _tool(service: type, operation: nexusrpc.Operation[Any, Any], seconds: float
         raise ValueError(f"{operation.name!r} cannot be a tool's name: 1 to 64 of the characters A-Z a-z 0-9 _ -")
     try:
         input_schema, argument = _input(operation.input_type)
-        made: TypeAdapter[Any] = TypeAdapter(cast(Any, operation.output_type))
-        output_schema, result = _object(made.json_schema(mode="serialization"), _OUTPUT)
+        output_type: Any = operation.output_type
+        output_schema, result = _object(TypeAdapter(output_type).json_schema(mode="serialization"), _OUTPUT)
     except PydanticUserError as error:
         raise TypeError(f"{name} cannot be a tool: {error.message}") from error
     return Tool(
@@ -94,13 +94,12 @@ def _tool(service: type, operation: nexusrpc.Operation[Any, Any], seconds: float
 def _input(kind: Any) -> tuple[dict[str, Any], str]:
     if kind is type(None):
         return {"type": "object", "properties": {}, "additionalProperties": False}, _INPUT
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    schema, argument = _object(adapter.json_schema(), _INPUT)
+    schema, argument = _object(TypeAdapter(kind).json_schema(), _INPUT)
     for each in (schema, *schema.get("$defs", {}).values()):
         if "properties" in each:
             # A data converter may drop a field that it does not know, and something else is done than was asked.
             each.setdefault("additionalProperties", False)
-    if argument and _may_be_none(adapter):
+    if argument and type(None) in get_args(kind):
         del schema["required"]
     return schema, argument
 
@@ -116,20 +115,10 @@ def _object(schema: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
     return {**schema, **({"$defs": definitions} if definitions else {})}, added
 
 
-def _may_be_none(adapter: TypeAdapter[Any]) -> bool:
-    try:
-        adapter.validate_python(None)
-    except ValidationError:
-        return False
-    return True
-
-
 def _docstring(kind: Any) -> str:
     """The first paragraph of the docstring of a contract's own class: not what Python or a library says of its."""
-    if not isinstance(kind, type) or kind.__module__.partition(".")[0] in sys.stdlib_module_names:
-        return ""
-    made_for_data = dataclasses.is_dataclass(kind) or issubclass(kind, (BaseModel, enum.Enum, dict, tuple))
-    if not made_for_data:
+    own = isinstance(kind, type) and kind.__module__.partition(".")[0] not in sys.stdlib_module_names
+    if not (own and (dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel | enum.Enum | dict | tuple))):
         return ""
     text = inspect.cleandoc(kind.__dict__.get("__doc__") or "")
     return "" if text.startswith(f"{kind.__name__}(") else " ".join(text.partition("\n\n")[0].split())

@@ -29,37 +29,23 @@ from datetime import timedelta
 from typing import Any
 
 import anyio
+import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    CallToolRequestParams,
-    CallToolResult,
-    CancelledNotificationParams,
-    ListToolsResult,
-    PaginatedRequestParams,
-)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
-from temporalio.client import (
-    Client,
-    NexusOperationFailureError,
-    NexusOperationHandle,
-    WorkflowFailureError,
-    WorkflowHandle,
-)
+from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError
 from temporalio.service import RPCError
 
 from . import by_workflow
-from .calls import failure, problems
+from .by_workflow import Handle
+from .calls import answered, described, failed, failure, problems
 from .contract import Tool
-from .results import answered, described, failed
 from .standalone import Directories, OtherCallError, start
 
 IDEMPOTENCY_KEY = "nexus-mcp/idempotency-key"
@@ -70,7 +56,6 @@ _PROGRESS_SECONDS = 2.0  # between two words to a client that wants to hear that
 _LATE_SECONDS = 5.0  # a notification that cancels a call is handled after the call has been interrupted
 
 Context = ServerRequestContext[Client, Any]
-_Handle = NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
 
 
 class Gateway:
@@ -93,7 +78,7 @@ class Gateway:
         self._connect, self._limit = connect, limit
         self._directories = Directories(endpoints)
         self._process = uuid.uuid4().hex
-        self._started: dict[str, asyncio.Future[_Handle]] = {}  # by the request that called
+        self._started: dict[str, asyncio.Future[Handle]] = {}  # by the request that called
         self.server: Server[Client] = Server(
             "nexus",
             lifespan=self._lifespan,
@@ -101,7 +86,9 @@ class Gateway:
             on_list_tools=self._list,
             on_call_tool=self._call,
         )
-        self.server.add_notification_handler("notifications/cancelled", CancelledNotificationParams, self._cancelled)
+        self.server.add_notification_handler(
+            "notifications/cancelled", types.CancelledNotificationParams, self._cancelled
+        )
 
     def app(self, token: str = "", security: TransportSecuritySettings | None = None) -> Starlette:
         """The server over Streamable HTTP at ``/mcp``, for an ASGI server that listens on loopback.
@@ -141,20 +128,20 @@ class Gateway:
         tool = self._directories.remembered(name)
         return tool.input_schema if tool else None
 
-    async def _list(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+    async def _list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         await self._directories.ask(ctx.lifespan_context)
         if self._directories.problems and not self._directories.tools:
-            raise MCPError(INTERNAL_ERROR, " ".join(self._directories.problems))
+            raise MCPError(types.INTERNAL_ERROR, " ".join(self._directories.problems))
         problems: Any = {PROBLEMS: self._directories.problems} if self._directories.problems else None
-        return ListToolsResult(tools=[described(tool) for tool in self._directories.tools], _meta=problems)
+        return types.ListToolsResult(tools=[described(tool) for tool in self._directories.tools], _meta=problems)
 
-    async def _call(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
+    async def _call(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         id, client, arguments = self._operation_id(ctx), ctx.lifespan_context, params.arguments or {}
         found = await self._directories.find(client, params.name)
         if found is None:
             names = ", ".join(tool.name for tool in self._directories.tools) or "none"
             text = " ".join([f"Unknown tool {params.name!r}. There are: {names}.", *self._directories.problems])
-            raise MCPError(INVALID_PARAMS, text)
+            raise MCPError(types.INVALID_PARAMS, text)
         endpoint, tool = found
         if wrong := problems(tool, arguments):
             return failed(wrong)
@@ -167,7 +154,7 @@ class Gateway:
                     return answered(tool, await handle.result())
         except OtherCallError:
             text = f"The {IDEMPOTENCY_KEY} or the id of this request was used before, for another call."
-            raise MCPError(INVALID_PARAMS, text) from None
+            raise MCPError(types.INVALID_PARAMS, text) from None
         except (NexusOperationFailureError, WorkflowFailureError) as error:
             return failed(failure(tool, error))
         except RPCError as error:
@@ -179,7 +166,7 @@ class Gateway:
         if key is None:
             return f"mcp-request-{self._request(ctx, ctx.request_id)}"
         if not isinstance(key, str) or not _KEY.fullmatch(key):
-            raise MCPError(INVALID_PARAMS, f"{IDEMPOTENCY_KEY}: a key has 1 to 200 printable ASCII characters.")
+            raise MCPError(types.INVALID_PARAMS, f"{IDEMPOTENCY_KEY}: a key has 1 to 200 printable ASCII characters.")
         return f"mcp-key-{key}"
 
     def _request(self, ctx: Context, request_id: str | int | None) -> str:
@@ -193,7 +180,7 @@ class Gateway:
         return hashlib.sha256(json.dumps([session, str(request_id)]).encode()).hexdigest()
 
     @contextlib.asynccontextmanager
-    async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[_Handle]]:
+    async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[Handle]]:
         """Cancel what was started, where the client calls it off while it waits."""
         request, loop = self._request(ctx, ctx.request_id), asyncio.get_running_loop()
         started = self._started[request] = loop.create_future()
@@ -208,11 +195,11 @@ class Gateway:
             started.cancel()  # it does nothing to one that has its result
             loop.call_later(_LATE_SECONDS, self._forget, request, started)
 
-    def _forget(self, request: str, started: asyncio.Future[_Handle]) -> None:
+    def _forget(self, request: str, started: asyncio.Future[Handle]) -> None:
         if self._started.get(request) is started:
             del self._started[request]
 
-    async def _cancelled(self, ctx: Context, params: CancelledNotificationParams) -> None:
+    async def _cancelled(self, ctx: Context, params: types.CancelledNotificationParams) -> None:
         started = self._started.get(self._request(ctx, params.request_id))
         if started is not None:
             await asyncio.wait([started])
@@ -244,7 +231,7 @@ async def _hung_up(ctx: Context) -> bool:
     return bool(await ctx.request.is_disconnected())
 
 
-async def _cancel(handle: _Handle) -> None:
+async def _cancel(handle: Handle) -> None:
     with contextlib.suppress(RPCError):  # it has ended, or Temporal does not answer: nobody waits for this any more
         await handle.cancel()
 

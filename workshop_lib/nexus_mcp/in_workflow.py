@@ -54,12 +54,7 @@ async def call(endpoint: str, tool: Tool, arguments: Mapping[str, Any], limit: t
             tool.operation, operation_input(tool, arguments), schedule_to_close_timeout=tool.limit(limit)
         )
     except NexusOperationError as error:
-        _raise_if_ended(error)
+        task = asyncio.current_task()
+        if is_cancelled_exception(error) and task and task.cancelling():
+            raise  # the workflow was cancelled, and this with it: no failure to talk about
         raise CallFailed(failure(tool, error)) from error
-
-
-def _raise_if_ended(error: NexusOperationError) -> None:
-    """What was cancelled because the workflow was is no failure to talk about."""
-    task = asyncio.current_task()
-    if is_cancelled_exception(error) and task is not None and task.cancelling():
-        raise error

@@ -16,19 +16,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import (
-    Client,
-    NexusClient,
-    NexusOperationFailureError,
-    NexusOperationHandle,
-    WorkflowFailureError,
-    WorkflowHandle,
-)
-from temporalio.common import NexusOperationIDConflictPolicy, NexusOperationIDReusePolicy
+from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError
 from temporalio.exceptions import NexusOperationAlreadyStartedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from . import by_workflow
+from .by_workflow import Handle
 from .calls import OFFERS_NOTHING, operation_input, why
 from .contract import Directory, Tool
 
@@ -65,6 +58,7 @@ class Directories:
     def __init__(self, endpoints: Iterable[str]) -> None:
         self._known = {endpoint: _Known() for endpoint in endpoints}
         self._owners: dict[str, str] = {}  # of each tool's name
+        self._clashes: list[str] = []
 
     async def ask(self, client: Client) -> None:
         """Ask them all, at the same time.
@@ -88,11 +82,10 @@ class Directories:
             client: As for ``ask``.
             name: The tool's, or the endpoint's and the tool's: ``it/get_ip``.
         """
-        endpoint, _, _ = self._place(name)
+        endpoint, now = self._place(name)[0], time.monotonic()
         if endpoint in self._known:
-            await self._heard(client, endpoint, time.monotonic() - _FRESH_SECONDS)
+            await self._heard(client, endpoint, now - _FRESH_SECONDS)
         else:
-            now = time.monotonic()
             asking = {self._asking(client, each, now) for each in self._known} - {None}
             while asking and not self.remembered(name):  # a team that does not answer holds up no other's calls
                 _, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
@@ -111,15 +104,9 @@ class Directories:
     @property
     def problems(self) -> list[str]:
         """Which endpoints did not tell their tools when they were last asked, and why; and which names clash."""
-        silent = {endpoint: known.problem for endpoint, known in self._known.items() if known.problem}
-        clashes = [
-            f"Endpoint {endpoint} offers {name}, which endpoint {self._owners[name]} had first."
-            f" Call it as {endpoint}/{name}."
-            for endpoint, known in self._known.items()
-            for name in known.tools
-            if self._owners[name] != endpoint
-        ]
-        return [f"Endpoint {each} did not tell its tools. {problem}" for each, problem in silent.items()] + clashes
+        known = self._known.items()
+        silent = [f"Endpoint {name} did not tell its tools. {each.problem}" for name, each in known if each.problem]
+        return [*silent, *self._clashes]
 
     def _place(self, name: str) -> tuple[str, str, str]:
         """The endpoint of a tool and its name there; the endpoint is empty if nobody has it."""
@@ -155,35 +142,29 @@ class Directories:
 
     def _settle(self) -> None:
         """Decide whose a name is: its owner keeps it, as soon as all were asked once."""
-        before, self._owners = self._owners, {}
+        before, self._owners, self._clashes = self._owners, {}, []
         if all(known.asked > float("-inf") for known in self._known.values()):
             self._owners = {name: owner for name, owner in before.items() if name in self._known[owner].tools}
         for endpoint, known in self._known.items():
             for name in known.tools:
-                owner = self._owners.setdefault(name, endpoint)
-                if owner != endpoint and name in before:
-                    _log.warning("Endpoint %s offers %s, which endpoint %s had first.", endpoint, name, owner)
+                if (owner := self._owners.setdefault(name, endpoint)) != endpoint:
+                    what = f"Endpoint {endpoint} offers {name}, which endpoint {owner} had first."
+                    self._clashes.append(f"{what} Call it as {endpoint}/{name}.")
+                    if name in before:
+                        _log.warning(what)
 
 
 async def _listed(client: Client, endpoint: str) -> list[Tool]:
+    call = (endpoint, Directory.__name__, Directory.tools.name, None)
     id = f"mcp-directory-{uuid.uuid4()}"
-    nexus = client.create_nexus_client(Directory, endpoint)
-    try:
-        return await nexus.execute_operation(Directory.tools, None, id=id, schedule_to_close_timeout=_LIMIT)
-    except RPCError as error:
-        if not by_workflow.is_off(error):
-            raise
-    call = (endpoint, Directory.__name__, "tools", None)
     handle = await by_workflow.start(client, call, id, _LIMIT, "The directory", list[Tool])
     return list(await handle.result())
 
 
 async def start(
     client: Client, endpoint: str, tool: Tool, arguments: Mapping[str, Any], id: str, limit: timedelta
-) -> NexusOperationHandle[Any] | WorkflowHandle[Any, Any]:
+) -> Handle:
     """Start the operation behind a tool, or join the one that was started by this id.
-
-    Where the service has standalone operations off, a Workflow makes the call, on the Worker of ``by_workflow.caller``.
 
     However often and from wherever it is called, there is one operation, and its outcome is final: a failure, a
     timeout and a cancellation are returned again, too. That holds as long as the namespace keeps what has ended.
@@ -203,30 +184,14 @@ async def start(
     called = json.dumps([endpoint, tool.service, tool.operation, arguments], sort_keys=True)
     # Shown in Temporal's UI, and kept with the operation, for the comparison below.
     summary = f"MCP tool {tool.name}, call {hashlib.sha256(called.encode()).hexdigest()}"
-    nexus: NexusClient[Any] = client.create_nexus_client(tool.service, endpoint)
-    given = operation_input(tool, arguments)
-    handle: NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
+    call = (endpoint, tool.service, tool.operation, operation_input(tool, arguments))
+    handle: Handle
     try:
-        return await nexus.start_operation(
-            tool.operation,
-            given,
-            id=id,
-            id_reuse_policy=NexusOperationIDReusePolicy.REJECT_DUPLICATE,
-            # Not USE_EXISTING: it would not say that it joined, and the calls could not be compared.
-            id_conflict_policy=NexusOperationIDConflictPolicy.FAIL,
-            schedule_to_close_timeout=limit,
-            summary=summary,
-        )
+        return await by_workflow.start(client, call, id, limit, summary)
     except NexusOperationAlreadyStartedError as there:
         handle = client.get_nexus_operation_handle(id, run_id=there.run_id)
-    except RPCError as error:
-        if not by_workflow.is_off(error):
-            raise
-        try:
-            call = (endpoint, tool.service, tool.operation, given)
-            return await by_workflow.start(client, call, id, limit, summary)
-        except WorkflowAlreadyStartedError as there:
-            handle = client.get_workflow_handle(id, run_id=there.run_id)
+    except WorkflowAlreadyStartedError as there:
+        handle = client.get_workflow_handle(id, run_id=there.run_id)
     if await (await handle.describe()).static_summary() != summary:
         raise OtherCallError(f"{id} was used before, for another call")
     return handle

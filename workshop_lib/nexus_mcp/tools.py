@@ -57,17 +57,14 @@ class NexusTools:
         tool = Tool(**described)
 
         async def invoke(context: RunContextWrapper[Any], text: str) -> str:
-            return await self._call(endpoint, tool, text)
+            try:
+                arguments = json.loads(text or "{}")
+            except (ValueError, RecursionError) as error:
+                return f"Invalid arguments for {tool.name}: they are no JSON. {error}"
+            try:
+                value = await call(endpoint, tool, arguments, self._limit)
+            except CallFailed as failed:
+                return str(failed)
+            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
         return FunctionTool(tool.name, tool.description, tool.input_schema, invoke, strict_json_schema=False)
-
-    async def _call(self, endpoint: str, tool: Tool, text: str) -> str:
-        try:
-            arguments = json.loads(text or "{}")
-        except (ValueError, RecursionError) as error:
-            return f"Invalid arguments for {tool.name}: they are no JSON. {error}"
-        try:
-            value = await call(endpoint, tool, arguments, self._limit)
-        except CallFailed as failed:
-            return str(failed)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

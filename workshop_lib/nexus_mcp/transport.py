@@ -18,24 +18,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 with workflow.unsafe.imports_passed_through():
     import anyio
     import anyio._backends._asyncio  # else anyio imports it with its first task, and the sandbox stops that
-    import anyio.abc
+    import mcp_types as types
     from mcp import ClientSession
-    from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
     from mcp.shared.exceptions import MCPError
-    from mcp_types import (
-        INVALID_PARAMS,
-        METHOD_NOT_FOUND,
-        CallToolResult,
-        DiscoverResult,
-        ListToolsResult,
-        Result,
-        ServerCapabilities,
-    )
     from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+    from .calls import answered, described, failed
     from .contract import Tool
     from .in_workflow import CallFailed, call, listed
-    from .results import answered, described, failed
 
 
 SANDBOX = SandboxedWorkflowRunner(
@@ -60,12 +50,13 @@ async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSessio
             client.adopt(_MODERN)
             yield client
     except BaseExceptionGroup as group:  # anyio's, around the one error that ended the block
-        raise group.exceptions[0] from None
+        error = group.exceptions[0]
+        raise error from error.__cause__  # by its cause, Temporal knows a cancellation from a failure
 
 
-_MODERN = DiscoverResult(
+_MODERN = types.DiscoverResult(
     supported_versions=[MODERN_PROTOCOL_VERSIONS[-1]],
-    capabilities=ServerCapabilities(),
+    capabilities=types.ServerCapabilities(),
     result_type="complete",
     ttl_ms=0,
     cache_scope="public",
@@ -80,23 +71,14 @@ class _NexusDispatcher:
         self._endpoint, self._limit = endpoint, limit
         self._tools: dict[str, Tool] = {}
 
-    async def run(
-        self,
-        on_request: OnRequest,
-        on_notify: OnNotify,
-        on_notify_intercept: OnNotifyIntercept | None = None,
-        *,
-        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-    ) -> None:
+    async def run(self, *handlers: Any, task_status: Any = anyio.TASK_STATUS_IGNORED, **options: Any) -> None:
         """A team sends nothing by itself, so nothing is waited for."""
         task_status.started()
 
-    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> None:
         """A team hears no notifications: cancelling the workflow's task cancels the operation."""
 
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
+    async def send_raw_request(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> dict[str, Any]:
         """One request, as an operation.
 
         Raises:
@@ -104,22 +86,23 @@ class _NexusDispatcher:
         """
         if method == "tools/list":
             tools = [described(tool) for tool in await self._list()]
-            return _encoded(ListToolsResult(tools=tools, cache_scope="private"))
-        if method == "tools/call":
-            return _encoded(await self._call((params or {})["name"], (params or {}).get("arguments") or {}))
-        raise MCPError(METHOD_NOT_FOUND, f"A Nexus endpoint has tools only, and no {method}.")
+            return _encoded(types.ListToolsResult(tools=tools, cache_scope="private"))
+        if method == "tools/call" and params:
+            return _encoded(await self._call(params["name"], params.get("arguments") or {}))
+        raise MCPError(types.METHOD_NOT_FOUND, f"A Nexus endpoint has tools only, and no {method}.")
 
     async def _list(self) -> list[Tool]:
         tools = await listed(self._endpoint, self._limit)
         self._tools = {tool.name: tool for tool in tools}
         return tools
 
-    async def _call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
+    async def _call(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
         if name not in self._tools:
             await self._list()
         tool = self._tools.get(name)
         if tool is None:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool {name!r}. There are: {', '.join(self._tools) or 'none'}.")
+            names = ", ".join(self._tools) or "none"
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool {name!r}. There are: {names}.")
         try:
             value = await call(self._endpoint, tool, arguments, self._limit)
         except CallFailed as error:
@@ -127,5 +110,5 @@ class _NexusDispatcher:
         return answered(tool, value)
 
 
-def _encoded(result: Result) -> dict[str, Any]:
+def _encoded(result: types.Result) -> dict[str, Any]:
     return result.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -141,6 +141,24 @@ class Connections:
             if name.startswith(self._prefix) and target.task_queue
         }
 
+    async def remove_endpoints(self, beginning: str) -> None:
+        """Remove Nexus endpoints, as far as the service lets us.
+
+        Args:
+            beginning: What their names in the workshop begin with.
+
+        Raises:
+            WorkshopError: The service does not answer.
+        """
+        async with self._asking() as client:
+            operator, request = client.operator_service, operator_api.ListNexusEndpointsRequest(page_size=1000)
+            for page in await rights.listed(operator.list_nexus_endpoints, request) or []:
+                for each in page.endpoints:
+                    if each.spec.name.startswith(self._prefix + beginning):
+                        with contextlib.suppress(RPCError):
+                            deletion = operator_api.DeleteNexusEndpointRequest(id=each.id, version=each.version)
+                            await operator.delete_nexus_endpoint(deletion)
+
     async def missing_rights(self) -> str:
         """What the credentials may not do there, and what an administrator can do; empty if nothing is missing."""
         with contextlib.suppress(WorkshopError):  # it is among what is missing

@@ -110,7 +110,7 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
     http = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
 
     async def serve() -> None:
-        async with server.session_manager.run():  # which is all that the application's own lifespan does
+        async with server.session_manager.run():  # not by uvicorn, which would not say why it cannot begin
             await http.serve([listening])
 
     serving = asyncio.create_task(serve())
@@ -120,15 +120,12 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
         await asyncio.sleep(0.001)
     folder = StateFolder(notebook_folder())
     lock = Lock(folder.path / f"{service}.lock")  # which the process holds for as long as it lives
-    announced = {service: f"http://{HOST}:{listening.getsockname()[1]}"}
 
     async def announce() -> None:
         while not lock.take():
             await asyncio.sleep(_LOOK_EVERY)
-        folder.write(SERVICES, announced)
+        folder.write(SERVICES, {service: f"http://{HOST}:{listening.getsockname()[1]}"})
 
-    _kept.extend([serving, lock])
-    if lock.take():
-        folder.write(SERVICES, announced)
-    else:
-        _kept.append(asyncio.create_task(announce()))
+    announcing = asyncio.create_task(announce())
+    _kept.extend([serving, lock, announcing])
+    await asyncio.sleep(0)  # its first attempt

@@ -16,6 +16,9 @@ from temporalio.common import RetryPolicy
 BUG_TYPES: tuple[type[Exception], ...] = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError)
 BUG_TYPES += (NameError, NotImplementedError, TypeError, ValueError)
 
+# After how long without a heartbeat a Worker is taken for dead. One that has too much to do is silent for seconds.
+HEARTBEAT = timedelta(seconds=5)
+
 # The retry policy of a step that a person waits for: soon again, then once a second.
 QUICK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 
@@ -29,7 +32,7 @@ def limits(limit: timedelta) -> dict[str, Any]:
     return {
         "start_to_close_timeout": limit,
         "schedule_to_close_timeout": limit,
-        "heartbeat_timeout": timedelta(seconds=2),
+        "heartbeat_timeout": HEARTBEAT,
         "retry_policy": QUICK_RETRY,
     }
 
@@ -72,6 +75,8 @@ QUICK_TAKEOVER: dict[str, Any] = {
     "interceptors": [Heartbeats()],
     "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # how long the SDK holds heartbeats back
     "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),  # how long a task waits for a dead Worker
+    # Each takes a thread. With many, the loop that runs activities and sends their heartbeats would hardly get a turn.
+    "max_concurrent_workflow_tasks": 4,
 }
 
 

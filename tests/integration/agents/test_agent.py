@@ -131,6 +131,21 @@ async def test_a_specialist_that_is_cancelled_is_reported(ws: Workshop, handle: 
     await still_answers(handle)
 
 
+async def test_a_model_is_also_asked_by_a_worker_that_comes_late(ws: Workshop, support: Client) -> None:
+    """The model's time is not over because nobody asked it."""
+    queue, threads = ws.id("late"), ThreadPoolExecutor(2)
+    ws.run(Worker, support, task_queue=queue, workflows=[Dispatcher])
+    handle = await begin(ws, support, Chat(model="offline", model_seconds=1), queue)
+    asked = asyncio.create_task(ask(handle, "hello"))
+    while not (await handle.describe()).raw_description.pending_activities:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(2)
+    worker = ws.run(Worker, support, **{**WORKER, "task_queue": queue}, activity_executor=threads)
+    assert (await asked).problem == ""
+    await handle.terminate()
+    await ws.stop(worker)
+
+
 async def test_long_messages_in_any_script_do_not_fill_the_transcript(ws: Workshop, handle: Handle) -> None:
     for _ in range(30):
         await ask(handle, "щ" * LONGEST_MESSAGE)

@@ -1,54 +1,51 @@
-"""Every right answer passes its check, every wrong one is refused with advice for that mistake, a stub is not solved.
-
-The answers are in ``answers_nbNN.py`` beside this file, in three tables by exercise: ``RIGHT`` (name: answer),
-``WRONG`` (name: answer and a part of what the check says) and ``STUBS``.
-"""
+"""Right answers pass their check, wrong ones are refused with advice for that mistake, a stub is not solved."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 import pytest
+from answers import Answer, made
 
 from workshop_lib.checks.exercise import check
 from workshop_lib.evidence.progress import progress
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+pytestmark = [pytest.mark.full, pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+ANSWERS = {
+    (path.stem[8:], number): answers
+    for path in sorted(Path(__file__).parent.glob("answers_nb*.py"))
+    for number, answers in importlib.import_module(path.stem).ANSWERS.items()
+}
 
 
-def cases(table: str) -> list[Any]:
-    """What the tables of this name hold, each with its exercise's number."""
-    found = []
-    for path in sorted(Path(__file__).parent.glob("answers_nb*.py")):
-        rows = getattr(importlib.import_module(path.stem), table, {})
-        for number, row in rows.items():
-            each = row if isinstance(row, dict) else {"stub": row}
-            found += [pytest.param(number, case, id=f"{path.stem[8:]} {number} {name}") for name, case in each.items()]
-    return found
-
-
-@pytest.mark.full  # the notebooks themselves are run with one of each
-@pytest.mark.parametrize(("number", "answer"), cases("RIGHT"))
-async def test_a_right_answer_passes(number: str, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    await check(number, answer)
-    assert progress()[number].passed, capsys.readouterr().out
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(("number", "case"), cases("WRONG"))
-async def test_a_wrong_answer_is_refused(number: str, case: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    answer, advice = case
-    await check(number, answer)
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        pytest.param(number, answer, id=f"{notebook} {number} {answer.name}")
+        for (notebook, number), answers in ANSWERS.items()
+        for answer in answers
+    ],
+)
+async def test_a_right_answer_passes_and_a_wrong_one_is_refused_with_advice(
+    number: str, answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await check(number, made(number, answer))
     said = capsys.readouterr().out
-    assert f"✗ Exercise {number} is not right yet" in said
-    assert advice in said
-    assert not progress()[number].passed
+    assert f"✗ Exercise {number}" in said if answer.says else f"✓ Exercise {number} passed" in said, said
+    assert answer.says in said
+    assert progress()[number].passed is not bool(answer.says)
 
 
-@pytest.mark.parametrize(("number", "stub"), cases("STUBS"))
-async def test_a_stub_is_not_solved_yet(number: str, stub: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    await check(number, stub)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=f"{notebook} {number} stub")
+        for notebook, number in ANSWERS
+        if number != "2.1"  # its stub is a value
+    ],
+)
+async def test_a_stub_is_not_solved_yet(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    await check(number, made(number, folder="notebooks"))
     assert f"○ Exercise {number} is not solved yet" in capsys.readouterr().out
     assert not progress()[number].passed

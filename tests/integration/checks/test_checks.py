@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answers_nb00 import RIGHT, WRONG
-from answers_nb01 import right as place_once
-from answers_nb03 import asks_first
+from answers import Answer, made
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -25,7 +23,7 @@ from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
-GOOD, BAD = RIGHT["0.1"]["format"], WRONG["0.1"]["other words"][0]
+GOOD, BAD = made("0.1"), made("0.1", Answer(changes=(("Hello", "Hi"),)))
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +36,17 @@ async def test_a_pass_is_not_lost_by_a_later_mistake() -> None:
     await check("0.1", BAD)
     assert progress()["0.1"].passed
     assert progress()["0.1"].checks == 2
+
+
+async def test_endpoints_that_a_check_has_made_are_removed(ws: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def proof(ws: Workshop, answer: Any) -> str:
+        await ws.endpoint("check-left", namespace="checks", task_queue="check-left")
+        await ws.endpoint("learners", namespace="default", task_queue="learners")
+        raise exercise.Wrong("it", "something else")
+
+    monkeypatch.setitem(exercise._PROOFS, "0.9", proof)
+    await check("0.9", None)
+    assert (await ws.endpoints()).keys() & {"check-left", "learners"} == {"learners"}
 
 
 async def test_strictly_a_wrong_answer_raises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +135,7 @@ async def test_an_unknown_exercise_is_named(capsys: pytest.CaptureFixture[str]) 
 async def test_the_notebook_s_own_worker_goes_on(ws: Workshop, client: Client) -> None:
     own = ws.run(Worker, client, task_queue="orders", workflows=[ProcessOrder])
     try:
-        await check("1.2", place_once)
+        await check("1.2", made("1.2"))
         assert progress()["1.2"].passed
         assert own.running
     finally:
@@ -140,6 +149,6 @@ async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
     last = int(ws.id("order").partition("-")[2])
     for number in range(last + 1, last + 5):
         note("refund", order=f"order-{number}", amount=30)
-    await check("3.3", asks_first)
+    await check("3.3", made("3.3"))
     assert progress()["3.3"].passed, capsys.readouterr().out
     ws.ledger.clear()  # other tests take these ids for orders of their own

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import answers_nb07 as by_hand
-import answers_nb08 as sdk
 import pytest
 from agents.run import get_default_agent_runner
+from answers import made
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import check
@@ -15,6 +16,8 @@ from workshop_lib.demos import openai_temporal
 from workshop_lib.evidence.progress import progress
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.finance.contract import ENDPOINT
+from workshop_lib.teams.it import worker as team_it
+from workshop_lib.teams.offering import SETTINGS
 from workshop_lib.workshop import Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
@@ -23,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_m
 async def test_the_notebooks_own_worker_of_finance_goes_on(ws: Workshop) -> None:
     own = await ws.spawn("workshop_lib.teams.finance.worker")
     try:
-        await check("7.2", by_hand.told)
+        await check("7.2", made("7.2"))
         assert progress()["7.2"].passed
         assert own.running
         assert (await ws.endpoints())[ENDPOINT] == (team_finance.NAMESPACE, team_finance.TASK_QUEUE)
@@ -31,12 +34,23 @@ async def test_the_notebooks_own_worker_of_finance_goes_on(ws: Workshop) -> None
         await ws.stop(own)
 
 
+async def test_the_notebooks_own_worker_of_it_goes_on(ws: Workshop) -> None:
+    client = await Client.connect(**await ws.connection("it", data_converter=pydantic_data_converter))
+    own = ws.run(Worker, client, **team_it.WORKER, **SETTINGS, activity_executor=ThreadPoolExecutor(4))
+    try:
+        await check("5.2", made("5.2"))
+        assert progress()["5.2"].passed
+        assert own.running
+    finally:
+        await ws.stop(own)
+
+
 async def test_the_notebooks_own_agents_sdk_goes_on(ws: Workshop) -> None:
-    client, threads = await openai_temporal.connect(ws), ThreadPoolExecutor(4)
-    own = ws.run(Worker, client, **openai_temporal.WORKER, activity_executor=threads)
+    client = await openai_temporal.connect(ws)
+    own = ws.run(Worker, client, **openai_temporal.WORKER, activity_executor=ThreadPoolExecutor(4))
     try:
         before = get_default_agent_runner()
-        await check("8.1", sdk.solution)
+        await check("8.1", made("8.1"))
         assert progress()["8.1"].passed
         assert own.running
         assert get_default_agent_runner() is before

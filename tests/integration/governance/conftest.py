@@ -1,4 +1,4 @@
-"""One server for the tests of a file that do not change its configuration."""
+"""One server for the tests that do not change its configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from worlds import World, world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """A server as it comes: it takes forged links."""
     async with world(tmp_path_factory.mktemp("opened")) as made:

@@ -147,6 +147,7 @@ def completed(kind: str, **attributes: Any) -> api.RespondWorkflowTaskCompletedR
 START = api.ExecuteMultiOperationRequest.Operation(
     start_workflow=api.StartWorkflowExecutionRequest(namespace="finance")
 )
+# It names its namespace, and the server would take that one.
 STOLEN = api.RespondWorkflowTaskCompletedRequest(task_token=b"x")
 OTHERS, ADMINS = "does not open namespace", "it is for admins only"
 
@@ -158,12 +159,7 @@ OTHERS, ADMINS = "does not open namespace", "it is for admins only"
         ("RespondWorkflowTaskCompleted", completed("schedule_nexus_operation", endpoint="__temporal_system"), OTHERS),
         ("ExecuteMultiOperation", api.ExecuteMultiOperationRequest(namespace="sales", operations=[START]), OTHERS),
         ("DescribeNamespace", api.DescribeNamespaceRequest(namespace="finance"), OTHERS),
-        # A stolen token names its namespace, and the server would take that one.
-        (
-            "RespondWorkflowTaskCompleted",
-            api.RespondWorkflowTaskCompletedRequest(task_token=b"x"),
-            "names no namespace",
-        ),
+        ("RespondWorkflowTaskCompleted", STOLEN, "names no namespace"),
         ("ListNamespaces", api.ListNamespacesRequest(), ADMINS),
         ("UpdateNamespace", api.UpdateNamespaceRequest(namespace="sales"), ADMINS),
         ("Unheard", b"", ADMINS),

@@ -38,6 +38,7 @@ from mcp_types import CallToolResult
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.client import Client
 from temporalio.worker import Worker
+from waits import GUARD, until
 
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.nexus_mcp import gateway as gateway_module
@@ -52,8 +53,9 @@ pytest_plugins = ["bridge"]  # its fixtures
 
 
 async def test_an_unknown_tool_is_named_beside_those_that_there_are(mcp: McpClient) -> None:
-    with pytest.raises(MCPError, match=r"Unknown tool 'convert'. There are: stock_price, calculate_roi, "):
-        await mcp.call_tool("convert", {})
+    for name in ("convert", "nowhere/stock"):
+        with pytest.raises(MCPError, match=rf"Unknown tool '{name}'. There are: stock_price, calculate_roi, "):
+            await mcp.call_tool(name, {})
 
 
 async def test_a_refused_caller_is_told_by_whom_and_why(ws: Workshop, client: Client, team: Team) -> None:
@@ -95,14 +97,14 @@ async def test_a_team_that_is_down_hides_no_other(ws: Workshop, team: Team, monk
             await mcp.list_tools()
 
 
-async def test_a_list_that_is_slow_is_waited_for(ws: Workshop, team: Team) -> None:
+async def test_a_list_that_is_slow_is_waited_for(ws: Workshop, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standalone, "_PATIENCE_SECONDS", 0.05)  # with one that it knows
     team.directory.open.clear()
     try:
         async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
             listing, asked = asyncio.create_task(mcp.list_tools()), team.directory.asked
-            while team.directory.asked == asked:
-                await asyncio.sleep(0.05)
-            await asyncio.sleep(4)  # longer than it waits for one that it knows
+            await until(lambda: team.directory.asked > asked)
+            await asyncio.sleep(0.5)
             assert not listing.done(), "it answers without the team's tools"
             team.directory.open.set()
             assert "stock" in [tool.name for tool in (await listing).tools]
@@ -143,8 +145,6 @@ async def test_a_name_that_two_teams_offer_stays_with_the_one_that_had_it(
         assert told(await mcp.call_tool("stock", {})) == ours
         assert told(await mcp.call_tool("rival/stock", {})) == rivals
         assert told(await mcp.call_tool("parts/stock", {})) == ours
-        with pytest.raises(MCPError, match="Unknown tool 'nowhere/stock'"):
-            await mcp.call_tool("nowhere/stock", {})
         # From the start, the one that is named first has it.
         async with serving(gateway(ws, "rival", "parts").app()) as again, McpClient(again) as other:
             await other.list_tools()
@@ -199,20 +199,17 @@ async def test_a_call_made_again_joins_and_gets_the_result_again(mcp: McpClient,
     assert team.trouble.started.empty()
 
 
-async def test_a_key_is_for_one_call(mcp: McpClient) -> None:
+async def test_a_key_is_for_one_call_and_printable(mcp: McpClient) -> None:
     meta: Any = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
     assert told(await mcp.call_tool("count", {"input": 1}, meta=meta)) == "1"
     for tool, given in (("count", {"input": 2}), ("find", {"input": "1"})):
         with pytest.raises(MCPError, match="was used before, for another call"):
             await mcp.call_tool(tool, given, meta=meta)
     assert told(await mcp.call_tool("count", {"input": 1}, meta=meta)) == "1"
-
-
-@pytest.mark.parametrize("key", ["", "with space", "ö", "x" * 201, 7, True, ["x"], {"x": 1}])
-async def test_a_key_that_is_none_is_refused(mcp: McpClient, key: Any) -> None:
-    meta: Any = {IDEMPOTENCY_KEY: key}
-    with pytest.raises(MCPError, match="a key has 1 to 200 printable ASCII characters"):
-        await mcp.call_tool("count", {"input": 1}, meta=meta)
+    for key in ("", "with space", "ö", "x" * 201, 7, ["x"]):
+        meta = {IDEMPOTENCY_KEY: key}
+        with pytest.raises(MCPError, match="a key has 1 to 200 printable ASCII characters"):
+            await mcp.call_tool("count", {"input": 1}, meta=meta)
 
 
 async def test_a_request_sent_again_in_its_session_is_the_same_call(url: str, team: Team) -> None:
@@ -298,7 +295,7 @@ async def test_a_gateway_that_stops_calls_nothing_off(ws: Workshop, team: Team) 
 
 
 async def test_many_calls_at_once(url: str) -> None:
-    numbers = list(range(200))
+    numbers = list(range(60))
     async with McpClient(url) as one, McpClient(url, mode="legacy") as other:
 
         async def call(number: int) -> CallToolResult:
@@ -306,7 +303,7 @@ async def test_many_calls_at_once(url: str) -> None:
             return await (one, other)[number % 2].call_tool("calculate_roi", given)
 
         await one.list_tools()
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(GUARD):
             results = await asyncio.gather(*map(call, numbers))
     assert [result.structured_content for result in results] == [{"percent": n, "gain": n} for n in numbers]
 
@@ -319,7 +316,10 @@ async def spare(ws: Workshop, team: Team) -> AsyncIterator[str]:
     await service.stop()
 
 
-@pytest.mark.parametrize("point", POINTS)
+RARER = [pytest.param(each, marks=pytest.mark.full) for each in POINTS if each != "after the start"]
+
+
+@pytest.mark.parametrize("point", ["after the start", *RARER])
 async def test_a_gateway_killed_in_a_call_makes_no_second_workflow(
     ws: Workshop, spare: str, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -328,67 +328,44 @@ async def test_a_gateway_killed_in_a_call_makes_no_second_workflow(
     dying = await ws.serve("gateway", "gateways")
     with pytest.raises(Exception):  # noqa: B017, PT011  # whichever way a client says that nobody is there any more
         await price(f"{dying.url}/mcp", key)
-    async with asyncio.timeout(120):  # it was the kill, and nothing else
-        while dying.running:
-            await asyncio.sleep(0.01)
+    await until(lambda: not dying.running)  # it was the kill, and nothing else
     result = await price(spare, key)
     assert result.structured_content == {"ticker": "ACME", "price": 120.6}
     await asyncio.gather(*(price(spare, key) for _ in range(3)))
-    async with asyncio.timeout(120):  # the list follows a moment later
-        while await stock_prices(ws) == before:
-            await asyncio.sleep(0.02)
+
+    async def listed() -> bool:  # the list follows a moment later
+        return await stock_prices(ws) > before
+
+    await until(listed)
     assert await stock_prices(ws) == before + 1
 
 
 CALL = request(1, "tools/call", name="count", arguments={"input": 1})
 
 
-@pytest.fixture(scope="module")
-async def locked(ws: Workshop, team: Team) -> AsyncIterator[str]:
-    """A gateway with a token."""
-    async with serving(gateway(ws).app(token="s3cret")) as served:
-        yield served
-
-
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"host": "evil.example"}, 421),
-        ({"host": "evil.example:80"}, 421),
         ({"host": "127.0.0.1.evil.example:80"}, 421),
-        ({"origin": "http://evil.example"}, 403),
-        ({"origin": "null"}, 403),
         ({"origin": "http://localhost.evil.example:80"}, 403),
-        ({"content-type": "text/plain"}, 400),
-        ({"accept": "text/html"}, 406),
         ({"origin": "http://localhost:8888"}, 200),
     ],
 )
-@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
-async def test_foreign_hosts_and_origins_are_refused(
-    url: str, headers: dict[str, str], status: int, version: str
-) -> None:
-    async with httpx.AsyncClient(timeout=120) as http:
-        sent = {**HEADERS, **headers, "mcp-protocol-version": version}
-        body = request(0, "initialize", **INITIALIZE)
-        if version == "2026-07-28":
-            body, sent["mcp-method"] = modern(request(0, "tools/list")), "tools/list"
-        assert (await http.post(url, json=body, headers=sent)).status_code == status
+async def test_foreign_hosts_and_origins_are_refused(url: str, headers: dict[str, str], status: int) -> None:
+    async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, **headers}) as http:
+        assert (await http.post(url, json=request(0, "initialize", **INITIALIZE))).status_code == status
+        sent = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
+        assert (await http.post(url, json=modern(request(0, "tools/list")), headers=sent)).status_code == status
 
 
-@pytest.mark.parametrize(
-    "header", ["None", "Bearer wrong", "Bearer s3cre", "Bearer  ", "Basic s3cret", "Bearer s3crets"]
-)
-async def test_without_the_token_nothing_is_told(locked: str, header: str) -> None:
-    async with httpx.AsyncClient(timeout=120, headers={**HEADERS, "authorization": header.strip()}) as http:
-        answer = await http.post(locked, json=request(0, "initialize", **INITIALIZE))
-    assert answer.status_code == 401
-    assert "s3cret" not in answer.text
-
-
-async def test_with_the_token_it_works(locked: str) -> None:
-    async with session(locked, authorization="Bearer s3cret") as send:
-        assert '"text":"1"' in (await send(CALL)).text
+async def test_without_the_token_nothing_is_told(ws: Workshop, team: Team) -> None:
+    async with serving(gateway(ws).app(token="s3cret")) as url:
+        for header in ("None", "Bearer s3cre", "Bearer", "Basic s3cret"):
+            async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, "authorization": header}) as http:
+                answer = await http.post(url, json=request(0, "initialize", **INITIALIZE))
+            assert (answer.status_code, "s3cret" in answer.text) == (401, False)
+        async with session(url, authorization="Bearer s3cret") as send:
+            assert '"text":"1"' in (await send(CALL)).text
 
 
 async def test_beyond_loopback_there_must_be_a_token(ws: Workshop) -> None:
@@ -403,38 +380,25 @@ async def test_beyond_loopback_there_must_be_a_token(ws: Workshop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"x" * (LARGEST_REQUEST + 1), 413),
-        (b"{", 400),
-        (b"\xff\xfe", 400),
-        (b"[]", 400),
-        (b'{"jsonrpc": "1.0", "id": 1, "method": "tools/list"}', 400),
-        (b"[" * 100_000, 400),
-    ],
+    ("body", "status"), [(b"x" * (LARGEST_REQUEST + 1), 413), (b"\xff\xfe", 400), (b"[" * 100_000, 400)]
 )
 async def test_what_is_no_request_is_refused(url: str, body: bytes, status: int) -> None:
-    async with httpx.AsyncClient(timeout=120, headers=HEADERS) as http:
+    async def stream() -> AsyncIterator[bytes]:  # without a length in its head
+        for at in range(0, len(body), 65536):
+            yield body[at : at + 65536]
+
+    async with httpx.AsyncClient(timeout=GUARD, headers=HEADERS) as http:
         for version in ("2025-06-18", "2026-07-28"):
-            answer = await http.post(url, content=body, headers={"mcp-protocol-version": version})
-            assert answer.status_code == status
-        chunks = (body[at : at + 65536] for at in range(0, len(body), 65536))  # without a length in its head
-
-        async def stream() -> AsyncIterator[bytes]:
-            for chunk in chunks:
-                yield chunk
-
-        assert (await http.post(url, content=stream())).status_code == status
+            for content in (body, stream()):
+                answer = await http.post(url, content=content, headers={"mcp-protocol-version": version})
+                assert answer.status_code == status
 
 
-@pytest.fixture
-def stdio(ws: Workshop) -> StdioServerParameters:
-    return StdioServerParameters(command=sys.executable, args=["-m", "gateways"], env=dict(environment(ws._folder)))
-
-
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_over_standard_input_and_output(stdio: StdioServerParameters, team: Team, mode: str) -> None:
-    async with asyncio.timeout(120), McpClient(stdio, mode=mode) as mcp:
+@pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=pytest.mark.full)])
+async def test_over_standard_input_and_output(ws: Workshop, team: Team, mode: str) -> None:
+    env = dict(environment(ws._folder))
+    program = StdioServerParameters(command=sys.executable, args=["-m", "gateways"], env=env)
+    async with asyncio.timeout(GUARD), McpClient(program, mode=mode) as mcp:
         assert "stock_price" in [tool.name for tool in (await mcp.list_tools()).tools]
         assert told(await mcp.call_tool("count", {"input": 1})) == "1"
         assert "required property" in told(await mcp.call_tool("count", {}))

@@ -4,9 +4,8 @@
 
 import asyncio
 import contextlib
-import http.server
 import json
-import threading
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import date, timedelta
@@ -25,7 +24,6 @@ from temporalio.worker import Worker
 
 from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.agents.openai_agents import plugin
-from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.nexus_mcp.calls import problems
 from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler, _docstring
@@ -39,49 +37,30 @@ LINE = {"part": "bolt", "count": 2}
 TRAVELS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "order",
-        {"customer": "Ann", "lines": [LINE, {"part": "nut"}], "colour": "blue", "note": "soon", "tags": {"a": 1}},
-        parts.Order("Ann", [parts.Line("bolt", 2), parts.Line("nut")], parts.Colour.BLUE, "soon", {"a": 1}),
+        {"customer": "Ann", "lines": [LINE, {"part": "nut"}], "colour": "blue", "note": None, "tags": {"a": 1}},
+        parts.Order("Ann", [parts.Line("bolt", 2), parts.Line("nut")], parts.Colour.BLUE, None, {"a": 1}),
     ),
-    ("order", {"customer": "Ann", "lines": [], "note": None}, parts.Order("Ann", [])),
     ("ship", {"weight": 2, "to-where": "away"}, parts.Shipment.model_validate({"weight": 2, "to-where": "away"})),
-    ("ship", {"weight": 0.5, "lines": [LINE]}, parts.Shipment.model_validate({"weight": 0.5, "lines": [LINE]})),
-    ("pay", {"how": {"number": "4242"}, "amount": 3}, parts.Payment(parts.Card("4242"), 3)),
     ("pay", {"how": {"iban": "DE1"}, "amount": "all"}, parts.Payment(parts.Transfer("DE1"), "all")),
-    ("refund", {"input": {"iban": "DE1"}}, parts.Transfer("DE1")),
     ("count", {"input": 7}, 7),
-    ("colours", {"input": ["red", "blue"]}, [parts.Colour.RED, parts.Colour.BLUE]),
     ("find", {"input": "bolt"}, "bolt"),
     ("find", {"input": None}, None),
     ("find", {}, None),
-    ("weigh", {"input": {"bolt": 3}}, {"bolt": 3}),
-    (
-        "tree",
-        {"name": "car", "parts": [{"name": "door", "parts": [{"name": "ö 日本"}]}]},
-        parts.Node("car", [parts.Node("door", [parts.Node("ö 日本")])]),
-    ),
+    ("tree", {"name": "car", "parts": [{"name": "ö 日本"}]}, parts.Node("car", [parts.Node("ö 日本")])),
 ]
 ANSWERS: list[tuple[str, dict[str, Any], Any]] = [
     ("stock", {}, {"red": 3, "blue": 4}),
     ("total", {"input": [1, 2, 3]}, {"result": 6}),
     ("forget", {"input": "me"}, {"result": None}),
-    (
-        "same",
-        {"customer": "Ann", "lines": [LINE]},
-        {"customer": "Ann", "lines": [LINE], "colour": "red", "note": None, "tags": {}},
-    ),
 ]
 
 
-@pytest.mark.parametrize(("tool", "given", "answer"), ANSWERS, ids=[row[0] for row in ANSWERS])
-async def test_results_come_through_the_gateway(mcp: McpClient, tool: str, given: dict[str, Any], answer: Any) -> None:
-    result = await mcp.call_tool(tool, given)  # the client checks it against the tool's output schema
-    assert result.structured_content == answer
-    assert json.loads(told(result)) == answer.get("result", answer)
-
-
-async def test_types_come_through_a_workflow(client: Client, team: Team) -> None:
-    rows = TRAVELS + ANSWERS
-    said = await shop(client, *[(tool, given) for tool, given, _ in rows])
+async def test_types_and_results_come_through(client: Client, team: Team, mcp: McpClient) -> None:
+    for tool, given, answer in ANSWERS:
+        result = await mcp.call_tool(tool, given)  # the client checks it against the tool's output schema
+        assert result.structured_content == answer
+        assert json.loads(told(result)) == answer.get("result", answer)
+    said = await shop(client, *[(tool, given) for tool, given, _ in TRAVELS + ANSWERS])
     wanted = [repr(got) for *_, got in TRAVELS] + [json.dumps(row[2].get("result", row[2])) for row in ANSWERS]
     assert said == wanted
 
@@ -90,55 +69,41 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("order", {"lines": []}, "'customer' is a required property"),
     ("order", {"customer": "Ann", "lines": [{"part": "bolt", "count": 0}]}, "lines.0.count: 0 is less than"),
     ("order", {"customer": "Ann", "lines": [{"part": "bolt", "cuont": 3}]}, "lines.0: Additional properties"),
-    ("order", {"customer": "Ann", "lines": [], "colour": "green"}, "colour: 'green' is not one of ['red', 'blue']"),
-    ("ship", {"weight": 1, "to": "away"}, "'to' was unexpected"),
     ("pay", {"how": {"cash": 1}}, "how: {'cash': 1} is not valid under any of the given schemas"),
-    ("count", {"input": "7"}, "input: '7' is not of type 'integer'"),
     ("count", {}, "'input' is a required property"),
     ("stock", {"input": 1}, "'input' was unexpected"),
     ("tree", {"name": "car", "parts": [{"name": 3}]}, "parts.0.name: 3 is not of type 'string'"),
 ]
 
 
-@pytest.mark.parametrize(("tool", "given", "reason"), WRONG)
-async def test_wrong_arguments_are_told(mcp: McpClient, tool: str, given: dict[str, Any], reason: str) -> None:
-    result = await mcp.call_tool(tool, given)
-    assert result.is_error
-    assert told(result).startswith(f"Invalid arguments for {tool}. ")
-    assert reason in told(result)
-
-
-async def test_wrong_arguments_are_told_in_a_workflow(client: Client, team: Team) -> None:
+async def test_wrong_arguments_are_told(client: Client, team: Team, mcp: McpClient) -> None:
+    results = [await mcp.call_tool(tool, given) for tool, given, _ in WRONG]
+    assert all(result.is_error for result in results)
     said = await shop(client, *[(tool, given) for tool, given, _ in WRONG], ("order", "{'no': json}"), ("order", "[]"))
+    assert said[-2].startswith("Invalid arguments for order: they are no JSON.")
+    assert said[-1].startswith("Invalid arguments for order. [] is not of type 'object'")
+    assert [told(result) for result in results] == said[:-2]
     for (tool, _, reason), text in zip(WRONG, said, strict=False):
         assert text.startswith(f"Invalid arguments for {tool}. ")
         assert reason in text
-    assert said[-2].startswith("Invalid arguments for order: they are no JSON.")
-    assert said[-1].startswith("Invalid arguments for order. [] is not of type 'object'")
 
 
-async def test_descriptions_are_docstrings(mcp: McpClient) -> None:
+async def test_a_directory_describes_tools_by_docstrings_and_says_what_stands_behind(
+    client: Client, mcp: McpClient
+) -> None:
     tools = {tool.name: tool for tool in (await mcp.list_tools()).tools}
     assert list(tools)[:2] == ["stock_price", "calculate_roi"]
     assert "convert" not in tools
     assert tools["order"].description == "Order parts for a customer."
     assert tools["stock"].description == "How many parts there are."  # of its output: it has no input
-    assert tools["pay"].description == "Pay for an order."
     assert tools["count"].description == "Parts.count"
-    assert tools["refund"].description == "Parts.refund"
-    weight = tools["ship"].input_schema["properties"]["weight"]
-    assert weight["description"] == "In kilograms."
-
-
-async def test_the_directory_is_an_operation_and_says_what_stands_behind_a_tool(client: Client, team: Team) -> None:
-    directory = client.create_nexus_client(Directory, parts.ENDPOINT)
-    tools = await directory.execute_operation(
-        Directory.tools, None, id=f"directory-{uuid.uuid4()}", schedule_to_close_timeout=LIMIT
-    )
-    found = {tool.name: tool for tool in tools}
+    assert tools["ship"].input_schema["properties"]["weight"]["description"] == "In kilograms."
+    directory: Any = client.create_nexus_client(Directory, parts.ENDPOINT)
+    asked = {"id": f"directory-{uuid.uuid4()}", "schedule_to_close_timeout": LIMIT}
+    found = {tool.name: tool for tool in await directory.execute_operation(Directory.tools, None, **asked)}
     assert (found["waits"].service, found["waits"].operation) == ("troubles", "waits")
     assert (found["order"].argument, found["order"].result) == ("", "result")
-    assert (found["same"].argument, found["same"].result) == ("", "")
+    assert (found["stock"].argument, found["stock"].result) == ("input", "")
 
 
 class Strange:
@@ -156,23 +121,19 @@ class Odd:
     long: nexusrpc.Operation[str, str] = nexusrpc.Operation(name="x" * 65)
 
 
-REFUSED = [
-    ({Odd: [Odd.odd]}, TypeError, r"Odd\.odd cannot be a tool"),
-    (
-        {Odd: [Odd.order], parts.Parts: [parts.Parts.order]},
-        ValueError,
-        "Two tools of one team cannot have one name: order",
-    ),
-    ({parts.Parts: [parts.Trouble.fails]}, ValueError, "fails is no operation of Parts"),
-    ({Strange: [Odd.order]}, ValueError, "Is that a Nexus contract"),
-    *(
-        ({Odd: [operation]}, ValueError, f"'{operation.name}' cannot be a tool's name")
-        for operation in (Odd.dotted, Odd.spaced, Odd.slashed, Odd.spelled, Odd.long)
-    ),
-]
-
-
-@pytest.mark.parametrize(("offered", "kind", "reason"), REFUSED)
+@pytest.mark.parametrize(
+    ("offered", "kind", "reason"),
+    [
+        ({Odd: [Odd.odd]}, TypeError, r"Odd\.odd cannot be a tool"),
+        ({Odd: [Odd.order], parts.Parts: [parts.Parts.order]}, ValueError, "cannot have one name: order"),
+        ({parts.Parts: [parts.Trouble.fails]}, ValueError, "fails is no operation of Parts"),
+        ({Strange: [Odd.order]}, ValueError, "Is that a Nexus contract"),
+        *(
+            ({Odd: [operation]}, ValueError, f"'{operation.name}' cannot be a tool's name")
+            for operation in (Odd.dotted, Odd.spaced, Odd.slashed, Odd.spelled, Odd.long)
+        ),
+    ],
+)
 def test_a_directory_refuses_what_cannot_be_a_tool(offered: Any, kind: type[Exception], reason: str) -> None:
     with pytest.raises(kind, match=reason):
         DirectoryHandler(offered)
@@ -183,29 +144,15 @@ def test_a_limit_is_for_what_is_offered() -> None:
         DirectoryHandler({parts.Parts: [parts.Parts.order]}, {"ship": timedelta(minutes=1)})
 
 
-@pytest.mark.parametrize("schema", [{"$ref": "http://127.0.0.1:9/schema"}, {"type": "nothing"}, {"pattern": "("}])
-def test_a_schema_that_cannot_be_checked_lets_nothing_through(schema: dict[str, Any]) -> None:
-    tool = Tool("odd", "", {"properties": {"x": schema}}, {}, "Odd", "odd", "", "")
-    assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
-
-
-class _Elsewhere(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def test_a_schema_cannot_make_the_caller_fetch_something() -> None:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:
-        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
-        schema = {"$ref": f"http://127.0.0.1:{elsewhere.server_port}/schema"}
-        tool = Tool("odd", "", {"properties": {"x": schema}}, {}, "Odd", "odd", "", "")
-        assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
-        elsewhere.shutdown()
+def test_a_schema_that_cannot_be_checked_lets_nothing_through_and_fetches_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        reference = {"$ref": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/schema"}
+        for schema in (reference, {"type": "nothing"}, {"pattern": "("}):
+            tool = Tool("odd", "", {"properties": {"x": schema}}, {}, "Odd", "odd", "", "")
+            assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has come
+            elsewhere.accept()
 
 
 def test_what_python_or_a_library_says_of_a_class_is_no_description() -> None:
@@ -298,30 +245,4 @@ async def test_an_agent_waits_for_a_list_that_is_slow_and_says_hello_meanwhile(w
             assert "no longer offers it" in await waits
     finally:
         team.directory.open.set()
-        team.directory.now = DirectoryHandler(parts.OFFERED)
-
-
-async def test_who_asks_for_what_an_unheard_team_may_have_is_told_which_team(ws: Workshop, team: Team) -> None:
-    team.guard.now, team.directory.now = Allowlist(["support"]), DirectoryHandler(ONE)
-    try:
-        async with assistant(ws) as (_, ask):
-            assert await ask("Hello!") == "Hello! What can I do for you?"
-            assert "I could not ask parts for its tools. Namespace 'default' may not" in await ask(PARTS)
-            team.guard.now = None
-            assert "blue 4" in await ask(PARTS)
-    finally:
-        team.guard.now, team.directory.now = None, DirectoryHandler(parts.OFFERED)
-
-
-async def test_an_agent_finds_a_new_operation_without_a_restart(ws: Workshop, team: Team) -> None:
-    team.directory.now = DirectoryHandler({})
-    try:
-        async with assistant(ws) as (handle, ask):
-            assert "120.6" in await ask("What is the stock price of ACME?")
-            assert "No stock NOPE is traded" in await ask("What is the stock price of NOPE?")
-            assert "blue" not in await ask(PARTS)
-            team.directory.now = DirectoryHandler(ONE)
-            assert "blue 4" in await ask(PARTS)
-            assert await called(handle) == ["stock_price", "stock_price", "stock"]
-    finally:
         team.directory.now = DirectoryHandler(parts.OFFERED)

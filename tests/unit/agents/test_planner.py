@@ -144,28 +144,6 @@ def test_an_utterance(name: str, said: str, wanted: str) -> None:
         assert same(made, calls(wanted)), made
 
 
-# What people write and these rules do not understand. A rule that learns one of them turns its row red: move it then.
-LIMITS = [
-    ("SHOP", "Is it colder in Oslo or in Berlin?", 'weather(city="Oslo"); weather(city="Berlin")'),
-    ("TRAVEL", "tell Bob that the build is green", 'send_message(recipient="Bob", text=...)'),
-    ("CLINIC", "prescribe 200 mg of Ibuprofen to Bob", 'prescribe(patient="Bob", drug="Ibuprofen", dose_mg=200)'),
-    ("KITCHEN", "how is the film Alien rated?", 'movie_rating(title="Alien")'),
-    ("BANK", "How much is on ACC-12", 'account_balance(account="ACC-12")'),
-    (
-        "BANK",
-        "Move $1,000 to ACC-5 from ACC-4",
-        'transfer_money(from_account="ACC-4", to_account="ACC-5", amount=1000)',
-    ),
-    ("BANK", "what's the exchange rate from USD to CHF?", 'exchange_rate(base="USD", quote="CHF")'),
-]
-
-
-@pytest.mark.xfail(strict=True, reason="beyond the rules of the offline model")
-@pytest.mark.parametrize(("name", "said", "wanted"), LIMITS, ids=[said for _, said, _ in LIMITS])
-def test_a_limit(name: str, said: str, wanted: str) -> None:
-    test_an_utterance(name, said, wanted)
-
-
 class Talk:
     """A conversation with the planner, whose calls are answered by ``answer``."""
 
@@ -369,8 +347,3 @@ def test_the_planner_names_no_tool_ticker_or_team() -> None:
     source = "\n".join(path.read_text() for path in sorted(folder.glob("*.py"))).lower()
     for name in sorted(names):
         assert not re.search(rf"\b{re.escape(name.lower())}\b", source), name
-
-
-def test_the_planner_stays_small() -> None:
-    for name, limit in {"planner.py": 399, "arguments.py": 360}.items():
-        assert len((Path(workshop_lib.agents.model.__file__).parent / name).read_text().splitlines()) <= limit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from workshop_lib.agents.model.messages import received, sendable
 from workshop_lib.agents.model.settings import ATTEMPT_SECONDS, model
 from workshop_lib.cells.quiet import quieten_litellm
 from workshop_lib.evidence.messages import valid_text
-from workshop_lib.workers.takeover import idempotency_key
+from workshop_lib.workers.takeover import HEARTBEAT, idempotency_key
 
 quieten_litellm()
 import litellm  # noqa: E402
@@ -27,9 +27,9 @@ from openai import AsyncOpenAI  # noqa: E402
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, AsyncOpenAI]] = WeakKeyDictionary()
 
-_HEARTBEAT = timedelta(seconds=2)
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
+_WITHOUT_WORKER = timedelta(minutes=10)  # how long a call waits for a Worker: it is not the model that takes so long
 _MOST_NONSENSE = 3  # answers of a model, before we take it that it has no better one
 
 # What trying again cannot fix: the type of the error, and the message for the user, by LiteLLM's name or HTTP status.
@@ -46,7 +46,7 @@ _PERMANENT: dict[Any, tuple[str, str]] = {
 }
 _PASSING = {
     "RateLimitError": "The language model has too much to do (429). Please try again in a minute.",
-    "Timeout": "The language model did not answer in time. Please try again.",
+    **dict.fromkeys(("Timeout", "TimeoutError"), "The language model did not answer in time. Please try again."),
     "APIConnectionError": "The language model could not be reached. Please try again.",
 }
 _DOWN = "The language model is out of order. Please try again in a minute."
@@ -60,11 +60,13 @@ class ModelRequest:
         messages: The conversation, as OpenAI's chat completions have it.
         tools: Schemas of the tools that it may call.
         model: As in ``Chat``.
+        seconds: How long the answer may take, including retries.
     """
 
     messages: list[Message]
     tools: list[dict[str, Any]] = field(default_factory=list)
     model: str = ""
+    seconds: float = 40.0
 
 
 @activity.defn
@@ -80,15 +82,17 @@ async def call_model(request: ModelRequest) -> Message:
             provider asks (``Retry-After``).
     """
     tools = {"tools": request.tools} if request.tools else {}
-    said, _ = await complete(request.messages, **model(request.model), **tools)
+    said, _ = await complete(request.messages, request.seconds, **model(request.model), **tools)
     return said
 
 
-async def complete(messages: list[Any], **arguments: Any) -> tuple[Message, Any]:
+async def complete(messages: list[Any], seconds: float, **arguments: Any) -> tuple[Message, Any]:
     """Ask a language model, from an activity.
 
     Args:
         messages: The conversation, as OpenAI's chat completions have it.
+        seconds: How long the answer may take, including retries. It counts where the model has failed: an attempt that
+            comes late, because no Worker was there, is made.
         arguments: Of ``litellm.acompletion``.
 
     Returns:
@@ -101,10 +105,11 @@ async def complete(messages: list[Any], **arguments: Any) -> tuple[Message, Any]
     # With this header a provider's log tells which call it was, and that an attempt was a second one.
     arguments["extra_headers"] = {**(arguments.get("extra_headers") or {}), "X-Client-Request-Id": key}
     try:
-        answer = await litellm.acompletion(messages=sendable(messages), client=_client(arguments), **arguments)
+        async with asyncio.timeout(min(seconds, ATTEMPT_SECONDS + 1)):  # LiteLLM's own begins again with each byte
+            answer = await litellm.acompletion(messages=sendable(messages), client=_client(arguments), **arguments)
         return received(answer.choices[0], key), getattr(answer, "usage", None)
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is not valid JSON, for one
-        raise explained(error) from error
+        raise explained(error, seconds) from error
 
 
 def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
@@ -120,27 +125,31 @@ def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
     return made[known]
 
 
-def explained(error: Exception) -> ApplicationError:
+def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> ApplicationError:
     """Why a call failed, in a message for the user, and whether and when it is tried again.
 
     Args:
         error: Of ``litellm.acompletion``.
+        seconds: As for ``complete``.
 
     Returns:
         As ``call_model`` raises it.
     """
     kinds = [kind.__name__ for kind in type(error).__mro__]
-    for known in (*kinds, getattr(error, "status_code", None)):
-        if known in _PERMANENT:
-            kind, text = _PERMANENT[known]
-            return ApplicationError(text, type=kind or kinds[0], non_retryable=True)
-        if known in _PASSING:
-            return ApplicationError(_PASSING[known], type=known, next_retry_delay=_retry_after(error))
-    # An error of the provider's has its headers. What LiteLLM could not read has none, and is hardly better next time.
-    nonsense = getattr(error, "litellm_response_headers", None) is None
-    last = nonsense and activity.in_activity() and activity.info().attempt >= _MOST_NONSENSE
-    details = valid_text(str(error))[:300]
-    return ApplicationError(_DOWN, details, type=kinds[0], non_retryable=last, next_retry_delay=_retry_after(error))
+    names: list[Any] = [*kinds, getattr(error, "status_code", None)]
+    known = next((name for name in names if name in _PERMANENT or name in _PASSING), "")
+    if known in _PERMANENT:
+        kind, text = _PERMANENT[known]
+        return ApplicationError(text, type=kind or kinds[0], non_retryable=True)
+    wait, last = _retry_after(error), False
+    if activity.in_activity():
+        info = activity.info()
+        # An error of the provider's has its headers. What LiteLLM could not read has none, and is hardly better later.
+        nonsense = not known and getattr(error, "litellm_response_headers", None) is None
+        over = datetime.now(UTC) + (wait or timedelta(0)) >= info.scheduled_time + timedelta(seconds=seconds)
+        last = over or (nonsense and info.attempt >= _MOST_NONSENSE)
+    text, details = (_PASSING[known], []) if known else (_DOWN, [valid_text(str(error))[:300]])
+    return ApplicationError(text, *details, type=known or kinds[0], non_retryable=last, next_retry_delay=wait)
 
 
 def _retry_after(error: Exception) -> timedelta | None:
@@ -162,22 +171,21 @@ async def ask_model(chat: Chat, messages: list[Message], tools: list[dict[str, A
         Its next message: a text, or tool calls.
 
     Raises:
-        ActivityError: It could not be asked in ``chat.model_seconds``. The cause is ``call_model``'s.
+        ActivityError: It could not be asked. The cause is ``call_model``'s.
     """
-    request = ModelRequest(messages, tools, chat.model)
+    request = ModelRequest(messages, tools, chat.model, chat.model_seconds)
     return await workflow.execute_activity(call_model, request, **limits(chat.model_seconds))
 
 
 def limits(seconds: float) -> dict[str, Any]:
-    """Options of an activity that calls a model: how long, how often, and when it is given up.
+    """Options of an activity that calls ``complete``: when an attempt is given up, and when all of them are.
 
     Args:
-        seconds: How long an answer may take, including retries.
+        seconds: As for ``complete``.
     """
-    limit = timedelta(seconds=seconds)
     return {
-        "start_to_close_timeout": min(timedelta(seconds=ATTEMPT_SECONDS + 1), limit),
-        "schedule_to_close_timeout": limit,
-        "heartbeat_timeout": _HEARTBEAT,
+        "start_to_close_timeout": timedelta(seconds=ATTEMPT_SECONDS + 10),  # `complete` gives up earlier
+        "schedule_to_close_timeout": timedelta(seconds=seconds) + _WITHOUT_WORKER,
+        "heartbeat_timeout": HEARTBEAT,
         "retry_policy": _RETRY,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,16 +14,15 @@ from typing import Any
 
 import temporalio.client as tc
 import temporalio.worker as tw
-from nexusrpc import HandlerError, HandlerErrorType, OperationError, get_service_definition
+from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong
-from workshop_lib.checks.harness.calling import Calling
-from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, stop, worker
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, end, ended, stop, worker
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers import takeover
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
@@ -35,7 +34,7 @@ _REQUEST = ContextVar("_REQUEST", default="")  # the one that a handler works at
 Started = StartOperationResultSync[Any] | StartOperationResultAsync
 
 
-class Watch(tc.Interceptor, tw.Interceptor):
+class Watch(Before, tw.Interceptor):
     """Sees what a handler does when it is called.
 
     Attributes:
@@ -46,6 +45,7 @@ class Watch(tc.Interceptor, tw.Interceptor):
     """
 
     def __init__(self) -> None:
+        super().__init__(start_workflow=lambda input: self.starts(_REQUEST.get(), input))
         self.requests: list[str] = []
         self.started: list[tuple[str, str]] = []
         self.answers: list[Any] = []
@@ -55,6 +55,16 @@ class Watch(tc.Interceptor, tw.Interceptor):
     def unanswered(self) -> int:
         """How many requests came and have no answer yet."""
         return len(self.requests) - len(self.answers) - len(self.errors)
+
+    def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
+        """See a request before the handler does, and change it where a check wants that.
+
+        Args:
+            input: The request.
+
+        Raises:
+            Exception: The handler is not to see it.
+        """
 
     def starts(self, request: str, input: tc.StartWorkflowInput) -> None:
         """Note a workflow that is about to be started.
@@ -77,25 +87,11 @@ class Watch(tc.Interceptor, tw.Interceptor):
         """
         self.answers.append(answer)
 
-    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
-        """See base class."""
-        return _Starting(next, self)
-
     def intercept_nexus_operation(
         self, next: tw.NexusOperationInboundInterceptor
     ) -> tw.NexusOperationInboundInterceptor:
         """See base class."""
         return _Answering(next, self)
-
-
-class _Starting(tc.OutboundInterceptor):
-    def __init__(self, next: tc.OutboundInterceptor, watch: Watch) -> None:
-        super().__init__(next)
-        self._watch = watch
-
-    async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
-        self._watch.starts(_REQUEST.get(), input)
-        return await super().start_workflow(input)
 
 
 class _Answering(tw.NexusOperationInboundInterceptor):
@@ -108,12 +104,11 @@ class _Answering(tw.NexusOperationInboundInterceptor):
         _REQUEST.set(request)
         self._watch.requests.append(request)
         try:
+            self._watch.comes(input)
             answer: Any = await super().execute_nexus_operation_start(input)  # of a learner's interceptor, too
         except Exception as error:
             self._watch.errors.append(error)
-            if passing(error):
-                raise _final(str(error)) from error
-            raise
+            raise _final(str(error)) from error
         self._watch.answered(request, answer)
         if inspect.iscoroutine(answer):
             answer.close()  # else Python warns about it later
@@ -125,19 +120,6 @@ class _Answering(tw.NexusOperationInboundInterceptor):
 def _final(text: str) -> HandlerError:
     # Nexus would call again, as long as the caller waits.
     return HandlerError(text, type=HandlerErrorType.INTERNAL, retryable_override=False)
-
-
-def passing(error: Exception) -> bool:
-    """Whether Nexus takes an error of a handler for one that may pass, and tries again.
-
-    Args:
-        error: What it raised.
-    """
-    if isinstance(error, HandlerError):
-        return error.retryable
-    if isinstance(error, ApplicationError):
-        return not error.non_retryable
-    return not isinstance(error, OperationError | WorkflowAlreadyStartedError)
 
 
 @dataclass(frozen=True)
@@ -160,16 +142,13 @@ class Handled:
     watch: Watch
     callers: dict[Client, InProcessWorker] = field(default_factory=dict)
 
-    async def ask(
-        self, operation: str, given: Any, caller: Client | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[Any, str]:
+    async def ask(self, operation: str, given: Any, caller: Client | None = None) -> tuple[Any, str]:
         """Call an operation from a Workflow.
 
         Args:
             operation: Its name.
             given: Its input.
             caller: Of the namespace where the Workflow runs; None for that of the handler.
-            headers: Of the call.
 
         Returns:
             The result as JSON, and why the call failed, the innermost cause (empty if it did not).
@@ -181,11 +160,11 @@ class Handled:
         """
         queue = f"{self.endpoint}-{id(caller)}" if caller else self.endpoint
         if caller and caller not in self.callers:
-            self.callers[caller] = self.ws.run(Worker, caller, task_queue=queue, workflows=[Calling])
-        endpoint, most = self.ws.namespace(self.endpoint), _NO_LIMIT.total_seconds()
+            self.callers[caller] = self.ws.run(Worker, caller, task_queue=queue, workflows=[CallOperation])
+        endpoint = self.ws.namespace(self.endpoint)
         handle = await (caller or self.client).start_workflow(
-            Calling.run,
-            args=[endpoint, self.service, operation, given, most, dict(headers or {})],
+            CallOperation.run,
+            args=[endpoint, self.service, operation, given, _NO_LIMIT.total_seconds()],
             id=self.ws.id("check-call"),
             task_queue=queue,
             execution_timeout=_NO_LIMIT,
@@ -194,13 +173,10 @@ class Handled:
             stuck = "What does the Workflow behind the operation wait for?"
             return (await ended(handle, stuck, attempts=_ATTEMPTS))[:2]
         except Wrong as wrong:
-            if _TIMEOUT not in wrong.saw:
-                raise
-            if self.watch.unanswered < _ATTEMPTS:
+            if _TIMEOUT in wrong.saw and self.watch.unanswered < _ATTEMPTS:
                 what = "Your code was not called in time: this machine is too slow just now."
                 raise WorkshopError(what, then="Stop what else runs on it, and check again.") from wrong
-            what = f"Your code had no answer for {operation} within 10 s, which is what Nexus gives it, and not later."
-            raise Wrong(what, "What does it wait for?") from wrong
+            raise
         finally:
             await end(handle)
 
@@ -223,7 +199,7 @@ async def handled(
     assert definition is not None
     await ws.endpoint(endpoint, namespace=NAMESPACE, task_queue=endpoint)
     client = await Client.connect(**await ws.connection(NAMESPACE))  # the Worker's own is watched
-    settings: dict[str, Any] = {**work, "workflows": [Calling, *work.get("workflows", [])]}
+    settings: dict[str, Any] = {**work, "workflows": [CallOperation, *work.get("workflows", [])]}
     settings["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
     settings["interceptors"] = [takeover.Heartbeats(), *interceptors]
     made = Handled(ws, client, endpoint, definition.name, watch)

@@ -15,15 +15,13 @@ from types import ModuleType
 from typing import Any
 
 import temporalio.worker as tw
-from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from workshop_lib.checks.harness.calling import Calling
 from workshop_lib.checks.harness.handled import Watch
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, stop
+from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.offering import SETTINGS
@@ -43,24 +41,10 @@ class Refusals(Watch):
 
     reason = ""
 
-    def intercept_nexus_operation(
-        self, next: tw.NexusOperationInboundInterceptor
-    ) -> tw.NexusOperationInboundInterceptor:
+    def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
         """See base class."""
-        return _Refusing(next, self)
-
-
-class _Refusing(tw.NexusOperationInboundInterceptor):
-    def __init__(self, next: tw.NexusOperationInboundInterceptor, refusals: Refusals) -> None:
-        super().__init__(next)
-        self._refusals = refusals
-
-    async def execute_nexus_operation_start(
-        self, input: tw.ExecuteNexusOperationStartInput
-    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
-        if self._refusals.reason:
-            raise ApplicationError(self._refusals.reason, type="Refused", non_retryable=True)
-        return await super().execute_nexus_operation_start(input)
+        if self.reason:
+            raise RuntimeError(self.reason)
 
 
 @dataclass
@@ -97,7 +81,7 @@ class Team:
         while _TEST not in failure:  # the server takes a moment to follow a change of an endpoint
             arguments = [self.ws.namespace(self.code.ENDPOINT), *self.sample, seconds]
             id = self.ws.id("check-call")
-            handle = await self._client.start_workflow(Calling.run, args=arguments, id=id, task_queue=queue)
+            handle = await self._client.start_workflow(CallOperation.run, args=arguments, id=id, task_queue=queue)
             _, failure, _ = await ended(handle)
             seconds *= 2  # on a slow machine
         self.refusals.reason = ""
@@ -106,8 +90,7 @@ class Team:
         """Run its Worker, which takes the calls that wait."""
         assert self._client is not None, "it has taken over"
         settings = {**self.code.WORKER, **SETTINGS, **self.changes}
-        settings["workflows"] = [*settings["workflows"], Calling]
-        settings["interceptors"] = [*settings["interceptors"], self.refusals]
+        settings["workflows"] = [*settings["workflows"], CallOperation]
         self._running = self.ws.run(Worker, self._client, **settings, activity_executor=ThreadPoolExecutor(4))
 
     async def stop(self) -> None:

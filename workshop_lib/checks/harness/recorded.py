@@ -7,6 +7,7 @@ fails again and again, or it waits for something that nobody is going to send.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,6 +17,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.failures import advice
@@ -27,7 +29,7 @@ _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a sh
 _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _SILENT = "Heartbeat timeout"
 _LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
-DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
+DEADLOCK = "TMPRL1101"
 
 Judge = Callable[[History], None]
 
@@ -63,7 +65,7 @@ async def until(
             return
         judge(seen)
         if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in seen.steps)):
-            _look_at_tasks([seen], attempts)
+            _look_at_tasks([seen])
         else:
             look(seen, stuck, attempts=attempts)
         await _look_for_workers(seen)
@@ -81,7 +83,7 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         Wrong: It never will.
     """
     still_open = [run for run in every_run(told) if not run.closed]
-    _look_at_tasks(still_open, attempts)
+    _look_at_tasks(still_open)
     steps = [step for run in still_open for step in run.steps if not step.closed]
     for step in steps:
         if _SILENT in step.failure:
@@ -100,12 +102,43 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         raise Wrong(f"Your workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
 
 
-def _look_at_tasks(still_open: list[History], attempts: int) -> None:
+def _look_at_tasks(still_open: list[History]) -> None:
     for run in still_open:
-        deadlocks = [failure for failure in run.failed_tasks if DEADLOCK in failure]
-        others = [failure for failure in run.failed_tasks if DEADLOCK not in failure]
-        if failed := others or deadlocks[attempts - 1 :]:
+        if failed := mistakes(run):
             raise wrong_code(failed[-1])
+
+
+def mistakes(told: History) -> list[str]:
+    """Why workflow tasks failed, but for the SDK's own limit of 2 s for one: a busy machine exceeds that.
+
+    Args:
+        told: What the server has recorded of a run.
+    """
+    return [failure for failure in told.failed_tasks if DEADLOCK not in failure]
+
+
+async def updated(handle: WorkflowHandle[Any, Any], name: str, *given: Any, result_type: type | None = None) -> Any:
+    """Send an update, and wait for its result.
+
+    Args:
+        handle: Of the run.
+        name: The update's name.
+        given: Its arguments.
+        result_type: Of its result.
+
+    Raises:
+        WorkflowUpdateFailedError: It fails.
+        RPCError: The server does not pass it on, because the run's code is wrong. Where it is only that a busy machine
+            exceeds the SDK's limits, it is sent again, as the same update.
+    """
+    id = str(uuid.uuid4())
+    while True:
+        try:
+            return await handle.execute_update(name, args=given, id=id, result_type=result_type)
+        except RPCError as error:
+            if "in failed state" not in str(error) or mistakes(await history(handle)):
+                raise
+            await asyncio.sleep(PAUSE)
 
 
 def stays(told: History) -> bool:

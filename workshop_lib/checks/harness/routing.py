@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from workshop_lib.agents.conversation import Chat
-from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.exercise import Wrong, expected
 from workshop_lib.checks.harness.other_teams import Team
 from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, together
-from workshop_lib.checks.harness.turns import Turn, expected, limit_of, turn
+from workshop_lib.checks.harness.turns import Turn, limit_of, turn
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
@@ -17,6 +17,8 @@ from workshop_lib.workshop import Workshop
 _LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 _MOST = timedelta(minutes=1)
 _CLOSED = "The exchange is closed until nine"
+CONVERTED = "Finance converted dollars, through Nexus, in limited time. Why it refused a call, the customer learned."
+_LIST = "Write a new list: `mine = [*tools(self.chat), convert]`."
 _CALL = ("Exchange", "convert")
 _OTHERS = {tool.name for tool in litellm_temporal.tools(Chat())}  # both demos have the same ones
 
@@ -27,12 +29,10 @@ class Way:
 
     Attributes:
         tool: The call that makes the tool.
-        list: How it comes into the agent's list.
         model: How the agent learns which model to ask.
     """
 
     tool: str
-    list: str
     model: str
 
 
@@ -65,8 +65,8 @@ async def routed(ws: Workshop, finance: Team, begin: Begin, way: Way) -> None:
         advice = "The model cannot answer 'And in yen?' then. Hand over all of `messages`, not only the newest."
         raise expected("a model that sees the whole conversation", "a second message without the first", advice)
     _holds(second, "6080", "Hand the model's arguments to Finance, and Finance's result to the model.")
-    _holds(third, "120.6", f"The other tools must work as before. {way.list}")
-    _holds(third, "192.0.2.11", f"The other tools must work as before. {way.list}")
+    _holds(third, "120.6", f"The other tools must work as before. {_LIST}")
+    _holds(third, "192.0.2.11", f"The other tools must work as before. {_LIST}")
     finance.refusals.reason = _CLOSED
     refused = await turn(talk, "Convert 30 dollars to GBP.", _limited)
     _holds(refused, _CLOSED, "Catch nothing in your tool: the loop gives the reason to the model.")
@@ -91,7 +91,7 @@ async def _asked(talk: Talk, way: Way) -> None:
     shown = {tool["name"] for tool in asked[0].tools}
     if missing := _OTHERS - shown:
         what = f"The model can no longer call {', '.join(sorted(missing))}."
-        raise Wrong(what, f"The new tool joins the others. {way.list}")
+        raise Wrong(what, f"The new tool joins the others. {_LIST}")
 
 
 def _by_finance(turn: Turn, way: Way) -> None:
@@ -100,7 +100,7 @@ def _by_finance(turn: Turn, way: Way) -> None:
     if _CALL not in [(step.service, step.name) for step in used]:
         saw = " and ".join(f"{step.title} {step.service} {step.endpoint}".strip() for step in used) or "no call at all"
         what = f"Finance was not asked to convert: {saw} is recorded, and the customer read {turn.reply!r}."
-        raise Wrong(what, f"Only Finance knows today's rates. Make its operation a tool: {way.tool}. {way.list}")
+        raise Wrong(what, f"Only Finance knows today's rates. Make its operation a tool: {way.tool}. {_LIST}")
 
 
 def _holds(turn: Turn, part: str, advice: str) -> None:

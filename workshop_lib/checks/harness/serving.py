@@ -1,4 +1,4 @@
-"""Serve an application over HTTP while a check runs, in its own process."""
+"""HTTP services of a check: an application in this process, and a service of the workshop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.applications import Starlette
 
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import service_address
 from workshop_lib.server.devserver import HOST
+from workshop_lib.workshop import Workshop
 
 
 class _Server(uvicorn.Server):
@@ -49,3 +52,17 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
             logger.setLevel(level)
     if raised:
         raise raised
+
+
+async def serve(ws: Workshop, name: str, module: str) -> None:
+    """Start an HTTP service, unless it runs already.
+
+    Args:
+        ws: The workshop.
+        name: The service's name.
+        module: Of its application.
+    """
+    try:
+        service_address(name)
+    except WorkshopError:
+        await ws.serve(name, module)

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
@@ -27,7 +27,7 @@ from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, until, wrong_code
+from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, mistakes, until, updated, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
@@ -74,7 +74,7 @@ class Talk:
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
-        return _sent(self.handle.execute_update("send_message", text, result_type=Reply))
+        return quietly(updated(self.handle, "send_message", text, result_type=Reply))
 
     async def say(self, text: str) -> str:
         """Send a message and wait for its reply."""
@@ -98,8 +98,9 @@ class Talk:
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
-        except RPCError as error:  # the server's answer where a workflow task fails
-            await self._explain(error)
+        except RPCError:  # the server's answer where a workflow task fails
+            await self._blame()
+            raise
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
@@ -125,15 +126,15 @@ class Talk:
                 what = f"It answered, and after that your code could not be run again: {error}"
                 advice = "A replay has to do the same as the first run. Is each call given what it takes?"
                 raise Wrong(what, advice) from error
-            except RPCError as error:  # the server's answer where a workflow task fails
-                await self._explain(error)
+            except RPCError:  # the server's answer where a workflow task fails
+                await self._blame()
+                await asyncio.sleep(PAUSE)
             finally:
                 asked.cancel()
 
-    async def _explain(self, error: RPCError) -> NoReturn:
-        if failed := (await history(self.handle)).failed_tasks:
-            raise wrong_code(failed[-1]) from error
-        raise error
+    async def _blame(self) -> None:
+        if failed := mistakes(await history(self.handle)):
+            raise wrong_code(failed[-1])
 
     async def asked(self) -> list[Asked]:
         """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
@@ -204,7 +205,7 @@ async def talks(
                 return begun[-1]
             start = WithStartWorkflowOperation(run, chat, **given, id_conflict_policy=WorkflowIDConflictPolicy.FAIL)
             message: dict[str, Any] = {"start_workflow_operation": start, "result_type": Reply}
-            sent = _sent(client.execute_update_with_start_workflow("send_message", first, **message))
+            sent = quietly(client.execute_update_with_start_workflow("send_message", first, **message))
             begun.append(Talk(client.get_workflow_handle(given["id"])))
             while not (sent.done() or await _exists(begun[-1].handle)):  # the SDK's handle comes with the answer
                 await asyncio.sleep(PAUSE)
@@ -233,10 +234,15 @@ def chosen(description: str, question: str) -> bool:
     return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
 
 
-def _sent(message: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
-    sent = asyncio.create_task(message)
-    sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python tells of it, later
-    return sent
+def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begin a call that may fail without anybody who looks. Otherwise Python tells of it, later.
+
+    Args:
+        call: The call.
+    """
+    begun = asyncio.create_task(call)
+    begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return begun
 
 
 async def _exists(handle: WorkflowHandle[Any, Any]) -> bool:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, Interceptor, Plugin, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, Interceptor, OutboundInterceptor, Plugin, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.one_activity import OneActivity, as_message
 from workshop_lib.checks.harness.recorded import until
+from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import WorkshopError
@@ -27,8 +27,33 @@ from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
-_STOPS = 6  # of ten seconds each
+_STOPS = 18  # of ten seconds each
 _ANYTHING: Any = object()
+
+
+class Before(Interceptor):
+    """A client's interceptor that has a look before the client's calls are made.
+
+    Args:
+        looks: Functions by the name of the call, as in ``Before(start_workflow=look)``. Each gets the call's input.
+    """
+
+    def __init__(self, **looks: Callable[[Any], None]) -> None:
+        self._looks = looks
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """See base class."""
+
+        def looking(name: str, look: Callable[[Any], None]) -> Callable[[OutboundInterceptor, Any], Any]:
+            def call(self: OutboundInterceptor, input: Any) -> Any:
+                look(input)
+                return getattr(next, name)(input)
+
+            return call
+
+        calls = {name: looking(name, look) for name, look in self._looks.items()}
+        made: OutboundInterceptor = type("Looking", (OutboundInterceptor,), calls)(next)
+        return made
 
 
 @dataclass(frozen=True)
@@ -247,7 +272,7 @@ async def stop(ws: Workshop, running: InProcessWorker) -> None:
         running: From ``ws.run``.
 
     Raises:
-        WorkshopError: It has not stopped after a minute.
+        WorkshopError: It has not stopped after three minutes.
     """
     for _ in range(_STOPS - 1):
         with contextlib.suppress(WorkshopError):  # asked again, it goes on waiting

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from workshop_lib.checks.exercise import Wrong
 from workshop_lib.checks.harness.recorded import PAUSE
 from workshop_lib.checks.harness.talks import Talk, together
 from workshop_lib.evidence.history import Step, history
@@ -111,14 +110,3 @@ def limit_of(step: Step) -> timedelta:
         step: Any.
     """
     return step.limit or _FOREVER
-
-
-def expected(what: str, saw: object, advice: str = "Read the exercise's text again, or ask for a hint.") -> Wrong:
-    """What to say of a mistake that has no name.
-
-    Args:
-        what: What was expected.
-        saw: What was there instead.
-        advice: What to change.
-    """
-    return Wrong(f"Expected {what}; saw {saw}.", advice)

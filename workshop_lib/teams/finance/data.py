@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 from workshop_lib.teams.database import opened
 
 QUOTES: dict[str, float] = json.loads(Path(__file__).with_name("quotes.json").read_text(encoding="utf-8"))
+_TABLES = "CREATE TABLE IF NOT EXISTS quotes (ticker TEXT PRIMARY KEY, price REAL)"
+_ROWS = {"INSERT OR IGNORE INTO quotes VALUES (?, ?)": QUOTES.items()}
 
 
 def quote(ticker: str) -> float | None:
@@ -20,11 +21,6 @@ def quote(ticker: str) -> float | None:
     Raises:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.
     """
-    with opened("finance.db", _fill) as database:
+    with opened("finance.db", _TABLES, _ROWS) as database:
         row = database.execute("SELECT price FROM quotes WHERE ticker = ?", (ticker.upper(),)).fetchone()
     return float(row[0]) if row else None
-
-
-def _fill(database: sqlite3.Connection) -> None:
-    database.execute("CREATE TABLE IF NOT EXISTS quotes (ticker TEXT PRIMARY KEY, price REAL)")
-    database.executemany("INSERT OR IGNORE INTO quotes VALUES (?, ?)", QUOTES.items())

@@ -1,8 +1,9 @@
 """The Finance team's MCP server: a client of Temporal, which starts Finance's workflows.
 
-Over HTTP: ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.mcp_server")``. For a desktop program, which
-starts its MCP servers itself: ``python -m workshop_lib.teams.finance.mcp_server``, with ``WORKSHOP_STATE`` in its
-environment as the notebook has it. Each call starts a workflow of its own, as such servers do: a call that is made
+Over HTTP: ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.mcp_server")``. In the process of Finance's
+Worker, so that both die together: ``await ws.spawn("workshop_lib.teams.finance.mcp_server")``. For a desktop program,
+which starts its MCP servers itself: ``python -m workshop_lib.teams.finance.mcp_server``, with ``WORKSHOP_STATE`` in
+its environment as the notebook has it. Each call starts a workflow of its own, as such servers do: a call that is made
 again starts a second one.
 """
 
@@ -15,12 +16,15 @@ from uuid import uuid4
 from mcp.server.mcpserver import Context
 from pydantic import Field
 from temporalio.client import Client
+from temporalio.worker import Worker
 
-from workshop_lib.teams.finance.contract import Roi, RoiQuery, StockPrice, StockQuery, Ticker
+from workshop_lib.server.connections import Connections
+from workshop_lib.teams.finance.contract import ENDPOINT, Roi, RoiQuery, StockPrice, StockQuery, Ticker
 from workshop_lib.teams.finance.handler import roi
-from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE, WORKER
 from workshop_lib.teams.finance.workflows import PriceStock
-from workshop_lib.teams.mcp_serving import TeamServer, application, connected, told
+from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
+from workshop_lib.teams.offering import offer
 
 SERVICE = "finance-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
@@ -51,6 +55,17 @@ async def calculate_roi(
 
 
 app = application(server)
+
+
+async def worker(ws: Connections) -> Worker:
+    """The team's Worker, not yet running, beside the MCP server, which runs already: both in one process.
+
+    Args:
+        ws: How to reach the service.
+    """
+    await listen(SERVICE, server)
+    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)
+
 
 if __name__ == "__main__":
     server.run()

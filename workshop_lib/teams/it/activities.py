@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.it.contract import HostAddress, JiraMetrics
-from workshop_lib.teams.it.data import address, issues, median
+from workshop_lib.teams.it.data import address, metrics
 
 
 @activity.defn
@@ -21,12 +21,12 @@ def count_issues(project: str) -> JiraMetrics:
         ApplicationError: There is no such project (``UnknownProject``).
         sqlite3.OperationalError: The database is locked.
     """
-    found = issues(project)
+    found = metrics(project)
     note("jira search", project=project.upper())
     if found is None:
         what = f"There is no project {project.upper()} in Jira."
         raise ApplicationError(what, type="UnknownProject", non_retryable=True)
-    return JiraMetrics(project.upper(), found[0], len(found[1]), median(found[1]))
+    return found
 
 
 @activity.defn

@@ -9,6 +9,8 @@ import nexusrpc
 from pydantic import ConfigDict, Field
 
 ENDPOINT = "it"
+Project = Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,60}$", description="The name of the host, such as web-1.")]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class ProjectQuery:
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    project: Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
+    project: Project
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class HostQuery:
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,60}$", description="The name of the host, such as web-1.")]
+    host: Host
 
 
 @dataclass(frozen=True)

@@ -7,31 +7,24 @@ outlives the server. There is one memory for all who call, because a call over H
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
 from datetime import timedelta
-from typing import Annotated, Any
 from uuid import uuid4
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowQueryRejectedError
-from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import Worker
 
-from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
-from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.server.connections import Connections
+from workshop_lib.teams.it.contract import ENDPOINT, Host, HostAddress, HostQuery, JiraMetrics, Project, ProjectQuery
+from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE, WORKER
 from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory, Remembered
-from workshop_lib.teams.mcp_serving import TeamServer, application, connected, told
+from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
+from workshop_lib.teams.offering import offer
 
 SERVICE = "it-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
-MEMORY: dict[str, Any] = {
-    "id": "it-memory",
-    "task_queue": TASK_QUEUE,
-    "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
-}
 server = TeamServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
-Project = Annotated[str, Field(pattern="^[A-Za-z]{2,10}$", description="The project's key in Jira, such as SHOP.")]
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,60}$", description="The name of the host, such as web-1.")]
 
 
 @server.tool()
@@ -54,9 +47,7 @@ async def get_ip(host: Host, ctx: Context[Client]) -> HostAddress:
         found = await client.execute_workflow(
             FindHost.run, HostQuery(host), id=id, task_queue=TASK_QUEUE, execution_timeout=LIMIT
         )
-        await client.start_workflow(
-            Memory.run, Remembered(), start_signal="note_host", start_signal_args=[found.host], **MEMORY
-        )
+        await (await _memory(ctx)).signal(Memory.note_host, found.host)
     return found
 
 
@@ -69,12 +60,8 @@ async def ip_history(ctx: Context[Client]) -> list[str]:
 @server.tool()
 async def set_project(project: Project, ctx: Context[Client]) -> str:
     """Set the current project, which is then remembered."""
-    client = ctx.request_context.lifespan_context
-    start = WithStartWorkflowOperation(Memory.run, Remembered(), **MEMORY)
     with told():
-        return await client.execute_update_with_start_workflow(
-            Memory.set_project, project, start_workflow_operation=start
-        )
+        return await (await _memory(ctx)).execute_update(Memory.set_project, project)
 
 
 @server.tool()
@@ -97,19 +84,31 @@ async def _project(ctx: Context[Client]) -> str:
 
 
 async def _remembered(ctx: Context[Client]) -> Remembered:
-    memory = ctx.request_context.lifespan_context.get_workflow_handle(MEMORY["id"])
     with told():
-        try:
-            return await memory.query(Memory.remembered, reject_condition=QueryRejectCondition.NOT_OPEN)
-        except WorkflowQueryRejectedError:
-            return Remembered()  # somebody has ended it
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-            return Remembered()  # nothing was ever remembered
+        return await (await _memory(ctx)).query(Memory.remembered)
+
+
+async def _memory(ctx: Context[Client]) -> WorkflowHandle[Memory, None]:
+    """The workflow that remembers. It is started if nothing was remembered yet, or somebody has ended it."""
+    client = ctx.request_context.lifespan_context
+    use = WorkflowIDConflictPolicy.USE_EXISTING
+    return await client.start_workflow(
+        Memory.run, Remembered(), id="it-memory", task_queue=TASK_QUEUE, id_conflict_policy=use
+    )
 
 
 app = application(server)
+
+
+async def worker(ws: Connections) -> Worker:
+    """The team's Worker, not yet running, beside the MCP server, which runs already: both in one process.
+
+    Args:
+        ws: How to reach the service.
+    """
+    await listen(SERVICE, server)
+    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)
+
 
 if __name__ == "__main__":
     server.run()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from workshop_lib.teams.database import opened
 
 _TABLES = """
+PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS blocked (customer TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, quantity INTEGER NOT NULL CHECK (quantity >= 0));
 CREATE TABLE IF NOT EXISTS shipments
@@ -57,11 +58,6 @@ class Receipt:
 @contextmanager
 def store() -> Iterator[sqlite3.Connection]:
     """A connection to the team's database. See ``teams.database.opened``."""
-    with opened("orders.db", _fill) as database:
+    with opened("orders.db", _TABLES) as database:
         database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
         yield database
-
-
-def _fill(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode=WAL")
-    database.executescript(_TABLES)

@@ -6,9 +6,6 @@ real payment services: a second charge with the same key is answered with the fi
 
 from __future__ import annotations
 
-import json
-import sqlite3
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -17,18 +14,18 @@ from starlette.routing import Route
 from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.database import opened
 
+_TABLES = """
+CREATE TABLE IF NOT EXISTS charges (id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount INTEGER);
+CREATE TABLE IF NOT EXISTS refunds (order_id TEXT PRIMARY KEY, amount INTEGER);
+"""
 
-def _fill(database: sqlite3.Connection) -> None:
-    charges = "id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount INTEGER"
-    database.execute(f"CREATE TABLE IF NOT EXISTS charges ({charges})")
-    database.execute("CREATE TABLE IF NOT EXISTS refunds (order_id TEXT PRIMARY KEY, amount INTEGER)")
 
-
-def _charge(request: Request, body: dict[str, object]) -> JSONResponse:
-    order, key = body["order"], request.headers.get("idempotency-key")
+async def _charge(request: Request) -> JSONResponse:
+    body, key = await request.json(), request.headers.get("idempotency-key")
+    order = body["order"]
     if body["customer"] == "Declan":
         return JSONResponse({"error": "Declan's card was declined"}, 402)
-    with opened("payments.db", _fill) as database:
+    with opened("payments.db", _TABLES) as database:
         database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
         if database.execute("SELECT 1 FROM refunds WHERE order_id = ?", (order,)).fetchone():
             return JSONResponse({"error": f"{order} was refunded"}, 409)
@@ -40,9 +37,9 @@ def _charge(request: Request, body: dict[str, object]) -> JSONResponse:
     return JSONResponse({"charge": f"charge-{row[0]}"})
 
 
-def _refund(request: Request, body: dict[str, object]) -> JSONResponse:
-    order = body["order"]
-    with opened("payments.db", _fill) as database:
+async def _refund(request: Request) -> JSONResponse:
+    order = (await request.json())["order"]
+    with opened("payments.db", _TABLES) as database:
         charged = "SELECT ?, coalesce(sum(amount), 0) FROM charges WHERE order_id = ?"
         database.execute(f"INSERT OR IGNORE INTO refunds {charged}", (order, order))
         (amount,) = database.execute("SELECT amount FROM refunds WHERE order_id = ?", (order,)).fetchone()
@@ -51,12 +48,4 @@ def _refund(request: Request, body: dict[str, object]) -> JSONResponse:
     return JSONResponse({"amount": amount})
 
 
-async def _charges(request: Request) -> JSONResponse:
-    return _charge(request, json.loads(await request.body()))
-
-
-async def _refunds(request: Request) -> JSONResponse:
-    return _refund(request, json.loads(await request.body()))
-
-
-app = Starlette(routes=[Route("/charges", _charges, methods=["POST"]), Route("/refunds", _refunds, methods=["POST"])])
+app = Starlette(routes=[Route("/charges", _charge, methods=["POST"]), Route("/refunds", _refund, methods=["POST"])])

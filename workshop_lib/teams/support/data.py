@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 
 from workshop_lib.teams.database import opened
 
@@ -20,6 +19,12 @@ HANDBOOK = {
     "Cleaning a kettle": "Boil one part of vinegar and two parts of water, wait 20 minutes, and rinse twice.",
     "Opening hours": "The shop's phone is answered on weekdays from 9 to 18, and on Saturdays from 10 to 14.",
 }
+_TABLES = """
+CREATE TABLE IF NOT EXISTS questions (text TEXT);
+CREATE VIRTUAL TABLE IF NOT EXISTS handbook USING fts5(title, text, tokenize = 'porter');
+"""
+_PASSAGES = [(number, *passage) for number, passage in enumerate(HANDBOOK.items(), 1)]
+_ROWS = {"INSERT OR REPLACE INTO handbook (rowid, title, text) VALUES (?, ?, ?)": _PASSAGES}
 WEATHER = {
     "Oslo": "snow, -4 °C",
     "Paris": "rain, 9 °C",
@@ -42,17 +47,9 @@ def search(query: str) -> list[str]:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.
     """
     words = " OR ".join(f'"{word}"' for word in re.findall(r"\w{3,}", query))
-    with opened("handbook.db", _fill) as database:
+    with opened("handbook.db", _TABLES, _ROWS) as database:
         # What was asked is kept, too: the next edition of the handbook is written from it.
         database.execute("INSERT INTO questions VALUES (?)", (query,))
         find = "SELECT title, text FROM handbook WHERE handbook MATCH ? ORDER BY rank LIMIT 2"
         found = database.execute(find, (words or '""',)).fetchall()
     return [f"{title}: {text}" for title, text in found]
-
-
-def _fill(database: sqlite3.Connection) -> None:
-    database.execute("BEGIN IMMEDIATE")  # all of it or nothing, should the Worker die here
-    database.execute("CREATE TABLE IF NOT EXISTS questions (text TEXT)")
-    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'handbook'").fetchone():
-        database.execute("CREATE VIRTUAL TABLE handbook USING fts5(title, text, tokenize = 'porter')")
-        database.executemany("INSERT INTO handbook VALUES (?, ?)", HANDBOOK.items())

@@ -6,8 +6,6 @@ of as many requests as there are, and travels on to the audit service.
 
 from __future__ import annotations
 
-import sqlite3
-
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,26 +17,20 @@ from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.database import opened
 
 _AUDIT_SECONDS = 1.0
-
-
-def _fill(database: sqlite3.Connection) -> None:
-    columns = "id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL"
-    database.execute(f"CREATE TABLE IF NOT EXISTS refunds ({columns})")
-
-
-def _record(key: str, order: str, amount: float) -> str:
-    with opened("refunds.db", _fill) as database:
-        insert = "INSERT OR IGNORE INTO refunds (key, order_id, amount) VALUES (?, ?, ?)"
-        database.execute(insert, (key, order, amount))
-        (number,) = database.execute("SELECT id FROM refunds WHERE key = ?", (key,)).fetchone()
-    note("refund", once=f"refund {key}", order=order, amount=amount)
-    return f"refund-{number}"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS refunds (id INTEGER PRIMARY KEY, key TEXT UNIQUE, order_id TEXT, amount REAL)
+"""
 
 
 async def _refund(request: Request) -> JSONResponse:
     body, key = await request.json(), request.headers["idempotency-key"]
-    refund = _record(key, body["order"], body["amount"])
-    entry = {"what": f"{refund}: {body['amount']} to {body['order']}", "why": body["reason"]}
+    order, amount = body["order"], body["amount"]
+    with opened("refunds.db", _TABLES) as database:
+        insert = "INSERT OR IGNORE INTO refunds (key, order_id, amount) VALUES (?, ?, ?)"
+        database.execute(insert, (key, order, amount))
+        (number,) = database.execute("SELECT id FROM refunds WHERE key = ?", (key,)).fetchone()
+    note("refund", once=f"refund {key}", order=order, amount=amount)
+    entry = {"what": f"refund-{number}: {amount} to {order}", "why": body["reason"]}
     try:
         async with httpx.AsyncClient(timeout=_AUDIT_SECONDS) as audit:
             told = await audit.post(service_address("audit") + "/entries", json=entry, headers={"Idempotency-Key": key})
@@ -46,7 +38,7 @@ async def _refund(request: Request) -> JSONResponse:
     except httpx.HTTPError as error:
         # The money is paid, and asking again pays nothing. But a refund that nobody audited is not finished.
         return JSONResponse({"error": f"audit: {type(error).__name__}"}, 502)
-    return JSONResponse({"refund": refund})
+    return JSONResponse({"refund": f"refund-{number}"})
 
 
 app = Starlette(routes=[Route("/refunds", _refund, methods=["POST"])])

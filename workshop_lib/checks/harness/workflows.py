@@ -1,12 +1,15 @@
-"""Workflows that call one another, as children and over Nexus. Apart, because the sandbox imports it again."""
+"""Workflows that checks run. Apart from the rest, because the sandbox imports them again."""
 
 # No `from __future__ import annotations`: the SDK reads the operation's types from the annotations.
 
 from datetime import timedelta
+from typing import Any
 
 import nexusrpc
 from nexusrpc.handler import service_handler
 from temporalio import nexus, workflow
+from temporalio.api.common.v1 import RetryPolicy as Message
+from temporalio.common import RetryPolicy
 
 CHILD = ""  # in a plan, which is a list of endpoints: call the next as a child workflow
 
@@ -51,3 +54,33 @@ class RelayHandler:
     ) -> nexus.TemporalOperationResult[str]:
         """Start it."""
         return await client.start_workflow(Passing.run, plan, id=f"check-relay-{ctx.request_id}")
+
+
+def as_message(retries: RetryPolicy) -> Message:
+    """A retry policy as it can be sent to a Workflow."""
+    message = Message()
+    retries.apply_to_proto(message)
+    return message
+
+
+@workflow.defn
+class OneActivity:
+    """Run one activity."""
+
+    @workflow.run
+    async def run(self, name: str, given: Any, retries: Message, heartbeat_seconds: float | None = None) -> Any:
+        """Return what the activity returns.
+
+        Args:
+            name: The activity's registered name.
+            given: Its argument.
+            retries: Its retry policy.
+            heartbeat_seconds: How long it may be silent.
+        """
+        return await workflow.execute_activity(
+            name,
+            given,
+            start_to_close_timeout=timedelta(seconds=20),
+            heartbeat_timeout=timedelta(seconds=heartbeat_seconds) if heartbeat_seconds else None,
+            retry_policy=RetryPolicy.from_proto(retries),
+        )

@@ -1,0 +1,94 @@
+"""Answers to the exercises: the notebook's own solution, with a part of its text changed.
+
+Each ``answers_nbNN.py`` beside this file has a table, ``ANSWERS``: the answers of each exercise, right ones and wrong.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import importlib
+import itertools
+import re
+import shutil
+import sys
+import tempfile
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+_ROOT = Path(__file__).resolve().parents[3]
+_SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION", re.DOTALL | re.MULTILINE)
+_FOLDER = Path(tempfile.mkdtemp(prefix="answers-"))  # of their modules: the sandbox, and other processes, import them
+sys.path.append(str(_FOLDER))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+_count = itertools.count(1)
+Change = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is other than in the notebook, and a part of what the check says of it: nothing, if the answer is right."""
+
+    name: str = "the solution"
+    says: str = ""
+    changes: tuple[Change, ...] = ()
+    body: str = ""  # in the place of the solution, or of its last part
+    imports: str = ""
+
+
+def right(name: str, *changes: Change, body: str = "", imports: str = "") -> Answer:
+    """An answer that passes."""
+    return Answer(name, "", changes, body, imports)
+
+
+def wrong(name: str, says: str, *changes: Change, body: str = "", imports: str = "") -> Answer:
+    """An answer that is refused, with this in what is said."""
+    return Answer(name, says, changes, body, imports)
+
+
+def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> Any:
+    """Import an answer to an exercise.
+
+    Args:
+        number: The exercise's.
+        answer: What is other than in the notebook.
+        folder: Where the notebook is: in ``notebooks`` there are stubs.
+    """
+    (path,) = (_ROOT / "solutions").glob(f"{number.partition('.')[0]:0>2}_*.ipynb")
+    cells = _code(path)
+    name, at = next((each[1], at) for at, cell in enumerate(cells) if (each := re.search(rf'"{number}", (\w+)', cell)))
+    at = max(each for each in range(at) if _SOLUTION.search(cells[each]))
+    text = _code(_ROOT / folder / path.name)[at]
+    if answer.body:
+        last = list(_SOLUTION.finditer(text))[-1]
+        body = textwrap.indent(textwrap.dedent(answer.body).strip(), last[1])
+        text = text[: last.start()] + body + text[last.end() :]
+    text = re.sub(r" *### (?:BEGIN|END) SOLUTION\n?", "", text)
+    for old, new in answer.changes:
+        assert old in text, f"the solution of {number} has no {old!r}"
+        text = text.replace(old, new)
+    if not text.startswith("%%workflow"):
+        text = "\n".join(["%%", *_imports(cells[:at]), text])
+    for cell in cells[:at]:  # modules of earlier cells
+        if (module := re.match(r"%%workflow (\w+)\n", cell)) and f"from {module[1]} import" in text:
+            (_FOLDER / f"{module[1]}.py").write_text(cell.partition("\n")[2], encoding="utf-8")
+    module_name = f"answer_{number.replace('.', '_')}_{next(_count)}"
+    text = f"{answer.imports}\n{text.partition(chr(10))[2]}"
+    (_FOLDER / f"{module_name}.py").write_text(text, encoding="utf-8")
+    importlib.invalidate_caches()
+    return getattr(importlib.import_module(module_name), name)
+
+
+def _code(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def _imports(cells: list[str]) -> list[str]:
+    """What ordinary cells import: a solution in an ordinary cell uses it, too."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    trees = [compile(cell, "a cell", "exec", flags) for cell in cells if not cell.startswith("%")]
+    return [ast.unparse(each) for tree in trees for each in tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
