@@ -13,6 +13,6 @@ def modules(number: int) -> dict[str, str]:
     Args:
         number: As in ``NAMES``.
     """
-    team = "computer" if number == 3 else "worker"  # in demo 3, an MCP server runs beside a team's Worker
+    team = "mcp_server" if number == 3 else "worker"  # in demo 3, an MCP server runs beside a team's Worker
     teams = {name: f"workshop_lib.teams.{name}.{team}" for name in ("it", "finance")}
     return {"orchestrator": f"workshop_lib.demos.{NAMES[number]}", **teams}

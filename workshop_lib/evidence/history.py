@@ -232,70 +232,61 @@ async def history(handle: WorkflowHandle[Any, Any], *, follow: bool = False) -> 
     """
     first = await _recorded(handle)
     if follow:
-        reader = Reader(handle, first)
-        await reader.follow([first], lambda told: [link for step in _calls(told) for link in step.links])
-        _nest(first, reader.read, {first.link})
+        _nest(first, await linked(handle, [first], called, {}), {first.link})
     return first
 
 
-def _calls(told: History) -> list[Step]:
-    return [step for step in told.steps if step.kind in CALLS]
+def called(record: History) -> list[Link]:
+    """The workflows that a history's steps have called."""
+    return [link for step in record.steps if step.kind in CALLS for link in step.links]
 
 
-def _nest(told: History, read: dict[Link, History], above: set[Link]) -> None:
-    for step in _calls(told):
+def _nest(record: History, read: dict[Link, History], above: set[Link]) -> None:
+    for step in (step for step in record.steps if step.kind in CALLS):
         step.calls = [read[link] for link in dict.fromkeys(step.links) if link in read and link not in above]
         for call in step.calls:
             _nest(call, read, above | {call.link})
 
 
-class Reader:
-    """Reads the histories that a history leads to, each once, with the rights of its handle's client.
+async def linked(
+    handle: WorkflowHandle[Any, Any],
+    begin: Iterable[History],
+    links: Callable[[History], Iterable[Link]],
+    unread: dict[Link, str],
+) -> dict[Link, History]:
+    """These histories, and all that their links lead to, by link, read with the rights of the handle's client.
 
     Args:
-        handle: Of the first workflow.
-        first: Its history.
+        handle: Of any of these workflows.
+        begin: Where to begin.
+        links: The links of a history that are to be followed.
+        unread: Takes the workflows that could not be read, and why.
 
-    Attributes:
-        read: The histories read so far.
-        unread: The workflows that could not be read, and why.
+    Raises:
+        temporalio.service.RPCError: The server does not answer.
     """
+    # There is no public way from a handle to its client (tests/unit/house/test_sdk.py).
+    service = handle._client.service_client  # one connection reaches every namespace
 
-    def __init__(self, handle: WorkflowHandle[Any, Any], first: History) -> None:
-        # There is no public way from a handle to its client (tests/unit/house/test_sdk.py).
-        self._service = handle._client.service_client  # one connection reaches every namespace
-        self.read, self.unread = {first.link: first}, dict[Link, str]()
-
-    async def follow(self, begin: list[History], links: Callable[[History], Iterable[Link]]) -> list[History]:
-        """These histories, and all that the links lead to.
-
-        Args:
-            begin: Where to begin.
-            links: The links of a history that are to be followed.
-
-        Raises:
-            temporalio.service.RPCError: The server does not answer.
-        """
-        found = {told.link: told for told in begin}
-        seen, new = set(found), begin
-        while new:
-            wanted = {link for told in new for link in links(told) if not link.standalone} - seen
-            seen |= wanted
-            await asyncio.gather(*map(self._read, wanted))
-            new = [self.read[link] for link in wanted if link in self.read]
-            found |= {told.link: told for told in new}
-        return list(found.values())
-
-    async def _read(self, link: Link) -> None:
-        if link in self.read:
-            return
-        there = Client(self._service, namespace=link.namespace)
+    async def read(link: Link) -> History | None:
+        there = Client(service, namespace=link.namespace)
         try:
-            self.read[link] = await _recorded(there.get_workflow_handle(link.workflow_id, run_id=link.run_id))
+            return await _recorded(there.get_workflow_handle(link.workflow_id, run_id=link.run_id))
         except RPCError as error:
             if error.status not in _UNREAD:
                 raise
-            self.unread[link] = _UNREAD[error.status]
+            unread[link] = _UNREAD[error.status]
+            return None
+
+    found = {record.link: record for record in begin}
+    new = [*found.values()]
+    while new:
+        wanted = {link for record in new for link in links(record) if not link.standalone}
+        missing = [*(wanted - found.keys() - unread.keys())]
+        read_now = zip(missing, await asyncio.gather(*map(read, missing)), strict=True)
+        found |= (others := {link: record for link, record in read_now if record})
+        new = [*others.values()]
+    return found
 
 
 async def _recorded(handle: WorkflowHandle[Any, Any]) -> History:
@@ -363,6 +354,8 @@ def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
         step.due = step.scheduled + attributes.start_to_fire_timeout.ToTimedelta()
     if kind == "signal":
         step.status, step.closed = "completed", step.scheduled
+    if kind == "update":  # a Worker has accepted it
+        step.status, step.started = "running", step.scheduled
     return step
 
 

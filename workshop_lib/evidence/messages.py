@@ -68,23 +68,19 @@ def notebook_names() -> dict[str, Any]:
     return names
 
 
-def say(text: str, tone: str = "info") -> None:
+def say(text: str, tone: str = "info", into: Display | None = None) -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:
         text: Plain text; line breaks are kept, addresses become links, and what is between backticks is code.
         tone: ``info``, ``warn`` or ``good``: the colour of the line at its left. The words carry the meaning.
+        into: Where an earlier notice is replaced.
     """
-    if not in_notebook():
-        print(text, flush=True)
-        return
-    from IPython.display import display
-
     colour, fallback = _COLOURS[tone]
     style = _STYLE.format(colour=colour, fallback=fallback)
     marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
     marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", marked)
-    display({"text/plain": text, "text/html": f'<div class="{PLAIN}" style="{style}">{marked}</div>'}, raw=True)
+    (into or Display()).show(f'<div style="{style}">{marked}</div>', text)
 
 
 class Display:

@@ -39,15 +39,12 @@ def remember(exercise: str, **changes: Any) -> Record:
         exercise: Its number.
         changes: New values of ``Record``'s attributes; an integer is added to the one before.
     """
-    result = Record()
 
     def change(content: dict[str, Any]) -> None:
-        nonlocal result
-        result = Record(**content.get(exercise, {}))
+        record = Record(**content.get(exercise, {}))
         for name, value in changes.items():
-            counts = isinstance(value, int) and not isinstance(value, bool)
-            setattr(result, name, getattr(result, name) + value if counts else value)
-        content[exercise] = asdict(result)
+            setattr(record, name, value if isinstance(value, bool | str) else getattr(record, name) + value)
+        content[exercise] = asdict(record)
 
     update_json(home() / _FILE, change)
-    return result
+    return progress()[exercise]

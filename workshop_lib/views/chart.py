@@ -1,15 +1,13 @@
-"""``lines``: how numbers change over time, drawn, and as a table in plain text. ``bars``: shares of a whole."""
+"""``lines``: how numbers change over time, drawn, and as a table in plain text."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
-from workshop_lib.views.svg import GRID, WAIT, WIDTH, WORK, Picture
+from workshop_lib.views.svg import GRID, INK, WAIT, WORK, Picture, ticks
 
 _LEFT, _RIGHT, _TOP, _HEIGHT = 48, 560, 48, 200
-_DASHES = ("none", "8 4", "2 3", "10 3 2 3")  # tell the lines apart without color
-_NAMES, _BARS, _LONGEST = 8, 196, 400  # where names and bars begin, and the length of the longest bar
+_LOOKS = ((WORK, "none"), (WAIT, "8 4"), (INK, "2 3"), ("var(--jp-success-color1,#388e3c)", "10 3 2 3"))
 
 
 def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> None:
@@ -34,27 +32,19 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x:
     picture = Picture(title)
     picture.text(8, 18, title, bold=True)
     picture.notes(8, _TOP - 12, y)
-    for value in _ticks(highest):
+    for value in ticks(highest, 6):
         picture.path(f"M{_LEFT} {down(value):.1f}H{_RIGHT}", stroke=GRID, stroke_width=0.5)
         picture.text(_LEFT - 8, down(value) + 4, f"{value:g}", text_anchor="end", opacity=0.75)
-    for value in _ticks(widest):
+    for value in ticks(widest, 6):
         picture.text(across(value), _TOP + _HEIGHT + 18, f"{value:g}", text_anchor="middle", opacity=0.75)
     picture.notes(_RIGHT + 16, _TOP + _HEIGHT + 18, x)
     for number, (name, ((first_x, first_y), *others)) in enumerate(series.items()):
         steps = "".join(f"H{across(right):.1f}V{down(up):.1f}" for right, up in others)
-        key = _TOP + 8 + 22 * number
+        key, (color, dashes) = _TOP + 8 + 22 * number, _LOOKS[number]
         for drawn in (f"M{across(first_x):.1f} {down(first_y):.1f}{steps}", f"M{_RIGHT + 16} {key}h36"):
-            picture.path(drawn, stroke=WORK, stroke_width=2, stroke_dasharray=_DASHES[number])
+            picture.path(drawn, stroke=color, stroke_width=2, stroke_dasharray=dashes)
         picture.text(_RIGHT + 60, key + 4, name)
     picture.show(_TOP + _HEIGHT + 28, _table(title, series, x, y))
-
-
-def _ticks(highest: float) -> list[float]:
-    """Round numbers from 0 up, at most seven."""
-    rough = highest / 6
-    size = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
-    return [round(number * step, 9) for number in range(int(highest / step) + 1)]
 
 
 def _table(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
@@ -63,30 +53,3 @@ def _table(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: s
         some = line[:: max(1, len(line) // 6)]
         rows.append(f"  {name}: " + ", ".join(f"{up:.3g} at {right:.2f}" for right, up in some))
     return "\n".join([*rows, f"  ({y}, at {x})"])
-
-
-def bars(title: str, rows: Mapping[str, tuple[float, float]], *, parts: tuple[str, str], unit: str) -> None:
-    """Draw bars of two parts, the first filled, the second hollow.
-
-    Args:
-        title: What the picture shows.
-        rows: A bar's name, and how long its parts are.
-        parts: What the two parts are.
-        unit: What they count.
-    """
-    scale = _LONGEST / (max(map(sum, rows.values())) or 1)
-    picture, text, y = Picture(title), [title], 44.0
-    picture.text(_NAMES, 18, title, bold=True)
-    for name, (first, second) in rows.items():
-        share = round(100 * first / ((first + second) or 1))
-        said = f"{first:g} + {second:g} {unit}, {share} % {parts[0]}"
-        between, end = _BARS + first * scale, _BARS + (first + second) * scale
-        picture.text(_NAMES, y + 4, name, room=180)
-        picture.rect(_BARS, y - 9, between - _BARS, 18, fill=WORK)
-        if second:
-            picture.rect(between, y - 9, end - between, 18, stroke=WAIT)
-        picture.text(end + 8, y + 4, said, room=WIDTH - end - 8)
-        text.append(f"  {name}: {said}")
-        y += 28
-    picture.notes(_NAMES, y + 8, f"filled: {parts[0]} · hollow: {parts[1]}")
-    picture.show(y + 18, "\n".join(text))

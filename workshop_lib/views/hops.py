@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 
-from workshop_lib.views.svg import WIDTH, WORK, Picture
+from workshop_lib.views.svg import WIDTH, WORK, Picture, width
 
-_BOX = 118
-_ROW = 54
-_HIGH = 32
+_ROW, _HIGH, _GAP = 62, 42, 64  # from one row to the next, a box, and between columns at most
 
 
 def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
-    """Draw calls as arrows from left to right. What was not called is not drawn.
+    """Draw calls as arrows from left to right, and in each box how often it was called. What was not is not drawn.
 
     Args:
         title: What the picture shows.
@@ -21,33 +18,37 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
     """
     made = {call: times for call, times in calls.items() if times}
     columns = _columns(made)
-    step = min((WIDTH - _BOX - 2) / max(1, max(columns.values(), default=1)), 2 * _BOX)
-    rows: dict[int, int] = defaultdict(int)  # how many boxes each column has so far
-    spots: dict[str, tuple[float, float]] = {}
-    for name, column in columns.items():
-        # Every other column stands half a row lower, so that an arrow past one column runs between its boxes.
-        spots[name] = (1 + column * step, 34 + (rows[column] + column % 2 / 2) * _ROW)
-        rows[column] += 1
+    boxes: dict[str, tuple[float, float, float]] = {}  # left, right, middle
+    left, rows = 1.0, 0
+    sizes = [max(map(width, names)) + 20 for names in columns]
+    shrink = min(1.0, (WIDTH - 2 - _GAP / 2 * len(sizes)) / max(1, sum(sizes)))
+    gap = min(_GAP, (WIDTH - 2 - shrink * sum(sizes)) / max(1, len(sizes) - 1))
+    for number, (names, size) in enumerate(zip(columns, sizes, strict=True)):
+        callers = {each: [boxes[a][2] for a, b in made if b == each and a in boxes] for each in names}
+        names.sort(key=lambda name: sum(callers[name]) / max(1, len(callers[name])))
+        for row, name in enumerate(names):
+            # Every other column stands half a row lower, so that an arrow past one column runs between its boxes.
+            boxes[name] = (left, left + shrink * size, 30 + (row + number % 2 / 2) * _ROW + _HIGH / 2)
+        left, rows = left + shrink * size + gap, max(rows, len(names))
     heading = f"{title}: {sum(made.values())} hops"
     picture = Picture(title)
     picture.text(0, 14, heading, bold=True)
     for caller, called in made:
-        (x1, y1), (x2, y2) = spots[caller], spots[called]
-        picture.arrow((x1 + _BOX, y1 + _HIGH / 2), (x2, y2 + _HIGH / 2), stroke_opacity=0.45)
-    for name, (x, y) in spots.items():
-        label = " + ".join(f"{times}×" for (_, called), times in made.items() if called == name)
-        picture.text(x - 6, y + _HIGH / 2 - 7, label, text_anchor="end")
-        picture.rect(x, y, _BOX, _HIGH, fill="var(--jp-layout-color1,#fff)", stroke=WORK)
-        picture.text(x + _BOX / 2, y + 21, name, room=_BOX - 2, text_anchor="middle")
+        picture.arrow((boxes[caller][1], boxes[caller][2]), (boxes[called][0], boxes[called][2]), stroke_opacity=0.45)
+    for name, (begin, end, middle) in boxes.items():
+        count = " + ".join(f"{times}×" for (_, called), times in made.items() if called == name)
+        picture.rect(begin, middle - _HIGH / 2, end - begin, _HIGH, fill="var(--jp-layout-color1,#fff)", stroke=WORK)
+        for y, content in ((-3, name), (13, count)) if count else ((4, name),):
+            picture.text((begin + end) / 2, middle + y, content, room=end - begin - 8, text_anchor="middle")
     lines = [f"  {caller} → {called}: {times}" for (caller, called), times in made.items()]
-    picture.show(34 + (max(rows.values(), default=1) + 0.5) * _ROW, "\n".join([heading, *lines]))
+    picture.show(36 + (rows + 0.5) * _ROW, "\n".join([heading, *lines]))
 
 
-def _columns(calls: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    """How far right each box stands: one further than the furthest of its callers."""
+def _columns(calls: Mapping[tuple[str, str], int]) -> list[list[str]]:
+    """The boxes from left to right: each one further than the furthest of its callers."""
     names = list(dict.fromkeys(name for call in calls for name in call))
-    columns = dict.fromkeys(names, 0)
+    place = dict.fromkeys(names, 0)
     for _ in names:  # as many rounds as the longest way can have; a circle ends with them, too
         for caller, called in calls:
-            columns[called] = min(max(columns[called], columns[caller] + 1), len(names) - 1)
-    return columns
+            place[called] = min(max(place[called], place[caller] + 1), len(names) - 1)
+    return [[name for name in names if place[name] == each] for each in sorted(set(place.values()))]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import log10
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 
 from workshop_lib.evidence.history import CALLS, NO_RIGHT, History, Link, Step, spoken
-from workshop_lib.evidence.log import UnifiedLog, outcome, unified_log
+from workshop_lib.evidence.log import UnifiedLog, unified_log
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views.svg import CROSS, FAILED, GRID, INK, LETTER, WIDTH, WORK, Picture, mark
+from workshop_lib.views.svg import CROSS, FAILED, GRID, INK, WIDTH, WORK, Picture, mark, wrapped
+from workshop_lib.views.where import page, page_of
 
-_LEFT, _GUTTER, _GAP = 96, 24, 8  # widths: of the times, of the room for arrows before a lane's bars, between things
-_HEAD, _LINE, _FOOT = 46, 15, 11  # heights: of a lane's head, of a line of text, of what is below a row's texts
-_BARS = 60  # the most that the bars of a lane take of its width
+_LEFT, _GUTTER, _GAP = 100, 24, 8  # widths: of the times, of the room for arrows before a lane's bars, between things
+_HEAD, _LINE, _FOOT = 46, 15, 13  # heights: of a lane's head, of a line of text, of what is below a row's texts
+_BARS, _MOST = 60, 3  # at most: of a lane's width, what its bars take; of a moment's text, lines
 _TOGETHER = timedelta(milliseconds=250)  # what follows at once stands in the same row
 _LEGEND = (
     "Bar: a workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took.",
@@ -37,7 +37,7 @@ async def lanes(handle: WorkflowHandle[Any, Any]) -> None:
         temporalio.service.RPCError: As for ``unified_log``.
     """
     log = await unified_log(handle)
-    Display().show(draw(log), repr(log))
+    Display().show(draw(log), "\n".join(written(log)))
 
 
 @dataclass(eq=False)
@@ -45,9 +45,11 @@ class _Bar:
     """A workflow in its lane, or what stands for one that was not read."""
 
     lane: str
+    name: str = ""
     read: bool = True
     bad: bool = False
     open: bool = False
+    href: str = ""
     head: _Moment | None = None
     end: _Moment | None = None
     rows: list[int] = field(default_factory=list)
@@ -73,16 +75,17 @@ class _Chain:
     def __init__(self, log: UnifiedLog) -> None:
         self.log = log
         self.moments: list[_Moment] = []
-        self.begin = log.histories[0].started
-        self.bars = {each.link: _Bar(each.namespace, bad=mark(each.status) == CROSS) for each in log.histories}
-        self.bars |= {link: _Bar(link.namespace, read=False) for link in log.unread}
-        steps = [step for record in log.histories for step in record.steps]
-        self.behind = {step.endpoint: link.namespace for step in steps if step.endpoint for link in step.links}
+        self.bars = {link: _Bar(link.namespace, link.workflow_id, read=False) for link in log.unread}
+        for each in log.histories:
+            bad = mark(each.status) == CROSS
+            bar = _Bar(each.namespace, each.workflow_id, bad=bad, open=each.closed is None, href=page_of(each))
+            self.bars[each.link] = bar
+        steps = [(step, record) for record in log.histories for step in record.steps]
+        self.behind = {step.endpoint: link.namespace for step, _ in steps if step.endpoint for link in step.links}
         for record in log.histories:
             self._workflow(record, self.bars[record.link])
-        for record in log.histories:
-            for step in record.steps:
-                (self._call if step.kind in CALLS else self._step)(step, self.bars[record.link])
+        for step, record in steps:
+            (self._call if step.kind in CALLS else self._step)(step, self.bars[record.link])
         self.moments.sort(key=lambda moment: moment.when)
 
     def _add(self, *given: Any, **more: Any) -> _Moment:
@@ -97,8 +100,8 @@ class _Chain:
         ]
         asked = [self._add(record.started, self.bars[link], self._unread(link)) for link in callers]
         bar.head = self._add(record.started, bar, head, asked[0] if asked else None)
-        for each in (bar, *(self.bars[link] for link in callers)):
-            each.open = record.closed is None
+        for link in callers:
+            self.bars[link].open = bar.open
         if record.closed:
             why = [record.failure] if record.failure not in ["", *(step.failure for step in record.steps)] else []
             bar.end = self._add(record.closed, bar, [f"{mark(record.status)} {record.status}", *why])
@@ -133,8 +136,24 @@ class _Chain:
 
 
 def _words(step: Step, name: str) -> str:
-    """What came of a step; of one that went well, how long it took."""
-    return f"{name}: {outcome(step).removeprefix('completed in ')}"
+    """What came of a step, and why it failed; of one that went well, how long it took."""
+    good = step.status in ("completed", "running", "waiting")
+    why = f"{', last failure: ' if good else ': '}{step.failure}" if step.failure else ""
+    return f"{name}: {step.outcome.removeprefix('completed in ')}{why}"
+
+
+def written(log: UnifiedLog) -> Iterator[str]:
+    """What the picture shows, as lines of text.
+
+    Args:
+        log: From ``unified_log``.
+    """
+    for moment in _Chain(log).moments:
+        if moment.lines:
+            bar, words = moment.bar, "; ".join(moment.lines)
+            name = f" · {bar.name}" if bar.name and bar.name not in words else ""
+            called = f", called from {moment.after.bar.lane}" if moment.after and not moment.answer else ""
+            yield f"{moment.when:%H:%M:%S.%f}"[:-3] + f"  {bar.lane}{name} · {words}{called}"
 
 
 def draw(log: UnifiedLog) -> str:
@@ -170,18 +189,21 @@ class _Drawing(Picture):
             left = _LEFT + number * width
             bars = [bar for bar in self._bars if bar.lane == name]
             self._lanes[name] = _Lane(left, left + width, _place(bars, left + _GUTTER, len(self._rows) - 1))
-        self._lines = {each: _wrapped(each, self._room(each)) for each in chain.moments}
+        self._lines = {
+            each: [part for line in each.lines for part in wrapped(line, self._room(each), _MOST)]
+            for each in chain.moments
+        }
         self._tops: list[float] = []  # of rows
         self._levels: list[float] = []  # of the arrows in them
         self._bottom = float(_HEAD)
-        for number, row in enumerate(self._rows):
-            waited = (row[0].when - self._rows[number - 1][-1].when).total_seconds() if number else 0
-            self._tops.append(self._bottom + min(24.0, 7 * log10(1 + max(waited, 0) * 50)))
+        for row in self._rows:
+            self._tops.append(self._bottom)
             self._bottom = self._tops[-1] + max(len(self._lines[moment]) for moment in row) * _LINE + _FOOT
             self._levels.append(self._bottom - _FOOT + 4)
 
     def whole(self) -> str:
         """Everything, as SVG."""
+        begin = self._chain.log.histories[0].started
         for name, lane in self._lanes.items():
             self._lane(name, lane)
         for bar in self._bars:
@@ -189,11 +211,11 @@ class _Drawing(Picture):
         for number, moment in enumerate(each for each in self._chain.moments if each.after):
             self._arrow(moment, 5 + number % 5 * 3)
         for row, top in zip(self._rows, self._tops, strict=True):
-            since = spoken(row[0].when - self._chain.begin)
+            since = spoken(row[0].when - begin)
             self.text(_LEFT - _GAP, top + 11, f"+{since}", text_anchor="end", opacity=0.75)
             for moment in row:
                 self._texts(moment, top)
-        self.notes(1, self._bottom + 30, *_LEGEND, f"Times count from {self._chain.begin:%H:%M:%S} UTC.")
+        self.notes(1, self._bottom + 30, *_LEGEND, f"Times count from {begin:%H:%M:%S} UTC.")
         return self.svg(self._bottom + 70)
 
     def _room(self, moment: _Moment) -> float:
@@ -209,9 +231,9 @@ class _Drawing(Picture):
         width = lane.right - lane.left
         self.rect(lane.left, 1, width, self._bottom + 5, **(shade if closed else {"stroke": GRID}))
         # Of an endpoint, the namespace is known only where a workflow answered.
-        kind = "namespace not known" if " " in name else "namespace"
-        self.line(lane.left + _GAP, 18, name, room=width - 2 * _GAP, bold=True)
-        self.line(lane.left + _GAP, 34, f"closed: {NO_RIGHT}" if closed else kind, room=width - 2 * _GAP)
+        kind, href = ("Nexus endpoint", page("nexus")) if " " in name else ("namespace", page("namespaces", name))
+        self.text(lane.left + _GAP, 18, name, room=width - 2 * _GAP, bold=True, href=href)
+        self.text(lane.left + _GAP, 34, f"closed: {NO_RIGHT}" if closed else kind, room=width - 2 * _GAP)
 
     def _bar(self, bar: _Bar) -> None:
         top, bottom = self._tops[bar.rows[0]], self._bottom + 4 if bar.open else self._levels[bar.rows[-1]] + 2
@@ -227,8 +249,8 @@ class _Drawing(Picture):
         if self._lines[moment] and x - edge > _GAP:
             self.path(f"M{edge:.1f} {top + 7:.1f}H{x - 3:.1f}", stroke=GRID)
         for number, line in enumerate(self._lines[moment]):
-            bold = moment is moment.bar.head and moment.bar.read and not number
-            self.line(x, top + 11 + number * _LINE, line, room=max(self._room(moment), 12), bold=bold)
+            head, y = moment is moment.bar.head and moment.bar.read, top + 11 + number * _LINE
+            self.text(x, y, line, room=max(self._room(moment), 12), bold=head, href=moment.bar.href if head else "")
 
     def _arrow(self, moment: _Moment, aside: float) -> None:
         """An arrow below the texts of its rows; where these are two, it changes in the room between lanes."""
@@ -271,11 +293,3 @@ def _place(bars: list[_Bar], left: float, last: int) -> float:
     for bar, slot in zip(bars, slots, strict=True):
         bar.x, bar.width = left + slot * pitch, pitch * 0.6
     return left + len(until) * pitch + 2
-
-
-def _wrapped(moment: _Moment, room: float) -> list[str]:
-    """A moment's lines: a name in one, which is cut where it is drawn; all else in up to four."""
-    if moment is moment.bar.head and moment.bar.read:
-        return moment.lines
-    lines = [part for line in moment.lines for part in textwrap.wrap(line, max(8, int(room / LETTER)))]
-    return [*lines[:3], " ".join(lines[3:])] if len(lines) > 4 else lines

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from workshop_lib.evidence.messages import Display, WorkshopError
 from workshop_lib.evidence.progress import progress
-from workshop_lib.views import svg
 
 _CHECK = r'^await check\("([\d.]+)"'
 _FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -61,26 +60,15 @@ def overview() -> None:
     """Draw the way through the notebooks, their exercises, and which of them you have passed."""
     done = {number for number, record in progress().items() if record.passed}
     route = notebooks()
-    stations = [_station(notebook, done, last=notebook is route[-1]) for notebook in route]
     lines = [f"{each.file[:2]}  {each.title}, {each.minutes} minutes. {_exercises(each, done)}" for each in route]
     key = "✓ passed   ○ still to do   (on your own: for those who want more)"
-    page = f'<div style="font-size:var(--jp-content-font-size1,14px)">{"".join(stations)}<small>{key}</small></div>'
+    items = "".join(
+        f'<li value="{int(each.file[:2])}"><a href="{escape(each.file)}">{escape(each.title)}</a> · '
+        f"{each.minutes} minutes<br><small>{_exercises(each, done)}</small></li>"
+        for each in route
+    )
+    page = f'<ol style="font-size:var(--jp-content-font-size1,14px);line-height:1.6">{items}</ol><small>{key}</small>'
     Display().show(page, "\n".join([*lines, key]))
-
-
-def _station(notebook: Notebook, done: set[str], last: bool) -> str:
-    passed = bool(notebook.main) and set(notebook.main) <= done
-    fill = f"background:{svg.WORK};color:#fff" if passed else ""
-    circle = (
-        f'<div style="border:2px solid {svg.WORK};border-radius:50%;width:26px;height:26px;line-height:26px;'
-        f'text-align:center;{fill}">{"✓" if passed else int(notebook.file[:2])}</div>'
-    )
-    track = "" if last else f'<div style="width:2px;height:26px;margin-left:14px;background:{svg.WORK}"></div>'
-    return (
-        f'<div style="display:flex;gap:14px"><div>{circle}{track}</div><div style="padding-top:3px">'
-        f'<a href="{escape(notebook.file)}">{escape(notebook.title)}</a> · {notebook.minutes} minutes<br>'
-        f"<small>{_exercises(notebook, done)}</small></div></div>"
-    )
 
 
 def _exercises(notebook: Notebook, done: set[str]) -> str:

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from workshop_lib.evidence.history import history
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
 from workshop_lib.faults.fault import Fault
+from workshop_lib.views.chat.controls import show
 from workshop_lib.views.patience import LOOK_EVERY, patiently
 from workshop_lib.views.timeline import draw
 from workshop_lib.workshop import Workshop
@@ -46,7 +47,8 @@ async def panel(place: Place, faults: Sequence[str], *, script: Sequence[str] = 
     if ws is None:
         raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     orders, switches = _Orders(ws, place), {name: _Switch(ws, name) for name in faults}
-    _show_buttons(switches)
+    if in_notebook():
+        show(ipywidgets.HBox([each.button for each in switches.values()], layout={"flex_flow": "row wrap"}))
     shown = Display()
     working = [asyncio.create_task(each) for each in (orders.keep_coming(seconds), _play(script, switches, seconds))]
     try:
@@ -91,13 +93,6 @@ class _Switch:
     def fired(self) -> int:
         """How often it has happened."""
         return sum(fault.fired for fault in self._faults)
-
-
-def _show_buttons(switches: dict[str, _Switch]) -> None:
-    if in_notebook():
-        from IPython.display import display
-
-        display(ipywidgets.HBox([each.button for each in switches.values()], layout={"flex_flow": "row wrap"}))
 
 
 async def _play(script: Sequence[str], switches: dict[str, _Switch], seconds: float) -> None:

@@ -14,7 +14,9 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from workshop_lib.views.chart import bars
+from workshop_lib.views.svg import WAIT, WIDTH, WORK, Picture
+
+_NAMES, _BARS, _LONGEST = 8, 196, 400  # where names and bars begin, and the length of the longest bar
 
 
 def plumbing(title: str, versions: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -26,7 +28,22 @@ def plumbing(title: str, versions: Mapping[str, Any], names: Iterable[str]) -> N
         names: The names of the business's own things.
     """
     counted = {name: count(_source(version), names) for name, version in versions.items()}
-    bars(title, counted, parts=("business logic", "plumbing"), unit="lines")
+    scale = _LONGEST / (max(map(sum, counted.values())) or 1)
+    picture, text, y = Picture(title), [title], 44.0
+    picture.text(_NAMES, 18, title, bold=True)
+    for name, (business, other) in counted.items():
+        share = round(100 * business / ((business + other) or 1))
+        said = f"{business} + {other} lines, {share} % business logic"
+        between, end = _BARS + business * scale, _BARS + (business + other) * scale
+        picture.text(_NAMES, y + 4, name, room=_BARS - _NAMES - 8)
+        picture.rect(_BARS, y - 9, between - _BARS, 18, fill=WORK)
+        if other:
+            picture.rect(between, y - 9, end - between, 18, stroke=WAIT)
+        picture.text(end + 8, y + 4, said, room=WIDTH - end - 8)
+        text.append(f"  {name}: {said}")
+        y += 28
+    picture.notes(_NAMES, y + 8, "filled: business logic · hollow: plumbing")
+    picture.show(y + 18, "\n".join(text))
 
 
 def count(source: str, names: Iterable[str]) -> tuple[int, int]:

@@ -10,20 +10,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pygments import JupyterStyle
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-from pygments.token import Token
 
 from workshop_lib.evidence.messages import Display
 
-_COLORS = [  # of JupyterLab's editor, which follow its theme
-    (Token.Comment, "comment"),
-    (Token.Keyword, "keyword"),
-    (Token.Literal.String, "string"),
-    (Token.Literal.Number, "number"),
-    (Token.Name.Function, "def"),
-    (Token.Name.Class, "def"),
-    (Token.Name.Decorator, "meta"),
-]
+_LOOK = HtmlFormatter(style=JupyterStyle, noclasses=True, nowrap=True)  # the colors of JupyterLab's editor
 
 
 def source(*things: Any) -> None:
@@ -38,13 +32,9 @@ def source(*things: Any) -> None:
 
 
 def _colored(text: str) -> str:
-    parts = []
-    for kind, part in PythonLexer().get_tokens(text):
-        color = next((name for token, name in _COLORS if kind in token), "")
-        style = f' style="color:var(--jp-mirror-editor-{color}-color)"' if color else ""
-        parts.append(f"<span{style}>{escape(part)}</span>" if style else escape(part))
     # Scrolled, not wrapped: JupyterLab's own rendering breaks lines in the middle of a word.
-    return f'<pre style="white-space:pre;overflow-x:auto;padding:4px 0 8px 16px">{"".join(parts)}</pre>'
+    style = "white-space:pre;overflow-x:auto;padding:4px 0 8px 16px"
+    return f'<pre style="{style}">{highlight(text, PythonLexer(), _LOOK)}</pre>'
 
 
 def code(thing: Any) -> str:

@@ -5,6 +5,7 @@ No shape means anything by its color alone: hollow, filled, dashed and crossed t
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
@@ -13,6 +14,7 @@ from workshop_lib.evidence.messages import Display
 WIDTH = 900  # units; scaled to the width of the output
 LINE = 16  # the height of a line of text
 INK = "var(--jp-content-font-color1,currentColor)"
+LINK = "var(--jp-content-link-color,#1976d2)"
 GRID = "var(--jp-border-color2,#9e9e9e)"
 WORK = "var(--jp-brand-color1,#1976d2)"
 FAILED = "var(--jp-error-color1,#d32f2f)"
@@ -20,7 +22,7 @@ WAIT = "var(--jp-warn-color1,#f57c00)"
 CROSS = "✗"
 _MARKS = {"completed": "✓", "continued as new": "✓", "running": "·", "waiting": "·", "paused": "·"}
 DOWN: dict[str, Any] = {"stroke": FAILED, "stroke_dasharray": "6 4"}
-LETTER = 6.6  # units that a letter takes
+_WIDTHS = dict.fromkeys(" .,:;'!|()[]-·›ijltfr", 4.4) | dict.fromkeys("mwMW%@…→←✓✗", 11.2)  # units; of all else 7.6
 
 Point = tuple[float, float]
 
@@ -47,14 +49,16 @@ class Picture:
         self.title = title
         self._shapes: list[str] = []
 
-    def text(self, x: float, y: float, content: str, *, room: float = 0, bold: bool = False, **look: Any) -> None:
-        """One line of text; what is longer than ``room`` units is cut, and shown whole when pointed at."""
-        self._shapes.append(_text(x, y, content, room, bold, look))
-
-    def line(self, x: float, y: float, content: str, *, room: float, bold: bool = False) -> None:
-        """A line of text that never leaves its room: wide letters may need more than is reckoned with."""
-        inner = _text(0, 14, content, room * (0.84 if bold else 1), bold, {})
-        self._shapes.append(f'<svg x="{x:.1f}" y="{y - 14:.1f}" width="{room:.1f}" height="20">{inner}</svg>')
+    def text(
+        self, x: float, y: float, content: str, *, room: float = 0, bold: bool = False, href: str = "", **look: Any
+    ) -> None:
+        """One line of text, or a link; what is longer than ``room`` is cut, and shown whole when pointed at."""
+        shown = cut(content, room, bold) if room else content
+        weight = ' font-weight="600"' if bold else ""
+        whole = f"<title>{escape(content)}</title>" if shown != content else ""
+        look |= {"fill": LINK, "style": "text-decoration:underline"} if href else {}
+        text = f'<text x="{x:.1f}" y="{y:.1f}"{weight}{_attributes(look)}>{escape(shown)}{whole}</text>'
+        self._shapes.append(f'<a href="{escape(href)}" target="_blank">{text}</a>' if href else text)
 
     def rect(self, x: float, y: float, width: float, height: float, *, fill: str = "none", **look: Any) -> None:
         """A box, at least two units wide, so that what took no time is seen as well."""
@@ -109,13 +113,53 @@ class Picture:
         Display().show(self.svg(height), text)
 
 
-def _text(x: float, y: float, content: str, room: float, bold: bool, look: dict[str, Any]) -> str:
-    shown = content
-    if room and len(content) * LETTER > room:
-        shown = content[: max(1, int(room / LETTER) - 1)] + "…"
-    weight = ' font-weight="600"' if bold else ""
-    whole = f"<title>{escape(content)}</title>" if shown != content else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}"{weight}{_attributes(look)}>{escape(shown)}{whole}</text>'
+def width(content: str, bold: bool = False) -> float:
+    """The units that a text takes, in a wide font.
+
+    Args:
+        content: One line.
+        bold: Whether it is bold.
+    """
+    letters = sum(_WIDTHS.get(letter, 8.8 if letter.isupper() else 7.6) for letter in content)
+    return letters * (1.1 if bold else 1)
+
+
+def cut(content: str, room: float, bold: bool = False) -> str:
+    """A text, with … in place of what does not fit into so many units."""
+    content = content if width(content[: int(room)], bold) <= room else content[: int(room)] + "…"
+    while width(content, bold) > room and len(content) > 2:
+        content = content[:-2] + "…"
+    return content
+
+
+def wrapped(content: str, room: float, most: int) -> list[str]:
+    """The lines of a text, broken between words only; the last holds all that is left.
+
+    Args:
+        content: The text.
+        room: Units of a line.
+        most: How many lines it may take.
+    """
+    lines: list[str] = []
+    for word in content.split():
+        if lines and (len(lines) == most or width(f"{lines[-1]} {word}") <= room):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def ticks(highest: float, most: int) -> list[float]:
+    """Round numbers from 0 up.
+
+    Args:
+        highest: More than 0.
+        most: How many there may be beside 0.
+    """
+    rough = highest / most
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    return [round(number * step, 9) for number in range(int(highest / step) + 1)]
 
 
 def _attributes(look: dict[str, Any]) -> str:

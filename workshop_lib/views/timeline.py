@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +14,15 @@ from temporalio.client import WorkflowHandle
 from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views.patience import LOOK_EVERY, patiently
-from workshop_lib.views.svg import CROSS, FAILED, GRID, LINE, WAIT, WIDTH, WORK, Picture, mark
+from workshop_lib.views.svg import CROSS, FAILED, GRID, LINE, WAIT, WIDTH, WORK, Picture, mark, ticks, width, wrapped
+from workshop_lib.views.where import page_of
 
-_LABEL, _BARS, _NOTE = 8, 290, 690  # where the three columns begin
+_LABEL, _LABELS, _NOTES = 8, 440, 320  # where the labels begin; the most room for labels, for notes
 _ROW = 24  # height
-_STEPS = [timedelta(milliseconds=n) for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)] + [
-    timedelta(seconds=n) for n in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800)
-]
+_MANY = 24  # rows; of a longer conversation, the last turns are drawn
+_IDLE = timedelta(seconds=1)  # a longer time in which nothing ran, until something came from outside, is left out
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_UNITS = (86400, 3600, 60, 1)  # seconds
 _AGAIN = "↻"
 
 
@@ -62,7 +63,7 @@ class _Row:
     """One line of the picture: an execution or a step, ``depth`` calls below the first execution."""
 
     depth: int
-    shape: str
+    kind: str
     label: str
     note: str
     asked: datetime
@@ -70,6 +71,17 @@ class _Row:
     ended: datetime | None
     bad: bool
     remarks: list[str]
+    href: str = ""
+
+    @property
+    def indent(self) -> float:
+        return _LABEL + 16 * self.depth + (0 if self.kind == "workflow" else 16)
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it came from outside, and was done with at once."""
+        done = self.ended and self.ended - self.asked < timedelta(milliseconds=50)
+        return self.kind == "signal" or bool(self.kind == "update" and done)
 
 
 def draw(record: History) -> str:
@@ -79,19 +91,29 @@ def draw(record: History) -> str:
         record: From ``history``.
     """
     rows = list(_rows(record, 0))
-    height = _ROW if len(rows) <= 20 else _ROW * 0.75
-    remarks = [[line for remark in row.remarks for line in textwrap.wrap(remark, 118)[:3]] for row in rows]
-    tops, y = [], 34.0
-    for row, lines in zip(rows, remarks, strict=True):
-        tops.append(y + (4 if row.shape == "workflow" and row.depth else 0))
-        y = tops[-1] + height + LINE * len(lines) + (4 if lines else 0)
-    drawing = _Drawing(record, rows)
+    turns = [number for number, row in enumerate(rows) if row.kind == "update" and not row.depth]
+    start = record.started
+    if len(rows) > _MANY and turns[1:]:
+        first = next((number for number in turns if len(rows) - number < _MANY), turns[-1])
+        start, drawn = rows[first].asked, len(turns) - turns.index(first)
+        since = spoken(start - record.started)
+        rows[0].remarks.append(f"Shown: the last {drawn} of {len(turns)} updates, from {since} after the start.")
+        rows[1:first] = []
+    height = _ROW if len(rows) <= _MANY else _ROW * 0.75
+    places, y = [], 34.0
+    for row in rows:
+        y += 4 if row.kind == "workflow" and row.depth else 0
+        x = row.indent + (16 if row.kind == "workflow" else 0)
+        lines = [line for remark in row.remarks for line in wrapped(remark, WIDTH - x, 3)]
+        places.append((row, y, x, lines))
+        y += height + LINE * len(lines) + (4 if lines else 0)
+    drawing = _Drawing(record, rows, start)
     drawing.axis(y)
-    for row, lines, top in zip(rows, remarks, tops, strict=True):
+    for row, top, x, lines in places:
         drawing.row(row, top)
         for number, line in enumerate(lines):
-            drawing.text(_LABEL + 16 + 16 * row.depth, top + height + 3 + LINE * number, line)
-    drawing.notes(_LABEL, y + 18, _legend(rows))
+            drawing.text(x, top + height + 3 + LINE * number, line, room=WIDTH - x)
+    drawing.notes(_LABEL, y + 18, _legend(rows, drawing.gaps))
     return drawing.svg(y + 26)
 
 
@@ -105,7 +127,8 @@ def _rows(record: History, depth: int) -> Iterator[_Row]:
     if not depth:
         remarks = [f"called by {link.workflow_id} in namespace {link.namespace}" for link in record.links] + remarks
     label, bad = f"{where}{record.workflow_type} {record.workflow_id}", mark(record.status) == CROSS
-    yield _Row(depth, "workflow", label, note, record.started, record.taken, record.closed, bad, remarks)
+    times = (record.started, record.taken, record.closed)
+    yield _Row(depth, "workflow", label, note, *times, bad, remarks, page_of(record))
     for step in record.steps:
         yield _step(step, record, depth)
         for call in step.calls:
@@ -117,14 +140,12 @@ def _step(step: Step, record: History, depth: int) -> _Row:
     bad = mark(step.status) == CROSS and not cut_short
     failure = f"{CROSS} {step.failure}" if bad else f"{_AGAIN} last failure: {step.failure}"
     ended = record.closed if step.status == "abandoned" else step.closed
-    shape = {"timer": "timer", "signal": "mark", "update": "mark"}.get(step.kind, "work")
-    if step.kind == "update" and (step.duration is None or step.duration > timedelta(milliseconds=50)):
-        shape = "work"
     note = step.outcome
     if step.due and step.status == "waiting":
         note = f"fires in {spoken(max(step.due - datetime.now(UTC), timedelta()))}"
     remarks = [failure] if step.failure else []
-    return _Row(depth, shape, step.title, note, step.scheduled, step.started, ended, bad, remarks)
+    begun = step.started or (step.scheduled if step.status == "completed" else None)  # at once
+    return _Row(depth, step.kind, step.title, note, step.scheduled, begun, ended, bad, remarks)
 
 
 class _Drawing(Picture):
@@ -133,44 +154,67 @@ class _Drawing(Picture):
     Args:
         record: The execution that is drawn.
         rows: Of it, and of what it called.
+        start: Where the axis begins.
+
+    Attributes:
+        gaps: The times that are left out, from and to.
     """
 
-    def __init__(self, record: History, rows: list[_Row]) -> None:
+    def __init__(self, record: History, rows: list[_Row], start: datetime) -> None:
         super().__init__(f"{record.workflow_type} {record.workflow_id}: {record.status}")
-        until = max(row.ended or row.begun or row.asked for row in rows)
-        if any(row.ended is None for row in rows):
-            until = max(until, datetime.now(UTC))
-        self._start = record.started
-        self._length = max(until - record.started, timedelta(milliseconds=1))
+        self._bars = min(_LABELS, max(row.indent + width(row.label, row.kind == "workflow") for row in rows)) + 20
+        self._notes = WIDTH - min(_NOTES, max(width(row.note) for row in rows) + 1)
+        self._start = start
+        self.gaps: list[tuple[datetime, datetime]] = []
+        until = max(start, rows[0].begun or _NEVER)
+        for row in rows[1:]:
+            if row.kind in ("signal", "update") and row.asked - until > _IDLE:
+                self.gaps.append((until, row.asked))
+            until = max(until, row.ended or _NEVER)
+        waits = any(row.ended is None for row in rows[1:]) or not (record.closed or (record.resting and record.taken))
+        last = max(row.ended or row.begun or row.asked for row in rows)
+        self._end = max(last, datetime.now(UTC)) if waits else last
+        self._length = max(self._since(self._end), timedelta(milliseconds=1))
 
-    def _x(self, moment: datetime) -> float:
-        share = (moment - self._start) / self._length
-        return _BARS + min(max(share, 0.0), 1.0) * (_NOTE - _BARS - 24)
+    def _since(self, moment: datetime) -> timedelta:
+        left_out = (min(max(moment, begin), end) - begin for begin, end in self.gaps)
+        return moment - self._start - sum(left_out, timedelta())
+
+    def _x(self, share: float) -> float:
+        return self._bars + min(max(share, 0.0), 1.0) * (self._notes - self._bars - 24)
+
+    def _at(self, moment: datetime) -> float:
+        return self._x(self._since(moment) / self._length)
 
     def axis(self, bottom: float) -> None:
-        """Draw the times above, and lines down from them."""
-        step = next((step for step in _STEPS if self._length / step <= 5), self._length)
-        for number in range(int(self._length / step) + 1):
-            x = self._x(self._start + number * step)
-            self.text(x, 14, spoken(number * step) if number else "0", text_anchor="middle", opacity=0.75)
+        """Draw the times above, lines down from them, and where time was left out."""
+        length = self._length.total_seconds()
+        unit = next((unit for unit in _UNITS if length >= 2 * unit), 1)
+        for seconds in (unit * number for number in ticks(length / unit, 4)):
+            x = self._x(seconds / length)
+            said = spoken(timedelta(seconds=seconds)) if seconds else "0"
+            self.text(x, 14, said, text_anchor="middle", opacity=0.75)
             self.path(f"M{x:.1f} 20V{bottom:.1f}", stroke=GRID, stroke_width=0.5)
+        for _, end in self.gaps:
+            x = self._at(end)
+            self.path(f"M{x - 6:.1f} {bottom:.1f}l4 -8m0 8l4 -8M{x:.1f} 20V{bottom - 8:.1f}", stroke_dasharray="1 3")
 
     def row(self, row: _Row, y: float) -> None:
         """Draw a row: its label, its bar or mark, and its note."""
-        first = row.shape == "workflow"
-        indent = _LABEL + 16 * row.depth + (0 if first else 16)
-        self.text(indent, y + 4, row.label, room=_BARS - 8 - indent, bold=first)
-        self.text(_NOTE, y + 4, row.note, room=WIDTH - _NOTE)
-        left, right = self._x(row.asked), self._x(row.ended or self._start + self._length)
+        first = row.kind == "workflow"
+        room = self._bars - 12 - row.indent
+        self.text(row.indent, y + 4, row.label, room=room, bold=first, href=row.href)
+        self.text(self._notes, y + 4, row.note, room=WIDTH - self._notes)
+        left, right = self._at(row.asked), self._at(row.ended or self._end)
         color = FAILED if row.bad else WORK
-        if row.shape == "mark":
+        if row.is_mark:
             self.path(f"M{left:.1f} {y - 6}l6 6l-6 6l-6 -6z", stroke=color, stroke_width=2)
             return
-        if row.shape == "timer":
+        if row.kind == "timer":
             self.path(f"M{left:.1f} {y}H{right:.1f}", stroke=WAIT, stroke_width=3, stroke_dasharray="3 4")
         else:
             height = 6 if first else 12
-            taken = self._x(row.begun) if row.begun else right
+            taken = self._at(row.begun) if row.begun else right
             if taken - left > 1 or not row.begun:
                 self.rect(left, y - height / 2, taken - left, height, stroke=WAIT, stroke_dasharray="4 2")
             if row.begun:
@@ -181,15 +225,15 @@ class _Drawing(Picture):
             self.path(f"M{right + 3:.1f} {y - 5}l6 5l-6 5", stroke_width=2)
 
 
-def _legend(rows: list[_Row]) -> str:
-    shapes = {row.shape for row in rows}
+def _legend(rows: list[_Row], gaps: list[tuple[datetime, datetime]]) -> str:
     again = any(remark.startswith(_AGAIN) for row in rows for remark in row.remarks)
     parts = {
         "hollow: waits" + (", and attempts before the last" if again else ""): True,
         "filled: runs": True,
-        "dotted: timer": "timer" in shapes,
-        "◇ sent from outside": "mark" in shapes,
+        "dotted: timer": any(row.kind == "timer" for row in rows),
+        "◇ sent from outside": any(row.is_mark for row in rows),
         f"{CROSS} did not complete": any(row.bad for row in rows),
         "›  still open": any(row.ended is None for row in rows),
+        "// idle, left out: " + ", ".join(spoken(end - begin) for begin, end in gaps): gaps,
     }
     return " · ".join(part for part, seen in parts.items() if seen)

@@ -16,17 +16,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import psutil
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
+from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views.svg import CROSS, DOWN, GRID, INK, LINE, WORK, Picture
+from workshop_lib.views.where import page
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workshop import Workshop
 
@@ -42,7 +44,7 @@ _NEWEST, _OPEN = 20, 200  # histories of a namespace, open workflows: read at mo
 _MOST = 4  # of those that are gone, the last are listed
 _HERE = "this notebook, "
 _GAP = 10  # room between boxes
-_ENDPOINT = 175  # width
+_NAMESPACE, _ENDPOINT = 292, 185  # widths
 _SOURCES = (
     "From the server: namespaces, endpoints, task queues, who polled and who called lately. Whether a process still",
     "lives: from this machine; one that runs elsewhere counts as alive for 70 s after its last poll.",
@@ -75,8 +77,6 @@ class Queue:
         polled: Who takes what from it.
         gone: Who took what from it until now.
         open: How many workflows on it have not ended.
-        asked: Whether a workflow that has not ended asked for an activity on it.
-        waiting: How many such activities nobody has taken.
         endpoints: Those that lead to it.
         calls: Those that were called from it.
     """
@@ -86,8 +86,6 @@ class Queue:
     polled: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     gone: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     open: int = 0
-    asked: bool = False
-    waiting: int = 0
     endpoints: set[str] = field(default_factory=set)
     calls: set[str] = field(default_factory=set)
 
@@ -104,15 +102,9 @@ class Queue:
     @property
     def missing(self) -> list[str]:
         """The kinds of work that are wanted from it, or were done until now, and that nobody takes."""
-        wanted = {"workflow": self.open, "activity": self.waiting, "nexus": self.endpoints}
-        lost = set[str]().union(*(self.gone[who] for who in self.left))
-        taken = set[str]().union(*self.polled.values())
-        return [kind for kind in _KINDS if (wanted[kind] or kind in lost) and kind not in taken]
-
-    @property
-    def known(self) -> bool:
-        """Whether there is anything to say of it."""
-        return bool(self.polled or self.missing or (self.calls and not self.name))
+        wanted = {kind for kind, by in {"workflow": self.open, "nexus": self.endpoints}.items() if by}
+        wanted.update(*(self.gone[who] for who in self.left))
+        return [kind for kind in _KINDS if kind in wanted.difference(*self.polled.values())]
 
     def lines(self) -> Iterator[str]:
         """What there is to say, in the picture as in the text."""
@@ -124,8 +116,6 @@ class Queue:
             yield from (f"  {'stopped' if who.startswith(_HERE) else 'gone'}: {who}" for who in self.left[-_MOST:])
         if self.open:
             yield f"open workflows: {self.open}"
-        if self.waiting:
-            yield f"activities that wait: {self.waiting}"
 
 
 def _listed(kinds: Iterable[str]) -> str:
@@ -175,7 +165,8 @@ async def look(ws: Workshop) -> Found:
     found: dict[str, list[Queue]] = {}
     for (namespace, _), queue in sorted(queues.items(), key=lambda each: each[0]):
         queue.calls &= endpoints.keys()  # those that are still there
-        if queue.known and (queue.endpoints or not queue.name.startswith(_OF_CHECKS)):
+        known = queue.polled or queue.missing or (queue.calls and not queue.name)
+        if known and (queue.endpoints or not queue.name.startswith(_OF_CHECKS)):
             found.setdefault(namespace, []).append(queue)
     return Found(found, endpoints)
 
@@ -190,36 +181,28 @@ async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None
     async for execution in client.list_workflows('ExecutionStatus = "Running"', limit=_OPEN):
         queues[namespace, execution.task_queue].open += 1
     newest = [execution async for execution in client.list_workflows(limit=_NEWEST)]
-    histories = await asyncio.gather(*(_events(client, execution) for execution in newest))
-    for execution, events in zip(newest, histories, strict=True):
-        queue = queues[namespace, execution.task_queue]
-        for event in events:
-            if called := event.nexus_operation_scheduled_event_attributes.endpoint:
-                queue.calls.add(ws.own_name(called))
-            if asked := event.activity_task_scheduled_event_attributes.task_queue.name:
-                queues[namespace, asked].asked |= execution.status == WorkflowExecutionStatus.RUNNING
+    for record in filter(None, await asyncio.gather(*(_recorded(client, each) for each in newest))):
+        calls = {ws.own_name(step.endpoint) for step in record.steps if step.endpoint}
+        queues[namespace, record.task_queue].calls |= calls
     with contextlib.suppress(RPCError):  # not every service can list them
         async for operation in client.list_nexus_operations("", limit=_NEWEST):
             queues[namespace, ""].calls.add(ws.own_name(operation.endpoint))
 
 
-async def _events(client: Client, execution: WorkflowExecution) -> list[HistoryEvent]:
-    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+async def _recorded(client: Client, execution: WorkflowExecution) -> History | None:
     with contextlib.suppress(RPCError):  # it may have been deleted in between
-        return [event async for event in handle.fetch_history_events()]
-    return []
+        return await history(client.get_workflow_handle(execution.id, run_id=execution.run_id))
+    return None
 
 
 async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
-    """Find who polls a queue, and what waits in it."""
+    """Find who polls a queue."""
     namespace = ws.namespace(queue.namespace)
     for kind, (_, number) in _KINDS.items():
         request = DescribeTaskQueueRequest(
-            namespace=namespace, task_queue=TaskQueue(name=queue.name), task_queue_type=number, report_stats=True
+            namespace=namespace, task_queue=TaskQueue(name=queue.name), task_queue_type=number
         )
         answer = await client.workflow_service.describe_task_queue(request)
-        if kind == "activity" and queue.asked:  # the server also counts those of workflows that were terminated
-            queue.waiting = answer.stats.approximate_backlog_count
         for poller in answer.pollers:
             _judge(ws, queue, poller, (namespace, queue.name, kind))
 
@@ -259,8 +242,7 @@ def _fate(target: Queue) -> str:
     return f", {CROSS} nobody polls" if "nexus" in target.missing else ""
 
 
-@dataclass(frozen=True)
-class _Spot:
+class _Spot(NamedTuple):
     """Where a box stands: its left and right edge, and its middle between top and bottom."""
 
     left: float
@@ -274,48 +256,41 @@ def draw(found: Found) -> str:
     Args:
         found: From ``look``.
     """
-    return _Drawing(found).whole()
+    picture = _Drawing(f"Topology: {', '.join(found.namespaces)}")
+    targets = sorted({queue.namespace for queue in found.endpoints.values()})
+    others = [name for name in found.namespaces if name not in targets]
+    x = 355 if others else 1  # of the endpoints
+    columns = [(1, others), (x + 245, targets)] if targets else [(1 + 303 * n, others[n::3]) for n in range(3)]
+    bottom = max(picture.column(found, *column) for column in columns)
+    free = 0.0
+    # In the order of what they lead to, so that few arrows cross.
+    for name, target in sorted(found.endpoints.items(), key=lambda each: picture.spots[each[1]].middle):
+        spot = _Spot(x, x + _ENDPOINT, max(picture.spots[target].middle, free + 24))
+        free = spot.middle + 24 + _GAP / 2
+        picture.endpoint(name, target, found.callers(name), spot)
+    notes = _SOURCES if found.namespaces else _NOTHING
+    top = max(bottom, free) + LINE
+    picture.notes(1, top, *notes)
+    return picture.svg(top + LINE * len(notes))
 
 
 class _Drawing(Picture):
     """Boxes for namespaces, their queues and the endpoints between, and arrows."""
 
-    def __init__(self, found: Found) -> None:
-        super().__init__(f"Topology: {', '.join(found.namespaces)}")
-        self._found = found
-        self._spots: dict[Queue, _Spot] = {}
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self.spots: dict[Queue, _Spot] = {}
 
-    def whole(self) -> str:
-        """Everything, as SVG."""
-        found = self._found
-        targets = sorted({queue.namespace for queue in found.endpoints.values()})
-        others = [name for name in found.namespaces if name not in targets]
-        x = 355 if others else 1  # of the endpoints
-        if targets:
-            columns = [(1, 298, others), (x + 245, 298 if others else 400, targets)]
-        else:
-            count = min(3, len(others)) or 1
-            columns = [(1 + 303 * n, 292 if count > 1 else 440, others[n::count]) for n in range(count)]
-        bottom = max(self._column(*column) for column in columns)
-        free = 0.0
-        # In the order of what they lead to, so that few arrows cross.
-        for name, target in sorted(found.endpoints.items(), key=lambda each: self._spots[each[1]].middle):
-            spot = _Spot(x, x + _ENDPOINT, max(self._spots[target].middle, free + 24))
-            free = spot.middle + 24 + _GAP / 2
-            self._endpoint(name, target, spot)
-        notes = _SOURCES if found.namespaces else _NOTHING
-        top = max(bottom, free) + LINE
-        self.notes(1, top, *notes)
-        return self.svg(top + LINE * len(notes))
-
-    def _column(self, x: float, width: float, names: list[str]) -> float:
+    def column(self, found: Found, x: float, names: list[str]) -> float:
         """Namespaces, one below the other. Returns where the last ends."""
-        y = 1.0
+        y, width = 1.0, _NAMESPACE
         for name in names:
             top = y
-            self.line(x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True)
+            self.text(
+                x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True, href=page("namespaces", name)
+            )
             y += 28
-            for queue in self._found.namespaces[name]:
+            for queue in found.namespaces[name]:
                 y += self._queue(queue, x + _GAP, y, width - 2 * _GAP) + _GAP
             self.rect(x, top, width, y - top, stroke=GRID)
             y += 2 * _GAP
@@ -325,25 +300,26 @@ class _Drawing(Picture):
         """A queue's box: dashed and crossed if something of it is down. Returns its height."""
         lines = list(queue.lines())
         height = 28 + LINE * len(lines)
-        self._spots[queue] = _Spot(x, x + width, y + height / 2)
+        self.spots[queue] = _Spot(x, x + width, y + height / 2)
         self.rect(x, y, width, height, **(DOWN if queue.missing else {"stroke": WORK}))
-        self.line(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
+        self.text(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
         if queue.missing:
             self.cross(x + width - 15, y + 13)
         for number, line in enumerate(lines):
             indent = _GAP + (14 if line.startswith(" ") else 0)
-            self.line(x + indent, y + 20 + LINE * (number + 1), line.strip(), room=width - indent)
+            self.text(x + indent, y + 20 + LINE * (number + 1), line.strip(), room=width - indent)
         return height
 
-    def _endpoint(self, name: str, target: Queue, spot: _Spot) -> None:
+    def endpoint(self, name: str, target: Queue, callers: list[Queue], spot: _Spot) -> None:
         """An endpoint's box and its arrows: from those who called it, and to where it leads."""
-        down, goal = _fate(target), self._spots[target]
+        down, goal = _fate(target), self.spots[target]
         self.rect(spot.left, spot.middle - 22, _ENDPOINT, 44, **(DOWN if down else {"stroke": INK}))
-        self.line(spot.left + _GAP, spot.middle - 4, name, room=_ENDPOINT - 3 * _GAP, bold=True)
-        self.line(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=_ENDPOINT - _GAP)
+        room = _ENDPOINT - 2 * _GAP
+        self.text(spot.left + _GAP, spot.middle - 4, name, room=room, bold=True, href=page("nexus"))
+        self.text(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=room)
         dash = {"stroke_dasharray": DOWN["stroke_dasharray"]} if down else {}
         self.arrow((spot.right, spot.middle - 6), (goal.left, goal.middle - 6), **dash)
-        for start in (self._spots[caller] for caller in self._found.callers(name)):
+        for start in (self.spots[caller] for caller in callers):
             if start.right < spot.left:
                 self.arrow((start.right, start.middle), (spot.left, spot.middle))
             else:  # it stands among those that are led to, and its arrow runs back

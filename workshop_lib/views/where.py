@@ -7,7 +7,24 @@ from urllib.parse import quote
 
 from temporalio.client import WorkflowHandle
 
+from workshop_lib.evidence.history import History
 from workshop_lib.server.connections import Connections
+from workshop_lib.workshop import Workshop
+
+
+def page(*path: str) -> str:
+    """The address of a page of the Web UI; empty where there is none.
+
+    Args:
+        path: Its parts, such as ``"namespaces", "finance"``.
+    """
+    base = Workshop.current.ui_url if Workshop.current else ""
+    return "/".join([base, *(quote(part, safe="") for part in path)]) if base else ""
+
+
+def page_of(record: History) -> str:
+    """The page of a Workflow, as ``page`` gives it."""
+    return page("namespaces", record.namespace, "workflows", record.workflow_id, record.run_id, "history")
 
 
 async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> None:

@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
 from workshop_lib.evidence.failures import explain_sandbox
-from workshop_lib.evidence.messages import WorkshopError, say
+from workshop_lib.evidence.messages import Display, WorkshopError, say
 from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 
 EXECUTION_TIMEOUT = timedelta(days=1)  # what is left open by then was forgotten; a minute is short for a reader
@@ -77,6 +77,7 @@ class _ClientCalls(tc.OutboundInterceptor):
     def __init__(self, next: tc.OutboundInterceptor, reasons: Reasons) -> None:
         super().__init__(next)
         self._reasons = reasons
+        self._notices: dict[str, tuple[Display, list[str]]] = {}  # by their reason: who waits for it
 
     async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
         input.execution_timeout = input.execution_timeout or EXECUTION_TIMEOUT
@@ -152,11 +153,21 @@ class _ClientCalls(tc.OutboundInterceptor):
             watcher.cancel()
 
     async def _watch(self, workflow_id: str, run_id: str | None, asks: bool) -> None:
-        said: set[str] = set()
+        mine: dict[str, list[str]] = {}  # what was said of this wait
         await asyncio.sleep(EXPLAIN_AFTER)
-        while True:
-            reason = await self._reasons.find(workflow_id, run_id, asks=asks)
-            if reason and reason not in said:
-                said.add(reason)
-                say(f"Still waiting for {workflow_id}. {reason}", "warn")
-            await asyncio.sleep(_LOOK_EVERY)
+        try:
+            while True:
+                reason = await self._reasons.find(workflow_id, run_id, asks=asks) or ""
+                kind = reason.replace(workflow_id, "…")
+                if reason and kind not in mine:
+                    notice, mine[kind] = self._notices.setdefault(kind, (Display(), []))
+                    mine[kind].append(workflow_id)
+                    others = len(set(mine[kind])) - 1
+                    more = f" and {others} more" if others else ""
+                    say(f"Still waiting for {workflow_id}{more}. {reason}", "warn", into=notice)
+                await asyncio.sleep(_LOOK_EVERY)
+        finally:
+            for kind, waits in mine.items():
+                waits.remove(workflow_id)
+                if not waits:
+                    del self._notices[kind]  # a later wait is another cell's

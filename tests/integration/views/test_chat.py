@@ -13,7 +13,6 @@ from temporalio.worker import Worker
 from waits import until
 
 from workshop_lib.agents.conversation import Chat, Reply
-from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.views.chat.chat import Chatter, _newest, chat
 from workshop_lib.views.chat.controls import Controls
 from workshop_lib.workshop import Workshop
@@ -107,18 +106,6 @@ async def test_a_question_is_found_again_and_answered_by_a_button(agent: Agent, 
     assert view._problem == ""
 
 
-async def test_a_decision_that_came_too_late_says_so(agent: Agent) -> None:
-    view, controls = await agent.watched()
-    enter(controls, "pay 30 dollars")
-    await until(lambda: view.questions)
-    number = view.questions[0].number
-    other, _ = await agent.watched()
-    await other.decide(number, True)
-    await view.decide(number, False)
-    assert view._problem == f"Nothing waits for a decision under number {number}."
-    await until(lambda: not view._tasks)
-
-
 async def test_a_conversation_that_ended_is_shown_and_takes_no_message(
     agent: Agent, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,9 +151,3 @@ async def test_an_interrupt_sends_no_more_and_leaves_the_conversation_alone(agen
     await until(lambda: not interrupted._tasks)
     assert interrupted._problem == ""
     assert [entry.text for entry in interrupted._entries if entry.kind in ("user", "agent")] == ["one", "You said one"]
-
-
-async def test_there_must_be_such_a_conversation(client: Client) -> None:
-    with pytest.raises(WorkshopError, match="There is no conversation 'nobody'"):
-        await chat(client.get_workflow_handle("nobody"))
-    assert "nobody" not in _newest

@@ -15,11 +15,13 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
+from waits import until
 
 import workshop_lib
 from workshop_lib.evidence import history, messages
 from workshop_lib.evidence.log import UnifiedLog, unified_log
 from workshop_lib.teams.finance.contract import Finance, StockQuery
+from workshop_lib.views.lanes import written
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -75,47 +77,28 @@ async def talk(ws: Workshop) -> AsyncIterator[Talk]:
     await ws.stop(worker, *teams)
 
 
-def told(log: UnifiedLog, namespace: str = "") -> list[str]:
-    """Namespace and words of each entry, without ids and times."""
-    words = [f"{entry.namespace}: {entry.what}" for entry in log.entries if entry.namespace.startswith(namespace)]
-    return [re.sub(r"-[0-9a-f]{8}-[-0-9a-f]+| in [\d.]+ m?s|asker-\d+", "", each) for each in words]
+def told(log: UnifiedLog, lane: str = "") -> list[str]:
+    """What the text says of a lane, without times and ids."""
+    lines = [line[14:] for line in written(log) if line[14:].startswith(lane)]
+    return [re.sub(r"-[0-9a-f]{8}-[-0-9a-f]+|: [\d.]+ m?s|asker-\d+", "", line).split(" · ")[-1] for line in lines]
 
 
-WELL = [
-    "sales: workflow started",
-    "sales: update ask received",
-    "sales: activity think scheduled",
-    "sales: activity think completed",
-    "sales: operation get_ip called at endpoint it",
-    "it: workflow started by  in namespace sales",
-    "sales: operation get_ip started, as get-ip in namespace it",
-    "it: activity look_up_host scheduled",
-    "it: activity look_up_host completed",
-    "it: workflow completed",
-    "sales: operation get_ip completed",
-    "sales: operation stock_price called at endpoint finance",
-    "finance: workflow started by  in namespace sales",
-    "sales: operation stock_price started, as stock-price in namespace finance",
-    "finance: activity read_quote scheduled",
-    "finance: activity read_quote completed",
-    "finance: workflow completed",
-    "sales: operation stock_price completed",
-    "sales: operation calculate_roi called at endpoint finance",
-    "sales: operation calculate_roi completed",
-    "sales: update ask completed",
-]
+CALLS = ["→ get_ip", "← get_ip", "→ stock_price", "← stock_price", "→ calculate_roi", "← calculate_roi"]
+WELL = {
+    "sales": ["Asker ", "✓ update ask", "✓ activity think", *CALLS],
+    "it": ["FindHost get-ip, called from sales", "✓ activity look_up_host", "✓ completed"],
+    "finance": ["PriceStock stock-price, called from sales", "✓ activity read_quote", "✓ completed"],
+}
+AT_ONCE = "answered without a workflow, called from sales"
 
 
-async def test_it_is_in_the_order_of_time(talk: Talk) -> None:
-    """A worker's step and what its caller hears of it are a millisecond apart: either may come first."""
-    assert sorted(told(talk.well)) == sorted(WELL)
-    times = [entry.when for entry in talk.well.entries]
+async def test_it_is_the_same_from_both_ends_in_the_order_of_time_and_reads_each_history_once(
+    talk: Talk, refuse: Refuse
+) -> None:
+    for namespace, lines in WELL.items():
+        assert told(talk.well, namespace) == lines + [AT_ONCE] * (namespace == "finance")
+    times = [line[:12] for line in written(talk.well)]
     assert times == sorted(times)
-    for namespace in ("sales", "it", "finance"):
-        assert told(talk.well, namespace) == [each for each in WELL if each.startswith(namespace)]
-
-
-async def test_it_is_the_same_from_the_other_end_and_reads_each_history_once(talk: Talk, refuse: Refuse) -> None:
     read = refuse("nothing")
     assert await unified_log(talk.callee("finance")) == talk.well
     assert sorted(read) == sorted(each.workflow_id for each in talk.well.histories)
@@ -124,40 +107,43 @@ async def test_it_is_the_same_from_the_other_end_and_reads_each_history_once(tal
 async def test_what_one_may_not_read_or_is_gone_is_named(talk: Talk, refuse: Refuse) -> None:
     refuse("finance")
     log = await unified_log(talk.handle)
-    assert told(log, "finance") == ["finance: no right to read"]
-    assert told(log, "sales") == told(talk.well, "sales")
+    assert told(log, "finance") == ["stock-price; no right to read, called from sales", AT_ONCE]
+    assert told(log, "sales") == WELL["sales"]
     refuse("finance", RPCStatusCode.NOT_FOUND)
-    assert "finance: its record is gone" in told(await unified_log(talk.handle))
+    assert "stock-price; its record is gone, called from sales" in told(await unified_log(talk.handle))
     refuse("finance", RPCStatusCode.UNAUTHENTICATED)
     with pytest.raises(RPCError, match="not for finance"):
         await unified_log(talk.handle)
     refuse("sales")  # the handler's team learns who called, and no more
-    log = await unified_log(talk.callee("finance"))
-    assert told(log) == ["sales: no right to read", *told(talk.well, "finance")]
-    assert f"workflow started by {talk.handle.id} in namespace sales" in repr(log)
+    assert told(await unified_log(talk.callee("finance"))) == ["; no right to read", *WELL["finance"]]
 
 
 async def test_an_operation_that_a_client_called_without_a_workflow(ws: Workshop, talk: Talk) -> None:
     nexus: Any = talk.sales.create_nexus_client(Finance, "finance")
     id, limit = ws.id("stranger"), timedelta(seconds=LIMIT)
     await nexus.execute_operation(Finance.stock_price, StockQuery("PIED"), id=id, schedule_to_close_timeout=limit)
-    finance, found = Client(talk.sales.service_client, namespace="finance"), ""
-    async with asyncio.timeout(LIMIT):
-        while f"started by operation {id} in namespace sales" not in found:  # the list follows a moment later
-            executions = [execution async for execution in finance.list_workflows()]
-            each = [await unified_log(finance.get_workflow_handle(execution.id)) for execution in executions]
-            found = repr(each)
+    finance = Client(talk.sales.service_client, namespace="finance")
+
+    async def named() -> bool:  # the list follows a moment later
+        logs = [await unified_log(finance.get_workflow_handle(each.id)) async for each in finance.list_workflows()]
+        return any(f"called by operation {id} in sales" in line for log in logs for line in written(log))
+
+    await until(named)
 
 
 @pytest.mark.parametrize("refused", ["nothing", "finance"])
-async def test_the_view_shows_what_the_client_may_read(
+async def test_the_view_shows_what_the_client_may_read_and_links_to_it(
     talk: Talk, refuse: Refuse, refused: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[str] = []
     monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.extend([markup, text]))
     refuse(refused)
     await workshop_lib.lanes(talk.handle)
-    words = ["".join(each.itertext()) for each in ET.fromstring(shown[0]).iter("{http://www.w3.org/2000/svg}text")]
+    root = ET.fromstring(shown[0])
+    words = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"sales", "it", "finance", "→ stock_price"} <= set(words)
     assert words.count("closed: no right to read") == shown[1].count("no right to read") == (refused == "finance")
     assert any("read_quote" in each for each in words) is (refused != "finance")
+    links = [each.get("href", "") for each in root.iter("{http://www.w3.org/2000/svg}a")]
+    assert any("/namespaces/finance/workflows/stock-price-" in link for link in links) is (refused != "finance")
+    assert any(link.endswith("/namespaces/it") for link in links)

@@ -11,28 +11,11 @@ import flows
 import pytest
 from kernels import kernel
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from workshop_lib.views.timeline import timeline
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_what_it_called_is_followed_into_another_namespace(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    queue, text = ws.id("queue"), ws.id("t")
-    there = await Client.connect(**await ws.connection("sums"))
-    endpoint = await ws.endpoint("sums-view", namespace="sums", task_queue=queue)
-    callers = ws.run(Worker, client, task_queue=queue, workflows=[flows.Caller])
-    handler = ws.run(
-        Worker, there, task_queue=queue, workflows=[flows.Echo], nexus_service_handlers=[flows.SumsHandler()]
-    )
-    handle = await client.start_workflow(flows.Caller.run, args=[endpoint, text], id=ws.id("c"), task_queue=queue)
-    await timeline(handle, seconds=120)
-    assert f"└ in namespace sums: Echo echo-{text}-2: completed" in capsys.readouterr().out
-    await ws.stop(callers, handler)
 
 
 async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(

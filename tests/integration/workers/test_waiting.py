@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from waits import until
 
+from workshop_lib.evidence import messages
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import waiting
 from workshop_lib.workers.reasons import Reasons
@@ -167,3 +168,18 @@ async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch:
         await handle.result()
     assert "client.get_workflow_handle('forever')" in str(raised.value)
     await handle.terminate()
+
+
+async def test_one_notice_counts_those_who_wait_for_the_same(
+    ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: dict[int, str] = {}  # what each output says last
+    monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.update({id(self): text}))
+    nowhere = ws.id("nowhere")
+    handles = [await client.start_workflow(flows.Echo.run, "", id=ws.id("w"), task_queue=nowhere) for _ in range(3)]
+    waits = [asyncio.ensure_future(handle.result()) for handle in handles]
+    await until(lambda: any(" and 2 more." in text for text in shown.values()))
+    assert len(shown) == 1
+    for handle, wait in zip(handles, waits, strict=True):
+        await end(wait)
+        await handle.terminate()

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.evidence import ledger
 from workshop_lib.evidence.ledger import Ledger
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import STATE_VARIABLE
 
 
 @pytest.fixture
@@ -27,14 +24,6 @@ def test_counts_by_effect_and_details(book: Ledger) -> None:
     assert book.count("charge", order="order-1") == 1
     assert book.count("charge", tags=("a", "b")) == 1
     assert book.count("charge", missing=None) == 0
-
-
-def test_clearing_keeps_the_ids(book: Ledger) -> None:
-    assert [book.next_id("order"), book.next_id("order"), book.next_id("check")] == [1, 2, 1]
-    book.note("charge")
-    book.clear()
-    assert book.count() == 0
-    assert book.next_id("order") == 3
 
 
 def _work(path: Path) -> None:
@@ -55,15 +44,8 @@ def test_several_processes_lose_nothing_and_share_no_id(tmp_path: Path) -> None:
     assert len(entries) == 200
     assert len({entry.details["order"] for entry in entries}) == 200
     assert len({entry.process for entry in entries}) == 4
-
-
-def test_noting_needs_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(STATE_VARIABLE, raising=False)
-    with pytest.raises(WorkshopError, match="belongs to no notebook"):
-        ledger.note("charge")
-    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path))
-    ledger.note("charge", order="x")
-    assert Ledger(tmp_path / "ledger.db").count("charge", order="x") == 1
+    Ledger(path).clear()
+    assert (Ledger(path).count(), Ledger(path).next_id("order")) == (0, 201), "no id is given twice"
 
 
 def test_an_effect_that_is_noted_again_under_its_name_is_one(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -91,31 +89,19 @@ def test_folders_that_nobody_finds_again_are_removed(own_home: Path) -> None:
     held.release()
 
 
-def refuse_to_lock(*arguments: object) -> None:
-    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-
 @pytest.mark.parametrize(
     ("home", "why"),
-    [
-        ("file", "Not a directory"),
-        ("a:b", "Python cannot import"),
-        ("without locks", "No locks available"),  # as on some network file systems
-        ("full", "Only 3 MB are free"),
-    ],
+    [("file", "Not a directory"), ("a:b", "Python cannot import"), ("full", "Only 3 MB are free")],
 )
 def test_a_home_that_cannot_be_used_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, why: str
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / home))
-    if home == "without locks":
-        monkeypatch.setattr(fcntl, "flock", refuse_to_lock)
     if home == "full":
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
-    with pytest.raises(WorkshopError, match="Set WORKSHOP_HOME") as raised:
+    with pytest.raises(WorkshopError, match=f"{why}(.|\n)*Set WORKSHOP_HOME"):
         StateFolder.claim("nb")
-    assert why in str(raised.value)
     assert not list(tmp_path.glob("*/notebooks/*")), "nothing is left there"
 
 

@@ -16,4 +16,4 @@ def test_private_parts_of_the_sdk() -> None:
     workflow = flows.Echo.__temporal_workflow_definition  # type: ignore[attr-defined]
     assert workflow.name == "Echo", "cells/workflow_cells.py: Edit.workflow_types"
     client: Any = object()
-    assert WorkflowHandle(client, "id")._client is client, "evidence/history.py: Reader"
+    assert WorkflowHandle(client, "id")._client is client, "evidence/history.py: linked"

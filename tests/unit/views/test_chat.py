@@ -32,28 +32,17 @@ def test_a_conversation_reads_from_top_to_bottom() -> None:
     assert written([])[1] == "Nothing to show yet."
 
 
-def test_results_stand_with_their_own_calls() -> None:
+def test_results_and_decisions_stand_with_their_own_calls_and_questions() -> None:
+    asked, decided = Line(7, "approval", "Pay 30 dollars?"), Line(8, "decision", "yes", of=7)
+    assert written([asked])[1] == "  Approval: Pay 30 dollars? → waits for a decision"
+    assert written([asked, decided])[1] == "  Approval: Pay 30 dollars? → approved"
     assert written(TALK[:2])[1].endswith("calculator(expression='12*3') → …")
     assert written(TALK[:2], ended=True)[1].endswith("→ no result")
     calls = [Line(1, "call", "{}", "a"), Line(2, "call", "", "b")]
     results = [Line(3, "result", "of b", "b", 2), Line(4, "result", "of a", "a", 1)]
     assert written(calls + results)[1] == "  a() → of a\n  b() → of b"
     assert written(results)[1] == "  b → of b\n  a → of a", "their calls are forgotten"
-
-
-@pytest.mark.parametrize("arguments", ["not JSON", "[" * 100_000])
-def test_arguments_may_be_anything(arguments: str) -> None:
-    markup, text = written([Line(1, "call", arguments, "now")])
-    assert text.startswith(f"  now({arguments[:100]}")
-    assert arguments[:100] in plain(markup)
-
-
-@pytest.mark.parametrize(("decision", "said"), [("", "waits for a decision"), ("yes", "approved"), ("no", "refused")])
-def test_a_question_and_what_was_decided(decision: str, said: str) -> None:
-    entries = [Line(7, "approval", "Pay 30 dollars?"), *([Line(8, "decision", decision, of=7)] if decision else [])]
-    markup, text = written(entries)
-    assert text == f"  Approval: Pay 30 dollars? → {said}"
-    assert plain(markup) == text.strip()
+    assert written([Line(1, "call", "[" * 100_000, "now")])[1].startswith("  now([[["), "a model may send anything"
 
 
 def test_a_long_result_is_folded() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.evidence.log import UnifiedLog
-from workshop_lib.views.lanes import draw
+from workshop_lib.views.lanes import draw, written
+from workshop_lib.views.svg import width
 
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "an-uncommonly-long-name-that-no-lane-of-this-picture-has-room-for-WWWWWWWWWWWWWWWW"
@@ -92,13 +93,10 @@ def words(root: ET.Element) -> list[str]:
 
 
 def texts(root: ET.Element) -> Iterator[Box]:
-    """What each text takes: from its baseline 11 up and 3 down, and no wider than its room."""
-    for each in root.findall(f"{SVG}svg"):
-        (inner,) = each
-        x, y, room = (float(each.get(name, 0)) for name in ("x", "y", "width"))
-        yield x, y + 3, x + min(room, 6.6 * len(inner.text or "")), y + 17
-    for each in root.findall(f"{SVG}text"):
-        x, y, wide = float(each.get("x", 0)), float(each.get("y", 0)), 6.6 * len(each.text or "")
+    """What each text takes: from its baseline 11 up and 3 down."""
+    for each in root.iter(f"{SVG}text"):
+        x, y = float(each.get("x", 0)), float(each.get("y", 0))
+        wide = width(each.text or "", bool(each.get("font-weight")))
         left = x - wide if each.get("text-anchor") else x
         yield left, y - 11, left + wide, y + 3
 
@@ -127,11 +125,11 @@ def apart(a: Box, b: Box) -> bool:
 @pytest.mark.parametrize("name", LOGS)
 def test_texts_stand_inside_and_overlap_neither_arrows_nor_each_other(name: str) -> None:
     root = drawn(name)
-    _, _, width, height = map(float, root.get("viewBox", "").split())
+    _, _, right, height = map(float, root.get("viewBox", "").split())
     assert not list(root.iter(f"{SVG}script"))
     boxes = list(texts(root))
     for number, box in enumerate(boxes):
-        assert 0 <= box[0] < box[2] <= width, (name, box)
+        assert 0 <= box[0] < box[2] <= right, (name, box)
         assert 0 <= box[1] < box[3] <= height
         assert all(apart(box, other) for other in boxes[:number]), (name, box)
         assert all(apart(box, part) for arrow in arrows(root) for part in arrow), (name, box)
@@ -161,23 +159,6 @@ def test_what_failed_says_so_and_why_once_on_each_side() -> None:
     assert good <= set(words(drawn("pair")))
 
 
-def test_a_lane_that_one_may_not_read_is_closed() -> None:
-    root = drawn("denied")
-    assert {"closed: no right to read", "no right to read", "theirs"} <= set(words(root))
-    frames = [each for each in root.iter(f"{SVG}rect") if float(each.get("y", 0)) == 1]
-    assert [each.get("stroke-dasharray") for each in frames] == [None, "6 4"], "not by color alone"
-    there = pair().histories[1]
-    caller = ET.fromstring(draw(log(there, unread={there.links[0]: "no right to read"})))
-    assert "mine" in words(caller), "who called may not be readable either"
-    assert len(arrows(caller)) == 2
-
-
-def test_what_answers_without_a_workflow_is_known_by_its_endpoint() -> None:
-    said = words(drawn("without a workflow"))
-    assert {"endpoint finance", "answered without a workflow", "no workflow is known"} <= set(said)
-    assert {"+0 ms", "+10 days 10 h", "Times count from 00:00:00 UTC."} <= set(said)
-
-
 def test_what_is_open_goes_on_below_and_waits_without_an_arrow() -> None:
     root = drawn("child")
     assert sum("l5 5l5 -5" in each.get("d", "") for each in root.iter(f"{SVG}path")) == 2
@@ -188,6 +169,13 @@ def test_what_is_open_goes_on_below_and_waits_without_an_arrow() -> None:
     assert not arrows(root)
 
 
-def test_what_is_cut_can_be_read() -> None:
-    assert f"Kind {LONG}-0" in [each.text for each in drawn("twelve at once").iter(f"{SVG}title")]
+def test_what_is_cut_can_be_read_and_is_whole_in_the_text() -> None:
+    assert f"{LONG}-0" in [each.text for each in drawn("twelve at once").iter(f"{SVG}title")]
     assert HOSTILE in "".join(drawn("hostile").itertext())
+    lines = list(written(LOGS["twelve at once"]))
+    assert f"00:00:00.015  finance · Kind {LONG}-0, called from sales" in lines
+    assert f"00:00:00.018  finance · {LONG}-0 · ✓ activity {LONG}: 4 ms" in lines
+    assert [line[14:] for line in written(LOGS["without a workflow"])][2:4] == [
+        "endpoint finance · no workflow is known, called from sales",
+        f"sales · mine · ✗ ← price: failed in 46 ms: {REASON}",
+    ]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from workshop_lib.evidence.history import History, Link, Step
+from workshop_lib.views.svg import width
 from workshop_lib.views.timeline import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -65,6 +66,36 @@ def test_what_waits_is_hollow_and_dashed_until_it_runs() -> None:
     assert all(box.get("fill") == "none" and box.get("stroke-dasharray") for box in root.iter(f"{SVG}rect"))
     hollow, filled = drawn(execution("mine", 2, taken=1))[0].iter(f"{SVG}rect")
     assert (hollow.get("fill") == "none", filled.get("fill") == "none") == (True, False)
+
+
+def update(begin: float, end: float) -> Step:
+    return Step("update", "send_message", "u", at(begin), at(begin), at(end), "completed", 1)
+
+
+def test_idle_time_is_left_out_and_what_runs_is_filled() -> None:
+    talk = execution("mine", None, update(1, 2), step("ask", 1, 2, "completed"), update(602, 604))
+    talk.resting = True  # nothing runs, so the picture ends with the last answer
+    root, texts = drawn(talk)
+    assert "hollow: waits · filled: runs · ›  still open · // idle, left out: 10 min" in texts
+    assert [text for text in texts if text.removesuffix(" s").isdigit()] == ["0", "1 s", "2 s", "3 s", "4 s"]
+    _, first, _, second = (box for box in root.iter(f"{SVG}rect") if box.get("fill") != "none")
+    left, right = (float(first.get(side, 0)) for side in ("x", "width"))
+    assert abs(left + right - float(second.get("x", 0))) < 1, "one answer after the other"
+    waits = execution("mine", None, update(-9e4, -8e4), taken=-1e5)
+    waits.started = at(-1e5)
+    assert {"10 h", "20 h"} <= set(drawn(waits)[1]), "for a Worker, until now"
+
+
+def test_of_a_long_conversation_the_last_turns_are_drawn_with_labels_that_fit() -> None:
+    long = "temporalio.mcp.finance.list-tools-of-all"
+    turns = [[update(n, n + 0.9), *(step(long, n, n + 0.9, "completed") for _ in range(9))] for n in range(6)]
+    root, texts = drawn(execution("mine", 9, *(each for turn in turns for each in turn)))
+    assert texts.count("update send_message") == 2
+    assert "Shown: the last 2 of 6 updates, from 4 s after the start." in texts
+    assert texts.count(f"activity {long}") == 18
+    labels = [each for each in root.iter(f"{SVG}text") if long in (each.text or "")]
+    end = max(float(each.get("x", 0)) + width(each.text or "") for each in labels)
+    assert end < min(float(box.get("x", 0)) for box in root.iter(f"{SVG}rect"))
 
 
 def test_forty_steps_can_be_told_apart() -> None:

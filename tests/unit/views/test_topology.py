@@ -45,15 +45,6 @@ def test_one_that_runs_elsewhere_counts_as_alive_for_a_long_poll(identity: str) 
     assert judged(identity, timedelta(seconds=80)) == ["✗ nobody polls", f"  gone: {identity}"]
 
 
-def test_a_process_that_was_sent_a_kill_is_gone_before_the_system_says_so() -> None:
-    place = ("finance", "q", "nexus")
-    worker = SimpleNamespace(polls=[place], pid=7, running=True, wanted=False)
-    queue = Queue("finance", "q")
-    poller = PollerInfo(identity=f"7@{socket.gethostname()}")
-    _judge(cast(Any, SimpleNamespace(workers=(worker,))), queue, poller, place)
-    assert queue.left == ["process 7"]
-
-
 def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
     """Callers on both sides, endpoints that lead to the same queue, and names that fit nowhere."""
     handlers = Queue("it", "desk", {"process 1": {"nexus"}}, endpoints={"a", "b", LONG}, calls={"f"})
@@ -83,12 +74,3 @@ def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
         begin, *_, end = (float(each) for each in re.findall(r"[\d.]+(?= )", arrow))
         between = [min(begin, end) >= x + w or max(begin, end) <= x for x, _, w, _ in boxes if w < 290]
         assert all(between), "over no box, and so over no text"
-
-
-def test_without_endpoints_namespaces_stand_side_by_side() -> None:
-    found = Found({name: [Queue(name, name, {"process 1": {"workflow"}})] for name in "abcd"}, {})
-    boxes = list(ET.fromstring(draw(found)).iter(f"{SVG}rect"))[1::2]  # each namespace's follows its queue's
-    (ax, ay), (dx, dy), (bx, by), (cx, cy) = [(float(each.get("x", 0)), float(each.get("y", 0))) for each in boxes]
-    assert ay == by == cy < dy
-    assert ax == dx < bx < cx
-    assert "No namespace has a task queue yet." in draw(Found({}, {}))

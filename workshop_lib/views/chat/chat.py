@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook, valid_text
-from workshop_lib.views.chat.controls import Controls
+from workshop_lib.views.chat.controls import Controls, show
 from workshop_lib.views.chat.transcript import written
 from workshop_lib.views.patience import LOOK_EVERY, patiently
 from workshop_lib.workers.waiting import LONGEST_WAIT
@@ -62,7 +62,7 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
     if in_notebook():
         view.controls = Controls(view.send, view.decide, view.end)
         view.draw()
-        view.controls.show()
+        show(view.controls.all)
     view.follow()
     replies = _Replies()
     try:

@@ -15,6 +15,18 @@ from workshop_lib.views.chat.transcript import safe
 _TEXT_FOLLOWS = 0.25  # seconds
 
 
+# A widget without its kernel would show broken links, and in a notebook that is opened again, an error.
+_NO_KERNEL = ".jupyter-widgets-disconnected, .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {display: none}"
+
+
+def show(widget: Any) -> None:
+    """Put a widget below the cell that runs, for as long as there is its kernel. What is exported does not show it."""
+    from IPython.display import display
+
+    display({"text/html": f"<style>{_NO_KERNEL}</style>", "text/plain": ""}, raw=True)
+    display({**widget._repr_mimebundle_(), "text/plain": ""}, raw=True)
+
+
 class Controls:
     """What a person types into and clicks.
 
@@ -44,17 +56,11 @@ class Controls:
         self.end = ipywidgets.Button(description="End", tooltip="End this conversation", layout={"width": "80px"})
         self.questions = ipywidgets.VBox()
         row = ipywidgets.HBox([self.box, self.send, self.end])
-        self._all = ipywidgets.VBox([self.questions, row], layout={"max_width": "730px"})
+        self.all = ipywidgets.VBox([self.questions, row], layout={"max_width": "730px"})
         self.box.on_msg(self._on_message)
         self.box.observe(self._on_text, "value")
         self.send.on_click(lambda _: self._submit_soon())
         self.end.on_click(lambda _: end())
-
-    def show(self) -> None:
-        """Put them below the cell that runs. What is exported or saved without a kernel says nothing of them."""
-        from IPython.display import display
-
-        display({**self._all._repr_mimebundle_(), "text/plain": ""}, raw=True)
 
     def follow(self, over: bool, questions: Iterable[Line]) -> None:
         """Have the buttons that the state of the conversation asks for.
