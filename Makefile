@@ -22,7 +22,7 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all test-outside style js notebooks chaos bench demos size doctor reset pins clean
+.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab:
@@ -40,6 +40,10 @@ test-all: style
 # Every solution against Temporal Servers that no notebook started: with stock settings, and with the workshop's.
 test-outside: $(VENV)/.dev js
 	$(PYTEST) tests/notebooks/test_outside.py tests/integration/server/test_outside.py $(ARGS)
+
+# Every solution behind a proxy, on one slow core, on a stock service, as nobody …: what came of each.
+matrix: $(VENV)/.dev js
+	$(BIN)/python tests/notebooks/matrix.py $(ARGS)
 
 style: $(VENV)/.dev js
 	$(BIN)/ruff check .

@@ -34,6 +34,8 @@ from workshop_lib.workers.process import Process
 from workshop_lib.workers.spawned import Launcher, SpawnedWorker
 
 _WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
+_NO_PAGE = "Your browser cannot open its Web UI, which only this hub's machine reaches.\n"
+_NO_PAGE += "→ `timeline`, `history` and the `temporal` commands that cells print show the same."
 
 
 class Workshop(Connections):
@@ -42,14 +44,14 @@ class Workshop(Connections):
     Attributes:
         ledger: The side effects that really happened.
         run: See ``WorkerPool.run``; as are ``spawn`` and ``stop``.
-        serve: See ``HttpServices.serve``; as is ``proxy``.
+        serve: See ``HttpServices.serve``.
         current: The workshop of this kernel, once started.
     """
 
     current: ClassVar[Workshop | None] = None
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
-    def __init__(self, folder: StateFolder, server: DevServer, outside: outside_service.OutsideService | None) -> None:
+    def __init__(self, folder: StateFolder, server: DevServer) -> None:
         self._folder = folder
         self.ledger = Ledger(folder.path / "ledger.db")
         self._background = BackgroundLoop()
@@ -59,13 +61,13 @@ class Workshop(Connections):
         self._cells.subscribe(self._end_former_code)  # before its Workers get the new code
         self._pool = WorkerPool(self._cells, self._background, self._launcher)
         self._services = HttpServices(self._launcher, self._background, self._faults)
-        super().__init__(server, outside, self._pool.polled, self._faults)
+        super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn, self.stop = self._pool.run, self._pool.spawn, self._pool.stop
-        self.serve, self.proxy = self._services.serve, self._services.proxy
+        self.serve = self._services.serve
         self.refuse_if_red = self._cells.refuse_if_red
 
     @classmethod
-    async def start(cls, *, model: bool = False) -> Workshop:
+    async def start(cls, *, model: bool = False, calls_model: bool = True) -> Workshop:
         """Start this notebook's Temporal Server, or find it again, and say in one line what is used.
 
         Running the cell again gives the same workshop. After a kernel restart, the workflows that are still open
@@ -74,6 +76,8 @@ class Workshop(Connections):
         Args:
             model: Whether the notebook uses a language model. The offline one is started then, and a real one that
                 ``WORKSHOP_MODEL`` names is asked whether it takes our key.
+            calls_model: Whether this process is to call it, and not only others that it starts. LiteLLM is imported
+                for it meanwhile.
 
         Raises:
             WorkshopError: The server does not start, or what was asked for from outside does not answer.
@@ -81,12 +85,12 @@ class Workshop(Connections):
         async with cls._starting:
             first = cls.current is None
             if first:
-                cls.current = await cls._first_start(model)
+                cls.current = await cls._first_start(model, calls_model)
             ws = cls.current
             assert ws is not None
             if not first:
                 await ws._greet()
-                await ws._serve_model(model)
+                await ws._serve_model(model, calls_model)
             if model:
                 say(f"Language model: {llm.described()}")
                 await llm.probe()
@@ -95,40 +99,34 @@ class Workshop(Connections):
             return ws
 
     @classmethod
-    async def _first_start(cls, model: bool) -> Workshop:
+    async def _first_start(cls, model: bool, calls_model: bool) -> Workshop:
         quieten()
         magic.let_interrupts_wake_the_loop()
         folder = StateFolder.claim(notebook_key())
         _say_whether_renamed(folder)
-        server = DevServer(folder)
         ws: Workshop | None = None
         try:
-            outside = outside_service.chosen(folder)
-            server = outside_service.SomebodyElses(folder, outside) if outside else server
-            ws = cls(folder, server, outside)
-            if ws._outside is not None:  # first: its answer is waited for, and an import can block the loop for longer
+            ws = cls(folder, outside_service.chosen(folder))
+            if ws.server.prefix:  # an outside service: its answer is waited for, and an import can block the loop
                 await ws._greet()
-                await ws._serve_model(model)
+                await ws._serve_model(model, calls_model)
             else:
-                await _all(ws._greet(), ws._serve_model(model))
+                await _all(ws._greet(), ws._serve_model(model, calls_model))
         except BaseException:  # an interrupted cell, too: the next try must find everything free
-            if ws is not None:
-                await ws._services.end()
-                ws._background.end()
-            folder.release()
-            await server.close()
+            await ws.close() if ws is not None else folder.release()
             raise
         os.environ[STATE_VARIABLE] = str(folder.path)
         atexit.register(ws._pool.stop_at_exit)
         return ws
 
-    async def _serve_model(self, wanted: bool) -> None:
+    async def _serve_model(self, wanted: bool, called_here: bool) -> None:
         if not wanted or self._services.running(llm.SERVICE):
             return
         serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:
             await asyncio.sleep(0.05)  # two processes are starting
-            _import_litellm()
+            if called_here:
+                _import_litellm()
         finally:
             await serving
 
@@ -137,7 +135,7 @@ class Workshop(Connections):
         atexit.unregister(self._pool.stop_at_exit)
         await self.stop(*self.workers)
         await self._services.end()
-        await self._server.close()
+        await self.server.close()
         self._background.end()
         self._folder.release()
         os.environ.pop(STATE_VARIABLE, None)
@@ -149,11 +147,6 @@ class Workshop(Connections):
         await self.terminate(executions, "ws.reset()")
         self.ledger.clear()
         say(f"Reset: {_executions(len(executions))} ended, ledger emptied.")
-
-    @property
-    def server(self) -> DevServer:
-        """The embedded server, to be killed and restarted. An outside service is neither, and says so."""
-        return self._server
 
     @property
     def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
@@ -214,20 +207,19 @@ class Workshop(Connections):
 
     async def _greet(self) -> None:
         self._faults.clear()  # what a kernel left that did not come to the end of its with-block
-        if self._outside is not None:
-            say(
-                f"Temporal Server {await self.version()} at {self._outside.address}, from {self._outside.origin}.\n"
-                f"Your namespaces and Nexus endpoints there begin with {self._outside.prefix}. "
-                "A cell that would kill the server or change its settings says so, and goes on without."
-            )
+        await self.server.start()
+        version = f"Temporal Server {await self.version()}"
+        if isinstance(self.server, outside_service.OutsideService):
+            text = f"{version} at {self.server.address}, from {self.server.origin}.\n"
+            text += f"Your namespaces and Nexus endpoints there begin with {self.server.prefix}. "
+            say(text + "A cell that would kill the server or change its settings says so, and goes on without.")
             if missing := await self.missing_rights():
                 say(missing, "warn")
             return
-        await self._server.start()
         place = "notebook" if in_notebook() else "program"
-        text = f"Temporal Server {await self.version()} runs beside this {place}. Web UI: {self._server.ui_url}"
+        page = f"Web UI: {self.server.ui_url}" if self.server.ui_url else _NO_PAGE
         unused = outside_service.ignored()
-        say(f"{text}\n{unused}" if unused else text)
+        say(f"{version} runs beside this {place}. {page}" + (f"\n{unused}" if unused else ""))
 
     async def _list_open(self) -> None:
         executions = await self.open_executions()
@@ -253,8 +245,8 @@ def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | Non
         return surroundings.flooded(ws, target)
     if kind not in HTTP + MODEL:
         _refuse_without_activity(fault, [worker for worker in ws.workers if worker.running])
-    elif target not in ws._services:
-        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.proxy({target!r}, url)` first.")
+    elif target not in ws._services.served:
+        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.serve({target!r}, module)` first.")
     return None
 
 

@@ -23,7 +23,7 @@ from workshop_lib.workshop import Workshop
 
 STEPS = ("check_fraud", "prepare_shipment", "charge_once", "ship_order", "refund_customer", "release_shipment")
 OF_A_STEP = (
-    *("fails", "fails_before_effect", "fails_after_effect", "times_out", "hangs", "is_slow"),
+    *("fails", "fails_after_effect", "times_out", "hangs", "is_slow"),
     *("dies_before_effect", "dies_after_effect", "dies_after_report"),
 )
 OF_PAYMENTS = ("drops", "drops_answer", "delays", "answers_500", "answers_503")

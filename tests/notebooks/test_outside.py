@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,37 +11,14 @@ import pytest
 from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
 from temporalio.api.workflowservice.v1 import ListNamespacesRequest
 from temporalio.client import Client
-from test_run import SOLUTIONS, checked, nbmake
+from matrix import SOLUTIONS, checked
+from somebodys import somebodys_server
+from test_run import nbmake
 
 from workshop_lib.server import rights
-from workshop_lib.server.devserver import DYNAMIC_CONFIG, HOST, cli, free_ports
+from workshop_lib.server.devserver import DYNAMIC_CONFIG
 
 SETTINGS: dict[str, dict[str, str]] = {"stock": {}, "the workshop's": DYNAMIC_CONFIG}
-
-
-@contextlib.contextmanager
-def somebodys_server(settings: dict[str, str]) -> Iterator[str]:
-    """A server that no notebook started. Its address."""
-    port = str(free_ports(1)[0])
-    command = [cli(), "server", "start-dev", "--headless", "--ip", HOST, "--port", port, "--log-level", "never"]
-    command += [each for setting in settings.items() for each in ("--dynamic-config-value", "=".join(setting))]
-    own = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        asyncio.run(_serves(f"{HOST}:{port}"))
-        yield f"{HOST}:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def _serves(address: str) -> None:
-    async with asyncio.timeout(300):  # a guard
-        while True:
-            with contextlib.suppress(RuntimeError):
-                await Client.connect(address)
-                return
-            await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="session", params=SETTINGS)

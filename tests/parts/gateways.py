@@ -44,7 +44,7 @@ async def _dying_start(*arguments: Any) -> Any:
 
 async def connect() -> Client:
     folder = StateFolder(notebook_folder())
-    return await Client.connect(**await Connections(DevServer(folder), None, list).connection("default"))
+    return await Client.connect(**await Connections(DevServer(folder), list).connection("default"))
 
 
 setattr(gateway, "start", _dying_start)  # noqa: B010  # it is not exported

@@ -56,7 +56,7 @@ async def world(folder: Path, **flags: str) -> AsyncIterator[World]:
     server = DevServer(StateFolder(folder))
     await server.restart(dynamic_config=flags)
     try:
-        connections = Connections(server, None, list)
+        connections = Connections(server, list)
         names = ("sales", "mallory", "finance")
         sales, mallory, finance = [await Client.connect(**await connections.connection(name)) for name in names]
         await connections.endpoint(strangers.ENDPOINT, namespace="finance", task_queue="sums")

@@ -96,10 +96,8 @@ class Cells:
         name, *options = line.split() or [""]
         plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)  # it becomes a file's name
         if options not in ([], ["--keep-open"]) or not plain:
-            raise CellError(
-                f"%%workflow {line} is not understood.",
-                then="Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores.",
-            )
+            then = "Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores."
+            raise CellError(f"%%workflow {line} is not understood.", then=then)
         self._refuse_if_taken(name)
         # The first line stands for the magic, so that line numbers are those of the cell.
         source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
@@ -134,10 +132,8 @@ class Cells:
         """
         name = getattr(answer, "__module__", None)
         if name in self._red:
-            raise CellError(
-                f'The last run of the cell "{name}" was red, so there is nothing new to check.',
-                then="Fix that cell first. Its last lines say what to do.",
-            )
+            what = f'The last run of the cell "{name}" was red, so there is nothing new to check.'
+            raise CellError(what, then="Fix that cell first. Its last lines say what to do.")
 
     def latest(self, thing: Any) -> Any:
         """A class, function, bound method or instance of a cell, as the cell defines it now; others unchanged.
@@ -159,26 +155,21 @@ class Cells:
             return thing
         _, module, name = self._former[id(thing)]
         if not hasattr(sys.modules[module], name):
-            raise CellError(
-                f"{name} is gone from the cell {module!r}.",
-                then=f"Define it there under this name. If it has another name now, use that one instead of {name}.",
-            )
+            then = f"Define it there under this name. If it has another name now, use that one instead of {name}."
+            raise CellError(f"{name} is gone from the cell {module!r}.", then=then)
         return getattr(sys.modules[module], name)
 
     def _refuse_if_taken(self, name: str) -> None:
-        path = self._folder / f"{name}.py"
+        if name in self._imported:
+            return
         try:
             spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError):
-            spec = None
-        origin = spec.origin if spec else None
-        foreign = spec is not None and origin != str(path)
-        if foreign or (spec is None and name in sys.modules) or name in sys.builtin_module_names:
-            raise CellError(
-                f"%%workflow {name}: the name is taken.",
-                f"`import {name}` already gives {origin or 'a package'}.",
-                f"Choose another name, such as %%workflow my_{name}.",
-            )
+        except ValueError:  # a module that was made by hand, such as __main__
+            spec = importlib.util.spec_from_loader(name, None)
+        if spec is not None and spec.origin != str(self._folder / f"{name}.py"):
+            why = f"`import {name}` already gives {spec.origin or 'a package'}."
+            then = f"Choose another name, such as %%workflow my_{name}."
+            raise CellError(f"%%workflow {name}: the name is taken.", why, then)
 
     def _refuse_if_wrong(self, name: str, source: str) -> None:
         lines = source.splitlines()
@@ -191,12 +182,10 @@ class Cells:
         for message in Checker(tree).messages:
             if isinstance(message, UndefinedName):
                 unknown = str(message.message_args[0])
-                raise CellError(
-                    f"NameError: name {unknown!r} is not defined "
-                    f"({line_of_cell(name, message.lineno, lines[message.lineno - 1])})",
-                    "A %%workflow cell is a module of its own: it knows what it defines and imports, and nothing else.",
-                    self._how_to_import(unknown),
-                )
+                where = line_of_cell(name, message.lineno, lines[message.lineno - 1])
+                why = "A %%workflow cell is its own module: it knows what it defines and imports, and nothing else."
+                what = f"NameError: name {unknown!r} is not defined ({where})"
+                raise CellError(what, why, self._how_to_import(unknown))
 
     def _how_to_import(self, unknown: str) -> str:
         value = self._names.get(unknown)

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
     from workshop_lib.agents.model.calls import ask_model, call_model
     from workshop_lib.agents.operations import operation_tool
-    from workshop_lib.demos import local
+    from workshop_lib.demos import local, modules
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import IT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
+COMPUTERS = modules(1)
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""

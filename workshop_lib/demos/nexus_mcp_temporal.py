@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.discovery import DiscoveringConversation
     from workshop_lib.agents.openai_agents import plugin
-    from workshop_lib.demos import local
+    from workshop_lib.demos import local, modules
     from workshop_lib.nexus_mcp.calls import OFFERS_NOTHING, why
     from workshop_lib.nexus_mcp.tools import NexusTools
     from workshop_lib.server.connections import Connections
@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
+COMPUTERS = modules(4)
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""

@@ -29,16 +29,12 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.discovery import DiscoveringConversation
     from workshop_lib.agents.openai_agents import plugin
-    from workshop_lib.demos import local
+    from workshop_lib.demos import local, modules
     from workshop_lib.evidence.state import service_address
     from workshop_lib.server.connections import Connections
     from workshop_lib.workers import takeover
 
-COMPUTERS = {
-    "orchestrator": __name__,
-    "it": "workshop_lib.teams.it.mcp_server",
-    "finance": "workshop_lib.teams.finance.mcp_server",
-}
+COMPUTERS = modules(3)
 """Which module runs on which computer: each has ``worker(ws)``, and those of the teams an MCP server beside it."""
 SERVERS = {
     "it-mcp": "workshop_lib.teams.it.mcp_server",

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.loop import summary
     from workshop_lib.agents.openai_agents import AgentConversation, plugin
-    from workshop_lib.demos import local
+    from workshop_lib.demos import local, modules
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import IT
     from workshop_lib.workers import takeover
 
-COMPUTERS = {"orchestrator": __name__, **local.TEAMS}
+COMPUTERS = modules(2)
 """Which module runs on which computer: each has ``worker(ws)``."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""

@@ -9,8 +9,9 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 
 from workshop_lib.agents.conversation import Chat, Conversation
-from workshop_lib.demos import computers, local
+from workshop_lib.demos import AGENTS, computers, local, modules
 from workshop_lib.evidence.failures import reason
+from workshop_lib.evidence.messages import say
 from workshop_lib.workshop import Workshop
 
 
@@ -18,21 +19,26 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
     """Run a demo for one conversation.
 
     Args:
-        number: As in ``computers.NAMES``.
+        number: As in ``NAMES``.
         question: What is asked; if it is empty, whoever sits there is, until the end of the input.
         processes: As for ``computers.start``.
 
     Returns:
         The exit status: 1 if the question could not be answered.
     """
-    ws = await Workshop.start(model=True)
+    ws = await Workshop.start(model=True, calls_model=not processes)
     try:
-        demo = computers.demo(number)
-        await computers.start(ws, demo, processes=processes)
+        if processes:
+            say(
+                "Waiting for three Workers, each in its own process. The agent's imports its SDKs, which takes longest."
+            )
+            await asyncio.gather(*(ws.spawn(module) for module in modules(number).values()))
+        else:
+            await computers.start(ws, computers.demo(number))
         client = await Client.connect(**await ws.connection(local.NAMESPACE))
         limit = timedelta(hours=12)
         handle = await client.start_workflow(
-            demo.AGENT.run, Chat(), id=ws.id("chat"), task_queue=local.TASK_QUEUE, execution_timeout=limit
+            AGENTS[number], Chat(), id=ws.id("chat"), task_queue=local.TASK_QUEUE, execution_timeout=limit
         )
         if question:
             return 0 if await _ask(handle, question) else 1

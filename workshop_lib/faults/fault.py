@@ -19,7 +19,7 @@ from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
 from workshop_lib.workers.background import BackgroundLoop
 
-_CHANGE_SECONDS = 40.0  # for what begins or ends around the workers; a server takes 0.3, at most 30
+_CHANGE_SECONDS = 300.0  # a guard only, for what begins or ends around the Workers; a server takes 0.3
 
 
 @dataclass

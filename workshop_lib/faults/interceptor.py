@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
-from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die, parse
+from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die
 
 
 class Faults(tc.Interceptor, tw.Interceptor):
@@ -38,7 +38,17 @@ class Faults(tc.Interceptor, tw.Interceptor):
 
     def intercept_activity(self, next: tw.ActivityInboundInterceptor) -> tw.ActivityInboundInterceptor:
         """See base class."""
-        return _Activities(next, self)
+        faults = self
+
+        class Activities(tw.ActivityInboundInterceptor):
+            async def execute_activity(self, input: tw.ExecuteActivityInput) -> Any:
+                if slow := await faults._suffer(*BEFORE):
+                    input.fn = _slowed(input.fn, slow)
+                result = await super().execute_activity(input)
+                await faults._suffer(*AFTER)
+                return result
+
+        return Activities(next)
 
     def workflow_interceptor_class(
         self, input: tw.WorkflowInterceptorClassInput
@@ -46,9 +56,21 @@ class Faults(tc.Interceptor, tw.Interceptor):
         """See base class."""
         faults = self
 
+        class Steps(tw.WorkflowOutboundInterceptor):
+            def start_activity(self, input: tw.StartActivityInput) -> workflow.ActivityHandle[Any]:
+                handle = super().start_activity(input)
+
+                def reported(done: asyncio.Task[Any]) -> None:  # in the next workflow task
+                    if not done.cancelled() and done.exception() is None and not workflow.unsafe.is_replaying():
+                        with workflow.unsafe.sandbox_unrestricted():
+                            faults.take(input.activity, "dies_after_report")
+
+                handle.add_done_callback(reported)
+                return handle
+
         class Workflows(tw.WorkflowInboundInterceptor):
             def init(self, outbound: tw.WorkflowOutboundInterceptor) -> None:
-                super().init(_Steps(outbound, faults))
+                super().init(Steps(outbound))
 
         return Workflows
 
@@ -86,6 +108,18 @@ class Faults(tc.Interceptor, tw.Interceptor):
             _tell(taken)
         return taken
 
+    async def _suffer(self, *kinds: str) -> float:
+        """Let a fault of an activity happen, if one is due. Returns for how many seconds it is to be slow."""
+        info = activity.info()
+        fault = self.take(info.activity_type, *kinds)
+        kind = fault["name"].rpartition(".")[2] if fault else ""
+        if kind in ("", "is_slow"):
+            return float(fault.get("seconds", 0))
+        if kind in ("hangs", "times_out"):
+            limit = info.start_to_close_timeout or info.schedule_to_close_timeout or timedelta(0)
+            await _idle(limit.total_seconds() + 0.1)  # later than the server's own clock
+        raise ApplicationError(f"The fault {fault['name']}", type="Fault")
+
     def _may_happen(self, name: str) -> bool:
         if self._may_die or ".dies_" not in name:
             return True
@@ -102,34 +136,6 @@ def _tell(fault: dict[str, Any]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if len(fault["at"]) == 1:  # the end of the with-block counts the others
         say(f"Fault: {fault['name']}")
-
-
-class _Activities(tw.ActivityInboundInterceptor):
-    def __init__(self, next: tw.ActivityInboundInterceptor, faults: Faults) -> None:
-        super().__init__(next)
-        self._faults = faults
-
-    async def execute_activity(self, input: tw.ExecuteActivityInput) -> Any:
-        slow = await self._suffer(*BEFORE)
-        if slow:
-            input.fn = _slowed(input.fn, slow)
-        result = await super().execute_activity(input)
-        await self._suffer(*AFTER)
-        return result
-
-    async def _suffer(self, *kinds: str) -> float:
-        """Let a fault happen, if one is due. Returns for how many seconds the activity itself is to be slow."""
-        info = activity.info()
-        fault = self._faults.take(info.activity_type, *kinds)
-        if not fault:
-            return 0.0
-        kind = parse(fault["name"])[1]
-        if kind == "is_slow":
-            return float(fault["seconds"])
-        if kind in ("hangs", "times_out"):
-            limit = info.start_to_close_timeout or info.schedule_to_close_timeout or timedelta(0)
-            await _idle(limit.total_seconds() + 0.1)  # later than the server's own clock
-        raise ApplicationError(f"The fault {fault['name']}", type="Fault")
 
 
 def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
@@ -157,22 +163,3 @@ async def _idle(seconds: float) -> None:
         if activity.is_cancelled():  # of a `def` activity, the SDK cancels its thread only, and not this coroutine
             raise CancelledError("Cancelled")
         await asyncio.sleep(0.02)
-
-
-class _Steps(tw.WorkflowOutboundInterceptor):
-    """Sees the moment at which a workflow is handed an activity's result: the next workflow task."""
-
-    def __init__(self, next: tw.WorkflowOutboundInterceptor, faults: Faults) -> None:
-        super().__init__(next)
-        self._faults = faults
-
-    def start_activity(self, input: tw.StartActivityInput) -> workflow.ActivityHandle[Any]:
-        handle = super().start_activity(input)
-
-        def reported(done: asyncio.Task[Any]) -> None:
-            if not done.cancelled() and done.exception() is None and not workflow.unsafe.is_replaying():
-                with workflow.unsafe.sandbox_unrestricted():
-                    self._faults.take(input.activity, "dies_after_report")
-
-        handle.add_done_callback(reported)
-        return handle

@@ -5,13 +5,12 @@ from __future__ import annotations
 from workshop_lib.evidence.messages import WorkshopError
 
 FILE = "faults.json"  # of a notebook's state folder
-BEFORE = ("fails", "fails_before_effect", "hangs", "is_slow", "dies_before_effect")
+BEFORE = ("fails", "hangs", "is_slow", "dies_before_effect")
 AFTER = ("fails_after_effect", "times_out", "dies_after_effect")
 JUNK = 200  # executions in a flood
 
 KINDS = {
     "fails": "ACTIVITY.fails: it raises an error, and Temporal tries again",
-    "fails_before_effect": "ACTIVITY.fails_before_effect: the same",
     "fails_after_effect": "ACTIVITY.fails_after_effect: it does its work, and then raises an error",
     "times_out": "ACTIVITY.times_out: it does its work, and answers when its start-to-close timeout is over",
     "hangs": "ACTIVITY.hangs: it does nothing, until it is cancelled or its start-to-close timeout is over",
@@ -63,8 +62,5 @@ def cannot_die(name: str) -> WorkshopError:
     Args:
         name: Of the fault.
     """
-    return WorkshopError(
-        f"{name} does not happen.",
-        "The Worker runs in the notebook's own process, whose death would be the notebook's.",
-        "Run it in its own process: `await ws.spawn(Worker, client, …)`.",
-    )
+    why = "The Worker runs in the notebook's own process, whose death would be the notebook's."
+    return WorkshopError(f"{name} does not happen.", why, "Run it in its own process: `await ws.spawn(Worker, …)`.")

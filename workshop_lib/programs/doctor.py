@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import StateFolder, home, why_unusable
 from workshop_lib.server import outside as outside_service
+from workshop_lib.server.devserver import DevServer
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHONS = ((3, 11), (3, 15))  # from, up to but not including; as in pyproject.toml
@@ -46,19 +50,13 @@ class Finding:
         return f"{mark}  {self.what}" + (f"\n      → {self.then}" if self.then else "")
 
 
-def examine() -> Iterator[Finding]:
-    """Look at everything, one after another; a Temporal Server is started for it, and stopped."""
-    yield from machine()
-    yield from _looked(_server)
+def machine(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Look at this machine, and start nothing.
 
-
-def machine() -> Iterator[Finding]:
-    """Look at this machine, and start nothing."""
-    yield from _looked(_python, _packages, _folder, _memory, _files, _proxies, _settings)
-
-
-def _looked(*looks: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    for look in looks:
+    Args:
+        others: Further looks.
+    """
+    for look in (_python, _packages, _folder, _memory, _files, _proxies, _settings, *others):
         try:
             yield from look()
         except WorkshopError as error:
@@ -99,8 +97,6 @@ def _folder() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    import psutil
-
     free = f"{(megabytes := psutil.virtual_memory().available // 2**20)} MB of memory free"
     yield _judged(megabytes > _MEMORY_MB, free, f"only {free}", f"Close something: a notebook needs {_MEMORY_MB} MB.")
 
@@ -119,19 +115,15 @@ def _proxies() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
-        outside = outside_service.chosen(StateFolder(Path(folder)))
-    if outside is not None:
-        yield Finding(
-            None, f"Notebooks will use {outside.origin}: {outside.address}", f"Unset {outside_service.CHOICE} to not."
-        )
+        server = outside_service.chosen(StateFolder(Path(folder)))
+    if isinstance(server, outside_service.OutsideService):
+        what = f"Notebooks will use {server.origin}: {server.address}"
+        yield Finding(None, what, f"Unset {outside_service.CHOICE} to not.")
     elif unused := outside_service.ignored():
         yield Finding(None, unused)
 
 
 def _server() -> Iterator[Finding]:
-    from workshop_lib.cells.quiet import quieten
-    from workshop_lib.server.devserver import DevServer
-
     quieten()
 
     async def start() -> str:
@@ -152,7 +144,7 @@ def main(say: Callable[[str], None] = print) -> int:
         The exit status: 1 if something is wrong.
     """
     findings = []
-    for finding in examine():
+    for finding in machine(_server):
         findings.append(finding)
         say(str(finding))
     wrong = sum(finding.fine is False for finding in findings)

@@ -33,9 +33,6 @@ class HttpServices:
         self._proxies: dict[str, asyncio.Server] = {}
         (launcher.folder.path / SERVICES).unlink(missing_ok=True)  # they ended with the kernel before
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._proxies
-
     def running(self, name: str) -> bool:
         """Whether the service of this name runs."""
         return name in self.served and self.served[name].running
@@ -63,24 +60,14 @@ class HttpServices:
         )
         await service.start()
         self.served[name] = service
-        if not (before and service.url == before.url and name in self._proxies):
-            self._launcher.folder.write(SERVICES, {name: await self.proxy(name, service.url)})
+        if not (before and service.url == before.url):
+            made = surroundings.proxy(self._faults, name, service.url)
+            proxy = await self._background.acall(made, _WAIT_SECONDS)
+            self._close_proxy(name)
+            self._proxies[name] = proxy
+            address = f"http://{HOST}:{proxy.sockets[0].getsockname()[1]}"
+            self._launcher.folder.write(SERVICES, {name: address})
         return service
-
-    async def proxy(self, name: str, url: str) -> str:
-        """Put a proxy before an HTTP service on loopback, where ``NAME.drops``, ``NAME.answers_503`` and others happen.
-
-        Args:
-            name: What the service is called in the faults' names.
-            url: Its address, such as ``http://127.0.0.1:8000``.
-
-        Returns:
-            The address to use instead.
-        """
-        made = await self._background.acall(surroundings.proxy(self._faults, name, url), _WAIT_SECONDS)
-        self._close_proxy(name)
-        self._proxies[name] = made
-        return f"http://{HOST}:{made.sockets[0].getsockname()[1]}"
 
     async def end(self) -> None:
         """Stop them all, and their proxies."""

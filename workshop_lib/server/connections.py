@@ -8,19 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import temporalio.api.operatorservice.v1 as operator_api
+import temporalio.api.workflowservice.v1 as service_api
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
-from temporalio.api.operatorservice.v1 import (
-    CreateNexusEndpointRequest,
-    ListNexusEndpointsRequest,
-    UpdateNexusEndpointRequest,
-)
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    GetSystemInfoRequest,
-    ListNamespacesRequest,
-    RegisterNamespaceRequest,
-)
+from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.client import Client, Interceptor, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -29,7 +19,7 @@ from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
 from workshop_lib.server.names import OwnNames
-from workshop_lib.server.outside import CHOICE, OutsideService, chosen
+from workshop_lib.server.outside import chosen
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.waiting import Explainer
 
@@ -40,35 +30,20 @@ _RETENTION = Duration(seconds=7 * 24 * 3600)  # how long closed executions can b
 class Connections:
     """Connections to one Temporal Service.
 
+    Attributes:
+        server: The embedded server, to be killed and restarted. An outside service is neither, and says so.
+
     Args:
-        server: The embedded server.
-        outside: The outside service to use instead, where one was asked for.
+        server: Of the service: the embedded one, or what stands for an outside one.
         polled: Returns what the workers of this notebook poll, to explain waits.
         interceptors: What else each connection carries.
     """
 
-    def __init__(
-        self,
-        server: DevServer,
-        outside: OutsideService | None,
-        polled: Callable[[], list[Polled]],
-        *interceptors: Interceptor,
-    ) -> None:
-        self._server, self._outside = server, outside
-        self._prefix = outside.prefix if outside else ""
+    def __init__(self, server: DevServer, polled: Callable[[], list[Polled]], *interceptors: Interceptor) -> None:
+        self.server, self._prefix = server, server.prefix
         self._interceptors = [Explainer(polled), *interceptors]
-        self._names = [OwnNames(self._prefix)] if outside else []
+        self._names = [OwnNames(self._prefix)] if self._prefix else []
         self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
-
-    @property
-    def _target(self) -> dict[str, Any]:
-        # Asked for each time: a restarted server may have had to take another port.
-        return dict(self._outside.connect) if self._outside else {"target_host": self._server.address}
-
-    @property
-    def ui_url(self) -> str:
-        """The address of the Web UI; empty on an outside service, which may have it anywhere."""
-        return "" if self._outside else self._server.ui_url
 
     def namespace(self, name: str) -> str:
         """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
@@ -93,7 +68,7 @@ class Connections:
         await self._prepare(name)
         interceptors = [*([] if quiet else self._interceptors), *settings.pop("interceptors", [])]
         interceptors = [*self._names, *interceptors, *self._names]
-        return {**self._target, "namespace": name, "interceptors": interceptors, **settings}
+        return {**self.server.connect, "namespace": name, "interceptors": interceptors, **settings}
 
     async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:
         """Make a Nexus endpoint, or point an existing one at this target.
@@ -112,13 +87,19 @@ class Connections:
         await self._prepare(self.namespace(namespace))
         command = rights.endpoint_command(real, worker.namespace, task_queue)
         async with self._asking(self.namespace(namespace)) as client:
-            request = ListNexusEndpointsRequest(name=real)
-            pages = await rights.listed(client.operator_service.list_nexus_endpoints, request)
+            operator = client.operator_service
+            request = operator_api.ListNexusEndpointsRequest(name=real)
+            pages = await rights.listed(operator.list_nexus_endpoints, request)
             if pages is None:
                 say(f"{real} is taken to be there: you may not see Nexus endpoints. If it is not:\n{command}", "warn")
                 return real
+            found = [each for page in pages for each in page.endpoints]
             try:
-                await _set_endpoint(client, spec, [each for page in pages for each in page.endpoints])
+                if not found:
+                    await operator.create_nexus_endpoint(operator_api.CreateNexusEndpointRequest(spec=spec))
+                elif found[0].spec != spec:
+                    same: dict[str, Any] = {"id": found[0].id, "version": found[0].version}
+                    await operator.update_nexus_endpoint(operator_api.UpdateNexusEndpointRequest(spec=spec, **same))
             except RPCError as error:
                 if not rights.refused(error):
                     raise
@@ -134,7 +115,7 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            request = ListNamespacesRequest(page_size=1000)
+            request = service_api.ListNamespacesRequest(page_size=1000)
             pages = await rights.listed(client.workflow_service.list_namespaces, request)
         if pages is None:
             names = sorted(name for _, name in self._prepared)
@@ -151,7 +132,7 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            request = ListNexusEndpointsRequest(page_size=1000)
+            request = operator_api.ListNexusEndpointsRequest(page_size=1000)
             pages = await rights.listed(client.operator_service.list_nexus_endpoints, request)
         targets = {each.spec.name: each.spec.target.worker for page in pages or [] for each in page.endpoints}
         return {
@@ -192,7 +173,8 @@ class Connections:
             WorkshopError: It does not answer.
         """
         async with self._asking() as client:
-            return (await client.workflow_service.get_system_info(GetSystemInfoRequest())).server_version
+            answer = await client.workflow_service.get_system_info(service_api.GetSystemInfoRequest())
+            return answer.server_version
 
     async def open_executions(self, types: Iterable[str] | None = None) -> list[WorkflowExecution]:
         """The open workflow executions of this notebook, in all of its namespaces, oldest first.
@@ -229,28 +211,18 @@ class Connections:
         """A plain client for questions that are bounded, and that say in words that the service does not answer."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                yield await Client.connect(**self._target, namespace=namespace or self.namespace("default"))
+                yield await Client.connect(**self.server.connect, namespace=namespace or self.namespace("default"))
         except (RuntimeError, TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status != RPCStatusCode.UNAVAILABLE:
                 raise
-            where = self._target["target_host"]
-            if self._outside is None:
-                raise WorkshopError(
-                    f"The Temporal Server at {where} does not answer.",
-                    then="If you killed it: `await ws.server.restart()`. If not, run the set-up cell again.",
-                ) from error
-            raise WorkshopError(
-                f"The Temporal Service at {where} does not answer.",
-                f"{CHOICE} asks for {self._outside.origin}. {str(error) or 'No answer in time.'}",
-                f"Check the address and the key, or unset {CHOICE} and restart the kernel to use the embedded server.",
-            ) from error
+            raise self.server.silent(str(error)) from error
 
     async def _prepare(self, name: str) -> None:
         """Make a namespace, unless it is known to be there."""
-        key = (self._target["target_host"], name)
+        key = (self.server.address, name)  # a restarted server may have had to take another port
         if key in self._prepared:
             return
-        request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
+        request = service_api.RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
         async with self._asking(name) as client:
             try:
                 # Not asked for first: the server would remember for seconds that it is not there.
@@ -258,30 +230,11 @@ class Connections:
             except RPCError as error:
                 if error.status == RPCStatusCode.UNAVAILABLE:
                     raise
-                if error.status != RPCStatusCode.ALREADY_EXISTS and not await _exists(client, name):
-                    raise WorkshopError(
-                        f"The service does not let us make the namespace {name!r}.",
-                        error.message,
-                        f"Ask its administrator, and run this cell again:\n{rights.namespace_command(name)}",
-                    ) from error
+                if error.status != RPCStatusCode.ALREADY_EXISTS and not await rights.namespace_exists(client, name):
+                    what = f"The service does not let us make the namespace {name!r}."
+                    then = f"Ask its administrator, and run this cell again:\n{rights.namespace_command(name)}"
+                    raise WorkshopError(what, error.message, then) from error
         self._prepared.add(key)
-
-
-async def _set_endpoint(client: Client, spec: EndpointSpec, found: list[Endpoint]) -> None:
-    operator = client.operator_service
-    if not found:
-        await operator.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
-    elif found[0].spec != spec:
-        request = UpdateNexusEndpointRequest(id=found[0].id, version=found[0].version, spec=spec)
-        await operator.update_nexus_endpoint(request)
-
-
-async def _exists(client: Client, name: str) -> bool:
-    try:
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
-    except RPCError:
-        return False
-    return True
 
 
 def attach(*interceptors: Interceptor) -> Connections:
@@ -293,5 +246,4 @@ def attach(*interceptors: Interceptor) -> Connections:
     Raises:
         WorkshopError: It belongs to none.
     """
-    folder = StateFolder(notebook_folder())
-    return Connections(DevServer(folder), chosen(folder), list, *interceptors)
+    return Connections(chosen(StateFolder(notebook_folder())), list, *interceptors)

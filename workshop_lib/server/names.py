@@ -17,10 +17,6 @@ _SYSTEM = "__temporal"  # the server's own endpoints
 _FROM = "temporal:///namespaces/"  # how a link to a caller begins
 
 
-def _real(prefix: str, endpoint: str) -> str:
-    return endpoint if endpoint.startswith((prefix, _SYSTEM)) else prefix + endpoint
-
-
 class OwnNames(tc.Interceptor, tw.Interceptor):
     """Adds the prefix to the endpoints that are called, and takes it off the links that a handler is called with.
 
@@ -36,17 +32,29 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
         """See base class."""
-        return _ClientCalls(next, self._prefix)
+        own = self
+
+        class Calls(tc.OutboundInterceptor):
+            async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
+                input.endpoint = own._real(input.endpoint)
+                return await super().start_nexus_operation(input)
+
+        return Calls(next)
 
     def workflow_interceptor_class(
         self, input: tw.WorkflowInterceptorClassInput
     ) -> type[tw.WorkflowInboundInterceptor]:
         """See base class."""
-        prefix = self._prefix
+        own = self
+
+        class Calls(tw.WorkflowOutboundInterceptor):
+            async def start_nexus_operation(self, input: tw.StartNexusOperationInput[Any, Any]) -> Any:
+                input.endpoint = own._real(input.endpoint)
+                return await super().start_nexus_operation(input)
 
         class Inbound(tw.WorkflowInboundInterceptor):
             def init(self, outbound: tw.WorkflowOutboundInterceptor) -> None:
-                super().init(_WorkflowCalls(outbound, prefix))
+                super().init(Calls(outbound))
 
         return Inbound
 
@@ -54,37 +62,15 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
         self, next: tw.NexusOperationInboundInterceptor
     ) -> tw.NexusOperationInboundInterceptor:
         """See base class."""
-        return _Handlers(next, self._prefix)
+        prefixed = _FROM + self._prefix
 
+        class Handlers(tw.NexusOperationInboundInterceptor):
+            async def execute_nexus_operation_start(self, input: tw.ExecuteNexusOperationStartInput) -> Any:
+                links = [Link(link.url.replace(prefixed, _FROM), link.type) for link in input.ctx.inbound_links]
+                input.ctx = replace(input.ctx, inbound_links=links)
+                return await super().execute_nexus_operation_start(input)
 
-class _ClientCalls(tc.OutboundInterceptor):
-    def __init__(self, next: tc.OutboundInterceptor, prefix: str) -> None:
-        super().__init__(next)
-        self._prefix = prefix
+        return Handlers(next)
 
-    async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
-        input.endpoint = _real(self._prefix, input.endpoint)
-        return await super().start_nexus_operation(input)
-
-
-class _WorkflowCalls(tw.WorkflowOutboundInterceptor):
-    def __init__(self, next: tw.WorkflowOutboundInterceptor, prefix: str) -> None:
-        super().__init__(next)
-        self._prefix = prefix
-
-    async def start_nexus_operation(self, input: tw.StartNexusOperationInput[Any, Any]) -> Any:
-        input.endpoint = _real(self._prefix, input.endpoint)
-        return await super().start_nexus_operation(input)
-
-
-class _Handlers(tw.NexusOperationInboundInterceptor):
-    def __init__(self, next: tw.NexusOperationInboundInterceptor, prefix: str) -> None:
-        super().__init__(next)
-        self._prefix = prefix
-
-    async def execute_nexus_operation_start(self, input: tw.ExecuteNexusOperationStartInput) -> Any:
-        links = [
-            Link(url=link.url.replace(_FROM + self._prefix, _FROM), type=link.type) for link in input.ctx.inbound_links
-        ]
-        input.ctx = replace(input.ctx, inbound_links=links)
-        return await super().execute_nexus_operation_start(input)
+    def _real(self, endpoint: str) -> str:
+        return endpoint if endpoint.startswith((self._prefix, _SYSTEM)) else self._prefix + endpoint

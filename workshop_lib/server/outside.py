@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.envconfig import ClientConfig, ClientConfigProfile
@@ -25,53 +24,48 @@ _FILE = "outside.json"  # of the state folder
 _HOW = f"Set {CHOICE}=env to use the TEMPORAL_* variables, or {CHOICE}=profile:NAME; leave it out for the embedded one."
 
 
-@dataclass(frozen=True)
-class OutsideService:
-    """A Temporal Service that the user asked for.
+class OutsideService(DevServer):
+    """A Temporal Service that the user asked for, in the embedded server's place. No cell kills or restarts it.
 
     Attributes:
         origin: Where its address comes from, in words.
-        connect: Arguments of ``Client.connect`` without a namespace.
-        prefix: Put before the names of namespaces and endpoints, which are shared there. Never before task queues.
-    """
-
-    origin: str
-    connect: dict[str, Any] = field(repr=False)  # may hold an API key
-    prefix: str
-
-    @property
-    def address(self) -> str:
-        """The gRPC address."""
-        return str(self.connect["target_host"])
-
-
-class SomebodyElses(DevServer):
-    """Takes the embedded server's place where the notebook uses an outside service, which no cell kills or restarts.
 
     Args:
         folder: The state folder of the notebook.
-        service: What the notebook uses.
+        origin: See above.
+        connect: Arguments of ``Client.connect`` without a namespace. They may hold an API key.
+        prefix: See base class.
     """
 
-    def __init__(self, folder: StateFolder, service: OutsideService) -> None:
+    ui_url = ""  # the service may have one anywhere
+
+    def __init__(self, folder: StateFolder, origin: str, connect: dict[str, Any], prefix: str) -> None:
         super().__init__(folder)
-        self._service, self._said = service, False
+        self.origin, self._connect, self.prefix, self._said = origin, connect, prefix, False
 
     @property
     def address(self) -> str:
         """See base class."""
-        return self._service.address
+        return str(self._connect["target_host"])
+
+    @property
+    def connect(self) -> dict[str, Any]:
+        """See base class."""
+        return dict(self._connect)
+
+    def silent(self, reason: str) -> WorkshopError:
+        """See base class."""
+        what = f"The Temporal Service at {self.address} does not answer."
+        then = f"Check the address and the key, or unset {CHOICE} and restart the kernel to use the embedded server."
+        return WorkshopError(what, f"{CHOICE} asks for {self.origin}. {reason or 'No answer in time.'}", then)
 
     async def start(self) -> None:
         """It runs."""
 
     async def kill(self) -> None:
         """Say that this does not happen."""
-        say(
-            f"The Temporal Service at {self.address} is not killed, because it is not this notebook's alone.\n"
-            f"→ The cell goes on without the outage. To see one, unset {CHOICE} and restart the kernel.",
-            "warn",
-        )
+        then = f"→ The cell goes on without the outage. To see one, unset {CHOICE} and restart the kernel."
+        say(f"The Temporal Service at {self.address} is not killed: it is not this notebook's alone.\n{then}", "warn")
         self._said = True
 
     async def restart(self, *, dynamic_config: Mapping[str, str] | None = None) -> None:
@@ -93,8 +87,8 @@ class SomebodyElses(DevServer):
             say(f"The Temporal Service at {self.address} is used as it is. A notebook does not restart it.", "warn")
 
 
-def chosen(folder: StateFolder) -> OutsideService | None:
-    """The outside service that ``WORKSHOP_SERVICE`` asks for; none means the embedded server.
+def chosen(folder: StateFolder) -> DevServer:
+    """The outside service that ``WORKSHOP_SERVICE`` asks for; else the embedded server.
 
     Args:
         folder: The notebook's state folder. Its name and a number that it keeps become a part of the prefix.
@@ -104,7 +98,7 @@ def chosen(folder: StateFolder) -> OutsideService | None:
     """
     choice = os.environ.get(CHOICE, "").strip()
     if not choice:
-        return None
+        return DevServer(folder)
     kind, _, name = choice.partition(":")
     if kind == "env" and not name:
         profile, origin = ClientConfigProfile.load(disable_file=True), "the TEMPORAL_* variables"
@@ -120,7 +114,7 @@ def chosen(folder: StateFolder) -> OutsideService | None:
         raise WorkshopError(f"{CHOICE}={choice}, but {origin} hold no address.", then=_HOW)
     connect = dict(profile.to_client_connect_config())
     connect.pop("namespace", None)
-    return OutsideService(origin, connect, f"{_learner(folder)}-{_slug(folder.path.name)}-")
+    return OutsideService(folder, origin, connect, f"{_learner(folder)}-{_slug(folder.path.name)}-")
 
 
 def ignored() -> str | None:

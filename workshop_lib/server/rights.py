@@ -63,35 +63,34 @@ async def missing(client: Client, prefix: str) -> str:
         prefix: Of the notebook.
     """
     service, operator = client.workflow_service, client.operator_service
-    told = []
+    said: list[str] = []
+
+    def ask(what: str, commands: list[str]) -> None:
+        if commands:
+            said.extend([f"They may not {what}. Ask the administrator, before you go on:", *commands, _TERRAFORM])
+
     if not await _may(service.register_namespace, RegisterNamespaceRequest()):
-        asked = {name: DescribeNamespaceRequest(namespace=prefix + name) for name in NAMESPACES}
-        if absent := [name for name, request in asked.items() if not await _works(service.describe_namespace, request)]:
-            commands = [namespace_command(prefix + name) for name in absent]
-            told += [f"They may not make namespaces, or not read these. {_ASK}", *commands, _TERRAFORM]
+        absent = [name for name in NAMESPACES if not await namespace_exists(client, prefix + name)]
+        ask("make namespaces, or not read these", [namespace_command(prefix + name) for name in absent])
     if not await _may(operator.create_nexus_endpoint, CreateNexusEndpointRequest()):
-        asked_for = {name: ListNexusEndpointsRequest(name=prefix + name) for name in ENDPOINTS}
-        if absent := [
-            name for name, request in asked_for.items() if not await _works(operator.list_nexus_endpoints, request)
-        ]:
-            places = [(name, *ENDPOINTS[name]) for name in absent]
-            commands = [endpoint_command(prefix + name, prefix + to, queue) for name, to, queue in places]
-            told += [f"They may not make Nexus endpoints. {_ASK}", *commands, _TERRAFORM]
+        pages = await listed(operator.list_nexus_endpoints, ListNexusEndpointsRequest(page_size=1000)) or []
+        there = {each.spec.name for page in pages for each in page.endpoints}
+        lacking = [(prefix + name, prefix + to, queue) for name, (to, queue) in ENDPOINTS.items()]
+        ask("make Nexus endpoints", [endpoint_command(*each) for each in lacking if each[0] not in there])
     if not await _may(service.list_namespaces, ListNamespacesRequest(page_size=1)):
-        told.append("They may not list namespaces: `topology` and `ws.reset()` see those that this kernel has used.")
-    said = ["What your credentials may not do:", *told] if told else []
-    if not await _may(
-        service.list_nexus_operation_executions, ListNexusOperationExecutionsRequest(namespace=client.namespace)
-    ):
-        said += [
-            "Standalone Nexus operations are off there. The notebooks call operations from Workflows.",
-            _STANDALONE,
-        ]
+        said.append("They may not list namespaces: `topology` and `ws.reset()` see those that this kernel has used.")
+    if said:
+        said.insert(0, "What your credentials may not do:")
+    standalone = ListNexusOperationExecutionsRequest(namespace=client.namespace)
+    if not await _may(service.list_nexus_operation_executions, standalone):
+        said.append(_STANDALONE)
     return "\n".join(said)
 
 
-_STANDALONE = "→ An administrator switches them on with the dynamic configuration nexusoperation.enableStandalone=true."
-_ASK = "Ask the administrator, before you go on:"
+_STANDALONE = "Standalone Nexus operations are off there. The notebooks call operations from Workflows.\n"
+_STANDALONE += (
+    "→ An administrator switches them on with the dynamic configuration nexusoperation.enableStandalone=true."
+)
 _TERRAFORM = "  On Temporal Cloud: the Terraform resources temporalcloud_namespace, temporalcloud_nexus_endpoint."
 
 
@@ -124,10 +123,15 @@ async def _may(call: Callable[..., Awaitable[Any]], request: Any) -> bool:
     return True
 
 
-async def _works(call: Callable[..., Awaitable[Any]], request: Any) -> bool:
-    """Whether something is there: a listing that finds it, or a description."""
+async def namespace_exists(client: Client, name: str) -> bool:
+    """Whether a namespace is there, and these credentials may see it.
+
+    Args:
+        client: Of any namespace.
+        name: Its real name.
+    """
     try:
-        answer = await call(request)
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
     except RPCError:
         return False
-    return not hasattr(answer, "endpoints") or bool(answer.endpoints)
+    return True

@@ -46,6 +46,6 @@ async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> Non
             seen = await thing.describe()
             place = f"namespaces/{seen.namespace}/workflows/{quote(seen.id, safe='')}/{seen.run_id}/history"
             command = f"workflow describe --namespace {seen.namespace} --workflow-id '{seen.id}'"
-        if ws.ui_url:
-            print(f"{ws.ui_url}/{place}")
+        if ws.server.ui_url:
+            print(f"{ws.server.ui_url}/{place}")
         print(f"temporal {command} --address {address}")

@@ -69,22 +69,18 @@ async def _bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
 def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:
     """Run a coroutine to its end from synchronous code: a widget's callback, a plain function.
 
-    In a notebook the kernel's loop already runs, and asyncio refuses to run it again; nest-asyncio2 allows it, which
-    ipykernel brings. It is applied when this function is first called, not before. In cells, plain ``await`` is better.
+    In a notebook the kernel's loop already runs, and asyncio refuses to run it again. So the coroutine runs on a loop
+    beside it. In cells, plain ``await`` is better.
 
     Args:
         work: The coroutine.
-        seconds: How long it may take. The limit stands around the coroutine itself: one around a nested run
-            would not fire on Python 3.11, and the cell would hang.
+        seconds: How long it may take.
 
     Raises:
         TimeoutError: It took longer; it is cancelled.
     """
+    loop = BackgroundLoop()
     try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(_bounded(work, seconds))
-    import nest_asyncio2
-
-    nest_asyncio2.apply(loop)
-    return loop.run_until_complete(_bounded(work, seconds))
+        return loop.call(work, seconds)
+    finally:
+        loop.end()

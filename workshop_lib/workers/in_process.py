@@ -22,8 +22,7 @@ from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.reasons import Polled
 
 START_SECONDS = 120.0  # a guard only
-STOP_SECONDS = 10.0
-_GRACE = 1.0  # seconds
+STOP_SECONDS = 30.0
 _SILENT = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
@@ -96,11 +95,8 @@ class InProcessWorker:
             self._loop = None
             if isinstance(error, WorkshopError) or not isinstance(error, Exception):
                 raise
-            raise WorkshopError(
-                "The Worker did not start.",
-                "\n".join(describe(error)),
-                "Fix what the last line names, and run the cell again.",
-            ) from error
+            then = "Fix what the last line names, and run the cell again."
+            raise WorkshopError("The Worker did not start.", "\n".join(describe(error)), then) from error
 
     async def _start(self) -> None:
         await self._find_namespace()
@@ -125,10 +121,8 @@ class InProcessWorker:
         except RPCError as error:
             if error.status not in _SILENT:
                 raise
-            raise WorkshopError(
-                "The Worker did not start: the Temporal Server does not answer.",
-                then="If you killed it: `await ws.server.restart()`. Then run this cell again.",
-            ) from error
+            then = "If you killed it: `await ws.server.restart()`. Then run this cell again."
+            raise WorkshopError("The Worker did not start: the Temporal Server does not answer.", then=then) from error
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -143,23 +137,18 @@ class InProcessWorker:
         if self._loop is None:
             return
         try:
-            stopped = await self._loop.acall(self._stop(), STOP_SECONDS + _GRACE)
+            await self._loop.acall(self._stop(), STOP_SECONDS)
         except TimeoutError:
-            stopped = False
-        if not stopped:
-            raise WorkshopError(
-                f"{self} has not stopped after {STOP_SECONDS:.0f} s.",
-                "One of its activities blocks and cannot be cancelled.",
-                "Wait for it to return and run this cell again, or restart the kernel. In an `async def` activity, "
-                "await instead of blocking.",
-            )
+            what = f"{self} has not stopped after {STOP_SECONDS:.0f} s."
+            then = "Wait for it to return and run this cell again, or restart the kernel.\n"
+            then += "In an `async def` activity, await instead of blocking."
+            raise WorkshopError(what, "One of its activities blocks and cannot be cancelled.", then) from None
         loop, self._loop = self._loop, None
         if loop is not None:  # somebody else may have stopped it meanwhile
             loop.end()
 
-    async def _stop(self) -> bool:
+    async def _stop(self) -> None:
         assert self._worker is not None
         assert self._task is not None
-        shutdown = asyncio.ensure_future(self._worker.shutdown())
-        await asyncio.wait([self._task, shutdown], timeout=STOP_SECONDS)
-        return self._task.done()
+        # Unlike `await`, this leaves both alone when its time is up.
+        await asyncio.wait([self._task, asyncio.ensure_future(self._worker.shutdown())])

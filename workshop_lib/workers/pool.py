@@ -13,7 +13,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.cells.workflow_cells import Cells, Edit
+from workshop_lib.cells.workflow_cells import Cells
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.in_process import InProcessWorker
@@ -38,21 +38,16 @@ class WorkerPool:
     def __init__(self, cells: Cells, background: BackgroundLoop, launcher: Launcher) -> None:
         self._cells, self._background, self._launcher = cells, background, launcher
         self._pooled: list[InProcessWorker | SpawnedWorker] = []
-        cells.subscribe(self._renew)
+        cells.subscribe(lambda edit: background.call(self._renew({*edit.modules}), _WAIT_SECONDS))
 
     @property
     def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
         """What ``run`` and ``spawn`` started and ``stop`` has not stopped; one that was killed is still among them."""
         return tuple(self._pooled)
 
-    @property
-    def running(self) -> list[InProcessWorker | SpawnedWorker]:
-        """Those that poll."""
-        return [worker for worker in self._pooled if worker.running]
-
     def polled(self) -> list[Polled]:
         """What they take from which task queues."""
-        return [polled for worker in self.running for polled in worker.polls]
+        return [polled for worker in self._pooled if worker.running for polled in worker.polls]
 
     def run(self, worker: type[Worker], client: Client, **settings: Any) -> InProcessWorker:
         """Run a Worker beside the notebook, in the place of the one that polled the same queue before.
@@ -132,10 +127,7 @@ class WorkerPool:
                 with contextlib.suppress(Exception):
                     self._background.call(worker.stop(), _EXIT_SECONDS)
 
-    def _renew(self, edit: Edit) -> None:
-        self._background.call(self._restart({*edit.modules}), _WAIT_SECONDS)
-
-    async def _restart(self, edited: set[str]) -> None:
+    async def _renew(self, edited: set[str]) -> None:
         renewed, failed = [], []
         for worker in self._pooled:
             if worker.wanted and worker.uses & edited:
@@ -175,18 +167,17 @@ def describe_worker(arguments: dict[str, Any], file: Path) -> None:
         for item in value if isinstance(value, list | tuple) else [value]:
             thing = item if isinstance(item, type) or callable(item) else type(item)
             if getattr(thing, "__module__", None) == "__main__":
-                raise WorkshopError(
-                    f"{getattr(thing, '__qualname__', thing)} cannot run in a process of its own.",
-                    "It is defined in an ordinary cell, which exists in this notebook's kernel only.",
-                    "Move its definition to a %%workflow cell and run that cell; any process can import it from there.",
+                what = f"{getattr(thing, '__qualname__', thing)} cannot run in a process of its own."
+                why = "It is defined in an ordinary cell, which exists in this notebook's kernel only."
+                then = (
+                    "Move its definition to a %%workflow cell and run that cell; any process can import it from there."
                 )
+                raise WorkshopError(what, why, then)
     try:
         content = pickle.dumps(sendable)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise WorkshopError(
-            "These Worker arguments cannot be handed to another process.",
-            f"{type(error).__name__}: {error}",
-            "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name.",
-        ) from error
+        then = "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name."
+        why = f"{type(error).__name__}: {error}"
+        raise WorkshopError("These Worker arguments cannot be handed to another process.", why, then) from error
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         output.write(content)

@@ -54,19 +54,19 @@ class Process:
         lock: Lock | None = None,
     ) -> None:
         self.log = log
-        descriptors = [lock.fileno()] if lock else []
+        held = [lock.fileno()] if lock else []
         read, write = os.pipe()
-        interpreter = [sys.executable, "-I", "-S", warden.__file__]
+        under = [sys.executable, "-I", "-S", warden.__file__, str(write), ",".join(map(str, held))]
         with open(log, "ab") as output:
             self._warden = subprocess.Popen(
-                [*interpreter, str(write), ",".join(map(str, descriptors)), *command],
+                [*under, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if piped else output,
                 stderr=output,
-                env=dict(environment),
+                env=environment,
                 cwd=folder,
                 start_new_session=True,
-                pass_fds=[write, *descriptors],
+                pass_fds=[write, *held],
             )
         self.stdout = self._warden.stdout
         os.close(write)
@@ -74,9 +74,7 @@ class Process:
             answer = report.read()
         if not answer:
             self._warden.wait()
-            raise WorkshopError(
-                f"{command[0]} could not be started.", f"See {log}.", "`make doctor` checks the installation."
-            )
+            raise WorkshopError(f"{command[0]} could not be started.", f"See {log}.", "`make doctor` may say more.")
         self.pid = int(answer)
 
     @property
@@ -111,11 +109,10 @@ class Process:
             if asyncio.get_running_loop().time() > deadline:
                 return False
             await asyncio.sleep(0.005)
-        if self._warden.stdin:
-            self._warden.stdin.close()
+        self.close()
         return True
 
     def close(self) -> None:
         """End the command and its children at once, without waiting for them."""
-        if self._warden.stdin and not self._warden.stdin.closed:
-            self._warden.stdin.close()
+        assert self._warden.stdin is not None
+        self._warden.stdin.close()

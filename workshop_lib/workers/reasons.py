@@ -56,9 +56,8 @@ class Reasons:
             return _NO_SERVER if error.status == RPCStatusCode.UNAVAILABLE else None
 
     async def _find(self, workflow_id: str, run_id: str | None, asks: bool) -> str | None:
-        described = await self._calls.describe_workflow(
-            tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, **_PLAIN_CALL)
-        )
+        asked = tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, **_PLAIN_CALL)
+        described = await self._calls.describe_workflow(asked)
         reason = await self._task_fails(described)
         if asks and (described.namespace, described.task_queue, "workflow") not in self._polled():
             reason = reason or self._unpolled(described, described.task_queue, "workflow", "question")
@@ -71,17 +70,16 @@ class Reasons:
         if described.raw_description.pending_workflow_task.attempt < 2:
             return None
         cause = ""
-        wanted = tc.FetchWorkflowHistoryEventsInput(
-            id=described.id,
-            run_id=described.run_id,
-            page_size=None,
-            next_page_token=None,
-            wait_new_event=False,
-            event_filter_type=tc.WorkflowHistoryEventFilterType.ALL_EVENT,
-            skip_archival=True,
+        paging = {"page_size": None, "next_page_token": None, "wait_new_event": False, "skip_archival": True}
+        kinds = tc.WorkflowHistoryEventFilterType.ALL_EVENT
+        of_run: dict[str, Any] = {
+            "id": described.id,
+            "run_id": described.run_id,
+            "event_filter_type": kinds,
+            **paging,
             **_PLAIN_CALL,
-        )
-        async for event in self._calls.fetch_workflow_history_events(wanted):
+        }
+        async for event in self._calls.fetch_workflow_history_events(tc.FetchWorkflowHistoryEventsInput(**of_run)):
             if event.HasField("workflow_task_completed_event_attributes"):
                 cause = ""  # what failed before it was fixed
             elif event.HasField("workflow_task_failed_event_attributes"):
@@ -139,12 +137,9 @@ def _operation_waits(described: tc.WorkflowExecutionDescription) -> str | None:
         started = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
         if not started and _overdue(operation.scheduled_time):
             last = sentence(operation.last_attempt_failure) or "no answer yet"
-            name = f"{operation.service}.{operation.operation}"
-            return (
-                f"It waits for the Nexus operation {name} on endpoint {operation.endpoint!r} "
-                f"({last}).\n"
-                "→ Is a worker with its handler polling the endpoint's task queue?"
-            )
+            name = f"{operation.service}.{operation.operation} on endpoint {operation.endpoint!r}"
+            then = "→ Is a worker with its handler polling the endpoint's task queue?"
+            return f"It waits for the Nexus operation {name} ({last}).\n{then}"
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,26 +37,21 @@ class Spawned:
 
     def __init__(self, launch: Callable[[], Process], name: str) -> None:
         self._launch, self.name = launch, name
-        self._process: Process | None = None
-        self._asked_to_end = False
+        self._process: Process
+        self.wanted = True  # whether it is to run, and to start again after an edit
 
     def __repr__(self) -> str:
         return f"{self.name}, process {self.pid}{'' if self.running else ' (ended)'}"
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """Its process id, also when it has ended."""
-        return self._process.pid if self._process else None
-
-    @property
-    def log(self) -> Path | None:
-        """Where its standard error goes, once it was started."""
-        return self._process.log if self._process else None
+        return self._process.pid
 
     @property
     def running(self) -> bool:
         """Whether the process lives."""
-        return self._process is not None and self._process.running
+        return self._process.running
 
     async def start(self) -> None:
         """Start the process and wait until it is ready.
@@ -64,12 +59,14 @@ class Spawned:
         Raises:
             WorkshopError: It ended instead, or takes longer than ``START_SECONDS``.
         """
+        self.wanted = True
         process = self._process = self._launch()
-        self._asked_to_end = False
-        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        threading.Thread(target=self._forward, args=(process, ready), daemon=True).start()
+        offered: Future[Any] = Future()
+        offered.set_running_or_notify_cancel()  # from now on it is the thread's, and cannot be cancelled
+        threading.Thread(target=self._forward, args=(process, offered), daemon=True).start()
         try:
             async with asyncio.timeout(START_SECONDS):
+                ready = asyncio.wrap_future(offered)
                 if not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
                     say(f"Waiting for {self.name}: its process {process.pid} is starting, and imports what it needs.")
                 self._is_ready(await ready)
@@ -86,44 +83,33 @@ class Spawned:
 
     def kill(self) -> None:
         """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
-        self._asked_to_end = True
-        if self._process is not None:
-            self._process.kill()
+        self.wanted = False
+        self._process.kill()
 
     async def stop(self) -> None:
         """Ask it to stop (SIGTERM), and kill it if it has not after ``STOP_SECONDS``."""
-        self._asked_to_end = True
-        if self._process is not None:
-            self._process.signal(signal.SIGTERM)
-            if not await self._process.wait(STOP_SECONDS):
-                self._process.close()
-                await self._process.wait(STOP_SECONDS)
+        self.wanted = False
+        self._process.signal(signal.SIGTERM)
+        if not await self._process.wait(STOP_SECONDS):
+            self._process.close()
+            await self._process.wait(STOP_SECONDS)
 
     def _is_ready(self, offered: Any) -> None:
         """Take what the process offers."""
 
-    def _forward(self, process: Process, ready: asyncio.Future[Any]) -> None:
+    def _forward(self, process: Process, offered: Future[Any]) -> None:
         """Pass on what the process prints, from a thread, until its end."""
         assert process.stdout is not None
-        was_ready = False
         for line in process.stdout:
             text = line.decode(errors="replace").rstrip("\n")
             if text.startswith(READY):
-                was_ready = True
-                _resolve(ready, json.loads(text.removeprefix(READY)))
+                offered.set_result(json.loads(text.removeprefix(READY)))
             else:
                 print(f"[{self.name}] {text}", flush=True)
-        if not was_ready:
-            _resolve(ready, EOFError())
-        elif not self._asked_to_end:
+        if not offered.done():
+            offered.set_exception(EOFError())
+        elif self.wanted and process is self._process:
             say(f"{self.name} ended by itself: {process.last_words()}", "warn")
-
-
-def _resolve(future: asyncio.Future[Any], outcome: Any) -> None:
-    """Give a future of another thread's loop its outcome, unless nobody waits for it any more."""
-    settle = future.set_exception if isinstance(outcome, BaseException) else future.set_result
-    with contextlib.suppress(RuntimeError):  # that loop has ended
-        future.get_loop().call_soon_threadsafe(lambda: future.done() or settle(outcome))
 
 
 class SpawnedWorker(Spawned):
@@ -140,13 +126,6 @@ class SpawnedWorker(Spawned):
         self.uses = uses
         self.polls: list[Polled] = []
         self.activities: list[str] = []
-
-        self.wanted = True  # whether it is to start again after an edit
-
-    def kill(self) -> None:
-        """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash, for good."""
-        self.wanted = False
-        super().kill()
 
     def _is_ready(self, offered: Any) -> None:
         polls, self.activities = offered

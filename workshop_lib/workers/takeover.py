@@ -7,37 +7,20 @@ import inspect
 from datetime import timedelta
 from typing import Any
 
+import temporalio.worker as tw
 from nexusrpc import HandlerError, HandlerErrorType
-from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
 from temporalio import activity
 from temporalio.common import RetryPolicy
-from temporalio.worker import (
-    ActivityInboundInterceptor,
-    ExecuteActivityInput,
-    ExecuteNexusOperationStartInput,
-    Interceptor,
-    NexusOperationInboundInterceptor,
-)
 
-BUG_TYPES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    NotImplementedError,
-    TypeError,
-    ValueError,
-)
-"""Errors of wrong code, which are the same at the next try. For a Worker's ``workflow_failure_exception_types``."""
+# Errors of wrong code, which are the same at the next try. For a Worker's ``workflow_failure_exception_types``.
+BUG_TYPES: tuple[type[Exception], ...] = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError)
+BUG_TYPES += (NameError, NotImplementedError, TypeError, ValueError)
 
-
+# After how long without a heartbeat a Worker is taken for dead. One that has too much to do is silent for seconds.
 HEARTBEAT = timedelta(seconds=5)
-"""After how long without a heartbeat a Worker is taken for dead. One that has too much to do is silent for seconds."""
 
+# The retry policy of a step that a person waits for: soon again, then once a second.
 QUICK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
-"""The retry policy of a step that a person waits for: soon again, then once a second."""
 
 
 def limits(limit: timedelta) -> dict[str, Any]:
@@ -54,20 +37,20 @@ def limits(limit: timedelta) -> dict[str, Any]:
     }
 
 
-class Heartbeats(Interceptor):
+class Heartbeats(tw.Interceptor):
     """Lets a Worker heartbeat for each activity that has a heartbeat timeout, while it runs.
 
     So the death of a Worker is noticed within that timeout, and not when the activity's time is up. An activity that
     hangs in a Worker that lives is ended by its start-to-close timeout.
     """
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+    def intercept_activity(self, next: tw.ActivityInboundInterceptor) -> tw.ActivityInboundInterceptor:
         """See base class."""
         return _Beating(next)
 
 
-class _Beating(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+class _Beating(tw.ActivityInboundInterceptor):
+    async def execute_activity(self, input: tw.ExecuteActivityInput) -> Any:
         limit = activity.info().heartbeat_timeout
         if not limit:
             return await super().execute_activity(input)
@@ -87,6 +70,7 @@ class _Beating(ActivityInboundInterceptor):
             beats.cancel()
 
 
+# Arguments of a Worker whose users wait for it: its death is noticed in seconds, and another one takes over.
 QUICK_TAKEOVER: dict[str, Any] = {
     "interceptors": [Heartbeats()],
     "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # how long the SDK holds heartbeats back
@@ -94,7 +78,6 @@ QUICK_TAKEOVER: dict[str, Any] = {
     # Each takes a thread. With many, the loop that runs activities and sends their heartbeats would hardly get a turn.
     "max_concurrent_workflow_tasks": 4,
 }
-"""Arguments of a Worker whose users wait for it: its death is noticed in seconds, and another one takes over."""
 
 
 def idempotency_key() -> str:
@@ -103,22 +86,22 @@ def idempotency_key() -> str:
     return f"{info.workflow_run_id}/{info.activity_id}"
 
 
-class KeepsReasons(Interceptor):
+class KeepsReasons(tw.Interceptor):
     """Lets a handler's bug fail the operation at once, with its reason.
 
     The SDK takes each exception for a passing one. Temporal tries again then until the operation's time is up, and all
     that the caller learns is that it timed out. What may pass (a database, a network) is still tried again.
     """
 
-    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+    def intercept_nexus_operation(
+        self, next: tw.NexusOperationInboundInterceptor
+    ) -> tw.NexusOperationInboundInterceptor:
         """See base class."""
         return _KeepsReasons(next)
 
 
-class _KeepsReasons(NexusOperationInboundInterceptor):
-    async def execute_nexus_operation_start(
-        self, input: ExecuteNexusOperationStartInput
-    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
+class _KeepsReasons(tw.NexusOperationInboundInterceptor):
+    async def execute_nexus_operation_start(self, input: tw.ExecuteNexusOperationStartInput) -> Any:
         try:
             return await super().execute_nexus_operation_start(input)
         except BUG_TYPES as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -50,10 +50,9 @@ class Explainer(tc.Interceptor, tw.Interceptor):
         return _SandboxRefusals
 
 
-@contextlib.contextmanager
-def _refusals_fail_at_once() -> Iterator[None]:
+async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:
     try:
-        yield
+        return await call
     except RestrictedWorkflowAccessError as error:
         # By default the workflow task would fail, and be retried until somebody deploys other code.
         refused = ApplicationError(explain_sandbox(str(error)), type=type(error).__name__, non_retryable=True)
@@ -62,20 +61,16 @@ def _refusals_fail_at_once() -> Iterator[None]:
 
 class _SandboxRefusals(tw.WorkflowInboundInterceptor):
     async def execute_workflow(self, input: tw.ExecuteWorkflowInput) -> Any:
-        with _refusals_fail_at_once():
-            return await super().execute_workflow(input)
+        return await _failing_at_once(super().execute_workflow(input))
 
     async def handle_signal(self, input: tw.HandleSignalInput) -> None:
-        with _refusals_fail_at_once():
-            await super().handle_signal(input)
+        await _failing_at_once(super().handle_signal(input))
 
     async def handle_query(self, input: tw.HandleQueryInput) -> Any:
-        with _refusals_fail_at_once():
-            return await super().handle_query(input)
+        return await _failing_at_once(super().handle_query(input))
 
     async def handle_update_handler(self, input: tw.HandleUpdateInput) -> Any:
-        with _refusals_fail_at_once():
-            return await super().handle_update_handler(input)
+        return await _failing_at_once(super().handle_update_handler(input))
 
 
 class _ClientCalls(tc.OutboundInterceptor):
@@ -98,17 +93,18 @@ class _ClientCalls(tc.OutboundInterceptor):
     ) -> tc.WorkflowUpdateHandle[Any]:
         start = input.start_workflow_input
         start.execution_timeout = start.execution_timeout or EXECUTION_TIMEOUT
-        async with self._explained(start.id, None, asks=True):
-            return self._explain_result(await super().start_update_with_start_workflow(input))
+        return await self._explained_update(start.id, None, super().start_update_with_start_workflow(input))
 
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        async with self._explained(input.id, input.run_id, asks=True):
-            return self._explain_result(await super().start_workflow_update(input))
+        return await self._explained_update(input.id, input.run_id, super().start_workflow_update(input))
 
-    def _explain_result(self, handle: tc.WorkflowUpdateHandle[Any]) -> tc.WorkflowUpdateHandle[Any]:
+    async def _explained_update(
+        self, workflow_id: str, run_id: str | None, starting: Coroutine[Any, Any, tc.WorkflowUpdateHandle[Any]]
+    ) -> tc.WorkflowUpdateHandle[Any]:
+        async with self._explained(workflow_id, run_id, asks=True):
+            handle = await starting
         # An update that was accepted only is waited for without another call of an interceptor.
-        watched = self._watched(handle.result, handle.workflow_id, handle.workflow_run_id, asks=True)
-        handle.result = watched  # type: ignore[method-assign]
+        handle.result = self._watched(handle.result, workflow_id, run_id, asks=True)  # type: ignore[method-assign]
         return handle
 
     async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
@@ -118,10 +114,6 @@ class _ClientCalls(tc.OutboundInterceptor):
     async def get_nexus_operation_result(self, input: tc.GetNexusOperationResultInput) -> Any:
         async with asyncio.timeout(LONGEST_WAIT):
             return await super().get_nexus_operation_result(input)
-
-    async def start_activity(self, input: tc.StartActivityInput) -> tc.ActivityHandle[Any]:
-        input.schedule_to_close_timeout = input.schedule_to_close_timeout or EXECUTION_TIMEOUT
-        return await super().start_activity(input)
 
     async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
         input.schedule_to_close_timeout = input.schedule_to_close_timeout or EXECUTION_TIMEOUT
@@ -154,11 +146,9 @@ class _ClientCalls(tc.OutboundInterceptor):
         except Exception as error:  # the SDK makes something else of a cancelled update than a TimeoutError
             if not limit.expired():
                 raise
-            raise WorkshopError(
-                f"Stopped waiting for workflow {workflow_id} after {LONGEST_WAIT:.0f} s.",
-                "The workflow itself goes on.",
-                f"Look at it later: client.get_workflow_handle({workflow_id!r}).",
-            ) from error
+            what = f"Stopped waiting for workflow {workflow_id} after {LONGEST_WAIT:.0f} s."
+            then = f"Look at it later: client.get_workflow_handle({workflow_id!r})."
+            raise WorkshopError(what, "The workflow itself goes on.", then) from error
         finally:
             watcher.cancel()
 

@@ -12,7 +12,7 @@ from kernels import wait_until_gone
 
 def demos(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "workshop_lib", "demos", *arguments]
-    return subprocess.run(command, input=said, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=said, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_a_question_is_answered_and_nothing_is_left(
@@ -20,8 +20,11 @@ def test_a_question_is_answered_and_nothing_is_left(
 ) -> None:
     own = tmp_path_factory.mktemp("terminal")
     monkeypatch.setenv("WORKSHOP_HOME", str(own))
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     done = demos("--processes", "1", "What does ACME cost?")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert "workshop_lib.demos.terminal" in done.stderr
+    assert "litellm" not in done.stderr, "only the agent's process imports the SDKs, which takes seconds"
     assert '→ stock_price {"ticker": "ACME"}' in done.stdout
     assert done.stdout.rstrip().endswith("price 120.6.")
     assert not wait_until_gone(own)

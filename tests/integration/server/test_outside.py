@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 import re
@@ -17,6 +16,7 @@ from workshop_lib.evidence.state import StateFolder, notebook_key
 from workshop_lib.governance.proxy import Authority, NamespaceProxy
 from workshop_lib.server import connections, outside
 from workshop_lib.server.connections import Connections
+from workshop_lib.server.outside import OutsideService
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -39,76 +39,52 @@ def folder(tmp_path: Path) -> StateFolder:
     return StateFolder(tmp_path / "01-plain-abc")
 
 
-def test_nothing_is_used_that_was_not_asked_for(folder: StateFolder) -> None:
-    assert outside.chosen(folder) is None
-    assert "the Temporal profile 'mine'" in (outside.ignored() or "")
-    assert "TEMPORAL_ADDRESS" in (outside.ignored() or "")
-
-
-def test_a_profile_is_used_when_named(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_was_asked_for_is_used(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not isinstance(outside.chosen(folder), OutsideService)
+    assert {"the Temporal profile 'mine'", "TEMPORAL_ADDRESS"} <= set(re.split(r"[:.] |, ", outside.ignored() or ""))
+    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
+    assert outside.chosen(folder).address == "other.invalid:7233"
     monkeypatch.setenv("WORKSHOP_SERVICE", "profile:mine")
     monkeypatch.setenv("JUPYTERHUB_USER", "Ann B.")
     chosen = outside.chosen(folder)
-    assert chosen is not None
     assert chosen.address == "mine.invalid:7233", "variables do not change a profile that was asked for"
     assert re.fullmatch("ann-b-[0-9a-f]{6}-01-plain-abc-", chosen.prefix)
-    assert "SECRET" not in repr(chosen)
-    assert outside.chosen(folder) == chosen, "the same after a restart, and in the processes of the notebook"
+    assert outside.chosen(folder).prefix == chosen.prefix, "the same after a restart, and in the notebook's processes"
 
 
-def test_a_user_id_without_a_name_has_a_prefix(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown() -> str:
-        raise KeyError("getpwuid(): uid not found")
-
-    monkeypatch.setattr(getpass, "getuser", unknown)
-    monkeypatch.delenv("JUPYTERHUB_USER", raising=False)
-    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
-    chosen = outside.chosen(folder)
-    assert chosen is not None
-    assert chosen.prefix.startswith(f"{os.getuid()}-")
-
-
-def test_prefixes_never_begin_with_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a reset in one notebook would end another's workflows."""
-    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", "env.invalid:7233")
-    keys = []
-    for name in (
-        "/a/a_notebook_with_a_very_long_name_indeed_1.ipynb",
-        "/a/a_notebook_with_a_very_long_name_indeed_2.ipynb",
-    ):
-        monkeypatch.setenv("JPY_SESSION_NAME", name)
-        keys += [notebook_key(), f"{notebook_key()}x2"]
-    prefixes = [chosen.prefix for key in keys if (chosen := outside.chosen(StateFolder(tmp_path / key)))]
-    assert len(prefixes) == 4
-    assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
-    assert len(set(prefixes)) == 4
-
-
-def test_variables_are_used_when_asked_for(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
-    chosen = outside.chosen(folder)
-    assert chosen is not None
-    assert chosen.address == "other.invalid:7233"
-    monkeypatch.delenv("TEMPORAL_ADDRESS")
-    with pytest.raises(WorkshopError, match="hold no address"):
-        outside.chosen(folder)
-
-
-@pytest.mark.parametrize("choice", ["profile:missing", "cloud", "env:x"])
+@pytest.mark.parametrize("choice", ["profile:missing", "cloud", "env:x", "env"])
 def test_a_choice_without_meaning_is_explained(
     choice: str, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSHOP_SERVICE", choice)
+    monkeypatch.delenv("TEMPORAL_ADDRESS")
     with pytest.raises(WorkshopError, match="WORKSHOP_SERVICE=env"):
         outside.chosen(folder)
 
 
-async def test_a_service_that_does_not_answer_is_named(ws: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefixes_never_begin_with_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a reset in one notebook would end another's workflows. The user's id has no name, as in containers."""
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
+    keys = []
+    for name in ("a_notebook_with_a_very_long_name_indeed_1.ipynb", "a_notebook_with_a_very_long_name_indeed_2.ipynb"):
+        monkeypatch.setenv("JPY_SESSION_NAME", name)
+        keys += [notebook_key(), f"{notebook_key()}x2"]
+    prefixes = {outside.chosen(StateFolder(tmp_path / key)).prefix for key in keys}
+    assert len(prefixes) == 4
+    assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
+    assert all(prefix.startswith(f"{os.getuid()}-") for prefix in prefixes)
+
+
+async def test_a_service_that_does_not_answer_is_named(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_ANSWER_SECONDS", 1.0)
-    elsewhere = outside.OutsideService("the TEMPORAL_* variables", {"target_host": "127.0.0.1:1"}, "ann-")
+    elsewhere = OutsideService(folder, "the TEMPORAL_* variables", {"target_host": "127.0.0.1:1"}, "ann-")
     with pytest.raises(WorkshopError) as raised:
-        await Connections(ws.server, elsewhere, list).version()
+        await Connections(elsewhere, list).version()
     for part in ("127.0.0.1:1", "the TEMPORAL_* variables", "unset WORKSHOP_SERVICE"):
         assert part in str(raised.value)
 
@@ -145,79 +121,15 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
     assert (await here.get_workflow_handle("left").describe()).status is not None
 
 
-COUNTS = """
-from temporalio.client import Client
-from temporalio.worker import Worker
-from workshop_lib import Workshop
-ws = await Workshop.start()
-client = await Client.connect(**await ws.connection("default"))
-await ws.endpoint("finance", namespace="finance", task_queue="finance")
-finance = await ws.spawn("workshop_lib.teams.finance.worker")
-"""
-
-ASK = """%%workflow ask
-from datetime import timedelta
-from temporalio import workflow
-with workflow.unsafe.imports_passed_through():
-    from workshop_lib.teams.finance.contract import Finance, StockPrice, StockQuery
-
-@workflow.defn
-class Ask:
-    @workflow.run
-    async def run(self, ticker: str) -> StockPrice:
-        finance = workflow.create_nexus_client(service=Finance, endpoint="finance")
-        return await finance.execute_operation(
-            Finance.stock_price, StockQuery(ticker), schedule_to_close_timeout=timedelta(minutes=1)
-        )
-"""
-
-CALL = """
-asking = ws.run(Worker, client, task_queue="ask", workflows=[Ask])
-print(await client.execute_workflow(Ask.run, "ACME", id=ws.id("ask"), task_queue="ask"))
-"""
-
-SEEN = """
-from workshop_lib.server.connections import Connections
-behind = await Client.connect(**await ws.connection("finance"))
-print(sorted(await ws.namespaces()), sorted(await ws.endpoints()), ws.ledger.count("quote"),
-      len([e async for e in client.list_workflows()]), len([e async for e in behind.list_workflows()]))
-"""
-
-
-@pytest.mark.full
-async def test_four_learners_at_once_see_only_what_is_their_own(ws: Workshop, tmp_path: Path) -> None:
-    """The same user in four containers opens the same notebook: names are the same, and everything else is not."""
-    env = {"WORKSHOP_SERVICE": "env", "TEMPORAL_ADDRESS": ws.server.address, "JPY_SESSION_NAME": "/class/05.ipynb"}
-
-    with contextlib.ExitStack() as open_kernels:
-        learners = []
-        for number in range(4):
-            (folder := tmp_path / str(number)).mkdir()
-            learners.append(open_kernels.enter_context(kernel(folder, **env)))
-
-        def at_once(cell: str) -> list[str]:
-            sent = [(learner, learner.start(cell)) for learner in learners]
-            outputs = [learner.finish(each, 600) for learner, each in sent]
-            assert not [output.text for output in outputs if output.error]
-            return [output.text for output in outputs]
-
-        for cell in (COUNTS, ASK):
-            at_once(cell)
-        assert all("120.6" in said for said in at_once(CALL))
-        at_once("await client.start_workflow('X', id='left', task_queue='nobody')")
-        assert {said.strip() for said in at_once(SEEN)} == {"['default', 'finance'] ['finance'] 1 2 1"}
-        assert all("1 workflow execution ended" in said for said in at_once("await ws.reset()"))
-
-
 async def test_what_the_credentials_may_not_do_is_said_with_the_commands(
-    ws: Workshop, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, folder: StateFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A certificate that opens one namespace, which an administrator has made."""
     authority = Authority()
     proxy = await NamespaceProxy.start(ws.server.address, authority)
     await ws.connection("ann-default")
     connect = {"target_host": proxy.address, "tls": authority.tls("ann-default")}
-    narrow = Connections(ws.server, outside.OutsideService("a profile", connect, "ann-"), list)
+    narrow = Connections(OutsideService(folder, "a profile", connect, "ann-"), list)
     said = await narrow.missing_rights()
     assert "temporal operator namespace create --retention 7d --namespace ann-finance" in said
     assert "--name ann-finance --target-namespace ann-finance --target-task-queue finance" in said

@@ -156,17 +156,12 @@ async def test_a_server_that_is_down(ws: Workshop, client: Client, capsys: pytes
     await handle.terminate()
 
 
-async def test_a_workflow_gets_an_execution_timeout_unless_it_has_one(ws: Workshop, client: Client) -> None:
+async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for given, expected in ((None, waiting.EXECUTION_TIMEOUT), (timedelta(days=3), timedelta(days=3))):
         handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody", execution_timeout=given)
         config = (await handle.describe()).raw_description.execution_config
         assert config.workflow_execution_timeout.ToTimedelta() == expected
         await handle.terminate()
-
-
-async def test_no_wait_is_longer_than_the_longest(
-    ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
     handle = await client.start_workflow("X", id="forever", task_queue="nobody")
     monkeypatch.setattr(waiting, "LONGEST_WAIT", 0.3)
     with pytest.raises(WorkshopError, match="Stopped waiting") as raised:

@@ -60,7 +60,7 @@ async def test_an_activity_that_blocks_its_loop_stalls_nobody_else(ws: Workshop,
     await ws.stop(stalled, other)
 
 
-async def test_a_worker_without_a_server_can_be_started_later(ws: Workshop, client: Client) -> None:
+async def test_a_worker_without_a_server_or_a_namespace_can_be_started_later(ws: Workshop, client: Client) -> None:
     queue = ws.id("queue")
     await ws.server.kill()
     try:
@@ -71,9 +71,6 @@ async def test_a_worker_without_a_server_can_be_started_later(ws: Workshop, clie
     worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo])
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
     await ws.stop(worker)
-
-
-async def test_a_worker_in_a_missing_namespace_can_be_started_later(ws: Workshop) -> None:
     client = await Client.connect(ws.server.address, namespace="later")
     with pytest.raises(WorkshopError, match="Namespace later is not found"):
         ws.run(Worker, client, task_queue="q", workflows=[flows.Echo])
@@ -87,7 +84,9 @@ async def test_a_worker_in_a_missing_namespace_can_be_started_later(ws: Workshop
     await ws.stop(await until(started))
 
 
-async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, client: Client) -> None:
+async def test_a_spawned_worker_is_reached_killed_and_stopped(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     queue = ws.id("queue")
     process = await ws.spawn(Worker, client, task_queue=queue, workflows=[flows.Echo])
     assert process.polls == [("default", queue, "workflow")]
@@ -96,13 +95,8 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(ws: Workshop, clie
     await ws.stop(process)
     assert not process.running
     assert not any(polled[1] == queue for polled in ws._pool.polled())
-
-
-async def test_a_spawned_worker_that_ends_by_itself_is_told(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+    assert capsys.readouterr().out == ""
     process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
-    assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
     await printed(capsys, "ended by itself")
     await ws.stop(process)
@@ -120,25 +114,16 @@ async def test_a_spawned_worker_speaks_as_its_client_does(ws: Workshop) -> None:
     await ws.stop(process)
 
 
-async def test_a_module_can_be_spawned_by_name(ws: Workshop, client: Client) -> None:
+async def test_a_module_can_be_spawned_by_name_and_is_waited_for(
+    ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.01)
     process = await ws.spawn("module_worker")
+    assert f"Waiting for {process.name}: its process {process.pid} is starting" in capsys.readouterr().out
     assert process.polls == [("default", "module", "workflow")]
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="module") == "x"
     await ws.stop(process)
     with pytest.raises(WorkshopError, match="No module named 'missing_module'"):
         await ws.spawn("missing_module")
-
-
-async def test_what_cannot_travel_is_named(ws: Workshop, client: Client) -> None:
     with pytest.raises(WorkshopError, match="cannot be handed to another process"):
         await ws.spawn(Worker, client, task_queue="q", workflows=[flows.Echo], on_fatal_error=lambda error: error)
-
-
-async def test_a_process_that_is_slow_to_start_is_waited_for(
-    ws: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.01)
-    process = await ws.spawn("workshop_lib.teams.it.worker")
-    assert f"Waiting for {process.name}: its process {process.pid} is starting" in capsys.readouterr().out
-    assert process.running
-    await ws.stop(process)

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from kernels import kernel
+from notebook import START
 
 _PROGRAM = """
 import asyncio
@@ -38,3 +40,13 @@ def test_few_files_and_a_user_without_a_name_or_a_home(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.stdout.endswith("kept\n"), done.stdout + done.stderr
     assert [*tmp_path.glob("c#*/notebooks/*/temporal.db")]
+
+
+def test_on_a_hub_a_page_that_the_browser_cannot_open_is_not_linked(tmp_path: Path) -> None:
+    with kernel(tmp_path, JUPYTERHUB_SERVICE_PREFIX="/user/ann/") as k:
+        text = k.ok(START)
+        assert "Your browser cannot open its Web UI" in text
+        assert "http://" not in text
+        k.ok("handle = await client.start_workflow('X', id='x', task_queue='nobody')")
+        shown = k.ok("from workshop_lib import where\nawait where(ws, handle)")
+        assert shown.startswith("temporal workflow describe --namespace default --workflow-id 'x'"), shown

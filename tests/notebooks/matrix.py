@@ -1,0 +1,141 @@
+"""Every solution under every condition that people have met: `make matrix` prints what came of each.
+
+A cell is green, or has the sentence that says what to do. Arguments are parts of names, of notebooks or conditions:
+`make matrix ARGS="05 locale"`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if __name__ == "__main__":
+    here = Path(__file__).resolve()
+    sys.path += [str(here.parents[2]), *(str(here.parents[1] / name) for name in ("", "parts", "notebooks"))]
+from kernels import HOME, cells, wait_until_gone
+from refusing_proxy import refusing_proxy
+from somebodys import somebodys_server
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+_PYTEST = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+_NBCONVERT = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
+_MAY = "+dac_override"  # a user may read what root installed
+_NOBODY = ["setpriv", "--reuid=12345", "--clear-groups", f"--inh-caps={_MAY}", f"--ambient-caps={_MAY}"]
+
+
+@dataclass
+class Condition:
+    """How a notebook is run: what stands before the command, what it is run by, and with which environment."""
+
+    prefix: list[str] = field(default_factory=list)
+    runner: list[str] = field(default_factory=lambda: _PYTEST)
+    environment: dict[str, str] = field(default_factory=dict)
+    home: str = ""
+    without: tuple[str, ...] = ()
+
+
+@contextmanager
+def _given(condition: Condition) -> Iterator[Condition]:
+    yield condition
+
+
+@contextmanager
+def _proxy() -> Iterator[Condition]:
+    with refusing_proxy() as (variables, seen):
+        yield Condition(environment=variables)
+        assert not seen, f"a call of this machine went to the proxy: {seen[0]}"
+
+
+@contextmanager
+def _slow_core() -> Iterator[Condition]:
+    pinned = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+    busy = subprocess.Popen([*pinned, sys.executable, "-c", "while True: pass"])
+    try:
+        yield Condition(prefix=pinned)
+    finally:
+        busy.kill()
+        busy.wait()
+
+
+@contextmanager
+def _stock() -> Iterator[Condition]:
+    with somebodys_server({}) as address:
+        yield Condition(environment={"WORKSHOP_SERVICE": "env", "TEMPORAL_ADDRESS": address})
+
+
+CONDITIONS: dict[str, Callable[[], AbstractContextManager[Condition]]] = {
+    "plain": lambda: _given(Condition()),
+    "refusing proxy": _proxy,
+    "one slow core": _slow_core,
+    "stock service": _stock,
+    "256 files": lambda: _given(Condition(prefix=["prlimit", "--nofile=256:256"])),
+    "odd path": lambda: _given(Condition(home=HOME)),
+    "C locale": lambda: _given(Condition(environment={"LC_ALL": "C"}, without=("PYTHONUTF8", "LANG"))),
+    "nobody": lambda: _given(Condition(prefix=_NOBODY, without=("USER", "LOGNAME"))),
+    "nbconvert": lambda: _given(Condition(runner=_NBCONVERT)),
+}
+NEEDS = {"one slow core": "taskset", "256 files": "prlimit", "nobody": "setpriv"}
+
+
+def checked(path: Path) -> set[str]:
+    """The exercises that a notebook checks."""
+    found = {number for cell in cells(path) for number in re.findall(r'check\(\s*"([\d.]+)"', cell)}
+    assert found
+    return found
+
+
+def left_out(name: str) -> str:
+    """Why a condition cannot be had on this machine; empty if it can."""
+    tool = NEEDS.get(name)
+    if tool and shutil.which(tool) is None:
+        return f"left out: there is no {tool} here"
+    return "left out: only root can become another user" if name == "nobody" and os.getuid() else ""
+
+
+def attempt(path: Path, name: str, folder: Path) -> str:
+    """Run a solution strictly. Returns ``green``, or the sentence that says what to do, or what went wrong."""
+    if why := left_out(name):
+        return why
+    with CONDITIONS[name]() as given:
+        home = folder / given.home
+        own = {key: value for key, value in os.environ.items() if key not in given.without}
+        environment = {**own, "WORKSHOP_HOME": str(home), "HOME": str(folder), "WORKSHOP_STRICT": "1"}
+        command = [*given.prefix, *given.runner, str(path)]
+        environment |= given.environment
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=7200, check=False)
+        if done.returncode:
+            said = [
+                line for line in (done.stdout + done.stderr).splitlines() if "→" in line
+            ] or done.stderr.splitlines()
+            return f"RED: {(said or ['no word'])[-1].strip()}\n{done.stdout[-6000:]}"
+        recorded = json.loads((home / "progress.json").read_text())
+        missing = checked(path) - {number for number, record in recorded.items() if record["passed"]}
+        left = wait_until_gone(home)
+        return "green" if not (missing or left) else f"RED: not passed: {sorted(missing)}; left running: {left}"
+
+
+def main(wanted: list[str]) -> int:
+    """Run what is wanted, and print a line for each notebook and condition."""
+    red = 0
+    for path in SOLUTIONS:
+        for name in CONDITIONS:
+            if all(part in f"{path.stem} {name}" for part in wanted):
+                with tempfile.TemporaryDirectory() as folder:
+                    said = attempt(path, name, Path(folder)).partition("\n")[0]
+                red += said.startswith("RED")
+                print(f"{path.stem:32} {name:16} {said}", flush=True)
+    return int(red > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
