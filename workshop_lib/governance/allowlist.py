@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ FORBID_FORGED_LINKS = dict.fromkeys(_PLACES, _FORBIDDEN)
 The first is for operations of workflows, the second for standalone ones. A workflow that sets the header all the same
 fails its workflow task again and again (``BadScheduleNexusOperationAttributes``), as it does for other bad commands.
 """
+
+verified: ContextVar[str] = ContextVar("verified", default="")
+"""The namespace whose signature ``identity.Verifier`` has checked on this request; empty if none has been."""
 
 _ID = "[^/?#]+"
 # Who called, by the link's type: a workflow, or a client's standalone operation, which need not have a run id.

@@ -25,6 +25,8 @@ from nexusrpc.handler import OperationContext, StartOperationResultAsync, StartO
 from pydantic import TypeAdapter
 from temporalio import client, nexus, worker, workflow
 
+from .allowlist import verified
+
 HEADER = "signed-caller"
 LIFETIME = timedelta(minutes=5)  # of the token of an operation without a schedule-to-close timeout
 _BUSY_SECONDS = 2.0  # to wait for another process that writes to the file of nonces; a request has 10 s
@@ -283,6 +285,7 @@ class _Verified(worker.NexusOperationInboundInterceptor):
         claims = self._verifier.verify(input.ctx.headers, _called(input.ctx), input.input)
         # On a thread: a file that another process writes to must not stall this Worker's loop.
         await asyncio.to_thread(self._verifier.spend, claims, input.ctx.request_id)
+        verified.set(claims.namespace)  # for whoever comes next, such as policy.guard
         return await super().execute_nexus_operation_start(input)
 
     async def execute_nexus_operation_cancel(self, input: worker.ExecuteNexusOperationCancelInput) -> None:

@@ -1,0 +1,320 @@
+"""A policy at the door of its owner: before any code of an operation runs, the keeper is asked.
+
+``Worker(…, interceptors=[PolicyGuard()], workflows=[…, *WORKFLOWS], nexus_service_handlers=[…, ApprovalsHandler()])``,
+and ``await deploy(client, policy, task_queue)`` once, as a step of each release.
+
+Who calls is read from the links that the server puts on a request, or, where ``identity.Verifier`` stands before the
+guard, from the signature. What ``allowlist`` says of links holds here as well. Whoever can act in the owner's own
+namespace can go round all this (start the workflow behind an operation, or write to the keeper): credentials by
+namespace close that, see ``proxy``.
+"""
+
+# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import Awaitable, Collection
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from nexusrpc import HandlerError, HandlerErrorType
+from nexusrpc.handler import (
+    StartOperationContext,
+    StartOperationResultAsync,
+    StartOperationResultSync,
+    service_handler,
+    sync_operation,
+)
+from pydantic import TypeAdapter
+from temporalio import nexus
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import (
+    ExecuteNexusOperationCancelInput,
+    ExecuteNexusOperationStartInput,
+    Interceptor,
+    NexusOperationInboundInterceptor,
+)
+
+from ..allowlist import caller, verified  # noqa: TID252 - so that the package can be lifted out
+from .chain import Row
+from .contract import Approval, Approvals, Waiting
+from .keeper import KEEPER, TICKET, Asked, HeldCall, HeldInput, Kept, PolicyKeeper, held_id, request
+from .rules import Call, Decision, Policy
+
+WORKFLOWS = [PolicyKeeper, HeldCall]
+"""For the owner's Worker."""
+
+_ANSWER_SECONDS = 7.0  # for the keeper; a request has 10 s
+_MARGIN_SECONDS = 60.0  # for what a held call does after it was approved
+_YEARS = timedelta(days=3650)  # the keeper stays, and a call may be held for long
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_current: ContextVar[str] = ContextVar("_current", default="")
+T = TypeVar("T")
+
+
+async def deploy(client: Client, policy: Policy, task_queue: str, keeper: str = KEEPER) -> None:
+    """Let a policy hold from now on. The keeper is started where there is none.
+
+    It returns when the server has taken it; no Worker has to run. A step of a release, and not of each Worker's start:
+    an old Worker that starts again would bring back its old policy.
+
+    Args:
+        client: Of the owner's namespace.
+        policy: The policy.
+        task_queue: Of the Worker that has ``WORKFLOWS``.
+        keeper: The id of the keeper's workflow.
+    """
+    await client.start_workflow(
+        PolicyKeeper.run,
+        Kept(),
+        id=keeper,
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        execution_timeout=_YEARS,
+        start_signal="deploy",
+        start_signal_args=[policy],
+    )
+
+
+async def switch(client: Client, rule: str, thrown: bool, reason: str = "", keeper: str = KEEPER) -> None:
+    """Throw the switch of a rule (``off``), or release it. It holds for each call that is decided afterwards.
+
+    Args:
+        client: Of the owner's namespace.
+        rule: The rule's name.
+        thrown: Whether it refuses from now on.
+        reason: For refused callers and for the record.
+        keeper: As for ``deploy``.
+    """
+    await client.get_workflow_handle(keeper).signal(PolicyKeeper.switch, args=[rule, thrown, reason])
+
+
+def current() -> str:
+    """Names the call that a handler of the owner is at: for ``spent``. Empty if no guard stands before it."""
+    return _current.get()
+
+
+async def spent(client: Client, call: str, of: str, amount: float, keeper: str = KEEPER) -> None:
+    """Correct what a budget has reserved for a call.
+
+    Args:
+        client: Of the owner's namespace.
+        call: What ``current`` returned in its handler.
+        of: The field of the input that the budget goes by.
+        amount: What was really used. Said twice, the last counts.
+        keeper: As for ``deploy``.
+    """
+    await client.get_workflow_handle(keeper).signal(PolicyKeeper.spent, args=[call, of, amount])
+
+
+async def record(client: Client, keeper: str = KEEPER) -> list[Row]:
+    """All that was decided, the oldest first, as far back as the namespace keeps what has ended.
+
+    Args:
+        client: Of the owner's namespace.
+        keeper: As for ``deploy``.
+    """
+    pages: list[list[Row]] = []
+    run = ""
+    while run or not pages:
+        try:
+            page = await client.get_workflow_handle(keeper, run_id=run or None).query(PolicyKeeper.page)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND or not pages:
+                raise
+            break  # the namespace keeps it no longer
+        pages.append(page.rows)
+        run = page.earlier
+    return [row for rows in reversed(pages) for row in rows]
+
+
+class PolicyGuard(Interceptor):
+    """Asks the keeper about each call of an operation, with one request to the server, before the handler sees it.
+
+    A call that is refused fails with ``UNAUTHORIZED`` and the rule's name, and is not tried again. One that is held is
+    an operation that has started: it ends when somebody has decided, and its caller's schedule-to-close timeout has to
+    allow for that (no timeout does); it is held no longer than that. The keeper that cannot be asked lets nobody
+    through: the call fails with ``UNAVAILABLE``, and Nexus tries again.
+
+    Args:
+        listings: Operations that return a list of others, each with ``service``, ``operation`` and ``seconds``.
+            Everybody may call them, and gets only what the policy offers to them.
+        keeper: The id of the keeper's workflow.
+    """
+
+    def __init__(self, listings: Collection[str] = ("Directory.tools",), keeper: str = KEEPER) -> None:
+        self.listings, self.keeper = listings, keeper
+
+    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+        """See base class."""
+        return _Guarded(next, self)
+
+
+class _Guarded(NexusOperationInboundInterceptor):
+    def __init__(self, next: NexusOperationInboundInterceptor, guard: PolicyGuard) -> None:
+        super().__init__(next)
+        self._guard = guard
+
+    async def execute_nexus_operation_start(
+        self, input: ExecuteNexusOperationStartInput
+    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
+        ctx = input.ctx
+        if ctx.service == Approvals.__name__:
+            return await super().execute_nexus_operation_start(input)  # whom it lets in, the keeper decides
+        if not ctx.request_id:
+            raise _refused(ctx, "the request has no id, so a second attempt could not be told from a second call")
+        call = Call(who(ctx), f"{ctx.service}.{ctx.operation}", _plain(input.input), ctx.request_id, _link(ctx))
+        if call.operation in self._guard.listings:
+            return await self._listed(input, call)
+        asked = Asked(call, _seconds_left(ctx), ctx.headers.get(TICKET, ""))
+        decision = await _answered(self._keeper().execute_update(PolicyKeeper.decide, asked, id=request(call)))
+        if decision.verdict == "deny":
+            raise _refused(ctx, decision.why, decision.rule)
+        if decision.verdict == "hold":
+            return await self._hold(input, call, decision)
+        _current.set(request(call))
+        return await super().execute_nexus_operation_start(input)
+
+    async def execute_nexus_operation_cancel(self, input: ExecuteNexusOperationCancelInput) -> None:
+        """Calls off a call that is held; the operation's own handler knows nothing of it."""
+        try:
+            workflow = nexus.WorkflowHandle[Any].from_token(input.token).workflow_id
+        except TypeError:
+            workflow = ""  # another kind of operation
+        if not workflow.startswith(held_id("")):
+            return await super().execute_nexus_operation_cancel(input)
+        return await nexus.client().get_workflow_handle(workflow).cancel()
+
+    def _keeper(self) -> WorkflowHandle[PolicyKeeper, None]:
+        return nexus.client().get_workflow_handle_for(PolicyKeeper.run, self._guard.keeper)
+
+    async def _hold(
+        self, input: ExecuteNexusOperationStartInput, call: Call, decision: Decision
+    ) -> StartOperationResultAsync:
+        ctx, id = input.ctx, request(call)
+        place = (nexus.info().endpoint, ctx.service, ctx.operation)
+        fields = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
+        handle = await nexus.WorkflowRunOperationContext(**fields).start_workflow(
+            HeldCall.run,
+            HeldInput(id, *place, input.input, decision.until, self._guard.keeper),
+            id=held_id(id),
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            execution_timeout=_YEARS,
+            static_summary=f"{call.operation} for {call.caller}: {decision.why}",
+        )
+        return StartOperationResultAsync(handle.to_token())
+
+    async def _listed(self, input: ExecuteNexusOperationStartInput, call: Call) -> StartOperationResultSync[Any]:
+        result = await super().execute_nexus_operation_start(input)
+        assert isinstance(result, StartOperationResultSync), f"{call.operation} does not answer at once"
+        names = [f"{each.service}.{each.operation}" for each in result.value]
+        hours = await _answered(self._keeper().query(PolicyKeeper.offers, args=[call.caller, names]))
+        return StartOperationResultSync(
+            [
+                # A caller that goes by the list would not wait for a person.
+                dataclasses.replace(each, seconds=max(each.seconds, held * 3600 + _MARGIN_SECONDS)) if held else each
+                for each, held in zip(result.value, hours, strict=True)
+                if held is not None
+            ]
+        )
+
+
+@service_handler(service=Approvals)
+class ApprovalsHandler:
+    """Handles ``Approvals``, behind the same endpoint as the operations whose calls are held.
+
+    Args:
+        keeper: The id of the keeper's workflow.
+    """
+
+    def __init__(self, keeper: str = KEEPER) -> None:
+        self._keeper = keeper
+
+    @sync_operation
+    async def waiting(self, ctx: StartOperationContext, nothing: None) -> list[Waiting]:
+        """What waits for the caller."""
+        keeper = nexus.client().get_workflow_handle(self._keeper)
+        return await _answered(keeper.query(PolicyKeeper.waiting, who(ctx)))
+
+    @sync_operation
+    async def decide(self, ctx: StartOperationContext, approval: Approval) -> str:
+        """Approve or refuse a call, in the name of the caller."""
+        keeper, by = nexus.client().get_workflow_handle(self._keeper), who(ctx)
+        arguments = [approval, by, ctx.request_id]
+        try:
+            return await _answered(keeper.execute_update(PolicyKeeper.settle, args=arguments))
+        except WorkflowUpdateFailedError as error:
+            refusal = error.cause
+            assert isinstance(refusal, ApplicationError)
+            raise HandlerError(refusal.message, type=HandlerErrorType[refusal.type or "INTERNAL"]) from None
+
+
+def who(ctx: StartOperationContext) -> str:
+    """The namespace that calls: as it has signed, where ``identity.Verifier`` stands before, else as the links say.
+
+    Args:
+        ctx: The request's.
+
+    Raises:
+        HandlerError: Nobody knows.
+    """
+    try:
+        return verified.get() or caller(ctx.inbound_links)
+    except ValueError as error:
+        what = f"Nobody knows which namespace calls {ctx.service}.{ctx.operation}: {error}."
+        raise HandlerError(what, type=HandlerErrorType.UNAUTHORIZED) from None
+
+
+async def _answered(answer: Awaitable[T]) -> T:
+    """What the keeper answers.
+
+    Raises:
+        HandlerError: It does not, and the caller is told so. Nexus tries again.
+    """
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await answer
+    except (RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        what = getattr(error, "message", "") or "it gave no answer in time"
+        raise HandlerError(
+            f"The policy of namespace {nexus.info().namespace!r} cannot be asked: {what}. Until it answers, nobody is "
+            "let through. Its team has to deploy a policy, and to run the Worker of its keeper.",
+            type=HandlerErrorType.UNAVAILABLE,
+        ) from None
+
+
+def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerError:
+    where = nexus.info()
+    by = f" by rule {rule!r}" if rule else ""
+    return HandlerError(
+        f"{ctx.service}.{ctx.operation} is refused{by}: {why}. Ask the team that runs namespace {where.namespace!r} "
+        f"(endpoint {where.endpoint!r}).",
+        type=HandlerErrorType.UNAUTHORIZED,
+    )
+
+
+def _plain(given: Any) -> dict[str, Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(type(given))
+    plain = adapter.dump_python(given, mode="json")
+    return plain if isinstance(plain, dict) else {"input": plain}
+
+
+def _link(ctx: StartOperationContext) -> str:
+    return ctx.inbound_links[0].url if ctx.inbound_links else ""
+
+
+def _seconds_left(ctx: StartOperationContext) -> float:
+    """How long the caller still waits, as the request says; 0 if that has no limit."""
+    left = {name.lower(): value for name, value in ctx.headers.items()}.get("operation-timeout", "")
+    return sum(float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(left))

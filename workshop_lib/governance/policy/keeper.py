@@ -1,0 +1,484 @@
+"""What a policy remembers, in workflows of the owner's namespace: it survives each Worker and the server.
+
+``PolicyKeeper`` decides about each call, one after the other, however many Workers ask. ``HeldCall`` is a call that
+waits for a person.
+"""
+
+# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, NexusOperationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from .chain import Row
+    from .contract import Approval, Waiting
+    from .rules import Call, Decision, Policy, Usage, explain
+
+KEEPER = "policy-keeper"
+TICKET = "held-call"  # the header with which a call that was approved comes back
+_MOST_ROWS = 500  # of one run of the keeper
+_MOST_ANSWERS = 1000  # decisions that are known again when a handler is retried, also by the keeper's next run
+_MOST_HELD = 500
+_LONGEST_INPUT = 1000  # characters of JSON that are kept of it
+_OF_LIMIT = 0.9
+_LATE = 3600.0  # seconds after which a held call that never ended is forgotten
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A handler asks about a call.
+
+    Attributes:
+        call: The call.
+        seconds: How long the caller still waits for it; 0 if that has no limit.
+        ticket: The id of the held call that this one carries out; empty for any other call.
+    """
+
+    call: Call
+    seconds: float = 0.0
+    ticket: str = ""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a held call.
+
+    Attributes:
+        approved: Whether it may run.
+        why: Who says so, and why.
+    """
+
+    approved: bool
+    why: str
+
+
+@dataclass
+class Held:
+    """A call that waits, or that may run once.
+
+    Attributes:
+        waiting: What an approver sees.
+        digest: Of the operation and the whole input.
+        approvers: Who may decide.
+        silence: As in ``Rule``.
+        decision: That it is held.
+        open: Whether its workflow waits.
+        settled: What was decided.
+        redeemed: The request that has run it.
+    """
+
+    waiting: Waiting
+    digest: str
+    approvers: list[str]
+    silence: str
+    decision: Decision
+    open: bool = False
+    settled: Settled | None = None
+    redeemed: str = ""
+
+
+@dataclass
+class Kept:
+    """All that one run of the keeper hands to the next.
+
+    Attributes:
+        policy: The rules.
+        usage: What guards go by.
+        held: By id.
+        answers: The last decisions, by request: a request that comes again is answered again, and not counted.
+        number: Of the record's last row.
+        hash: Of that row.
+        earlier: The run before, whose rows come before.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    usage: Usage = field(default_factory=Usage)
+    held: dict[str, Held] = field(default_factory=dict)
+    answers: dict[str, Decision] = field(default_factory=dict)
+    number: int = 0
+    hash: str = ""
+    earlier: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of one run of the keeper, and which run came before."""
+
+    rows: list[Row]
+    earlier: str
+
+
+@workflow.defn
+class PolicyKeeper:
+    """Decides about calls, counts them, and keeps the record. It stays, until somebody ends it.
+
+    Args:
+        kept: What it begins with.
+    """
+
+    @workflow.init
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self._rows: list[Row] = []
+
+    @workflow.run
+    async def run(self, kept: Kept) -> None:
+        """Stay.
+
+        Args:
+            kept: As for the class.
+        """
+        await workflow.wait_condition(lambda: self._long() and workflow.all_handlers_finished())
+        late = workflow.now().timestamp() - _LATE
+        held = {id: each for id, each in self._kept.held.items() if each.waiting.until > late}
+        workflow.continue_as_new(replace(self._kept, held=held, earlier=workflow.info().run_id))
+
+    def _long(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() or len(self._rows) >= _MOST_ROWS
+
+    @workflow.update
+    def decide(self, asked: Asked) -> Decision:
+        """Decide about a call, and count it.
+
+        Args:
+            asked: Which, and by whom.
+        """
+        call, now = asked.call, workflow.now().timestamp()
+        known = self._kept.answers.get(request(call))
+        if known:
+            return known
+        if asked.ticket:
+            decision = self._redeem(asked)
+        else:
+            decision = explain(self._kept.policy, call, self._kept.usage, now)
+            if decision.verdict == "hold" and len(self._kept.held) >= _MOST_HELD:
+                decision = replace(decision, verdict="deny", why=f"{_MOST_HELD} calls are held already", counted={})
+            self._kept.usage.count(self._kept.policy, call, decision)
+            if decision.verdict == "hold":
+                decision = self._hold(asked, decision, now)
+            self._note(
+                *("decision", decision.verdict),
+                caller=call.caller,
+                operation=call.operation,
+                input=_short(call.input),
+                id=request(call),
+                rule=decision.rule,
+                why=decision.why,
+                would=decision.would,
+                link=call.link,
+            )
+        self._answer(request(call), decision)
+        return decision
+
+    def _hold(self, asked: Asked, decision: Decision, now: float) -> Decision:
+        call, rule = asked.call, next(each for each in self._kept.policy.rules if each.name == decision.rule)
+        # Somewhat before the caller's limit, so that it still hears why.
+        until = now + min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
+        id = request(call)
+        waiting = Waiting(id, call.caller, call.operation, _short(call.input), rule.name, now, until, call.link)
+        # An answer that comes when the caller has gone would help nobody.
+        silence = rule.silence if until == now + rule.hours * 3600 else "deny"
+        decision = replace(decision, until=until)
+        self._kept.held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
+        return decision
+
+    def _redeem(self, asked: Asked) -> Decision:
+        """Whether a call carries out one that was approved: just that, and once."""
+        call, held = asked.call, self._kept.held.get(asked.ticket)
+        if (
+            held is None
+            or not (held.settled and held.settled.approved)
+            or (call.caller, call.digest()) != (workflow.info().namespace, held.digest)
+            or held.redeemed not in ("", call.id)
+        ):
+            return Decision("deny", "", f"{call.caller} has no approved call that this one could carry out")
+        original = Call(held.waiting.caller, call.operation, call.input)
+        for rule in self._kept.policy.rules:
+            if rule.verdict == "off" and rule.name in self._kept.usage.thrown and rule.matches(original):
+                return Decision("deny", rule.name, f"it is switched off: {self._kept.usage.thrown[rule.name]}")
+        held.redeemed = call.id
+        return replace(held.decision, verdict="allow", why=held.settled.why)
+
+    @workflow.update
+    async def settle(self, approval: Approval, by: str, request_id: str) -> str:
+        """Approve or refuse a held call.
+
+        Args:
+            approval: Which, and whether.
+            by: The approver's namespace.
+            request_id: Of the approver's operation.
+
+        Returns:
+            What was decided, in a sentence.
+        """
+        known = self._kept.answers.get(f"{request_id} {by} {approval.id}")
+        if known:
+            return known.why
+        held = self._kept.held[approval.id]
+        said = f": {approval.reason}" if approval.reason else ""
+        verdict = "approved" if approval.approve else "refused"
+        held.settled = Settled(approval.approve, f"{verdict} by {by}{said}")
+        self._note_held(held, verdict, why=held.settled.why, by=by)
+        answer = Decision("allow" if approval.approve else "deny", held.waiting.rule, held.settled.why)
+        self._answer(f"{request_id} {by} {approval.id}", answer)
+        await self._tell(approval.id, held)
+        return answer.why
+
+    @settle.validator
+    def _may_settle(self, approval: Approval, by: str, request_id: str) -> None:
+        held = self._kept.held.get(approval.id)
+        if f"{request_id} {by} {approval.id}" in self._kept.answers:
+            return
+        if held is None or by not in held.approvers:
+            raise ApplicationError(f"No call {approval.id} waits for {by}.", type="UNAUTHORIZED")
+        if by == held.waiting.caller:
+            raise ApplicationError(f"Nobody approves an own call, and {by} made this one.", type="UNAUTHORIZED")
+        if held.settled:
+            raise ApplicationError(f"It is decided already: {held.settled.why}.", type="CONFLICT")
+        if workflow.now().timestamp() > held.waiting.until:
+            raise ApplicationError("The time to decide is over.", type="CONFLICT")
+        if not held.open:
+            raise ApplicationError("The call is not ready to be decided. Try again.", type="UNAVAILABLE")
+
+    @workflow.query
+    def waiting(self, by: str) -> list[Waiting]:
+        """What waits for an approver.
+
+        Args:
+            by: The approver's namespace.
+        """
+        return [
+            held.waiting
+            for held in self._kept.held.values()
+            if held.open and not held.settled and by in held.approvers and by != held.waiting.caller
+        ]
+
+    @workflow.signal
+    async def opened(self, id: str) -> None:
+        """A held call's workflow waits.
+
+        Args:
+            id: The call's.
+        """
+        held = self._kept.held.get(id)
+        if held:
+            held.open = True
+        if held is None or held.settled:
+            await self._tell(id, held)
+
+    @workflow.signal
+    async def silent(self, id: str) -> None:
+        """Nobody has decided in time, as far as the held call's workflow knows.
+
+        Args:
+            id: The call's.
+        """
+        held = self._kept.held.get(id)
+        if held and not held.settled:
+            why = f"nobody of {', '.join(held.approvers)} decided in time"
+            held.settled = Settled(held.silence == "allow", why)
+            self._note_held(held, "silence", why=f"{why}; that means {held.silence}")
+        await self._tell(id, held)
+
+    @workflow.signal
+    def ended(self, id: str) -> None:
+        """A held call is over.
+
+        Args:
+            id: The call's.
+        """
+        held = self._kept.held.pop(id, None)
+        if held and not held.settled:
+            self._note_held(held, "called off", why=f"{held.waiting.caller} called it off")
+
+    @workflow.signal
+    def deploy(self, policy: Policy) -> None:
+        """Go by another policy from now on. What was counted and held stays.
+
+        Args:
+            policy: The policy.
+        """
+        if policy != self._kept.policy:
+            self._kept.policy = policy
+            self._note("policy", "deployed", why=f"{len(policy.rules)} rules")
+
+    @workflow.signal
+    def switch(self, rule: str, thrown: bool, reason: str) -> None:
+        """Throw the switch of a rule, or release it.
+
+        Args:
+            rule: The name of a rule whose verdict is ``off``.
+            thrown: Whether it refuses from now on.
+            reason: For refused callers and for the record.
+        """
+        self._kept.usage.thrown.pop(rule, None)
+        if thrown:
+            self._kept.usage.thrown[rule] = reason
+        self._note("switch", "thrown" if thrown else "released", rule=rule, why=reason)
+
+    @workflow.signal
+    def spent(self, request: str, of: str, amount: float) -> None:
+        """Correct what a call was expected to use of a budget.
+
+        Args:
+            request: Which call: what the function ``request`` makes of it.
+            of: The field of the input that the budget goes by.
+            amount: What was really used.
+        """
+        if decision := self._kept.answers.get(request):
+            self._kept.usage.correct(self._kept.policy, decision, of, amount)
+
+    @workflow.query
+    def offers(self, caller: str, operations: list[str]) -> list[float | None]:
+        """As ``Policy.offers``, of several operations.
+
+        Args:
+            caller: The namespace.
+            operations: Their names, ``"Service.operation"``.
+        """
+        return [self._kept.policy.offers(caller, each) for each in operations]
+
+    @workflow.query
+    def page(self) -> Page:
+        """The rows of this run."""
+        return Page(self._rows, self._kept.earlier)
+
+    def _note(self, kind: str, verdict: str, **more: Any) -> None:
+        now = workflow.now().timestamp()
+        row = Row(self._kept.number + 1, now, kind, verdict, previous=self._kept.hash, **more).sealed()
+        self._kept.number, self._kept.hash = row.number, row.hash
+        self._rows.append(row)
+
+    def _note_held(self, held: Held, verdict: str, **more: Any) -> None:
+        call = held.waiting
+        where = {"caller": call.caller, "operation": call.operation, "input": call.input, "link": call.link}
+        self._note("approval", verdict, id=call.id, rule=call.rule, **where, **more)
+
+    def _answer(self, request: str, decision: Decision) -> None:
+        self._kept.answers[request] = decision
+        while len(self._kept.answers) > _MOST_ANSWERS:
+            del self._kept.answers[next(iter(self._kept.answers))]
+
+    async def _tell(self, id: str, held: Held | None) -> None:
+        forgotten = Settled(False, "the policy's keeper does not know this call any more")
+        settled = held.settled if held and held.settled else forgotten
+        try:
+            await workflow.get_external_workflow_handle(held_id(id)).signal(HeldCall.settle, settled)
+        except ApplicationError:
+            workflow.logger.info("The held call %s has ended.", id)  # and with it who would be told
+
+
+@dataclass(frozen=True)
+class HeldInput:
+    """What a held call needs to know.
+
+    Attributes:
+        id: Its own.
+        endpoint: The Nexus endpoint that was called.
+        service: The Nexus service.
+        operation: The operation.
+        input: Its input.
+        until: Until when somebody may decide, in seconds since 1970.
+        keeper: The id of the keeper's workflow.
+    """
+
+    id: str
+    endpoint: str
+    service: str
+    operation: str
+    input: Any
+    until: float
+    keeper: str = KEEPER
+
+
+@workflow.defn
+class HeldCall:
+    """Waits for a person, however long, and then makes the call: once, or not at all."""
+
+    def __init__(self) -> None:
+        self._settled: Settled | None = None
+
+    @workflow.run
+    async def run(self, held: HeldInput) -> Any:
+        """Wait, then return what the operation returns.
+
+        Args:
+            held: The call.
+
+        Raises:
+            ApplicationError: It was refused (``Refused``), or the operation failed.
+        """
+        keeper = workflow.get_external_workflow_handle(held.keeper)
+        try:
+            await keeper.signal(PolicyKeeper.opened, held.id)
+            settled = await self._wait(keeper, held)
+            if not settled.approved:
+                raise ApplicationError(f"Refused: {settled.why}.", type="Refused", non_retryable=True)
+            client: workflow.NexusClient[Any] = workflow.create_nexus_client(
+                service=held.service, endpoint=held.endpoint
+            )
+            return await client.execute_operation(held.operation, held.input, headers={TICKET: held.id})
+        except NexusOperationError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise _same(error) from error
+        finally:
+            await keeper.signal(PolicyKeeper.ended, held.id)
+
+    async def _wait(self, keeper: workflow.ExternalWorkflowHandle[Any], held: HeldInput) -> Settled:
+        left = timedelta(seconds=max(0.0, held.until - workflow.now().timestamp()))
+        try:
+            await workflow.wait_condition(lambda: self._settled is not None, timeout=left)
+        except TimeoutError:
+            # The keeper has the last word: somebody may have decided at this moment.
+            await keeper.signal(PolicyKeeper.silent, held.id)
+            await workflow.wait_condition(lambda: self._settled is not None)
+        assert self._settled
+        return self._settled
+
+    @workflow.signal
+    def settle(self, settled: Settled) -> None:
+        """What was decided.
+
+        Args:
+            settled: What.
+        """
+        self._settled = settled
+
+
+def held_id(id: str) -> str:
+    """The id of the workflow behind a held call.
+
+    Args:
+        id: The call's.
+    """
+    return f"held-{id}"
+
+
+def request(call: Call) -> str:
+    """Names one request of one caller: another's request with the same id is another one.
+
+    Args:
+        call: What it asks for.
+    """
+    return hashlib.sha256(json.dumps([call.id, call.caller, call.digest()]).encode()).hexdigest()[:32]
+
+
+def _short(given: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(given)
+    return given if len(text) <= _LONGEST_INPUT else {"beginning": text[:_LONGEST_INPUT]}
+
+
+def _same(error: NexusOperationError) -> ApplicationError:
+    """What the operation failed with, for whoever waits for the held call."""
+    cause = error.cause
+    kind = getattr(cause, "type", "")
+    return ApplicationError(
+        str(getattr(cause, "message", cause)), type=str(getattr(kind, "name", kind)) or None, non_retryable=True
+    )
