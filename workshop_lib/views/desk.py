@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.evidence.failures import reason as why_of
@@ -121,8 +122,8 @@ class Desk:
     def show(self) -> None:
         """Draw what waits, with a row to decide each call in a notebook."""
         texts = [_described(each) for each in self.waiting]
-        title = f"{self._client.namespace} decides about {len(texts)} {'call' if len(texts) == 1 else 'calls'}."
-        title += f" {self._problem}" if self._problem else ""
+        count = {0: "Nothing waits", 1: "1 call waits"}.get(len(texts), f"{len(texts)} calls wait")
+        title = f"{count} for {self._client.namespace}. {self._problem}".strip()
         items = "".join(f"<li>{safe(text)}</li>" for text in texts)
         self._display.show(f"<b>{safe(title)}</b><ol>{items}</ol>", "\n".join([title, *(f"  {t}" for t in texts)]))
         if not in_notebook():
@@ -148,9 +149,9 @@ class Desk:
             try:
                 self._problem = ""
                 await deciding
-            except WorkflowFailureError as error:
+            except (WorkflowFailureError, RPCError) as error:
                 self._problem = why_of(error)
-                await self.look()
+                self.show()
 
         for each in row.children:
             each.disabled = True
