@@ -20,6 +20,7 @@ STUB = (
     "# your code here",
     'raise ApplicationError("not solved yet", non_retryable=True)',
 )
+_OPTIONAL = re.compile(r"#+ Optional: ")
 _IN_A_CLASS = re.compile(r"@|\w+: ")  # how a decorated method and a field begin
 _METADATA = {
     "kernelspec": {
@@ -65,11 +66,16 @@ def cut(source: str) -> str:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """A notebook as it is committed: no outputs, no metadata but kernel and tags."""
+    """A notebook as it is committed: no outputs, no metadata but kernel and tags.
+
+    JupyterLab opens it with the sections collapsed whose heading begins "Optional:".
+    """
     notebook.metadata = NotebookNode(_METADATA)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = NotebookNode({"tags": tags} if tags else {})
+        if cell.cell_type == "markdown" and _OPTIONAL.match(cell.source):
+            cell.metadata["jp-MarkdownHeadingCollapsed"] = True
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return notebook

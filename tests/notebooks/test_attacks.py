@@ -9,7 +9,19 @@ import pytest
 from kernels import kernel, run_cells
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "solutions" / "06_governance.ipynb"
-NEEDED = ("start", "finance", "caller", "attempt", "no-rule", "allowlist", "attack", "flag", "proxy", "signed", "stolen")
+NEEDED = (
+    "start",
+    "finance",
+    "caller",
+    "attempt",
+    "no-rule",
+    "allowlist",
+    "attack",
+    "flag",
+    "proxy",
+    "signed",
+    "stolen",
+)
 
 
 @pytest.mark.full
@@ -18,7 +30,21 @@ def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
     with kernel(tmp_path) as k:
         run_cells(k, [code[name] for name in NEEDED])
         k.ok("python = []")
-        run_cells(k, [code[name] for name in ("defenses", "attackers", "call-finance", "attacks", "attack-all", "attack-round", "one-missing")])
+        run_cells(
+            k,
+            [
+                code[name]
+                for name in (
+                    "defenses",
+                    "attackers",
+                    "call-finance",
+                    "attacks",
+                    "attack-all",
+                    "attack-round",
+                    "one-missing",
+                )
+            ],
+        )
         k.ok("""
 assert [name for name, outcome in held.items() if outcome == "served"] == [
     "sales calls, as agreed",

@@ -57,6 +57,23 @@ def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path, p
     assert not {number: record["error"] for number, record in progress.items() if record["error"]}
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_nothing_on_the_main_path_needs_an_optional_section(tmp_path: Path, path: Path) -> None:
+    notebook, level = nbformat.read(path, as_version=4), 0
+    kept = []
+    for cell in notebook.cells:
+        heading = re.match(r"(#+) (Optional: )?", cell.source) if cell.cell_type == "markdown" else None
+        if heading and (not level or len(heading[1]) <= level):
+            level = len(heading[1]) if heading[2] else 0
+        kept += [] if level else [cell]
+    if len(kept) < len(notebook.cells):
+        notebook.cells = kept
+        nbformat.write(notebook, tmp_path / path.name)
+        progress = nbmake(tmp_path / path.name, tmp_path, WORKSHOP_STRICT="1")
+        assert {number for number, record in progress.items() if record["passed"]} == checked(tmp_path / path.name)
+
+
 def test_strictly_a_stub_fails_its_notebook(tmp_path: Path) -> None:
     """Otherwise the two tests above could not fail."""
     with pytest.raises(AssertionError, match="is not solved yet"):

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = sorted([*(ROOT / "solutions").glob("*.ipynb"), *(ROOT / "notebooks").glob("*.ipynb")])
 
 
+HEADING = re.compile(r"^#+ .+", re.M)
 FIELD = "    ### BEGIN SOLUTION\n    b: int = 1\n    ### END SOLUTION\n"
 BLOCK = FIELD.replace("b: int", "b")
 STUB = '    # your code here\n    raise ApplicationError("not solved yet", non_retryable=True)'
@@ -112,12 +113,23 @@ class TestConventions:
     def test_it_opens_and_closes_as_designed(self, path: Path) -> None:
         cells = read(path).cells
         first = cells[0].source
-        assert re.match(r"# [a-z0-9]", first), "titles are lower case"
+        assert re.match(r"# [A-Z]", first), "titles are in sentence case"
         for heading in ("What you'll do", "What you'll learn", "What you'll need"):
             assert f"## {heading}" in first
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         for heading in ("On your own", "In practice", "Further reading"):
             assert f"## {heading}" in text
+
+    def test_headings_are_in_sentence_case_and_bound_optional_sections(self, path: Path) -> None:
+        optional = False
+        for cell in read(path).cells:
+            headings = HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
+            assert not [text for text in headings if re.match(r"#+ [a-z]", text)]
+            begins = [text for text in headings if " Optional: " in text]
+            assert not begins or cell.source.startswith(begins[0]), "text above it would be collapsed with it"
+            if optional and headings:
+                assert cell.source.startswith(headings[0]), "text above it would be in the optional section"
+            optional = bool(begins) or (optional and not headings)
 
     def test_workflow_cells_parse_and_import_what_a_stub_needs(self, path: Path) -> None:
         for source in code(path):

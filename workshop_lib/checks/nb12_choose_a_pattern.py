@@ -1,0 +1,274 @@
+"""The exercises of notebook 12: a team is brought in, from its contract to the agents that use it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from workshop_lib.agents.conversation import Chat
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise
+from workshop_lib.checks.harness.calling import Calling
+from workshop_lib.checks.harness.handled import Watch, handled
+from workshop_lib.checks.harness.other_teams import other_teams
+from workshop_lib.checks.harness.recorded import PAUSE, look, stays
+from workshop_lib.checks.harness.talks import Talk
+from workshop_lib.checks.harness.trial import end, ended, stop
+from workshop_lib.checks.harness.turns import expected
+from workshop_lib.demos import openai_temporal
+from workshop_lib.evidence.history import Step, history
+from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.workers.spawned import SpawnedWorker
+from workshop_lib.workshop import Workshop
+
+_SERVICE, _DAYS, _BOOK = "HumanResources", "vacation_days", "book_vacation"
+_THREE_DAYS = timedelta(days=3)
+_START = '`return await ctx.start_workflow(BookVacation.run, request, id=f"vacation-{ctx.request_id}")`'
+_WAIT = "`await workflow.wait_condition(lambda: self.decision is not None)`"
+_ENTER = "Run `enter_vacation` with `workflow.execute_activity` after a yes, once, and not after a no."
+_TEAM, _HR = "hr_team", "hr_worker"  # the cells of exercises 12.1 and 12.2
+
+
+@exercise("12.1")
+async def team(ws: Workshop, answer: Any) -> str:
+    """HR answers one operation at once and the other when a manager has decided, each call with one Workflow."""
+    definition = get_service_definition(answer) if isinstance(answer, type) else None
+    offered = set(definition.operation_definitions) if definition else set()
+    if definition is not None and not offered:
+        raise RuntimeError(NOT_SOLVED)
+    if offered != {_DAYS, _BOOK}:
+        advice = f"`{_BOOK}: nexusrpc.Operation[VacationRequest, Vacation]` is one of the two lines of the contract."
+        raise expected(f"the class of a handler with the operations {_DAYS} and {_BOOK}", offered or answer, advice)
+    code: Any = sys.modules[_TEAM if _TEAM in sys.modules else answer.__module__]
+    work = {"workflows": [code.BookVacation], "activities": [code.enter_vacation]}
+    watch = _LosesAnswer()
+    async with handled(ws, answer(), "check-hr", watch, **work) as there:
+        result, failure = await there.ask(_DAYS, {"employee": "Bob"})
+        if result != {"employee": "Bob", "days": code.DAYS_LEFT["Bob"]}:
+            raise expected(f"{code.DAYS_LEFT['Bob']} days for Bob", failure or result, "Read `DAYS_LEFT`.")
+        with ws.fault("enter_vacation.fails_after_effect"):
+            await _booked(ws, there.client, there.endpoint, there.endpoint, approved=True)
+        await _booked(ws, there.client, there.endpoint, there.endpoint, approved=False)
+        if len({id for _, id in watch.started}) != len({request for request, _ in watch.started}):
+            what = "Nexus had to repeat a call, because its answer was lost, and a second Workflow was started."
+            raise Wrong(what, f"All attempts have the same `request_id`: {_START}")
+    return (
+        "HR answered a question at once. Two vacations waited for the manager. The one that was approved is entered "
+        "once, although the entry failed and was repeated; the other is not. A call whose answer was lost found its "
+        "Workflow again."
+    )
+
+
+class _LosesAnswer(Watch):
+    """Loses the first answer of a handler that starts a Workflow."""
+
+    def answered(self, request: str, answer: Any) -> None:
+        """See base class."""
+        super().answered(request, answer)
+        if len(self.started) == 1 and self.requests.count(request) == 1:
+            raise HandlerError("The answer was lost.", type=HandlerErrorType.UNAVAILABLE)
+
+
+async def _booked(
+    ws: Workshop, caller: Client, queue: str, endpoint: str, *, approved: bool, killed: Any = None
+) -> WorkflowHandle[Any, Any]:
+    """Book a vacation as a caller, decide it as a manager, and look what became of it.
+
+    Args:
+        ws: The workshop.
+        caller: Of the namespace from which HR is called.
+        queue: Of a Worker there that has ``Calling``.
+        endpoint: HR's.
+        approved: What the manager says.
+        killed: Is called while the manager thinks.
+
+    Returns:
+        The Workflow behind the operation.
+    """
+    who = ws.id("Ann")
+    request = {"employee": who, "days": 2}
+    arguments = [ws.namespace(endpoint), _SERVICE, _BOOK, request, timedelta(days=9).total_seconds()]
+    call = await caller.start_workflow(Calling.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+    try:
+        behind = await _waiting(ws, call)
+        if killed:
+            await killed()
+        await behind.execute_update("decide", approved)
+        result, failure, _ = await ended(call)
+    finally:
+        await end(call)
+    if result != {**request, "approved": approved}:
+        raise expected(f"a `Vacation` with approved={approved}", failure or result, "What does `run` return?")
+    entered = ws.ledger.count("vacation", who=who)
+    if entered != approved:
+        raise expected(f"{int(approved)} entries after a {'yes' if approved else 'no'}", entered, _ENTER)
+    return behind
+
+
+async def _waiting(ws: Workshop, call: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+    """The Workflow behind a call, as soon as it waits for the manager."""
+    while True:
+        told = await history(call, follow=True)
+        if told.closed:
+            saw = f"an end: {told.failure or told.status}"
+            raise expected("a Workflow that waits for the manager", saw, f"Start it: {_START} It waits: {_WAIT}")
+        if stays(told) and (links := _calls(told.steps)[0].links):
+            client = await Client.connect(**await ws.connection(ws.own_name(links[0].namespace), quiet=True))
+            return client.get_workflow_handle(links[0].workflow_id)
+        if not stays(told):
+            look(told, "")
+        await asyncio.sleep(PAUSE)
+
+
+def _calls(steps: list[Step]) -> list[Step]:
+    return [step for step in steps if step.kind == "nexus operation" and step.service == _SERVICE]
+
+
+# 12.2
+
+
+@exercise("12.2")
+async def reachable(ws: Workshop, answer: Any) -> str:
+    """HR serves default, refuses marketing, lists its tools, and loses nothing when its process is killed."""
+    processes = [await _process(ws, answer.__module__)]
+
+    async def kill() -> None:
+        processes[0].kill()
+        processes.append(await _process(ws, answer.__module__))
+
+    try:
+        async with _caller(ws, "marketing") as stranger:
+            result, failure = await _ask(ws, stranger, _SERVICE, _DAYS, {"employee": "Ann"})
+            if not failure:
+                advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'
+                raise expected("a refusal of marketing", result, advice)
+        async with _caller(ws, "default") as default:
+            listed, failure = await _ask(ws, default, "Directory", "tools", None)
+            tools = {tool["name"]: tool["seconds"] for tool in listed or []}
+            if set(tools) != {_DAYS, _BOOK}:
+                advice = "`DirectoryHandler({HumanResources: [...]}, ...)` is one of the `nexus_service_handlers`."
+                raise expected(f"a directory with {_DAYS} and {_BOOK}", failure or sorted(tools), advice)
+            if tools[_BOOK] < _THREE_DAYS.total_seconds():
+                advice = f'`DirectoryHandler(…, limits={{"{_BOOK}": timedelta(days=3)}})` tells callers.'
+                raise expected(f"a limit of three days for {_BOOK}", f"{tools[_BOOK]:.0f} s", advice)
+            behind = await _booked(ws, default, _queue("default"), "hr", approved=True, killed=kill)
+    finally:
+        await ws.stop(*processes)
+    return (
+        f"Marketing was refused, default was served. HR's process was killed while {behind.id} waited for the manager. "
+        "A second process went on with it: one Workflow, one entry."
+    )
+
+
+async def _process(ws: Workshop, module: str) -> SpawnedWorker:
+    """HR's Worker, in a process."""
+    try:
+        return await ws.spawn(module)
+    except WorkshopError as error:
+        if NOT_SOLVED in str(error):
+            raise RuntimeError(NOT_SOLVED) from error
+        raise
+
+
+def _queue(namespace: str) -> str:
+    return f"check-{namespace}-calls"
+
+
+@asynccontextmanager
+async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[Client]:
+    client = await Client.connect(**await ws.connection(namespace))
+    running = ws.run(Worker, client, task_queue=_queue(namespace), workflows=[Calling])
+    try:
+        yield client
+    finally:
+        await stop(ws, running)
+
+
+async def _ask(ws: Workshop, caller: Client, service: str, operation: str, given: Any) -> tuple[Any, str]:
+    arguments = [ws.namespace("hr"), service, operation, given, timedelta(days=9).total_seconds()]
+    queue = _queue(ws.own_name(caller.namespace))
+    call = await caller.start_workflow(Calling.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+    try:
+        return (await ended(call))[:2]
+    finally:
+        await end(call)
+
+
+# 12.3
+
+
+@exercise("12.3")
+async def used(ws: Workshop, answer: Any) -> str:
+    """Both agents ask HR, and wait for the manager for as long as the contract allows."""
+    if not (isinstance(answer, tuple) and len(answer) == 2):
+        raise expected("both agents", repr(answer), 'Write `check("12.3", (HrAgent, HrMcpAgent))`.')
+    if _HR not in sys.modules:
+        raise Wrong("HR has no Worker yet.", "Solve exercise 12.2, and run its cell.")
+    hr = await _process(ws, _HR)
+    try:
+        async with other_teams(ws):
+            for agent in answer:
+                await _talk(ws, agent)
+    finally:
+        await ws.stop(hr)
+    return (
+        "Both agents asked HR for the days that are left, and booked a vacation. The questions stayed open until the "
+        "manager had decided, and each vacation is entered once."
+    )
+
+
+async def _talk(ws: Workshop, agent: Any) -> None:
+    """Ask an agent for the days that are left, and for a vacation."""
+    queue = ws.id("check")
+    settings = {**openai_temporal.WORKER, "workflows": [agent], "task_queue": queue}
+    client = await openai_temporal.connect(ws)
+    running = ws.run(Worker, client, **settings, activity_executor=ThreadPoolExecutor(8))
+    chat = Chat(model="offline", model_seconds=60, tool_seconds=60)
+    handle = await client.start_workflow(
+        agent.run, chat, id=ws.id("hr-chat"), task_queue=queue, execution_timeout=3 * _THREE_DAYS
+    )
+    talk = Talk(handle)
+    try:
+        reply = await talk.say("How many vacation days does Bob have left?")
+        asked = _calls((await history(handle)).steps)
+        if [step.name for step in asked] != [_DAYS]:
+            advice = "Demo 2's agent needs both operations as tools; demo 4's needs one more endpoint in `teams`."
+            raise expected(f"{agent.__name__} to ask HR, once", f"{len(asked)} calls and {reply!r}", advice)
+        before = ws.ledger.count("vacation")
+        booking = talk.send("Please book 2 vacation days for Bob.")
+        behind = await _booking(ws, handle, booking)
+        await behind.execute_update("decide", True)
+        await talk.reply(booking, "the booking")
+        if (entered := ws.ledger.count("vacation") - before) != 1:
+            raise expected("one entry for one vacation", entered, _ENTER)
+        await handle.signal("end_chat")
+        await handle.result()
+    finally:
+        await end(handle)
+        await stop(ws, running)
+
+
+async def _booking(ws: Workshop, handle: WorkflowHandle[Any, Any], sent: asyncio.Task[Any]) -> WorkflowHandle[Any, Any]:
+    """The Workflow behind an agent's booking, as soon as it waits for the manager."""
+    while True:
+        booked = [step for step in _calls((await history(handle)).steps) if step.name == _BOOK]
+        if booked and (limit := booked[0].limit) and limit < _THREE_DAYS:
+            advice = (
+                "A tool of demo 2 has its limit as an argument: `timedelta(days=3)`. In demo 4, HR's directory says it."
+            )
+            raise expected("a limit of three days for a booking", f"{limit}", advice)
+        if booked and booked[0].links:
+            link = booked[0].links[0]
+            client = await Client.connect(**await ws.connection(ws.own_name(link.namespace), quiet=True))
+            return client.get_workflow_handle(link.workflow_id)
+        if sent.done():
+            raise expected("a question that waits for the manager", repr(sent.result().text), "Which tools has it?")
+        await asyncio.sleep(PAUSE)
