@@ -2,11 +2,12 @@
 
 # No `from __future__ import annotations`: a data converter reads the types of the fields.
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from .rules import sha256
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Row:
     def sealed(self) -> "Row":
         """The same, with the hash that belongs to it."""
         said = {name: value for name, value in asdict(self).items() if name != "hash"}
-        return replace(self, hash=hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest())
+        return replace(self, hash=sha256(said))
 
 
 def verify(rows: Iterable[Row]) -> str:

@@ -49,12 +49,14 @@ from ..allowlist import caller, verified  # noqa: TID252 - so that the package c
 from .chain import Row
 from .contract import Approval, Approvals, Waiting
 from .keeper import KEEPER, TICKET, Asked, HeldCall, HeldInput, Kept, PolicyKeeper, held_id, request
-from .rules import Call, Decision, Policy
+from .rules import Call, Decision, Policy, sha256
 
 WORKFLOWS = [PolicyKeeper, HeldCall]
 """For the owner's Worker."""
 
 _ANSWER_SECONDS = 7.0  # for the keeper; a request has 10 s
+_LONGEST_TEXT, _LONGEST_LIST = 500, 20  # of an input that the keeper is asked about
+_AT_ONCE = 25  # calls that one update asks about
 _MARGIN_SECONDS = 60.0  # for what a held call does after it was approved
 _YEARS = timedelta(days=3650)  # the keeper stays, and a call may be held for long
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -155,10 +157,47 @@ class PolicyGuard(Interceptor):
 
     def __init__(self, listings: Collection[str] = ("Directory.tools",), keeper: str = KEEPER) -> None:
         self.listings, self.keeper = listings, keeper
+        self._waiting: list[tuple[Asked, asyncio.Future[Decision]]] = []
+        self._asking: asyncio.Task[None] | None = None
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
         """See base class."""
         return _Guarded(next, self)
+
+    async def decide(self, keeper: WorkflowHandle[PolicyKeeper, None], asked: Asked) -> Decision:
+        """Ask the keeper. While it is being asked, further calls gather, and are asked about together.
+
+        So one Worker sends one update at a time, of which a workflow takes ten at once.
+
+        Args:
+            keeper: The keeper.
+            asked: The call.
+
+        Raises:
+            HandlerError: It does not answer.
+        """
+        decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, decided))
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(keeper))
+        return await decided
+
+    async def _ask(self, keeper: WorkflowHandle[PolicyKeeper, None]) -> None:
+        while self._waiting:
+            now, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+            try:
+                asked = [asked for asked, _ in now]
+                decisions = await _answered(keeper.execute_update(PolicyKeeper.decide, asked))
+                outcomes: list[Decision | HandlerError] = list(decisions)
+            except HandlerError as error:
+                outcomes = [error] * len(now)
+            for (_, decided), outcome in zip(now, outcomes, strict=True):
+                if decided.done():
+                    pass  # cancelled
+                elif isinstance(outcome, HandlerError):
+                    decided.set_exception(outcome)
+                else:
+                    decided.set_result(outcome)
 
 
 class _Guarded(NexusOperationInboundInterceptor):
@@ -174,11 +213,12 @@ class _Guarded(NexusOperationInboundInterceptor):
             return await super().execute_nexus_operation_start(input)  # whom it lets in, the keeper decides
         if not ctx.request_id:
             raise _refused(ctx, "the request has no id, so a second attempt could not be told from a second call")
-        call = Call(who(ctx), f"{ctx.service}.{ctx.operation}", _plain(input.input), ctx.request_id, _link(ctx))
+        call = _call(ctx, input.input)
         if call.operation in self._guard.listings:
             return await self._listed(input, call)
         asked = Asked(call, _seconds_left(ctx), ctx.headers.get(TICKET, ""))
-        decision = await _answered(self._keeper().execute_update(PolicyKeeper.decide, asked, id=request(call)))
+        decision = await self._guard.decide(self._keeper(), asked)
+        ctx.outbound_links.clear()  # the caller's history leads to what is done for it, and not to everybody's keeper
         if decision.verdict == "deny":
             raise _refused(ctx, decision.why, decision.rule)
         if decision.verdict == "hold":
@@ -304,14 +344,22 @@ def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerErr
     )
 
 
-def _plain(given: Any) -> dict[str, Any]:
+def _call(ctx: StartOperationContext, given: Any) -> Call:
     adapter: TypeAdapter[Any] = TypeAdapter(type(given))
     plain = adapter.dump_python(given, mode="json")
-    return plain if isinstance(plain, dict) else {"input": plain}
+    plain = plain if isinstance(plain, dict) else {"input": plain}
+    short, link = _short(plain), ctx.inbound_links[0].url if ctx.inbound_links else ""
+    whole = "" if short == plain else sha256(plain)
+    return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, link, whole)
 
 
-def _link(ctx: StartOperationContext) -> str:
-    return ctx.inbound_links[0].url if ctx.inbound_links else ""
+def _short(value: Any) -> Any:
+    """What the keeper is told of a value: its history must not grow by each long text."""
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT]
+    if isinstance(value, list):
+        return [_short(each) for each in value[:_LONGEST_LIST]]
+    return {name: _short(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _seconds_left(ctx: StartOperationContext) -> float:

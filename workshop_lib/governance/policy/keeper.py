@@ -6,8 +6,6 @@ waits for a person.
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
-import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -18,14 +16,13 @@ from temporalio.exceptions import ApplicationError, NexusOperationError, is_canc
 with workflow.unsafe.imports_passed_through():
     from .chain import Row
     from .contract import Approval, Waiting
-    from .rules import Call, Decision, Policy, Usage, explain
+    from .rules import Call, Decision, Policy, Usage, explain, sha256
 
 KEEPER = "policy-keeper"
 TICKET = "held-call"  # the header with which a call that was approved comes back
 _MOST_ROWS = 500  # of one run of the keeper
 _MOST_ANSWERS = 1000  # decisions that are known again when a handler is retried, also by the keeper's next run
 _MOST_HELD = 500
-_LONGEST_INPUT = 1000  # characters of JSON that are kept of it
 _OF_LIMIT = 0.9
 _LATE = 3600.0  # seconds after which a held call that never ended is forgotten
 
@@ -143,12 +140,15 @@ class PolicyKeeper:
         return workflow.info().is_continue_as_new_suggested() or len(self._rows) >= _MOST_ROWS
 
     @workflow.update
-    def decide(self, asked: Asked) -> Decision:
-        """Decide about a call, and count it.
+    def decide(self, asked: list[Asked]) -> list[Decision]:
+        """Decide about calls, and count them.
 
         Args:
             asked: Which, and by whom.
         """
+        return [self._decide(each) for each in asked]
+
+    def _decide(self, asked: Asked) -> Decision:
         call, now = asked.call, workflow.now().timestamp()
         known = self._kept.answers.get(request(call))
         if known:
@@ -166,7 +166,7 @@ class PolicyKeeper:
                 *("decision", decision.verdict),
                 caller=call.caller,
                 operation=call.operation,
-                input=_short(call.input),
+                input=call.input,
                 id=request(call),
                 rule=decision.rule,
                 why=decision.why,
@@ -181,7 +181,7 @@ class PolicyKeeper:
         # Somewhat before the caller's limit, so that it still hears why.
         until = now + min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
         id = request(call)
-        waiting = Waiting(id, call.caller, call.operation, _short(call.input), rule.name, now, until, call.link)
+        waiting = Waiting(id, call.caller, call.operation, call.input, rule.name, now, until, call.link)
         # An answer that comes when the caller has gone would help nobody.
         silence = rule.silence if until == now + rule.hours * 3600 else "deny"
         decision = replace(decision, until=until)
@@ -198,7 +198,7 @@ class PolicyKeeper:
             or held.redeemed not in ("", call.id)
         ):
             return Decision("deny", "", f"{call.caller} has no approved call that this one could carry out")
-        original = Call(held.waiting.caller, call.operation, call.input)
+        original = replace(call, caller=held.waiting.caller)
         for rule in self._kept.policy.rules:
             if rule.verdict == "off" and rule.name in self._kept.usage.thrown and rule.matches(original):
                 return Decision("deny", rule.name, f"it is switched off: {self._kept.usage.thrown[rule.name]}")
@@ -223,7 +223,7 @@ class PolicyKeeper:
         held = self._kept.held[approval.id]
         said = f": {approval.reason}" if approval.reason else ""
         verdict = "approved" if approval.approve else "refused"
-        held.settled = Settled(approval.approve, f"{verdict} by {by}{said}")
+        held.settled = Settled(approval.approve, f"{verdict.capitalize()} by {by}{said}")
         self._note_held(held, verdict, why=held.settled.why, by=by)
         answer = Decision("allow" if approval.approve else "deny", held.waiting.rule, held.settled.why)
         self._answer(f"{request_id} {by} {approval.id}", answer)
@@ -281,7 +281,7 @@ class PolicyKeeper:
         """
         held = self._kept.held.get(id)
         if held and not held.settled:
-            why = f"nobody of {', '.join(held.approvers)} decided in time"
+            why = f"Nobody of {', '.join(held.approvers)} decided in time"
             held.settled = Settled(held.silence == "allow", why)
             self._note_held(held, "silence", why=f"{why}; that means {held.silence}")
         await self._tell(id, held)
@@ -366,7 +366,7 @@ class PolicyKeeper:
             del self._kept.answers[next(iter(self._kept.answers))]
 
     async def _tell(self, id: str, held: Held | None) -> None:
-        forgotten = Settled(False, "the policy's keeper does not know this call any more")
+        forgotten = Settled(False, "The policy's keeper does not know this call any more")
         settled = held.settled if held and held.settled else forgotten
         try:
             await workflow.get_external_workflow_handle(held_id(id)).signal(HeldCall.settle, settled)
@@ -419,7 +419,7 @@ class HeldCall:
             await keeper.signal(PolicyKeeper.opened, held.id)
             settled = await self._wait(keeper, held)
             if not settled.approved:
-                raise ApplicationError(f"Refused: {settled.why}.", type="Refused", non_retryable=True)
+                raise ApplicationError(f"{settled.why}.", type="Refused", non_retryable=True)
             client: workflow.NexusClient[Any] = workflow.create_nexus_client(
                 service=held.service, endpoint=held.endpoint
             )
@@ -467,12 +467,7 @@ def request(call: Call) -> str:
     Args:
         call: What it asks for.
     """
-    return hashlib.sha256(json.dumps([call.id, call.caller, call.digest()]).encode()).hexdigest()[:32]
-
-
-def _short(given: dict[str, Any]) -> dict[str, Any]:
-    text = json.dumps(given)
-    return given if len(text) <= _LONGEST_INPUT else {"beginning": text[:_LONGEST_INPUT]}
+    return sha256([call.id, call.caller, call.digest()])[:32]
 
 
 def _same(error: NexusOperationError) -> ApplicationError:

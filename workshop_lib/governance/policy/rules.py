@@ -30,6 +30,15 @@ _COMPARE = {
 }
 
 
+def sha256(value: Any) -> str:
+    """The hash of a value as JSON, in hexadecimal.
+
+    Args:
+        value: What ``json`` can write.
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Call:
     """A call, as its owner sees it.
@@ -40,6 +49,7 @@ class Call:
         input: The operation's input, validated, as JSON. One that is no object stands under ``"input"``.
         id: The request's, the same for each of its attempts.
         link: Leads to the caller's workflow; empty if unknown.
+        whole: The hash of the whole input, where ``input`` is only the beginning of a long one.
     """
 
     caller: str
@@ -47,10 +57,11 @@ class Call:
     input: dict[str, Any]
     id: str = ""
     link: str = ""
+    whole: str = ""
 
     def digest(self) -> str:
         """Names the operation and its input: SHA-256, in hexadecimal."""
-        return hashlib.sha256(json.dumps([self.operation, self.input], sort_keys=True).encode()).hexdigest()
+        return sha256([self.operation, self.whole or self.input])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,201 @@
+"""A policy at its owner's door, on a real server: each verdict by each way in, and each attack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import refunds
+from owned import LARGE, OWNER, QUEUE, SMALL, Owned, owned
+from temporalio.service import RPCError
+from waits import until
+
+from workshop_lib.governance.policy.guard import switch
+from workshop_lib.governance.policy.rules import Rule
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+ALLOW = Rule("yes", "allow", callers=["sales"])
+
+
+@pytest.fixture(scope="module")
+async def world(ws: Workshop) -> AsyncIterator[Owned]:
+    async with owned(ws) as made, made.owner():
+        yield made
+
+
+VERDICTS = {
+    "allow": ([ALLOW], ""),
+    "deny": ([Rule("no", "deny", when=["amount > 1"]), ALLOW], "'no': {} is denied to sales when amount > 1."),
+    "nobody": ([], "refused: no rule allows sales to call {}. Ask the team that runs namespace 'support'"),
+    "off": ([Rule("stop", "off"), ALLOW], "refused by rule 'stop': it is switched off: loop."),
+    "breaker": ([Rule("again", "breaker", most=1, per="day"), ALLOW], "'again': sales made the same call 1 times"),
+    "limit": ([Rule("one", "limit", most=1, per="day"), ALLOW], "'one': 1 calls a day are used up by sales"),
+    "budget": (
+        [Rule("sum", "budget", most=9, per="day", of="amount"), ALLOW],
+        "9 amount a day are used up by sales: 5",
+    ),
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+async def test_each_verdict_for_a_workflow_that_calls(world: Owned, verdict: str) -> None:
+    """As demos 1 and 2 do: at a synchronous operation and at one that runs a workflow."""
+    rules, reason = VERDICTS[verdict]
+    for operation in ("pay", "count"):
+        await world.rules(*rules)
+        if verdict == "off":
+            await switch(world.clients[OWNER], "stop", True, "loop")
+        if verdict in ("breaker", "limit", "budget"):
+            assert await world.pay("sales", 5, operation, order="o") == "paid 5"
+            before = world.paid("o")
+        told = await world.pay("sales", 5, operation, order="o")
+        if verdict == "allow":
+            assert told == "paid 5"
+        else:
+            assert reason.format(f"Refunds.{operation}") in told
+            assert (await world.rows())[-1].verdict == "deny"
+        if verdict in ("breaker", "limit", "budget"):
+            assert world.paid("o") == before
+    if verdict == "off":
+        await switch(world.clients[OWNER], "stop", False)
+        assert await world.pay("sales", 5) == "paid 5"
+
+
+@pytest.mark.parametrize("operation", ["pay", "count"])
+async def test_a_held_call_runs_once_when_another_namespace_approves(world: Owned, operation: str) -> None:
+    await world.rules(LARGE, SMALL)
+    call = await world.start("sales", refunds.Pay, operation, refunds.Refund(f"held {operation}", 500))
+    waiting = await world.one_waiting()
+    assert (waiting.caller, waiting.operation, waiting.input["amount"]) == ("sales", f"Refunds.{operation}", 500)
+    assert f"/workflows/{call.id}/" in waiting.link
+    assert world.paid(f"held {operation}") == 0
+    assert await world.decide("leads", waiting.id, True, "he called") == "Approved by leads: he called"
+    assert await world.outcome(call) == "paid 500"
+    assert world.paid(f"held {operation}") == 1
+    rows = await world.rows()
+    assert [(row.kind, row.verdict, row.by) for row in rows] == [
+        ("policy", "deployed", ""),
+        ("decision", "hold", ""),
+        ("approval", "approved", "leads"),
+    ]
+    assert await world.waiting() == []
+    event = "nexus_operation_started_event_attributes"
+    (started,) = [each for each in (await call.fetch_history()).events if each.HasField(event)]  # type: ignore[arg-type]
+    assert [link.workflow_event.workflow_id for link in started.links] == [f"held-{waiting.id}"]
+
+
+async def test_a_held_call_is_refused_or_runs_into_silence_or_is_called_off(world: Owned) -> None:
+    await world.rules(LARGE, SMALL)
+    call = await world.start("sales", refunds.Pay, "pay", refunds.Refund("refused", 500))
+    await world.decide("leads", (await world.one_waiting()).id, False, "too much")
+    assert await world.outcome(call) == "Refused: Refused by leads: too much."
+    call = await world.start("sales", refunds.Pay, "pay", refunds.Refund("off", 500))
+    held = await world.one_waiting()
+    await call.cancel()
+    assert "ancel" in await world.outcome(call)
+    await until(lambda: _none_waits(world))
+    assert (await world.rows())[-1].verdict == "called off"
+    assert "No call" in await world.decide("leads", held.id)
+    for silence, said in (("deny", "Refused: Nobody of leads, boss decided in time"), ("allow", "paid 500")):
+        await world.rules(replace(LARGE, hours=0.0001, silence=silence))
+        assert said in await world.pay("sales", 500, order=f"silent {silence}")
+        assert (await world.rows())[-1].verdict == "silence"
+        assert world.paid(f"silent {silence}") == (silence == "allow")
+
+
+async def _none_waits(world: Owned) -> bool:
+    return not await world.waiting()
+
+
+async def test_a_call_is_held_no_longer_than_its_caller_waits_and_the_caller_hears_why(world: Owned) -> None:
+    await world.rules(replace(LARGE, silence="allow"))
+    told = await world.pay("sales", 500, order="short", seconds=20)
+    assert "Refused: Nobody of leads, boss decided in time" in told
+    assert world.paid("short") == 0
+
+
+async def test_the_switch_stops_what_was_approved_and_has_not_begun(world: Owned) -> None:
+    await world.rules(Rule("stop", "off", callers=["sales"]), LARGE, SMALL)
+    call = await world.start("sales", refunds.Pay, "pay", refunds.Refund("stopped", 500))
+    held = await world.one_waiting()
+    await switch(world.clients[OWNER], "stop", True, "loop")
+    await world.decide("leads", held.id)
+    assert "refused by rule 'stop': it is switched off: loop" in await world.outcome(call)
+    assert world.paid("stopped") == 0
+
+
+async def test_log_only_refuses_nothing_and_is_recorded(world: Owned) -> None:
+    await world.rules(replace(LARGE, log_only=True), Rule("no", "deny", log_only=True), SMALL)
+    assert await world.pay("sales", 500) == "paid 500"
+    assert (await world.rows())[-1].would == ["large (hold)", "no (deny)"]
+
+
+async def test_who_has_no_right_neither_reads_nor_approves_nor_changes(world: Owned) -> None:
+    await world.rules(replace(LARGE, approvers=["sales", "leads"]), SMALL)
+    call = await world.start("sales", refunds.Pay, "pay", refunds.Refund("attacked", 500))
+    held = await world.one_waiting()
+    assert await world.waiting("mallory") == await world.waiting("sales") == []
+    assert await world.decide("mallory", held.id) == f"HandlerError: No call {held.id} waits for mallory."
+    assert "Nobody approves an own call" in await world.decide("sales", held.id)
+    # A ticket of one's own making, before the call is approved and by somebody else.
+    ticket = {"held-call": held.id}
+    for who in ("sales", "mallory"):
+        told = await world.pay(who, 500, order="attacked", seconds=60, headers=ticket)
+        assert f"{who} has no approved call that this one could carry out" in told
+    # The keeper is in the owner's namespace, and nobody else's: there is none of that name here.
+    keeper = world.clients["mallory"].get_workflow_handle("policy-keeper")
+    with pytest.raises(RPCError, match="not found"):
+        await keeper.execute_update("settle", args=[{"id": held.id, "approve": True, "reason": ""}, "leads", "x"])
+    assert world.paid("attacked") == 0
+    assert await world.decide("leads", held.id, False) == "Refused by leads"
+    assert await world.decide("leads", held.id) in (
+        "HandlerError: It is decided already: Refused by leads.",
+        f"HandlerError: No call {held.id} waits for leads.",  # it has ended meanwhile
+    )
+    await world.outcome(call)
+
+
+async def test_who_starts_the_workflow_behind_an_operation_passes_by(world: Owned) -> None:
+    """Open, and said so in the docstring of ``guard``. Credentials by namespace close it."""
+    await world.rules()
+    paid = await world.clients[OWNER].execute_workflow(
+        refunds.PayRefund.run, refunds.Refund("window", 1), id="window", task_queue=QUEUE
+    )
+    assert paid.amount == 1
+    assert all(row.kind != "decision" for row in await world.rows())
+
+
+async def test_two_hundred_calls_by_four_workers_and_never_one_too_many(world: Owned) -> None:
+    """The Workers have nothing in common but the keeper."""
+    limit = Rule("fifty", "limit", operations=["Refunds.count"], most=50, per="day")
+    budget = Rule("sum", "budget", operations=["Refunds.pay"], most=100, per="day", of="amount")
+    await world.rules(limit, budget, ALLOW)
+    async with world.owner(), world.owner(), world.owner():
+        calls = [world.pay("sales", 1 + n % 3, operation) for n in range(100) for operation in ("count", "pay")]
+        told = await asyncio.gather(*calls)
+    outcomes = Counter(text.split(" ")[0] for text in told[::2])
+    assert outcomes == {"paid": 50, "HandlerError:": 50}
+    amounts = sum(int(text.removeprefix("paid ")) for text in told[1::2] if text.startswith("paid"))
+    assert 98 <= amounts <= 100  # one of 3 did not fit any more, one of 1 or 2 did
+    rows = [row for row in await world.rows() if row.kind == "decision"]
+    assert len(rows) == 200
+    assert sum(row.verdict == "allow" for row in rows) == sum(text.startswith("paid") for text in told)
+
+
+async def test_nobody_is_let_through_while_the_keeper_cannot_be_asked(world: Owned) -> None:
+    await world.rules(ALLOW)
+    await world.clients[OWNER].get_workflow_handle("policy-keeper").terminate()
+    call = await world.start("sales", refunds.Pay, "pay", refunds.Refund("closed", 1))
+
+    async def failure() -> str:
+        pending = (await call.describe()).raw_description.pending_nexus_operations
+        return str(pending[0].last_attempt_failure) if pending and pending[0].attempt else ""
+
+    assert "The policy of namespace \\'support\\' cannot be asked" in await until(failure)
+    assert world.paid("closed") == 0
+    await world.rules(ALLOW)
+    assert await world.outcome(call) == "paid 1"
