@@ -13,6 +13,7 @@ from typing import Any
 import refunds
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from waits import GUARD, until
 
@@ -20,8 +21,10 @@ from workshop_lib.evidence.failures import describe
 from workshop_lib.governance.policy.chain import Row, verify
 from workshop_lib.governance.policy.contract import Approval, Waiting
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
+from workshop_lib.governance.policy.keeper import HeldCall
 from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
+from workshop_lib.server.connections import Connections
 from workshop_lib.workers.takeover import QUICK_TAKEOVER
 from workshop_lib.workshop import Workshop
 
@@ -54,11 +57,11 @@ class Owned:
     ws: Workshop
     clients: dict[str, Client]
 
-    async def rules(self, *rules: Rule) -> None:
+    async def rules(self, *rules: Rule, queue: str = QUEUE) -> None:
         """Begin anew, with these."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(RPCError):  # there is none
             await self.clients[OWNER].get_workflow_handle("policy-keeper").terminate()
-        await deploy(self.clients[OWNER], Policy(list(rules)), QUEUE)
+        await deploy(self.clients[OWNER], Policy(list(rules)), queue)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
         name = f"{who}-{uuid.uuid4()}"
@@ -111,13 +114,20 @@ class Owned:
             yield
 
 
+async def worker(ws: Connections) -> Worker:
+    """The owner's Worker as a process of its own, without the keeper."""
+    client = await Client.connect(**await ws.connection(OWNER, **TYPED))
+    settings = {**OWNERS, "workflows": [refunds.PayRefund, HeldCall]}
+    return Worker(client, **settings, activity_executor=ThreadPoolExecutor(4))
+
+
 @contextlib.asynccontextmanager
-async def owned(ws: Workshop) -> AsyncIterator[Owned]:
-    """The callers' and approvers' Workers run; the owner's is up to the test."""
+async def owned(ws: Workshop, *others: str) -> AsyncIterator[Owned]:
+    """The callers' and approvers' Workers run, without those of others; they and the owner's are up to the test."""
     names = [OWNER, "sales", "leads", "boss", "mallory"]
     clients = {name: await Client.connect(**await ws.connection(name, quiet=True, **TYPED)) for name in names}
     await ws.endpoint(refunds.ENDPOINT, namespace=OWNER, task_queue=QUEUE)
     async with contextlib.AsyncExitStack() as running:
-        for name in names[1:]:
+        for name in {*names} - {OWNER, *others}:
             await running.enter_async_context(Worker(clients[name], **CALLERS))
         yield Owned(ws, clients)

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -94,6 +95,18 @@ class Pay:
 
 
 @workflow.defn
+class PayMany:
+    """Calls an operation many times at once; says of each what was paid, or why not."""
+
+    @workflow.run
+    async def run(self, operation: str, given: list[Refund]) -> list[str]:
+        refunds = workflow.create_nexus_client(service=Refunds, endpoint=ENDPOINT)
+        made = [refunds.execute_operation(operation, each, output_type=Paid) for each in given]
+        results = await asyncio.gather(*made, return_exceptions=True)
+        return [f"paid {each.amount:g}" if isinstance(each, Paid) else str(each.__cause__) for each in results]
+
+
+@workflow.defn
 class Waits:
     """What waits for this namespace."""
 
@@ -115,4 +128,4 @@ class Decides:
         )
 
 
-CALLERS = [Pay, Waits, Decides]
+CALLERS = [Pay, PayMany, Waits, Decides]
