@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import ipywidgets
@@ -72,6 +72,7 @@ class Desk:
         self._client, self._endpoint, self._new_id = client, endpoint, new_id
         self.waiting: list[Waiting] = []
         self._display, self._problem = Display(), ""
+        self._decided: list[str] = []
         self._rows: ipywidgets.VBox | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps no task alive
 
@@ -110,7 +111,9 @@ class Desk:
         return self.waiting
 
     async def _decide(self, approval: Approval) -> None:
+        what = next((_asked(each) for each in self.waiting if each.id == approval.id), approval.id)
         await self._call(Approvals.decide.name, approval, str)
+        self._decided.append(f"{'✓ approved' if approval.approve else '✗ refused'}: {what}. {approval.reason}".strip())
         await self.look()
 
     async def _call(self, operation: str, given: Any, result: Any) -> Any:
@@ -125,7 +128,9 @@ class Desk:
         count = {0: "Nothing waits", 1: "1 call waits"}.get(len(texts), f"{len(texts)} calls wait")
         title = f"{count} for {self._client.namespace}. {self._problem}".strip()
         items = "".join(f"<li>{safe(text)}</li>" for text in texts)
-        self._display.show(f"<b>{safe(title)}</b><ol>{items}</ol>", "\n".join([title, *(f"  {t}" for t in texts)]))
+        decided = "".join(f"{safe(text)}<br>" for text in self._decided)
+        lines = [title, *(f"  {text}" for text in [*texts, *self._decided])]
+        self._display.show(f"<b>{safe(title)}</b><ol>{items}</ol>{decided}", "\n".join(lines))
         if not in_notebook():
             return
         if self._rows is None:
@@ -160,11 +165,14 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
 
+def _asked(call: Waiting) -> str:
+    return f"{call.caller} asks for {call.operation} {json.dumps(call.input)}"
+
+
 def _described(call: Waiting) -> str:
-    waits = (datetime.now(UTC) - datetime.fromtimestamp(call.since, UTC)).total_seconds()
-    left = (datetime.fromtimestamp(call.until, UTC) - datetime.now(UTC)).total_seconds()
-    times = f"waits for {_long(waits)}, {_long(left)} left"
-    return f"{call.caller} asks for {call.operation} {json.dumps(call.input)}; rule {call.rule!r}; {times}"
+    now = time.time()
+    times = f"waits for {_long(now - call.since)}, {_long(call.until - now)} left"
+    return f"{_asked(call)}; rule {call.rule!r}; {times}"
 
 
 def _long(seconds: float) -> str:
