@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import refunds
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
@@ -18,6 +20,7 @@ from temporalio.worker import Interceptor, Worker
 from waits import GUARD, until
 
 from workshop_lib.evidence.failures import describe
+from workshop_lib.governance.identity import Signer
 from workshop_lib.governance.policy.chain import Row, verify
 from workshop_lib.governance.policy.contract import Approval, Waiting
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
@@ -43,6 +46,7 @@ OWNERS: dict[str, Any] = {
     **QUICK_TAKEOVER,
     "interceptors": [*QUICK_TAKEOVER["interceptors"], PolicyGuard()],
 }
+KEYS = {name: Ed25519PrivateKey.generate() for name in (OWNER, "sales", "leads", "boss", "mallory")}
 TYPED: dict[str, Any] = {"data_converter": pydantic_data_converter}
 CALLERS: dict[str, Any] = {"task_queue": CALLS, "workflows": refunds.CALLERS, **QUICK_TAKEOVER}
 
@@ -64,13 +68,16 @@ class Owned:
         await deploy(self.clients[OWNER], Policy(list(rules)), queue)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
+        """Let it run; without a limit for its operation, and without headers, if none are given."""
+        missing = len(inspect.signature(workflow.run).parameters) - 1 - len(args)
+        args = (*args, *(0.0, {})[2 - missing :])
         name = f"{who}-{uuid.uuid4()}"
         return await self.clients[who].start_workflow(workflow.run, args=args, id=name, task_queue=CALLS)
 
-    async def pay(self, who: str, amount: float, operation: str = "pay", order: str = "", **more: Any) -> str:
+    async def pay(self, who: str, amount: float, operation: str = "pay", order: str = "", *more: Any) -> str:
         """Ask for a refund; what came of it in a word or a sentence."""
         refund = refunds.Refund(order or str(uuid.uuid4()), amount)
-        return await self.outcome(await self.start(who, refunds.Pay, operation, refund, *more.values()))
+        return await self.outcome(await self.start(who, refunds.Pay, operation, refund, *more))
 
     async def outcome(self, handle: WorkflowHandle[Any, Any]) -> str:
         async with asyncio.timeout(GUARD):
@@ -122,10 +129,17 @@ async def worker(ws: Connections) -> Worker:
 
 
 @contextlib.asynccontextmanager
-async def owned(ws: Workshop, *others: str) -> AsyncIterator[Owned]:
+async def owned(ws: Workshop, *others: str, signed: bool = False) -> AsyncIterator[Owned]:
     """The callers' and approvers' Workers run, without those of others; they and the owner's are up to the test."""
-    names = [OWNER, "sales", "leads", "boss", "mallory"]
-    clients = {name: await Client.connect(**await ws.connection(name, quiet=True, **TYPED)) for name in names}
+    names = list(KEYS)
+    clients = {
+        name: await Client.connect(
+            **await ws.connection(
+                name, quiet=True, interceptors=[Signer(ws.namespace(name), KEYS[name])] if signed else [], **TYPED
+            )
+        )
+        for name in names
+    }
     await ws.endpoint(refunds.ENDPOINT, namespace=OWNER, task_queue=QUEUE)
     async with contextlib.AsyncExitStack() as running:
         for name in {*names} - {OWNER, *others}:

@@ -26,10 +26,12 @@ class Refund:
     Attributes:
         order: Of which order.
         amount: In dollars.
+        note: For the customer.
     """
 
     order: str
     amount: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Pay:
     """Calls one operation once, or several at the same time."""
 
     @workflow.run
-    async def run(self, operation: str, refund: Refund, seconds: float = 0, headers: dict[str, str] = {}) -> Paid:  # noqa: B006
+    async def run(self, operation: str, refund: Refund, seconds: float, headers: dict[str, str]) -> Paid:
         refunds = workflow.create_nexus_client(service=Refunds, endpoint=ENDPOINT)
         paid: Paid = await refunds.execute_operation(
             operation,
@@ -121,7 +123,7 @@ class Decides:
     """Approves or refuses."""
 
     @workflow.run
-    async def run(self, approval: Approval, headers: dict[str, str] = {}) -> str:  # noqa: B006
+    async def run(self, approval: Approval, headers: dict[str, str]) -> str:
         approvals = workflow.create_nexus_client(service=Approvals, endpoint=ENDPOINT)
         return await approvals.execute_operation(
             Approvals.decide, approval, headers=headers, schedule_to_close_timeout=LIMIT

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import refunds
 from owned import LARGE, OWNER, QUEUE, SMALL, Owned, owned
+from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 from waits import until
 
+from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
 from workshop_lib.governance.policy.guard import switch
-from workshop_lib.governance.policy.rules import Rule
+from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
+from workshop_lib.governance.policy.rules import Call, Decision, Rule
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +116,7 @@ async def _none_waits(world: Owned) -> bool:
 
 async def test_a_call_is_held_no_longer_than_its_caller_waits_and_the_caller_hears_why(world: Owned) -> None:
     await world.rules(replace(LARGE, silence="allow"))
-    told = await world.pay("sales", 500, order="short", seconds=20)
+    told = await world.pay("sales", 500, "pay", "short", 20.0)
     assert "Refused: Nobody of leads, boss decided in time" in told
     assert world.paid("short") == 0
 
@@ -142,7 +147,7 @@ async def test_who_has_no_right_neither_reads_nor_approves_nor_changes(world: Ow
     # A ticket of one's own making, before the call is approved and by somebody else.
     ticket = {"held-call": held.id}
     for who in ("sales", "mallory"):
-        told = await world.pay(who, 500, order="attacked", seconds=60, headers=ticket)
+        told = await world.pay(who, 500, "pay", "attacked", 60.0, ticket)
         assert f"{who} has no approved call that this one could carry out" in told
     # The keeper is in the owner's namespace, and nobody else's: there is none of that name here.
     keeper = world.clients["mallory"].get_workflow_handle("policy-keeper")
@@ -176,13 +181,48 @@ async def test_two_hundred_calls_by_four_workers_and_never_one_too_many(world: O
     async with world.owner(), world.owner(), world.owner():
         calls = {n: await world.start("sales", refunds.PayMany, ("count", "pay")[n % 2], given) for n in range(8)}
         told = {n: [text.partition(" ") for text in await call.result()] for n, call in calls.items()}
-    let_through = {n: [float(text[2]) for text in texts if text[0] == "paid"] for n, texts in told.items()}
-    counted, paid = (sum((let_through[n] for n in range(odd, 8, 2)), []) for odd in (0, 1))
+    let_through = [(n % 2, float(text[2])) for n in told for text in told[n] if text[0] == "paid"]
+    counted, paid = ([amount for kind, amount in let_through if kind == odd] for odd in (0, 1))
     assert len(counted) == 50
     assert 98 <= sum(paid) <= 100  # one of 3 did not fit any more, one of 1 or 2 did
     rows = [row for row in await world.rows() if row.kind == "decision"]
     assert len(rows) == 200
     assert sum(row.verdict == "allow" for row in rows) == len(counted) + len(paid)
+
+
+async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned) -> None:
+    await world.rules(Rule("sum", "limit", callers=["agents"], most=600, per="day"), LARGE, Rule("yes", "allow"))
+    held = await world.start("sales", refunds.Pay, "pay", refunds.Refund("lasting", 500))
+    waiting, keeper = await world.one_waiting(), world.clients[OWNER].get_workflow_handle_for(PolicyKeeper.run, KEEPER)
+
+    async def ask(first: int) -> list[Decision]:
+        calls = [Call("agents", "Refunds.count", {"amount": n}, id=str(n)) for n in range(first, first + 50)]
+        return await keeper.execute_update(PolicyKeeper.decide, [Asked(call) for call in calls])
+
+    first = (await keeper.describe()).run_id
+    for n in range(0, 500, 50):
+        await ask(n)
+    decided = await until_other_run(keeper, first, lambda: ask(450))  # a second attempt; it is not counted again
+    assert {(each.verdict, each.rule) for each in decided} == {("allow", "yes")}
+    assert [each.verdict for n in (500, 550, 600) for each in await ask(n)] == ["allow"] * 100 + ["deny"] * 50
+    assert await world.decide("leads", waiting.id) == "Approved by leads"
+    assert await world.outcome(held) == "paid 500"
+    rows = await world.rows()
+    assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+    assert Counter(row.kind for row in rows) == {"policy": 1, "decision": 651, "approval": 1}
+    assert from_jsonl(to_jsonl(rows)) == rows
+    assert verify([*rows[:7], *rows[8:]]) == "Row 9 does not follow row 7: between them something was removed or added."
+    assert verify([*rows[:7], replace(rows[7], verdict="deny"), *rows[8:]]) == "Row 8 was altered."
+
+
+async def until_other_run(keeper: WorkflowHandle[Any, Any], first: str, ask: Any) -> Any:
+    """Ask again until another run answers."""
+
+    async def another() -> Any:
+        decided = await ask()
+        return (await keeper.describe()).run_id != first and decided
+
+    return await until(another)
 
 
 async def test_nobody_is_let_through_while_the_keeper_cannot_be_asked(world: Owned) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -140,6 +142,18 @@ class TestConventions:
 
     def test_answers_are_in_solutions_only(self, path: Path) -> None:
         assert ("SOLUTION" if path.parent.name == "notebooks" else "not solved yet") not in "\n".join(code(path))
+
+
+def test_every_name_is_defined(tmp_path: Path) -> None:
+    """Ruff does not look into cells with a magic, and misses what they define: here their first lines are gone."""
+    for path in (ROOT / "solutions").glob("*.ipynb"):
+        notebook = read(path)
+        for cell in notebook.cells:
+            cell.source = re.sub(r"^%%workflow.*", "", cell.source)
+        nbformat.write(notebook, tmp_path / path.name)
+    command = ["ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise", str(tmp_path)]
+    checked = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_demos_share_their_drill() -> None:

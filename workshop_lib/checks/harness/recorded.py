@@ -26,6 +26,7 @@ PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
 _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _SILENT = "Heartbeat timeout"
+_LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
 DEADLOCK = "TMPRL1101"  # the SDK's own limit of 2 s for one workflow task: a busy machine exceeds it now and then
 
 Judge = Callable[[History], None]
@@ -85,7 +86,8 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
     for step in steps:
         if _SILENT in step.failure:
             continue  # the Worker, and not the code: it does not get to run on a busy machine
-        if step.failure and step.attempts - (step.status == "running") >= attempts:
+        most = max(attempts, _TIRELESS) if _LATE in step.failure else attempts
+        if step.failure and step.attempts - (step.status == "running") >= most:
             why = "Temporal tries it again and again. What was it given, and is that what it takes?"
             raise Wrong(f"The {step.title} fails each time: {step.failure}", why)
     for run in still_open:

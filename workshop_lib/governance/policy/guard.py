@@ -59,6 +59,7 @@ _LONGEST_TEXT, _LONGEST_LIST = 500, 20  # of an input that the keeper is asked a
 _AT_ONCE = 25  # calls that one update asks about
 _MARGIN_SECONDS = 60.0  # for what a held call does after it was approved
 _YEARS = timedelta(days=3650)  # the keeper stays, and a call may be held for long
+_REFUSALS = ("UNAUTHORIZED", "CONFLICT", "UNAVAILABLE")  # of the keeper, to an approver
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _current: ContextVar[str] = ContextVar("_current", default="")
@@ -157,8 +158,8 @@ class PolicyGuard(Interceptor):
 
     def __init__(self, listings: Collection[str] = ("Directory.tools",), keeper: str = KEEPER) -> None:
         self.listings, self.keeper = listings, keeper
-        self._waiting: list[tuple[Asked, asyncio.Future[Decision]]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._questions: list[_Question] = []  # in their order, as the lock lets them in
+        self._lock = asyncio.Lock()
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
         """See base class."""
@@ -176,28 +177,26 @@ class PolicyGuard(Interceptor):
         Raises:
             HandlerError: It does not answer.
         """
-        decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, decided))
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask(keeper))
-        return await decided
+        mine = _Question(asked)
+        self._questions.append(mine)
+        try:
+            async with self._lock:
+                if mine.answer is None:
+                    now = self._questions[:_AT_ONCE]
+                    update = keeper.execute_update(PolicyKeeper.decide, [each.asked for each in now])
+                    for each, each.answer in zip(now, await _answered(update), strict=True):
+                        self._questions.remove(each)
+        finally:
+            if mine in self._questions:  # it failed
+                self._questions.remove(mine)
+        assert mine.answer
+        return mine.answer
 
-    async def _ask(self, keeper: WorkflowHandle[PolicyKeeper, None]) -> None:
-        while self._waiting:
-            now, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
-            try:
-                asked = [asked for asked, _ in now]
-                decisions = await _answered(keeper.execute_update(PolicyKeeper.decide, asked))
-                outcomes: list[Decision | HandlerError] = list(decisions)
-            except HandlerError as error:
-                outcomes = [error] * len(now)
-            for (_, decided), outcome in zip(now, outcomes, strict=True):
-                if decided.done():
-                    pass  # cancelled
-                elif isinstance(outcome, HandlerError):
-                    decided.set_exception(outcome)
-                else:
-                    decided.set_result(outcome)
+
+@dataclasses.dataclass(eq=False)
+class _Question:
+    asked: Asked
+    answer: Decision | None = None
 
 
 class _Guarded(NexusOperationInboundInterceptor):
@@ -247,7 +246,8 @@ class _Guarded(NexusOperationInboundInterceptor):
         fields = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
         handle = await nexus.WorkflowRunOperationContext(**fields).start_workflow(
             HeldCall.run,
-            HeldInput(id, *place, input.input, decision.until, self._guard.keeper),
+            # Without defaults: so the digest that a Signer makes of it is the one that the Verifier makes of the input.
+            HeldInput(id, *place, _json(input.input, exclude_defaults=True), decision.until, self._guard.keeper),
             id=held_id(id),
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             execution_timeout=_YEARS,
@@ -292,12 +292,7 @@ class ApprovalsHandler:
         """Approve or refuse a call, in the name of the caller."""
         keeper, by = nexus.client().get_workflow_handle(self._keeper), who(ctx)
         arguments = [approval, by, ctx.request_id]
-        try:
-            return await _answered(keeper.execute_update(PolicyKeeper.settle, args=arguments))
-        except WorkflowUpdateFailedError as error:
-            refusal = error.cause
-            assert isinstance(refusal, ApplicationError)
-            raise HandlerError(refusal.message, type=HandlerErrorType[refusal.type or "INTERNAL"]) from None
+        return await _answered(keeper.execute_update(PolicyKeeper.settle, args=arguments))
 
 
 def who(ctx: StartOperationContext) -> str:
@@ -325,7 +320,10 @@ async def _answered(answer: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return await answer
-    except (RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+    except (RPCError, TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        cause = error.__cause__
+        if isinstance(cause, ApplicationError) and cause.type in _REFUSALS:
+            raise HandlerError(cause.message, type=HandlerErrorType[cause.type]) from None
         what = getattr(error, "message", "") or "it gave no answer in time"
         raise HandlerError(
             f"The policy of namespace {nexus.info().namespace!r} cannot be asked: {what}. Until it answers, nobody is "
@@ -345,12 +343,16 @@ def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerErr
 
 
 def _call(ctx: StartOperationContext, given: Any) -> Call:
-    adapter: TypeAdapter[Any] = TypeAdapter(type(given))
-    plain = adapter.dump_python(given, mode="json")
+    plain = _json(given)
     plain = plain if isinstance(plain, dict) else {"input": plain}
     short, link = _short(plain), ctx.inbound_links[0].url if ctx.inbound_links else ""
     whole = "" if short == plain else sha256(plain)
     return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, link, whole)
+
+
+def _json(given: Any, exclude_defaults: bool = False) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(type(given))
+    return adapter.dump_python(given, mode="json", exclude_defaults=exclude_defaults)
 
 
 def _short(value: Any) -> Any:

@@ -24,6 +24,7 @@ _MOST_ROWS = 500  # of one run of the keeper
 _MOST_ANSWERS = 1000  # decisions that are known again when a handler is retried, also by the keeper's next run
 _MOST_HELD = 500
 _OF_LIMIT = 0.9
+_RUNS = timedelta(days=30)  # what was approved may take as long; a signature lasts no longer
 _LATE = 3600.0  # seconds after which a held call that never ended is forgotten
 
 
@@ -42,19 +43,6 @@ class Asked:
     ticket: str = ""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What became of a held call.
-
-    Attributes:
-        approved: Whether it may run.
-        why: Who says so, and why.
-    """
-
-    approved: bool
-    why: str
-
-
 @dataclass
 class Held:
     """A call that waits, or that may run once.
@@ -66,7 +54,7 @@ class Held:
         silence: As in ``Rule``.
         decision: That it is held.
         open: Whether its workflow waits.
-        settled: What was decided.
+        settled: What was decided: ``allow`` or ``deny``, and who says so.
         redeemed: The request that has run it.
     """
 
@@ -76,7 +64,7 @@ class Held:
     silence: str
     decision: Decision
     open: bool = False
-    settled: Settled | None = None
+    settled: Decision | None = None
     redeemed: str = ""
 
 
@@ -133,7 +121,7 @@ class PolicyKeeper:
         """
         await workflow.wait_condition(lambda: self._long() and workflow.all_handlers_finished())
         late = workflow.now().timestamp() - _LATE
-        held = {id: each for id, each in self._kept.held.items() if each.waiting.until > late}
+        held = {id: each for id, each in self._kept.held.items() if each.settled or each.waiting.until > late}
         workflow.continue_as_new(replace(self._kept, held=held, earlier=workflow.info().run_id))
 
     def _long(self) -> bool:
@@ -162,30 +150,20 @@ class PolicyKeeper:
             self._kept.usage.count(self._kept.policy, call, decision)
             if decision.verdict == "hold":
                 decision = self._hold(asked, decision, now)
-            self._note(
-                *("decision", decision.verdict),
-                caller=call.caller,
-                operation=call.operation,
-                input=call.input,
-                id=request(call),
-                rule=decision.rule,
-                why=decision.why,
-                would=decision.would,
-                link=call.link,
-            )
+            what = {"rule": decision.rule, "why": decision.why, "would": decision.would}
+            self._note("decision", decision.verdict, call, request(call), **what)
         self._answer(request(call), decision)
         return decision
 
     def _hold(self, asked: Asked, decision: Decision, now: float) -> Decision:
         call, rule = asked.call, next(each for each in self._kept.policy.rules if each.name == decision.rule)
-        # Somewhat before the caller's limit, so that it still hears why.
-        until = now + min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
-        id = request(call)
-        waiting = Waiting(id, call.caller, call.operation, call.input, rule.name, now, until, call.link)
-        # An answer that comes when the caller has gone would help nobody.
-        silence = rule.silence if until == now + rule.hours * 3600 else "deny"
-        decision = replace(decision, until=until)
-        self._kept.held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
+        # Somewhat before the caller's limit, so that it still hears why. Later, a yes would help nobody.
+        seconds = min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
+        silence = rule.silence if seconds == rule.hours * 3600 else "deny"
+        decision = replace(decision, until=now + seconds)
+        where = (call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
+        waiting = Waiting(request(call), *where)
+        self._kept.held[waiting.id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
         return decision
 
     def _redeem(self, asked: Asked) -> Decision:
@@ -193,7 +171,7 @@ class PolicyKeeper:
         call, held = asked.call, self._kept.held.get(asked.ticket)
         if (
             held is None
-            or not (held.settled and held.settled.approved)
+            or not (held.settled and held.settled.verdict == "allow")
             or (call.caller, call.digest()) != (workflow.info().namespace, held.digest)
             or held.redeemed not in ("", call.id)
         ):
@@ -217,18 +195,17 @@ class PolicyKeeper:
         Returns:
             What was decided, in a sentence.
         """
-        known = self._kept.answers.get(f"{request_id} {by} {approval.id}")
-        if known:
-            return known.why
-        held = self._kept.held[approval.id]
-        said = f": {approval.reason}" if approval.reason else ""
-        verdict = "approved" if approval.approve else "refused"
-        held.settled = Settled(approval.approve, f"{verdict.capitalize()} by {by}{said}")
-        self._note_held(held, verdict, why=held.settled.why, by=by)
-        answer = Decision("allow" if approval.approve else "deny", held.waiting.rule, held.settled.why)
-        self._answer(f"{request_id} {by} {approval.id}", answer)
-        await self._tell(approval.id, held)
-        return answer.why
+        mark = f"{request_id} {by} {approval.id}"
+        if mark not in self._kept.answers:
+            verdict, said = (
+                "approved" if approval.approve else "refused",
+                f": {approval.reason}" if approval.reason else "",
+            )
+            held = self._kept.held[approval.id]
+            held.settled = self._settled(held, approval.approve, verdict, f"{verdict.capitalize()} by {by}{said}", by)
+            self._answer(mark, held.settled)
+            await self._tell(approval.id, held)
+        return self._kept.answers[mark].why
 
     @settle.validator
     def _may_settle(self, approval: Approval, by: str, request_id: str) -> None:
@@ -282,8 +259,7 @@ class PolicyKeeper:
         held = self._kept.held.get(id)
         if held and not held.settled:
             why = f"Nobody of {', '.join(held.approvers)} decided in time"
-            held.settled = Settled(held.silence == "allow", why)
-            self._note_held(held, "silence", why=f"{why}; that means {held.silence}")
+            held.settled = self._settled(held, held.silence == "allow", "silence", why)
         await self._tell(id, held)
 
     @workflow.signal
@@ -295,7 +271,7 @@ class PolicyKeeper:
         """
         held = self._kept.held.pop(id, None)
         if held and not held.settled:
-            self._note_held(held, "called off", why=f"{held.waiting.caller} called it off")
+            self._settled(held, False, "called off", f"{held.waiting.caller} called it off")
 
     @workflow.signal
     def deploy(self, policy: Policy) -> None:
@@ -349,16 +325,18 @@ class PolicyKeeper:
         """The rows of this run."""
         return Page(self._rows, self._kept.earlier)
 
-    def _note(self, kind: str, verdict: str, **more: Any) -> None:
-        now = workflow.now().timestamp()
-        row = Row(self._kept.number + 1, now, kind, verdict, previous=self._kept.hash, **more).sealed()
+    def _note(self, kind: str, verdict: str, call: Call | Waiting | None = None, id: str = "", **more: Any) -> None:
+        names = ("caller", "operation", "input", "link") if call else ()
+        told = {name: getattr(call, name) for name in names}
+        at, number = workflow.now().timestamp(), self._kept.number + 1
+        row = Row(number, at, kind, verdict, id=id, previous=self._kept.hash, **told, **more).sealed()
         self._kept.number, self._kept.hash = row.number, row.hash
         self._rows.append(row)
 
-    def _note_held(self, held: Held, verdict: str, **more: Any) -> None:
-        call = held.waiting
-        where = {"caller": call.caller, "operation": call.operation, "input": call.input, "link": call.link}
-        self._note("approval", verdict, id=call.id, rule=call.rule, **where, **more)
+    def _settled(self, held: Held, allow: bool, verdict: str, why: str, by: str = "") -> Decision:
+        rule = held.waiting.rule
+        self._note("approval", verdict, held.waiting, held.waiting.id, rule=rule, why=why, by=by)
+        return Decision("allow" if allow else "deny", rule, why)
 
     def _answer(self, request: str, decision: Decision) -> None:
         self._kept.answers[request] = decision
@@ -366,7 +344,7 @@ class PolicyKeeper:
             del self._kept.answers[next(iter(self._kept.answers))]
 
     async def _tell(self, id: str, held: Held | None) -> None:
-        forgotten = Settled(False, "The policy's keeper does not know this call any more")
+        forgotten = Decision("deny", "", "The policy's keeper does not know this call any more")
         settled = held.settled if held and held.settled else forgotten
         try:
             await workflow.get_external_workflow_handle(held_id(id)).signal(HeldCall.settle, settled)
@@ -402,7 +380,7 @@ class HeldCall:
     """Waits for a person, however long, and then makes the call: once, or not at all."""
 
     def __init__(self) -> None:
-        self._settled: Settled | None = None
+        self._settled: Decision | None = None
 
     @workflow.run
     async def run(self, held: HeldInput) -> Any:
@@ -418,12 +396,14 @@ class HeldCall:
         try:
             await keeper.signal(PolicyKeeper.opened, held.id)
             settled = await self._wait(keeper, held)
-            if not settled.approved:
+            if settled.verdict == "deny":
                 raise ApplicationError(f"{settled.why}.", type="Refused", non_retryable=True)
             client: workflow.NexusClient[Any] = workflow.create_nexus_client(
                 service=held.service, endpoint=held.endpoint
             )
-            return await client.execute_operation(held.operation, held.input, headers={TICKET: held.id})
+            return await client.execute_operation(
+                held.operation, held.input, headers={TICKET: held.id}, schedule_to_close_timeout=_RUNS
+            )
         except NexusOperationError as error:
             if is_cancelled_exception(error):
                 raise
@@ -431,7 +411,7 @@ class HeldCall:
         finally:
             await keeper.signal(PolicyKeeper.ended, held.id)
 
-    async def _wait(self, keeper: workflow.ExternalWorkflowHandle[Any], held: HeldInput) -> Settled:
+    async def _wait(self, keeper: workflow.ExternalWorkflowHandle[Any], held: HeldInput) -> Decision:
         left = timedelta(seconds=max(0.0, held.until - workflow.now().timestamp()))
         try:
             await workflow.wait_condition(lambda: self._settled is not None, timeout=left)
@@ -443,7 +423,7 @@ class HeldCall:
         return self._settled
 
     @workflow.signal
-    def settle(self, settled: Settled) -> None:
+    def settle(self, settled: Decision) -> None:
         """What was decided.
 
         Args:

@@ -14,20 +14,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as validated
 
 Verdict = Literal["allow", "deny", "hold", "limit", "budget", "breaker", "off"]
-_VERDICTS = ("allow", "deny", "hold", "limit", "budget", "breaker", "off")
+_NEEDS = {"hold": ("approvers", "hours"), "limit": ("most",), "budget": ("most", "of"), "breaker": ("most",)}
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|not in\b|in\b)\s*(.+)", re.DOTALL)
-_COMPARE = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 
 
 def sha256(value: Any) -> str:
@@ -64,7 +58,7 @@ class Call:
         return sha256([self.operation, self.whole or self.input])
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Rule:
     """One rule of a policy.
 
@@ -90,7 +84,6 @@ class Rule:
         log_only: It decides nothing. What it would have decided is noted.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     name: str
     verdict: Verdict
     callers: list[str] = field(default_factory=lambda: ["*"])
@@ -110,20 +103,9 @@ class Rule:
         Raises:
             ValueError: It says which rule, and what is wrong with it.
         """
-        wrong = {
-            f"there is no verdict {self.verdict!r}, only {', '.join(_VERDICTS)}": self.verdict not in _VERDICTS,
-            "`callers`, `operations`, `when` and `approvers` are lists": any(
-                isinstance(each, str) for each in (self.callers, self.operations, self.when, self.approvers)
-            ),
-            "a hold needs `approvers` and `hours`": self.verdict == "hold" and not (self.approvers and self.hours > 0),
-            "`most` has to be more than 0": self.verdict in ("limit", "budget", "breaker") and not self.most > 0,
-            "a budget needs `of`, a field of the input": self.verdict == "budget" and not self.of,
-            f"there is no `per` {self.per!r}": self.per not in _SECONDS,
-            f"silence means 'deny' or 'allow', not {self.silence!r}": self.silence not in ("deny", "allow"),
-        }
-        for what, holds in wrong.items():
-            if holds:
-                raise ValueError(f"Rule {self.name!r}: {what}.")
+        missing = [each for each in _NEEDS.get(self.verdict, ()) if not getattr(self, each)]
+        if missing or self.most < 0 or self.hours < 0:
+            raise ValueError(f"Rule {self.name!r}: a {self.verdict} needs {' and '.join(missing) or 'no minus'}.")
         for each in self.when:
             _parsed(each)
 
@@ -149,7 +131,7 @@ class Rule:
         return self.names(call.caller, call.operation) and all(unclear if each is None else each for each in holding)
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Policy:
     """Rules in their order: the first that decides wins, and what none allows is denied.
 
@@ -157,7 +139,6 @@ class Policy:
         rules: Each with a name of its own.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     rules: list[Rule] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -180,7 +161,7 @@ class Policy:
         Raises:
             ValueError: It is no TOML, or a rule makes no sense.
         """
-        return TypeAdapter(cls).validate_python(tomllib.loads(text))
+        return cls(**tomllib.loads(text))
 
     def offers(self, caller: str, operation: str) -> float | None:
         """Whether a caller may call an operation with some input or other.
@@ -388,18 +369,17 @@ def _holds(condition: str, given: Any) -> bool | None:
         if not isinstance(given, Mapping) or step not in given:
             return None
         given = given[step]
-    if not sign.endswith("in"):
+    if not isinstance(wanted, list):
         return _compared(given, sign, wanted)
     found = [_compared(given, "==", each) for each in wanted]
-    inside = True if True in found else None if None in found else False
-    return inside if sign == "in" or inside is None else not inside
+    return (sign == "in") == (True in found) if True in found or None not in found else None
 
 
 def _compared(given: Any, sign: str, wanted: Any) -> bool | None:
     kind = _kind(given)
     if kind is None or kind is not _kind(wanted) or (kind not in (float, str) and sign not in ("==", "!=")):
         return None
-    return bool(_COMPARE[sign](given, wanted))
+    return bool(getattr(operator, _COMPARE[sign])(given, wanted))
 
 
 def _kind(value: Any) -> type | None:
