@@ -24,7 +24,7 @@ from workshop_lib.governance.identity import Signer
 from workshop_lib.governance.policy.chain import Row, verify
 from workshop_lib.governance.policy.contract import Approval, Waiting
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
-from workshop_lib.governance.policy.keeper import HeldCall
+from workshop_lib.governance.policy.held import HeldCall
 from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections
@@ -116,7 +116,7 @@ class Owned:
     async def owner(self, *before: Interceptor) -> AsyncIterator[None]:
         """One more Worker of the owner, with a connection of its own."""
         client = await Client.connect(**await self.ws.connection(OWNER, quiet=True, **TYPED))
-        settings = {**OWNERS, "interceptors": [*before, *OWNERS["interceptors"]]}
+        settings = {**OWNERS, "interceptors": [*QUICK_TAKEOVER["interceptors"], *before, PolicyGuard()]}
         async with Worker(client, **settings, activity_executor=ThreadPoolExecutor(4)):
             yield
 

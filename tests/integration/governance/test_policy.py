@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import refunds
 from owned import LARGE, OWNER, QUEUE, SMALL, Owned, owned
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from waits import until
 
@@ -64,6 +64,9 @@ async def test_each_verdict_for_a_workflow_that_calls(world: Owned, verdict: str
         if verdict in ("breaker", "limit", "budget"):
             assert world.paid("o") == before
     if verdict == "off":
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
+            await switch(world.clients[OWNER], "stp", False)
+        assert "No rule 'stp' has a switch. With a switch: stop." in str(caught.value.cause)
         await switch(world.clients[OWNER], "stop", False)
         assert await world.pay("sales", 5) == "paid 5"
 
@@ -103,8 +106,9 @@ async def test_a_held_call_is_refused_or_runs_into_silence_or_is_called_off(worl
     await until(lambda: _none_waits(world))
     assert (await world.rows())[-1].verdict == "called off"
     assert "No call" in await world.decide("leads", held.id)
+    briefly = replace(LARGE, hours=0.0001)
     for silence, said in (("deny", "Refused: Nobody of leads, boss decided in time"), ("allow", "paid 500")):
-        await world.rules(replace(LARGE, hours=0.0001, silence=silence))
+        await world.rules(briefly if silence == "deny" else replace(briefly, silence="allow"))
         assert said in await world.pay("sales", 500, order=f"silent {silence}")
         assert (await world.rows())[-1].verdict == "silence"
         assert world.paid(f"silent {silence}") == (silence == "allow")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import refunds
-from bridge import IDEMPOTENCY_KEY, LIMIT, serving, shop
+from bridge import LIMIT, serving, shop
 from mcp import Client as McpClient
 from mcp import MCPError
 from owned import KEYS, LARGE, OWNER, OWNERS, SMALL, TYPED, Owned, owned
@@ -22,7 +22,7 @@ from temporalio.worker import Worker
 from waits import until
 
 from workshop_lib.governance.identity import Signer, Verifier
-from workshop_lib.nexus_mcp.gateway import Gateway
+from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio

@@ -41,7 +41,8 @@ def holds(condition: tuple[str, str, Any], given: dict[str, Any], unclear: bool)
 
 def reference(ruled: Ruled, asked: Calls, thrown: set[int]) -> list[tuple[str, int]]:
     """Each call's verdict, and the number of the rule; -1 for none."""
-    verdicts, past = [], []  # what was let through: the caller, what it is, and the guards that it passed
+    verdicts = []
+    past: list[tuple[str, tuple[str, dict[str, Any]], list[int]]] = []  # who, what, and the guards it passed
     for caller, operation, given in asked:
         passed: list[int] = []
         for number, (verdict, callers, operations, conditions, most, log_only) in enumerate(ruled):
@@ -144,9 +145,9 @@ def test_a_policy_is_read_from_toml_and_explains_itself() -> None:
     ("text", "reason"),
     [
         ('verdict = "alow"', "alow"),
-        ('verdict = "hold"', "a hold needs `approvers` and `hours`"),
-        ('verdict = "limit"', "`most` has to be more than 0"),
-        ('verdict = "budget"\nmost = 1', "a budget needs `of`"),
+        ('verdict = "hold"', "a hold needs approvers and hours"),
+        ('verdict = "limit"', "a limit needs most"),
+        ('verdict = "budget"\nmost = 1', "a budget needs of"),
         ('verdict = "allow"\nwhen = ["amount over 3"]', "'amount over 3' is no condition"),
         ('verdict = "allow"\nwhen = ["amount in 3"]', "'amount in 3' is no condition"),
         ('verdict = "allow"\nmost_ = 1', "most_"),
@@ -195,9 +196,3 @@ def test_a_budget_is_reserved_and_corrected() -> None:
     assert explain(policy, call, usage).rule == "yes"
     assert explain(policy, Call("sales", "Model.ask", {"max_tokens": 86}), usage).rule == "tokens"
     assert explain(policy, call, usage, now=90000).rule == "yes"
-
-
-def test_log_only_says_what_it_would_have_done() -> None:
-    policy = Policy([Rule("no", "deny", log_only=True), Rule("yes", "allow")])
-    decision = explain(policy, Call("sales", "Refunds.pay", {}))
-    assert (decision.rule, decision.would) == ("yes", ["no (deny)"])

@@ -48,7 +48,8 @@ from temporalio.worker import (
 from ..allowlist import caller, verified  # noqa: TID252 - so that the package can be lifted out
 from .chain import Row
 from .contract import Approval, Approvals, Waiting
-from .keeper import KEEPER, TICKET, Asked, HeldCall, HeldInput, Kept, PolicyKeeper, held_id, request
+from .held import TICKET, HeldCall, HeldInput
+from .keeper import KEEPER, Asked, Kept, PolicyKeeper, held_id, request
 from .rules import Call, Decision, Policy, sha256
 
 WORKFLOWS = [PolicyKeeper, HeldCall]
@@ -99,8 +100,11 @@ async def switch(client: Client, rule: str, thrown: bool, reason: str = "", keep
         thrown: Whether it refuses from now on.
         reason: For refused callers and for the record.
         keeper: As for ``deploy``.
+
+    Raises:
+        WorkflowUpdateFailedError: The policy has no such rule, so nothing was stopped.
     """
-    await client.get_workflow_handle(keeper).signal(PolicyKeeper.switch, args=[rule, thrown, reason])
+    await client.get_workflow_handle(keeper).execute_update(PolicyKeeper.switch, args=[rule, thrown, reason])
 
 
 def current() -> str:
@@ -184,7 +188,8 @@ class PolicyGuard(Interceptor):
                 if mine.answer is None:
                     now = self._questions[:_AT_ONCE]
                     update = keeper.execute_update(PolicyKeeper.decide, [each.asked for each in now])
-                    for each, each.answer in zip(now, await _answered(update), strict=True):
+                    for each, answer in zip(now, await _answered(update), strict=True):
+                        each.answer = answer
                         self._questions.remove(each)
         finally:
             if mine in self._questions:  # it failed

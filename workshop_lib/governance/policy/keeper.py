@@ -1,17 +1,15 @@
-"""What a policy remembers, in workflows of the owner's namespace: it survives each Worker and the server.
+"""What a policy remembers, in a workflow of the owner's namespace: it survives each Worker and the server.
 
-``PolicyKeeper`` decides about each call, one after the other, however many Workers ask. ``HeldCall`` is a call that
-waits for a person.
+It decides about calls one after the other, however many Workers ask.
 """
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, NexusOperationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from .chain import Row
@@ -19,12 +17,10 @@ with workflow.unsafe.imports_passed_through():
     from .rules import Call, Decision, Policy, Usage, explain, sha256
 
 KEEPER = "policy-keeper"
-TICKET = "held-call"  # the header with which a call that was approved comes back
 _MOST_ROWS = 500  # of one run of the keeper
 _MOST_ANSWERS = 1000  # decisions that are known again when a handler is retried, also by the keeper's next run
 _MOST_HELD = 500
 _OF_LIMIT = 0.9
-_RUNS = timedelta(days=30)  # what was approved may take as long; a signature lasts no longer
 _LATE = 3600.0  # seconds after which a held call that never ended is forgotten
 
 
@@ -204,7 +200,7 @@ class PolicyKeeper:
             held = self._kept.held[approval.id]
             held.settled = self._settled(held, approval.approve, verdict, f"{verdict.capitalize()} by {by}{said}", by)
             self._answer(mark, held.settled)
-            await self._tell(approval.id, held)
+            await _tell(approval.id, held)
         return self._kept.answers[mark].why
 
     @settle.validator
@@ -247,7 +243,7 @@ class PolicyKeeper:
         if held:
             held.open = True
         if held is None or held.settled:
-            await self._tell(id, held)
+            await _tell(id, held)
 
     @workflow.signal
     async def silent(self, id: str) -> None:
@@ -260,7 +256,7 @@ class PolicyKeeper:
         if held and not held.settled:
             why = f"Nobody of {', '.join(held.approvers)} decided in time"
             held.settled = self._settled(held, held.silence == "allow", "silence", why)
-        await self._tell(id, held)
+        await _tell(id, held)
 
     @workflow.signal
     def ended(self, id: str) -> None:
@@ -284,7 +280,7 @@ class PolicyKeeper:
             self._kept.policy = policy
             self._note("policy", "deployed", why=f"{len(policy.rules)} rules")
 
-    @workflow.signal
+    @workflow.update
     def switch(self, rule: str, thrown: bool, reason: str) -> None:
         """Throw the switch of a rule, or release it.
 
@@ -297,6 +293,13 @@ class PolicyKeeper:
         if thrown:
             self._kept.usage.thrown[rule] = reason
         self._note("switch", "thrown" if thrown else "released", rule=rule, why=reason)
+
+    @switch.validator
+    def _has_switch(self, rule: str, thrown: bool, reason: str) -> None:
+        names = [each.name for each in self._kept.policy.rules if each.verdict == "off"]
+        if rule not in names:
+            known = ", ".join(names) or "none"
+            raise ApplicationError(f"No rule {rule!r} has a switch. With a switch: {known}.", type="NotFound")
 
     @workflow.signal
     def spent(self, request: str, of: str, amount: float) -> None:
@@ -343,94 +346,6 @@ class PolicyKeeper:
         while len(self._kept.answers) > _MOST_ANSWERS:
             del self._kept.answers[next(iter(self._kept.answers))]
 
-    async def _tell(self, id: str, held: Held | None) -> None:
-        forgotten = Decision("deny", "", "The policy's keeper does not know this call any more")
-        settled = held.settled if held and held.settled else forgotten
-        try:
-            await workflow.get_external_workflow_handle(held_id(id)).signal(HeldCall.settle, settled)
-        except ApplicationError:
-            workflow.logger.info("The held call %s has ended.", id)  # and with it who would be told
-
-
-@dataclass(frozen=True)
-class HeldInput:
-    """What a held call needs to know.
-
-    Attributes:
-        id: Its own.
-        endpoint: The Nexus endpoint that was called.
-        service: The Nexus service.
-        operation: The operation.
-        input: Its input.
-        until: Until when somebody may decide, in seconds since 1970.
-        keeper: The id of the keeper's workflow.
-    """
-
-    id: str
-    endpoint: str
-    service: str
-    operation: str
-    input: Any
-    until: float
-    keeper: str = KEEPER
-
-
-@workflow.defn
-class HeldCall:
-    """Waits for a person, however long, and then makes the call: once, or not at all."""
-
-    def __init__(self) -> None:
-        self._settled: Decision | None = None
-
-    @workflow.run
-    async def run(self, held: HeldInput) -> Any:
-        """Wait, then return what the operation returns.
-
-        Args:
-            held: The call.
-
-        Raises:
-            ApplicationError: It was refused (``Refused``), or the operation failed.
-        """
-        keeper = workflow.get_external_workflow_handle(held.keeper)
-        try:
-            await keeper.signal(PolicyKeeper.opened, held.id)
-            settled = await self._wait(keeper, held)
-            if settled.verdict == "deny":
-                raise ApplicationError(f"{settled.why}.", type="Refused", non_retryable=True)
-            client: workflow.NexusClient[Any] = workflow.create_nexus_client(
-                service=held.service, endpoint=held.endpoint
-            )
-            return await client.execute_operation(
-                held.operation, held.input, headers={TICKET: held.id}, schedule_to_close_timeout=_RUNS
-            )
-        except NexusOperationError as error:
-            if is_cancelled_exception(error):
-                raise
-            raise _same(error) from error
-        finally:
-            await keeper.signal(PolicyKeeper.ended, held.id)
-
-    async def _wait(self, keeper: workflow.ExternalWorkflowHandle[Any], held: HeldInput) -> Decision:
-        left = timedelta(seconds=max(0.0, held.until - workflow.now().timestamp()))
-        try:
-            await workflow.wait_condition(lambda: self._settled is not None, timeout=left)
-        except TimeoutError:
-            # The keeper has the last word: somebody may have decided at this moment.
-            await keeper.signal(PolicyKeeper.silent, held.id)
-            await workflow.wait_condition(lambda: self._settled is not None)
-        assert self._settled
-        return self._settled
-
-    @workflow.signal
-    def settle(self, settled: Decision) -> None:
-        """What was decided.
-
-        Args:
-            settled: What.
-        """
-        self._settled = settled
-
 
 def held_id(id: str) -> str:
     """The id of the workflow behind a held call.
@@ -450,10 +365,10 @@ def request(call: Call) -> str:
     return sha256([call.id, call.caller, call.digest()])[:32]
 
 
-def _same(error: NexusOperationError) -> ApplicationError:
-    """What the operation failed with, for whoever waits for the held call."""
-    cause = error.cause
-    kind = getattr(cause, "type", "")
-    return ApplicationError(
-        str(getattr(cause, "message", cause)), type=str(getattr(kind, "name", kind)) or None, non_retryable=True
-    )
+async def _tell(id: str, held: Held | None) -> None:
+    forgotten = Decision("deny", "", "The policy's keeper does not know this call any more")
+    settled = held.settled if held and held.settled else forgotten
+    try:
+        await workflow.get_external_workflow_handle(held_id(id)).signal("settle", settled)
+    except ApplicationError:
+        workflow.logger.info("The held call %s has ended.", id)  # and with it who would be told
