@@ -47,7 +47,7 @@ async def ask(ws: Workshop) -> AsyncIterator[Ask]:
 
     async def start(order: str, amount: float) -> Any:
         refund = Refund(order, amount)
-        return await sales.start_workflow(Pay.run, args=["pay", refund], id=ws.id("pay"), task_queue=ENDPOINT)
+        return await sales.start_workflow(Pay.run, args=["pay", refund, 0.0, {}], id=ws.id("pay"), task_queue=ENDPOINT)
 
     yield start
     await owner.get_workflow_handle(KEEPER).terminate()
