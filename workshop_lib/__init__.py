@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workshop_lib.views.chart import lines
     from workshop_lib.views.chat.chat import chat
     from workshop_lib.views.comparison import comparison
+    from workshop_lib.views.desk import desk
     from workshop_lib.views.hops import hops
     from workshop_lib.views.lanes import lanes
     from workshop_lib.views.overview import overview
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from workshop_lib.workers.background import run
     from workshop_lib.workshop import Workshop
 
-__all__ = ["Workshop", "chat", "check", "comparison", "hint", "history", "hops", "lanes", "lines"]
+__all__ = ["Workshop", "chat", "check", "comparison", "desk", "hint", "history", "hops", "lanes", "lines"]
 __all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology", "where"]
 
-_VIEWS = ["comparison", "hops", "lanes", "overview", "panel", "plumbing"]
+_VIEWS = ["comparison", "desk", "hops", "lanes", "overview", "panel", "plumbing"]
 _VIEWS += ["source", "table", "timeline", "topology", "where"]
 _HOME = {name: f"workshop_lib.views.{name}" for name in _VIEWS} | {
     "Workshop": "workshop_lib.workshop",
