@@ -147,9 +147,9 @@ class _Measurement:
     ) -> None:
         """Fill a cell; ``record`` is the history that it leads to."""
         link = ""
-        if record and self._ws.ui_url:
+        if record and self._ws.server.ui_url:
             place = f"{record.namespace}/workflows/{quote(record.workflow_id, safe='')}/{record.run_id}"
-            link = f"{self._ws.ui_url}/namespaces/{place}/history"
+            link = f"{self._ws.server.ui_url}/namespaces/{place}/history"
         self.cells[row] = Cell(said, evidence, link, milliseconds)
 
     async def processes(self) -> None:

@@ -18,7 +18,7 @@ def page(*path: str) -> str:
     Args:
         path: Its parts, such as ``"namespaces", "finance"``.
     """
-    base = Workshop.current.ui_url if Workshop.current else ""
+    base = Workshop.current.server.ui_url if Workshop.current else ""
     return "/".join([base, *(quote(part, safe="") for part in path)]) if base else ""
 
 

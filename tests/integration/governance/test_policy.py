@@ -197,7 +197,7 @@ async def test_two_hundred_calls_by_four_workers_and_never_one_too_many(world: O
 async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned) -> None:
     await world.rules(Rule("sum", "limit", callers=["agents"], most=600, per="day"), LARGE, Rule("yes", "allow"))
     held = await world.start("sales", refunds.Pay, "pay", refunds.Refund("lasting", 500))
-    waiting, keeper = await world.one_waiting(), world.clients[OWNER].get_workflow_handle_for(PolicyKeeper.run, KEEPER)
+    waiting, keeper = await world.one_waiting(), world.clients[OWNER].get_workflow_handle(KEEPER)
 
     async def ask(first: int) -> list[Decision]:
         calls = [Call("agents", "Refunds.count", {"amount": n}, id=str(n)) for n in range(first, first + 50)]
