@@ -47,4 +47,4 @@ def remember(exercise: str, **changes: Any) -> Record:
         content[exercise] = asdict(record)
 
     update_json(home() / _FILE, change)
-    return progress()[exercise]
+    return progress()[str(exercise)]  # JSON has only texts as keys
