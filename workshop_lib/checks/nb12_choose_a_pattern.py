@@ -22,7 +22,7 @@ from workshop_lib.checks.harness.recorded import PAUSE, look, stays
 from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import end, ended, stop
 from workshop_lib.demos import openai_temporal
-from workshop_lib.evidence.history import Step, history
+from workshop_lib.evidence.history import Link, Step, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers.spawned import SpawnedWorker
@@ -94,8 +94,7 @@ async def _booked(
     """
     who = ws.id("Ann")
     request = {"employee": who, "days": 2}
-    arguments = [ws.namespace(endpoint), _SERVICE, _BOOK, request, timedelta(days=9).total_seconds()]
-    call = await caller.start_workflow(CallOperation.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+    call = await _started(ws, caller, queue, endpoint, _SERVICE, _BOOK, request)
     try:
         behind = await _waiting(ws, call)
         if killed:
@@ -120,11 +119,24 @@ async def _waiting(ws: Workshop, call: WorkflowHandle[Any, Any]) -> WorkflowHand
             saw = f"an end: {told.failure or told.status}"
             raise expected("a Workflow that waits for the manager", saw, f"Start it: {_START} It waits: {_WAIT}")
         if stays(told) and (links := _calls(told.steps)[0].links):
-            client = await Client.connect(**await ws.connection(ws.own_name(links[0].namespace), quiet=True))
-            return client.get_workflow_handle(links[0].workflow_id)
+            return await _behind(ws, links[0])
         if not stays(told):
             look(told, "")
         await asyncio.sleep(PAUSE)
+
+
+async def _started(
+    ws: Workshop, caller: Client, queue: str, endpoint: str, service: str, operation: str, given: Any
+) -> WorkflowHandle[Any, Any]:
+    """A call of an operation, which has far more time than it needs."""
+    arguments = [ws.namespace(endpoint), service, operation, given, timedelta(days=9).total_seconds()]
+    return await caller.start_workflow(CallOperation.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+
+
+async def _behind(ws: Workshop, link: Link) -> WorkflowHandle[Any, Any]:
+    """The Workflow that a call leads to."""
+    client = await Client.connect(**await ws.connection(ws.own_name(link.namespace), quiet=True))
+    return client.get_workflow_handle(link.workflow_id)
 
 
 def _calls(steps: list[Step]) -> list[Step]:
@@ -192,9 +204,7 @@ async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[Client]:
 
 
 async def _ask(ws: Workshop, caller: Client, service: str, operation: str, given: Any) -> tuple[Any, str]:
-    arguments = [ws.namespace("hr"), service, operation, given, timedelta(days=9).total_seconds()]
-    queue = _queue(ws.own_name(caller.namespace))
-    call = await caller.start_workflow(CallOperation.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
+    call = await _started(ws, caller, _queue(ws.own_name(caller.namespace)), "hr", service, operation, given)
     try:
         return (await ended(call))[:2]
     finally:
@@ -265,9 +275,7 @@ async def _booking(ws: Workshop, handle: WorkflowHandle[Any, Any], sent: asyncio
             )
             raise expected("a limit of three days for a booking", f"{limit}", advice)
         if booked and booked[0].links:
-            link = booked[0].links[0]
-            client = await Client.connect(**await ws.connection(ws.own_name(link.namespace), quiet=True))
-            return client.get_workflow_handle(link.workflow_id)
+            return await _behind(ws, booked[0].links[0])
         if sent.done():
             raise expected("a question that waits for the manager", repr(sent.result().text), "Which tools has it?")
         await asyncio.sleep(PAUSE)

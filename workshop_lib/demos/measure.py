@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import httpx2
 import mcp
@@ -147,9 +146,9 @@ class _Measurement:
     ) -> None:
         """Fill a cell; ``record`` is the history that it leads to."""
         link = ""
-        if record and self._ws.server.ui_url:
-            place = f"{record.namespace}/workflows/{quote(record.workflow_id, safe='')}/{record.run_id}"
-            link = f"{self._ws.server.ui_url}/namespaces/{place}/history"
+        if record:
+            path = ("namespaces", record.namespace, "workflows", record.workflow_id, record.run_id, "history")
+            link = self._ws.server.page(*path)
         self.cells[row] = Cell(said, evidence, link, milliseconds)
 
     async def processes(self) -> None:

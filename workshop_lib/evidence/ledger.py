@@ -46,7 +46,6 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._connected() as database:
-            database.execute("PRAGMA journal_mode=WAL")
             columns = "effect TEXT, details TEXT, at REAL, process INTEGER, once TEXT UNIQUE"
             database.execute(f"CREATE TABLE IF NOT EXISTS effects ({columns})")
             database.execute("CREATE TABLE IF NOT EXISTS ids (kind TEXT PRIMARY KEY, last INTEGER)")
@@ -101,8 +100,9 @@ class Ledger:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        # A connection for each call: threads and processes share nothing but the file.
-        database = sqlite3.connect(self._path, timeout=10)
+        # A connection for each call: threads and processes share nothing but the file. No WAL: to switch to it
+        # fails at once while another process has the file open, whatever the timeout (seen: 45 of 900 openings).
+        database = sqlite3.connect(self._path, timeout=60)
         try:
             with database:
                 yield database

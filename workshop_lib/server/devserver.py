@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
@@ -120,6 +121,14 @@ class DevServer:
     def ui_url(self) -> str:
         """The address of the Web UI; empty where it is not reached, as on a hub, whose machine is not the browser's."""
         return "" if os.environ.get(_HUB) else f"http://{HOST}:{self._ports[1]}"
+
+    def page(self, *path: str) -> str:
+        """The address of a page of the Web UI; empty where there is none.
+
+        Args:
+            path: Its parts, such as ``"namespaces", "finance"``.
+        """
+        return "/".join([self.ui_url, *(quote(part, safe="") for part in path)]) if self.ui_url else ""
 
     def silent(self, reason: str) -> WorkshopError:
         """What to say when it does not answer.

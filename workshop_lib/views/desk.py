@@ -17,6 +17,7 @@ from workshop_lib.evidence.failures import reason as why_of
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
 from workshop_lib.governance.policy.contract import Approval, Approvals, Waiting
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
+from workshop_lib.views.chat.controls import show
 from workshop_lib.views.chat.transcript import safe
 from workshop_lib.views.patience import LOOK_EVERY
 from workshop_lib.workshop import Workshop
@@ -134,10 +135,8 @@ class Desk:
         if not in_notebook():
             return
         if self._rows is None:
-            from IPython.display import display
-
             self._rows = ipywidgets.VBox()
-            display({**self._rows._repr_mimebundle_(), "text/plain": ""}, raw=True)
+            show(self._rows)
         self._rows.children = [self._row(number, each) for number, each in enumerate(self.waiting, 1)]
 
     def _row(self, number: int, call: Waiting) -> ipywidgets.HBox:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from temporalio.client import WorkflowHandle
 
@@ -13,13 +12,12 @@ from workshop_lib.workshop import Workshop
 
 
 def page(*path: str) -> str:
-    """The address of a page of the Web UI; empty where there is none.
+    """A page of the Web UI of this notebook's server, as ``DevServer.page`` gives it; empty before there is one.
 
     Args:
-        path: Its parts, such as ``"namespaces", "finance"``.
+        path: Its parts.
     """
-    base = Workshop.current.server.ui_url if Workshop.current else ""
-    return "/".join([base, *(quote(part, safe="") for part in path)]) if base else ""
+    return Workshop.current.server.page(*path) if Workshop.current else ""
 
 
 def page_of(record: History) -> str:
@@ -41,11 +39,11 @@ async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> Non
     for thing in things:
         if isinstance(thing, str):
             real = ws.namespace(thing)
-            place, command = "nexus", f"operator nexus endpoint get --name {real}"
+            path, command = ["nexus"], f"operator nexus endpoint get --name {real}"
         else:
             seen = await thing.describe()
-            place = f"namespaces/{seen.namespace}/workflows/{quote(seen.id, safe='')}/{seen.run_id}/history"
+            path = ["namespaces", seen.namespace, "workflows", seen.id, seen.run_id, "history"]
             command = f"workflow describe --namespace {seen.namespace} --workflow-id '{seen.id}'"
-        if ws.server.ui_url:
-            print(f"{ws.server.ui_url}/{place}")
+        if link := ws.server.page(*path):
+            print(link)
         print(f"temporal {command} --address {address}")

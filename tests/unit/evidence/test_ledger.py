@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ def test_counts_by_effect_and_details(book: Ledger) -> None:
     assert book.count("charge", missing=None) == 0
 
 
-def _work(path: Path) -> None:
-    book = Ledger(path)
+def _work(path: Path, together: Barrier) -> None:
+    together.wait()
+    book = Ledger(path)  # who is first makes the file, while the others open it
     for _ in range(50):
         book.note("charge", order=f"order-{book.next_id('order')}")
 
@@ -35,11 +37,13 @@ def _work(path: Path) -> None:
 def test_several_processes_lose_nothing_and_share_no_id(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_work, args=(path,)) for _ in range(4)]
+    together = context.Barrier(4, timeout=600)
+    workers = [context.Process(target=_work, args=(path, together)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(600)
+    assert [worker.exitcode for worker in workers] == [0] * 4
     entries = Ledger(path).entries("charge")
     assert len(entries) == 200
     assert len({entry.details["order"] for entry in entries}) == 200

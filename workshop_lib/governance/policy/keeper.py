@@ -133,8 +133,8 @@ class PolicyKeeper:
         return [self._decide(each) for each in asked]
 
     def _decide(self, asked: Asked) -> Decision:
-        call, now = asked.call, workflow.now().timestamp()
-        known = self._kept.answers.get(request(call))
+        call, id, now = asked.call, request(asked.call), workflow.now().timestamp()
+        known = self._kept.answers.get(id)
         if known:
             return known
         if asked.ticket:
@@ -145,21 +145,21 @@ class PolicyKeeper:
                 decision = replace(decision, verdict="deny", why=f"{_MOST_HELD} calls are held already", counted={})
             self._kept.usage.count(self._kept.policy, call, decision)
             if decision.verdict == "hold":
-                decision = self._hold(asked, decision, now)
+                decision = self._hold(asked, id, decision, now)
             what = {"rule": decision.rule, "why": decision.why, "would": decision.would}
-            self._note("decision", decision.verdict, call, request(call), **what)
-        self._answer(request(call), decision)
+            self._note("decision", decision.verdict, call, id, **what)
+        self._answer(id, decision)
         return decision
 
-    def _hold(self, asked: Asked, decision: Decision, now: float) -> Decision:
+    def _hold(self, asked: Asked, id: str, decision: Decision, now: float) -> Decision:
         call, rule = asked.call, next(each for each in self._kept.policy.rules if each.name == decision.rule)
         # Somewhat before the caller's limit, so that it still hears why. Later, a yes would help nobody.
         seconds = min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
         silence = rule.silence if seconds == rule.hours * 3600 else "deny"
         decision = replace(decision, until=now + seconds)
         where = (call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
-        waiting = Waiting(request(call), *where)
-        self._kept.held[waiting.id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
+        waiting = Waiting(id, *where)
+        self._kept.held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
         return decision
 
     def _redeem(self, asked: Asked) -> Decision:

@@ -53,4 +53,13 @@ class ExchangeHandler:
     @sync_operation
     async def convert(self, ctx: StartOperationContext, amount: Amount) -> Converted:
         """Answer at once."""
-        return Converted(round(amount.dollars * RATES[amount.currency], 2), amount.currency)
+        return converted(amount)
+
+
+def converted(amount: Amount) -> Converted:
+    """Dollars in another currency.
+
+    Args:
+        amount: How many, and which currency.
+    """
+    return Converted(round(amount.dollars * RATES[amount.currency], 2), amount.currency)

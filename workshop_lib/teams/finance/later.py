@@ -14,8 +14,8 @@ from temporalio.worker import Worker
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections
-from workshop_lib.teams.finance.contract import ENDPOINT, Converted, Exchange, Finance
-from workshop_lib.teams.finance.handler import RATES, ExchangeHandler, FinanceHandler
+from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Exchange, Finance
+from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler, converted
 from workshop_lib.teams.finance.mcp_server import server
 from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
 from workshop_lib.teams.mcp_serving import application
@@ -31,7 +31,7 @@ async def convert(
     currency: Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")],
 ) -> Converted:
     """Convert dollars to another currency."""
-    return Converted(round(dollars * RATES[currency], 2), currency)
+    return converted(Amount(dollars, currency))
 
 
 app = application(server)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from workshop_lib.teams.database import opened
 
 _TABLES = """
-PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS blocked (customer TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS stock (item TEXT PRIMARY KEY, quantity INTEGER NOT NULL CHECK (quantity >= 0));
 CREATE TABLE IF NOT EXISTS shipments
