@@ -22,7 +22,7 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos size doctor reset pins clean
+.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos book size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab:
@@ -48,6 +48,7 @@ matrix: $(VENV)/.dev js
 style: $(VENV)/.dev js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell solutions README.md CONTRIBUTING.md workshop_lib tests instructor
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python solutions/make_notebooks.py --check
@@ -78,6 +79,20 @@ bench: $(VENV)/.dev
 # The four demos side by side. HTML=FILE writes the table to a page, too.
 demos: $(VENV)/.lab
 	$(BIN)/python -m workshop_lib demos $(if $(HTML),--html "$(HTML)")
+
+# The whole workshop, executed, as a site to read: build/book/html. Its diagrams need Mermaid, once, from npm.
+MERMAID := 11.17.2
+book: $(VENV)/.dev js build/mermaid.min.js
+	rm -rf build/book && mkdir -p build/book && cp -r instructor/book/. solutions/*.ipynb build/book
+	WORKSHOP_STRICT=1 $(PYTEST) --nbmake --nbmake-timeout=1800 --overwrite build/book $(ARGS)
+	cp build/mermaid.min.js build/book/_static
+	cd build/book && $(CURDIR)/$(BIN)/sphinx-build -q . html
+	@echo "Open build/book/html/index.html"
+
+build/mermaid.min.js:
+	@mkdir -p build
+	@cd build && npm pack --silent mermaid@$(MERMAID) >/dev/null && tar xzf mermaid-$(MERMAID).tgz -O \
+		package/dist/mermaid.min.js >mermaid.min.js || { echo "Mermaid is not there: diagrams stay text."; : >mermaid.min.js; }
 
 size:
 	@$(PYTHON) tests/size.py
