@@ -22,7 +22,7 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos book size doctor reset pins clean
+.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos book slides executed size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab:
@@ -80,19 +80,28 @@ bench: $(VENV)/.dev
 demos: $(VENV)/.lab
 	$(BIN)/python -m workshop_lib demos $(if $(HTML),--html "$(HTML)")
 
-# The whole workshop, executed, as a site to read: build/book/html. Its diagrams need Mermaid, once, from npm.
-MERMAID := 11.17.2
-book: $(VENV)/.dev js build/mermaid.min.js
-	rm -rf build/book && mkdir -p build/book && cp -r instructor/book/. solutions/*.ipynb build/book
-	WORKSHOP_STRICT=1 $(PYTEST) --nbmake --nbmake-timeout=1800 --overwrite build/book $(ARGS)
-	cp build/mermaid.min.js build/book/_static
+# The whole workshop, executed, as a site to read; and the talk's slides with what it printed and drew.
+book: executed build/npm/mermaid
+	cp build/npm/mermaid/dist/mermaid.min.js build/book/_static
 	cd build/book && $(CURDIR)/$(BIN)/sphinx-build -q . html
 	@echo "Open build/book/html/index.html"
 
-build/mermaid.min.js:
-	@mkdir -p build
-	@cd build && npm pack --silent mermaid@$(MERMAID) >/dev/null && tar xzf mermaid-$(MERMAID).tgz -O \
-		package/dist/mermaid.min.js >mermaid.min.js || { echo "Mermaid is not there: diagrams stay text."; : >mermaid.min.js; }
+slides: executed build/npm/reveal.js
+	rm -rf build/slides && mkdir -p build/slides && cp instructor/slides.css build/slides
+	cp -r build/npm/reveal.js build/slides/reveal
+	$(BIN)/python instructor/make_slides.py build/book build/slides/index.html
+	@echo "Open build/slides/index.html"
+
+executed: $(VENV)/.dev js
+	rm -rf build/book && mkdir -p build/book && cp -r instructor/book/. solutions/*.ipynb build/book
+	WORKSHOP_STRICT=1 $(PYTEST) --nbmake --nbmake-timeout=1800 --overwrite build/book $(ARGS)
+
+# One package each, without what it depends on: the files in dist need nothing else.
+build/npm/mermaid: PACKAGE := mermaid@11.17.2
+build/npm/reveal.js: PACKAGE := reveal.js@5.2.1
+build/npm/%:
+	@mkdir -p $@ && cd $@ && npm pack --silent $(PACKAGE) >/dev/null && tar xzf *.tgz --strip-components 1 && rm *.tgz \
+		|| { rm -rf $(CURDIR)/$@; echo "$(PACKAGE) needs Node.js, npm and, once, the network."; exit 1; }
 
 size:
 	@$(PYTHON) tests/size.py
