@@ -41,6 +41,7 @@ def read(path: Path) -> str:
     "path",
     [
         *sorted((ROOT / "solutions").glob("*.ipynb")),
+        *sorted((ROOT / "solutions" / "pages").glob("*.md")),
         ROOT / "README.md",
         ROOT / "workshop_lib" / "checks" / "hints.toml",
     ],
