@@ -1,5 +1,7 @@
 """Make ``notebooks/``, which learners open, from ``solutions/``, which people edit.
 
+``make_pages.py`` makes the pages beside them.
+
 An answer stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
 convention). It is cut out, and a stub takes its place. Outputs, counts and a person's
 own metadata are dropped on both sides. `make notebooks` runs this file.
@@ -15,12 +17,19 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from make_pages import pages
+
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = (
     "# your code here",
     'raise ApplicationError("not solved yet", non_retryable=True)',
 )
 _OPTIONAL = re.compile(r"#+ Optional: ")
+_KEPT = (
+    "minutes",
+    "tags",
+    "ways",
+)  # of a cell's metadata
 _IN_A_CLASS = re.compile(r"@|\w+: ")  # how a decorated method and a field begin
 _METADATA = {
     "kernelspec": {
@@ -66,14 +75,15 @@ def cut(source: str) -> str:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """A notebook as it is committed: no outputs, no metadata but kernel and tags.
+    """A notebook as it is committed: no outputs, no metadata but kernel and ``_KEPT``.
 
     JupyterLab opens it with the sections collapsed whose heading begins "Optional:".
     """
     notebook.metadata = NotebookNode(_METADATA)
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = NotebookNode({"tags": tags} if tags else {})
+        cell.metadata = NotebookNode(
+            {name: cell.metadata[name] for name in _KEPT if name in cell.metadata}
+        )
         if cell.cell_type == "markdown" and _OPTIONAL.match(cell.source):
             cell.metadata["jp-MarkdownHeadingCollapsed"] = True
         if cell.cell_type == "code":
@@ -112,6 +122,8 @@ def generate(root: Path, write: bool) -> list[str]:
             )
         except ValueError as error:
             raise ValueError(f"solutions/{path.name}: {error}") from error
+    for name, page in pages(root).items():
+        wanted[root / "notebooks" / name] = _text(tidy(page))
     differing = [
         path
         for path, text in wanted.items()

@@ -14,9 +14,10 @@ import nbformat
 import pytest
 from kernels import HOME, kernel, ours, run_cells, wait_until_gone
 from matrix import CONDITIONS, SOLUTIONS, attempt, checked, left_out
+from ways import MAIN, PARTLY, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
-LEARNERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LEARNERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def nbmake(path: Path, home: Path, **environment: str) -> dict[str, Any]:
@@ -57,20 +58,13 @@ def test_on_stubs_every_check_runs_none_raises_and_none_passes(tmp_path: Path, p
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_nothing_on_the_main_path_needs_an_optional_section(tmp_path: Path, path: Path) -> None:
-    notebook, level = nbformat.read(path, as_version=4), 0
-    kept = []
-    for cell in notebook.cells:
-        heading = re.match(r"(#+) (Optional: )?", cell.source) if cell.cell_type == "markdown" else None
-        if heading and (not level or len(heading[1]) <= level):
-            level = len(heading[1]) if heading[2] else 0
-        kept += [] if level else [cell]
-    if len(kept) < len(notebook.cells):
-        notebook.cells = kept
-        nbformat.write(notebook, tmp_path / path.name)
-        progress = nbmake(tmp_path / path.name, tmp_path, WORKSHOP_STRICT="1")
-        assert {number for number, record in progress.items() if record["passed"]} == checked(tmp_path / path.name)
+@pytest.mark.parametrize(
+    ("path", "way"), [*((path, MAIN) for path in SOLUTIONS), *PARTLY], ids=lambda given: getattr(given, "stem", given)
+)
+def test_a_way_alone_passes_its_checks(tmp_path: Path, path: Path, way: str) -> None:
+    nbformat.write(chosen(path, way), tmp_path / path.name)
+    progress = nbmake(tmp_path / path.name, tmp_path, WORKSHOP_STRICT="1")
+    assert {number for number, record in progress.items() if record["passed"]} == checked(tmp_path / path.name)
 
 
 def test_strictly_a_stub_fails_its_notebook(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from workshop_lib.views.overview import notebooks
+from workshop_lib.views.overview import anchor, notebooks
 
 ROOT = Path(__file__).resolve().parents[3]
 TOP = {"workshop_lib", "tests", "solutions", ".ci", ".github"}
@@ -48,3 +49,22 @@ def test_readme_lists_the_notebooks_as_they_are() -> None:
     found = [(each.file.removesuffix(".ipynb"), str(each.minutes)) for each in notebooks()]
     assert [(name, minutes) for name, _, minutes in listed] == found
     assert all(words.startswith(each.title) for (_, words, _), each in zip(listed, notebooks(), strict=True))
+
+
+def test_every_link_within_the_notebooks_leads_somewhere() -> None:
+    texts = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        texts[path.name] = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    there = {
+        name + mark
+        for name, text in texts.items()
+        for mark in (
+            "",
+            *map(anchor, re.findall(r"^#+ (.+)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)),
+        )
+    }
+    for name, text in texts.items():
+        links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", text)
+        lost = [link for link in links if (name + link if link.startswith("#") else link) not in there]
+        assert not lost, name

@@ -12,10 +12,12 @@ import nbformat
 import pytest
 from make_notebooks import BEGIN, END, cut, generate
 from nbformat import NotebookNode
+from ways import PARTLY, chosen
+
+from workshop_lib.views.overview import WAYS, notebooks
 
 ROOT = Path(__file__).resolve().parents[3]
-NOTEBOOKS = sorted([*(ROOT / "solutions").glob("*.ipynb"), *(ROOT / "notebooks").glob("*.ipynb")])
-
+NOTEBOOKS = sorted([*(ROOT / "solutions").glob("*.ipynb"), *(ROOT / "notebooks").glob("[0-9]*.ipynb")])
 
 HEADING = re.compile(r"^#+ .+", re.M)
 FIELD = "    ### BEGIN SOLUTION\n    b: int = 1\n    ### END SOLUTION\n"
@@ -116,16 +118,34 @@ def test_it_keeps_to_the_conventions(path: Path) -> None:
         optional = bool(begins) or (optional and not headings)
 
 
-def test_every_name_is_defined(tmp_path: Path) -> None:
+def test_every_name_is_defined_whichever_way_one_goes(tmp_path: Path) -> None:
     """Ruff does not look into cells with a magic, and misses what they define: here their first lines are gone."""
-    for path in (ROOT / "solutions").glob("*.ipynb"):
-        notebook = read(path)
+    for n, (path, way) in enumerate([*((path, "") for path in (ROOT / "solutions").glob("*.ipynb")), *PARTLY]):
+        notebook = chosen(path, way) if way else read(path)
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+        modules = set(re.findall(r"^%%workflow (\w+)", "\n".join(code(path)), re.M))
+        imported = modules & set(re.findall(r"^ *(?:from|import) (\w+)", text, re.M))
+        assert imported <= set(re.findall(r"^%%workflow (\w+)", text, re.M)), (path.stem, way)
         for cell in notebook.cells:
             cell.source = re.sub(r"^%%workflow.*", "", cell.source)
-        nbformat.write(notebook, tmp_path / path.name)
+        nbformat.write(notebook, tmp_path / f"{path.stem}_{n}.ipynb")
     command = ["ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise", str(tmp_path)]
     checked = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_minutes_of_sections_add_up() -> None:
+    for each in notebooks(ROOT / "solutions"):
+        assert sum(section.minutes for section in each.sections) == each.minutes, each.file
+        assert all(bool(section.minutes) >= bool(section.ways) for section in each.sections), each.file
+    for way in WAYS:
+        sections = [
+            section for each in notebooks(ROOT / "solutions") for section in each.sections if way in section.ways
+        ]
+        spare = 60 * int(way.split()[0]) - sum(section.minutes for section in sections)
+        assert 0 <= spare < 10, way
+        story = {section.link[:2] for section in sections}
+        assert story > {"00", "01", "02", "03", "04", "05", "06", "12"}, "the story of the talk, and a demo"
 
 
 def test_the_demos_share_their_drill() -> None:

@@ -39,7 +39,7 @@ ENABLED = {"misc.but": False, "workshop": True} | DEFAULT["checks"] | {"typograp
 _FENCED = re.compile(r"```.*?```", re.DOTALL)
 PAGES = [
     *(ROOT / "solutions").glob("*.ipynb"),
-    *(path for folder in (".", "notebooks", "instructor") for path in (ROOT / folder).glob("*.md")),
+    *(path for folder in (".", "solutions/pages", "instructor") for path in (ROOT / folder).glob("*.md")),
     ROOT / "workshop_lib" / "checks" / "hints.toml",
 ]
 LIBRARY = [path for path in (ROOT / "workshop_lib").rglob("*.py") if "node_modules" not in path.parts]

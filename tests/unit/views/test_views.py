@@ -35,6 +35,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_notebook_is_read_from_its_file(tmp_path: Path) -> None:
     cells = (
         ("markdown", "# call a <tool>\n\n## What you'll need\n\n`06`. 25 minutes."),
+        ("markdown", "That was it.\n\n## Ask: `what`, and why"),
         ("code", 'await check("7.1", answer)'),
         ("code", '# await check("7.9", answer)'),
         ("markdown", "## On your own\n\nMore."),
@@ -43,7 +44,10 @@ def test_a_notebook_is_read_from_its_file(tmp_path: Path) -> None:
     content = {"cells": [{"cell_type": kind, "source": [text]} for kind, text in cells]}
     (tmp_path / "07_demo.ipynb").write_text(json.dumps(content))
     (made,) = notebooks(tmp_path)
-    assert (made.title, made.minutes, made.main, made.further) == ("call a <tool>", 25, ("7.1",), ("7.2",))
+    assert (made.title, made.minutes) == ("call a <tool>", 25)
+    asking, own = made.sections
+    assert (asking.link, asking.exercises) == ("07_demo.ipynb#Ask:-what,-and-why", ("7.1",))
+    assert (own.title, own.exercises) == ("On your own", ("7.2",))
     with pytest.raises(WorkshopError, match="There are no notebooks"):
         notebooks(tmp_path / "elsewhere")
 
@@ -58,6 +62,11 @@ def test_what_was_passed_is_marked(shown: list[str], tmp_path: Path, monkeypatch
     assert "✓ 0.1" in markup
     assert 'href="01_plain_workflow.ipynb"' in markup
     assert re.search(r"00  .*, \d+ minutes\. ✓ 0\.1\n01  .*○ 1\.1 ○ 1\.2", text)
+    overview("2 hours")
+    markup, text = shown[4:]
+    assert re.search(r"02  .*○ 2\.2\n03  .* minutes\. \n", text), "what it skips is not there"
+    assert "Your next exercise: Make the second attempt harmless" in text
+    assert 'href="02_failure_injection.ipynb#Make-the-second-attempt-harmless"' in markup
 
 
 def test_each_line_ends_where_its_last_value_is_and_has_its_own_dash(shown: list[str]) -> None:

@@ -1,0 +1,31 @@
+"""What is left of a solution when one goes a way through the workshop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from workshop_lib.views.overview import WAYS, notebooks, parts
+
+MAIN = "main path"
+SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
+# Each notebook and the ways that skip something of its main path.
+PARTLY = [
+    (SOLUTIONS / each.file, way)
+    for each in notebooks(SOLUTIONS)
+    for way in WAYS
+    if 0 < sum(way in section.ways for section in each.sections) < sum(section.minutes > 0 for section in each.sections)
+]
+
+
+def chosen(path: Path, way: str) -> NotebookNode:
+    """A solution with the sections of a way alone; the main path is what is not optional."""
+    notebook = nbformat.read(path, as_version=4)
+    kept, *sections = parts(notebook.cells)
+    for section in sections:
+        main = way == MAIN and not section[0].source.startswith("## Optional: ")
+        kept += section if main or way in section[0].metadata.get("ways", ()) else []
+    notebook.cells = kept
+    return notebook
