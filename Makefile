@@ -22,7 +22,7 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos book slides executed size doctor reset pins clean
+.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos book slides executed rehearse size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
 lab:
@@ -92,8 +92,13 @@ slides: executed build/npm/reveal.js
 	$(BIN)/python instructor/make_slides.py build/book build/slides/index.html
 	@echo "Open build/slides/index.html"
 
+# Before a class: the sections of one of the three ways, in order, on this machine.
+WAY := 2 hours
+rehearse: $(VENV)/.lab
+	$(BIN)/python instructor/rehearse.py "$(WAY)"
+
 executed: $(VENV)/.dev js
-	rm -rf build/book && mkdir -p build/book && cp -r instructor/book/. solutions/*.ipynb build/book
+	rm -rf build/book && mkdir -p build/book && cp -r instructor/book/. notebooks/*.ipynb build/book && cp solutions/*.ipynb build/book
 	WORKSHOP_STRICT=1 $(PYTEST) --nbmake --nbmake-timeout=1800 --overwrite build/book $(ARGS)
 
 # One package each, without what it depends on: the files in dist need nothing else.

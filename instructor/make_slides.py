@@ -98,7 +98,8 @@ def make(notebooks: Path) -> str:
         LookupError: A slide names a cell that is not there.
     """
     text = (Path(__file__).parent / "slides.md").read_text(encoding="utf-8")
-    return _PAGE.format(slides="\n".join(slide(each, notebooks) for each in re.split(r"^(?=##? )", text, flags=re.M)[1:]))
+    slides = re.split(r"^(?=##? )", text, flags=re.MULTILINE)[1:]
+    return _PAGE.format(slides="\n".join(slide(each, notebooks) for each in slides))
 
 
 if __name__ == "__main__":

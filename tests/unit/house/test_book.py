@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_every_link_between_the_pages_leads_somewhere_and_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "instructor" / "book", tmp_path, dirs_exist_ok=True)
-    pages = sorted((ROOT / "solutions").glob("*.ipynb"))
+    pages = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*.ipynb")]
     for path in pages:
         shutil.copy(path, tmp_path)
     (tmp_path / "_static" / "mermaid.min.js").touch()
