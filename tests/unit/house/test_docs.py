@@ -68,3 +68,12 @@ def test_every_link_within_the_notebooks_leads_somewhere() -> None:
         links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", text)
         lost = [link for link in links if (name + link if link.startswith("#") else link) not in there]
         assert not lost, name
+
+
+def test_the_run_of_show_has_the_two_hours_minute_by_minute() -> None:
+    at, wanted = 0, []
+    for section in (part for each in notebooks(ROOT / "solutions") for part in each.sections if "2 hours" in part.ways):
+        wanted.append((f"{at // 60}:{at % 60:02}", section.link))
+        at += section.minutes
+    text = (ROOT / "instructor" / "run_of_show.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d:\d\d) \| \[.+?\]\(\.\./notebooks/(.+?)\) \|", text, re.MULTILINE) == wanted

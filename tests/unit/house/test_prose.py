@@ -36,7 +36,7 @@ INSTEAD = {
 OURS = Check(types.PreferredForms(INSTEAD), path="workshop", message="Say '{}' instead of '{}'.")
 # Straight quotes are for code, and a paragraph may begin with "But".
 ENABLED = {"misc.but": False, "workshop": True} | DEFAULT["checks"] | {"typography": False}
-_FENCED = re.compile(r"```.*?```", re.DOTALL)
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 PAGES = [
     *(ROOT / "solutions").glob("*.ipynb"),
     *(path for folder in (".", "solutions/pages", "instructor") for path in (ROOT / folder).glob("*.md")),
@@ -59,7 +59,7 @@ def passages(path: Path) -> Iterator[str]:
 
 
 def found(checks: Iterable[Check], path: Path) -> list[str]:
-    text = "\n\n¶\n\n".join(_FENCED.sub("", passage) for passage in passages(path))
+    text = "\n\n¶\n\n".join(_CODE.sub("¶", passage) for passage in passages(path))
     results = [result for check in checks for result in check.check_with_flags(text)]
     said = [(result.message, text[max(0, result.span[0] - 30) : result.span[1]]) for result in results]
     return [f"{path.name}: {message} … {where}" for message, where in said]
