@@ -66,7 +66,7 @@ def _sections(way: str, found: list[Notebook]) -> str:
         names = ", ".join(f"*{section.title}* ({section.minutes})" for section in skip)
         lines += [
             "",
-            f"Skip: {names}." if skip else "Skip: the optional sections only.",
+            f"Skip: {names}." if skip else "Skip nothing but the optional sections.",
             "",
         ]
     return "\n".join([*lines, *(skipped if len(skipped) > 2 else [])])

@@ -129,7 +129,9 @@ def overview(way: str = _EVERYTHING) -> None:
 
 def _drawn(way: str) -> tuple[str, str]:
     done = {number for number, record in progress().items() if record.passed}
-    lines, items, coming = [], [], None
+    lines: list[str] = []
+    items: list[str] = []
+    coming: Section | None = None
     for each in notebooks():
         chosen = [section for section in each.sections if way in (_EVERYTHING, *section.ways)]
         open_ = (section for section in chosen if section.minutes and not done.issuperset(section.exercises))
