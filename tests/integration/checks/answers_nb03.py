@@ -16,14 +16,9 @@ ANSWERS = {
             "other words",
             ("What it costs to ship a parcel to a country, in dollars.", "Price of a delivery by weight."),
         ),
-        wrong("no docstring", "Begin the function with a docstring", ('"""What', 'f"""What')),
-        wrong(
-            "says nothing",
-            "in a customer's words: ship, parcel, cost",
-            body='"""Does stuff."""\nreturn 5 + 2 * kilograms if country == "Norway" else 15 + 4 * kilograms',
-        ),
-        wrong("one price", "To any other country: 15 and 4", ("if home else 15 + 4 * kilograms", "")),
-        wrong("other parameters", "Keep its parameters: kilograms, country", ("kilograms", "kilos")),
+        wrong("no docstring", "Start the function with a docstring", ('"""What', 'f"""What')),
+        wrong("one price", "To any other country, it costs 15 and 4", ("if home else 15 + 4 * kilograms", "")),
+        wrong("other parameters", "Keep the parameters as they were", ("kilograms", "kilos")),
         wrong("no activity", "Keep `@activity.defn`", ("@activity.defn", "")),
     ],
     "3.2": [
@@ -33,19 +28,14 @@ ANSWERS = {
             imports="from workshop_lib.agents.loop import use",
         ),
         wrong("any text", "Catch the `ValueError` of `json.loads`", ("except ValueError", "except KeyError")),
-        wrong("any JSON", "is it a `dict`? Look first", ("match given:", 'match given or {"city": given["city"]}:')),
+        wrong("any JSON", "Is it a `dict`? Look first", ("match given:", 'match given or {"city": given["city"]}:')),
         wrong("any name", "Compare `name` first", (_UNKNOWN, "if False:")),
-        wrong("any field", "Do not drop it: the user may want it", (_CASE, _CASE.replace(" if not more", ""))),
-        wrong("any type", "Look at its type first", (_CASE, 'case {"city": city, **more} if not more:')),
+        wrong("any field", "Don't drop the extra field", (_CASE, _CASE.replace(" if not more", ""))),
+        wrong("any type", "Look at the type first", (_CASE, 'case {"city": city, **more} if not more:')),
         wrong(
             "calls the function",
             "Let an activity do it",
             ("await workflow.execute_activity(weather, city, **LIMIT)", "weather(city)"),
-        ),
-        wrong(
-            "says only that it is wrong",
-            "what was wrong and what would be right",
-            ("Invalid arguments: weather takes city, a text, and nothing else.", "Invalid arguments"),
         ),
     ],
     "3.3": [
@@ -84,20 +74,18 @@ ANSWERS = {
         ),
         wrong(
             "says too little",
-            "Expected a question with 30 and sale-",
+            "Expected a question that names 30 and sale-",
             (" {call.amount} dollars back for {call.order}", ""),
         ),
-        wrong("in a hurry", "Expected a day for the person", ('{call.order}?")', '{call.order}?", hours=0.001)')),
         wrong(
             "lies",
-            "Expected the model to be told that a person said no",
+            "Expected the model to learn that a person said no",
             ("Error: refused by a person.", "30.0 dollars are paid back."),
         ),
     ],
     "3.4": [
         right("its own key", ("idempotency_key()", _STEP)),
         wrong("uuid4", "no random number", ("idempotency_key()", "str(uuid4())"), imports="from uuid import uuid4"),
-        wrong("the attempt", "no attempt in it", ("idempotency_key()", f"{_STEP} + str(activity.info().attempt)")),
         wrong(
             "the run",
             "Each voucher needs its own key",

@@ -5,32 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import (
-    Client,
-    Plugin,
-    WithStartWorkflowOperation,
-    WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-)
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from workshop_lib.agents.conversation import SORRY, Chat, Conversation, Line, Reply
 from workshop_lib.agents.loop import summary
 from workshop_lib.agents.model.calls import call_model
 from workshop_lib.agents.model.planner import plan
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
 from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, mistakes, until, updated, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.history import history
+from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.activities import calculator, weather
@@ -38,7 +29,63 @@ from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
+MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
+_MOST_TURNS = 20
+_FOREVER = timedelta(days=9)
 T = TypeVar("T")
+
+
+def too_slow(what: str) -> WorkshopError:
+    """What to say where nothing can be said of an answer.
+
+    Args:
+        what: What did not go fast enough.
+    """
+    return WorkshopError(
+        f"{what}: this machine is too slow just now.", then="Stop what else runs on it, and check again."
+    )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is recorded of one message, while it is answered or afterwards.
+
+    Attributes:
+        answered: Whether it has its reply.
+        resting: Whether the agent's code waits, and has nothing else to do.
+        steps: What the agent has asked for since the message came.
+        reply: What the user was answered.
+    """
+
+    answered: bool
+    resting: bool
+    steps: list[Step]
+    reply: str = ""
+
+    @property
+    def calls(self) -> list[Step]:
+        """The Nexus operations."""
+        return [step for step in self.steps if step.kind == "nexus operation"]
+
+    @property
+    def late(self) -> bool:
+        """Whether a limit ended before what it limits did: on a slow machine, that is nobody's mistake."""
+        fired = [step for step in self.steps if step.kind == "timer" and step.status == "completed"]
+        return any(step.status == "timed out" for step in self.steps) or any(
+            call.scheduled <= timer.closed and (call.closed is None or timer.closed <= call.closed)
+            for call in self.calls
+            for timer in fired
+            if timer.closed is not None
+        )
+
+
+Judge = Callable[[Turn], None]
+"""Looks at a turn from time to time until it is over, and once more then; raises ``Wrong``."""
+
+
+def limit_of(step: Step) -> timedelta:
+    """How long a step may take; for one without a limit, as long as the conversation of a check does."""
+    return step.limit or _FOREVER
 
 
 @dataclass(frozen=True)
@@ -80,24 +127,64 @@ class Talk:
         """Send a message and wait for its reply."""
         return await self.reply(self.send(text), text)
 
-    async def reply(self, sent: asyncio.Task[Reply], text: str) -> str:
+    async def once(self, text: str, judge: Judge = lambda turn: None) -> Turn:
+        """Send a message once, and wait for its reply.
+
+        Args:
+            text: The message.
+            judge: Sees the turn.
+
+        Raises:
+            Wrong: The judge says so, or there is no reply.
+        """
+        before = len((await history(self.handle)).steps)
+
+        def look(told: History, *, answered: bool = False) -> Turn:
+            made = Turn(answered, told.resting, told.steps[before:])
+            judge(made)
+            return made
+
+        reply = await self.reply(self.send(text), text, look)
+        return replace(look(await history(self.handle), answered=True), reply=reply)
+
+    async def turn(self, text: str, judge: Judge = lambda turn: None) -> Turn:
+        """Send a message, and send it again if the machine was too slow for a limit on the way.
+
+        Args:
+            text: The message.
+            judge: Sees each of these turns.
+
+        Raises:
+            Wrong: The judge says so, or there is no reply.
+            WorkshopError: A limit ended each time.
+        """
+        for _ in range(_MOST_TURNS):
+            if not (made := await self.once(text, judge)).late:
+                return made
+        raise too_slow(f"{text!r} could not be answered within the limits of your code")
+
+    async def reply(
+        self, sent: asyncio.Task[Reply], text: str, judge: Callable[[History], object] = lambda told: None
+    ) -> str:
         """Wait for a reply. What went wrong with it, if it tells of that, is in ``problem``.
 
         Args:
             sent: From ``send``.
             text: The message.
+            judge: As for ``recorded.until``.
 
         Raises:
             Wrong: None comes, or the message fails.
         """
         try:
-            await until(sent, self.handle, f"{text!r} is not answered. What does your agent wait for?", update=True)
+            stuck = f"{text!r} is not answered. What does your agent wait for?"
+            await until(sent, self.handle, stuck, update=True, judge=judge)
             if not sent.done():
                 raise Wrong(f"{text!r} was not answered: the conversation has ended.", "It ends with `end_chat` only.")
             replied, self.problem = sent.result().text, sent.result().problem
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
-            raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
+            raise Wrong(f"{text!r} failed: {why}") from error
         except RPCError:  # the server's answer where a workflow task fails
             await self._blame()
             raise
@@ -124,8 +211,7 @@ class Talk:
                 if DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
                     continue
                 what = f"It answered, and after that your code could not be run again: {error}"
-                advice = "A replay has to do the same as the first run. Is each call given what it takes?"
-                raise Wrong(what, advice) from error
+                raise Wrong(what, "A replay must do the same as the first run.") from error
             except RPCError:  # the server's answer where a workflow task fails
                 await self._blame()
                 await asyncio.sleep(PAUSE)
@@ -150,8 +236,8 @@ class Talk:
         return found
 
 
-Begin = Callable[..., Awaitable[Talk]]
-"""Begins a conversation. A first message comes together with its start, and is answered."""
+Begin = Callable[[], Awaitable[Talk]]
+"""Begins a conversation."""
 
 
 @contextlib.asynccontextmanager
@@ -181,13 +267,12 @@ async def talks(
         Wrong: The answer is no agent.
     """
     if not (isinstance(answer, type) and issubclass(answer, base)):
-        inherits = f"Hand in the class, which inherits `{base.__name__}`."
-        raise Wrong(f"You handed in {answer!r}, which is no agent.", inherits)
+        raise expected("the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
     try:
         service_address("model")
     except WorkshopError as error:
-        what = "The offline model does not run."
-        raise WorkshopError(what, then="Run the set-up cell: `await Workshop.start(model=True)`.") from error
+        then = "Run the set-up cell: `await Workshop.start(model=True)`."
+        raise WorkshopError("The offline model is not running.", then=then) from error
     begun: list[Talk] = []
     queue = queue or ws.id("check")
     settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
@@ -195,21 +280,10 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin(first: str = "") -> Talk:
-            run: Any = answer.run  # type: ignore[attr-defined]
+        async def begin() -> Talk:
             chat = Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events)
-            given: dict[str, Any] = {"id": ws.id("check-chat"), "task_queue": queue}
-            given["execution_timeout"] = timedelta(days=9)
-            if not first:
-                begun.append(Talk(await client.start_workflow(run, chat, **given)))
-                return begun[-1]
-            start = WithStartWorkflowOperation(run, chat, **given, id_conflict_policy=WorkflowIDConflictPolicy.FAIL)
-            message: dict[str, Any] = {"start_workflow_operation": start, "result_type": Reply}
-            sent = quietly(client.execute_update_with_start_workflow("send_message", first, **message))
-            begun.append(Talk(client.get_workflow_handle(given["id"])))
-            while not (sent.done() or await _exists(begun[-1].handle)):  # the SDK's handle comes with the answer
-                await asyncio.sleep(PAUSE)
-            await begun[-1].reply(sent, first)
+            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER}
+            begun.append(Talk(await client.start_workflow(answer.run, chat, id=ws.id("check-chat"), **given)))
             return begun[-1]
 
         try:
@@ -243,29 +317,6 @@ def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     begun = asyncio.create_task(call)
     begun.add_done_callback(lambda done: done.cancelled() or done.exception())
     return begun
-
-
-async def _exists(handle: WorkflowHandle[Any, Any]) -> bool:
-    with contextlib.suppress(RPCError):
-        return bool((await handle.describe()).run_id)
-    return False
-
-
-@contextlib.contextmanager
-def advised(advice: Mapping[str, str]) -> Iterator[None]:
-    """Give mistakes their own advice.
-
-    Args:
-        advice: By a part of what is seen.
-    """
-    try:
-        yield
-    except Wrong as wrong:
-        said = re.sub(r" \(cell \".*?`\)", "", wrong.saw, flags=re.DOTALL)  # without the line that it quotes
-        for part, better in advice.items():
-            if part in said:
-                raise Wrong(wrong.saw, better) from wrong
-        raise
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
