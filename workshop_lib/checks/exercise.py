@@ -112,7 +112,8 @@ async def check(number: str, answer: Any) -> None:
         gc.collect()
     forgotten = [found[1] for each in warned if (found := re.search(_NEVER_AWAITED, str(each.message)))]
     if forgotten and said.startswith("✗"):
-        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {advice}".strip()
+        more = "" if "is an `await` missing?" in advice else advice
+        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {more}".strip()
     passed = {"passed": True} if said.startswith("✓") else {}
     said = f"{said}\n→ {advice}" if advice else said
     say(said, "good" if passed else "warn")

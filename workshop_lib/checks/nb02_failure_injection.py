@@ -131,7 +131,7 @@ async def packed(ws: Workshop, answer: Any) -> str:
             if packing.done():
                 path = notebook_folder() / "ledger.db"
                 with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as ledger:
-                    ledger.execute("BEGIN EXCLUSIVE")  # until the process is killed, no further item can be packed
+                    ledger.execute("BEGIN IMMEDIATE")  # until the process is killed, no further item can be packed
                     await _heartbeat(handle, len(_packed(ws, queue)))
                     workers[0].kill()
                 workers.append(await ws.spawn(Worker, client, **settings))

@@ -1,54 +1,25 @@
 """The exercises of notebook 03, each in conversations under the failure that it is about."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
+from __future__ import annotations
 
 import asyncio
 import inspect
 import re
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from temporalio import workflow
-from temporalio.common import RetryPolicy
-
 from workshop_lib.agents import loop
-from workshop_lib.agents.conversation import Answer, Chat, Conversation, Line, Message, Reply
-from workshop_lib.agents.model.calls import ask_model
+from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.recorded import PAUSE, look, updated
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.talks import Begin, Talk, chosen, quietly, talks
+from workshop_lib.checks.harness.talks import Talk, chosen, clerk, quietly, talks
 from workshop_lib.checks.harness.trial import activity_name
 from workshop_lib.evidence.history import history, spoken
 from workshop_lib.teams.support.activities import calculator, refund, weather
 from workshop_lib.workshop import Workshop
 
-_LIMIT: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=60),  # far more than it takes: a slow machine is nobody's mistake
-    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=50)),
-}
 _SHORT = timedelta(hours=1)  # a person is given at least this long
-_TOOLS: dict[str, list[loop.Tool]] = {}  # of a Clerk, by its task queue
-
-
-@workflow.defn(name="Clerk", sandboxed=False)  # its tools are a learner's, who may have them anywhere
-class _Clerk(Conversation):
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        tools = _TOOLS[workflow.info().task_queue]
-        return await loop.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
-
-
-def _clerk(ws: Workshop, *activities: Any, most_events: int = 1_000) -> AbstractAsyncContextManager[Begin]:
-    """``talks`` with a Clerk whose tools are some activities."""
-    queue = ws.id("check")
-    _TOOLS[queue] = [loop.activity_tool(activity, **_LIMIT) for activity in activities]
-    return talks(ws, _Clerk, *activities, queue=queue, most_events=most_events)
 
 
 def _tool(answer: Any, *parameters: str) -> str:
@@ -69,7 +40,7 @@ _CUSTOMER = "What does it cost to ship a parcel of 3 kg to Japan, the price of i
 async def new_tool(ws: Workshop, answer: Any) -> None:
     """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
     name = _tool(answer, "kilograms", "country")
-    async with _clerk(ws, calculator, weather, answer) as begin:
+    async with clerk(ws, calculator, weather, answer) as begin:
         talk = await begin()
         await _cost(talk, name, "How much is it to ship a parcel of 3 kg to Japan?", 27.0)
         await _cost(talk, name, "And to ship a parcel of 10 kg to Norway?", 25.0)
@@ -197,7 +168,7 @@ async def voucher(ws: Workshop, answer: Any) -> None:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
     # A turn has 19 events: the third in a conversation is in an execution of its own.
-    async with _clerk(ws, weather, answer, most_events=30) as begin:
+    async with clerk(ws, weather, answer, most_events=30) as begin:
         for talk, requests in ((await begin(), 3), (await begin(), 1)):
             for _ in range(requests):
                 before = ws.ledger.count("voucher")

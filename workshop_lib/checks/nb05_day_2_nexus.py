@@ -1,34 +1,22 @@
 """The exercises of notebook 05: a contract and its handler, a caller, a contract that grows, a change under way."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
+from __future__ import annotations
 
 import math
 import re
 import sys
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
+import nexusrpc
 import temporalio.client as tc
-from nexusrpc import (
-    HandlerError,
-    HandlerErrorType,
-    OperationDefinition,
-    OperationError,
-    get_operation,
-    get_service_definition,
-)
 from nexusrpc.handler import StartOperationResultSync
-from temporalio import workflow
 from temporalio.common import WorkflowIDConflictPolicy
 
-from workshop_lib.agents import loop
-from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
-from workshop_lib.agents.model.calls import ask_model
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Handled, Watch, handled
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, Turn, limit_of, talks
+from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, Turn, clerk, limit_of, talks
 from workshop_lib.checks.harness.trial import activity_name
 from workshop_lib.evidence.failures import causes
 from workshop_lib.evidence.history import spoken
@@ -39,18 +27,18 @@ from workshop_lib.teams.it.workflows import FindHost
 from workshop_lib.workshop import Workshop
 
 
-def _operation_of(answer: Any, name: str) -> OperationDefinition[Any, Any]:
+def _operation_of(answer: Any, name: str) -> nexusrpc.OperationDefinition[Any, Any]:
     """An operation of the contract that a handler class handles.
 
     Raises:
         Wrong: The answer is not the class of a handler with this operation.
     """
-    definition = get_service_definition(answer) if isinstance(answer, type) else None
+    definition = nexusrpc.get_service_definition(answer) if isinstance(answer, type) else None
     operations = definition.operation_definitions if definition else {}
     if definition and not operations:
         raise RuntimeError(NOT_SOLVED)
     operation = operations.get(name)
-    if operation is None or get_operation(getattr(answer, operation.method_name, None)) is None:
+    if operation is None or nexusrpc.get_operation(getattr(answer, operation.method_name, None)) is None:
         raise expected(f"the class of a handler for {name}", f"{answer!r} for {list(operations)}", "class")
     return operation
 
@@ -103,7 +91,7 @@ class _HostWatch(Watch):
         """See base class."""
         super().answered(request, answer)
         if len(self.requests) == 1:
-            raise HandlerError("The answer was lost.", type=HandlerErrorType.UNAVAILABLE)
+            raise nexusrpc.HandlerError("The answer was lost.", type=nexusrpc.HandlerErrorType.UNAVAILABLE)
 
 
 def _look(watch: _HostWatch) -> None:
@@ -219,25 +207,13 @@ async def _refused(there: Handled, given: dict[str, str], *known: str, advice: s
     require(failure, f"a refusal for {given}", repr(result), advice)
     for error in there.watch.errors:
         failure = " ".join([failure, *map(str, causes(error))])
-        final = isinstance(error, OperationError) or getattr(error, "non_retryable", False)
+        final = isinstance(error, nexusrpc.OperationError) or getattr(error, "non_retryable", False)
         saw = f"{type(error).__name__}: {error}, which Nexus retries until the caller's time is up"
         require(final or not getattr(error, "retryable", True), f"{given} to be refused for good", saw, advice)
     require(all(each in failure for each in known), f"{known} in the refusal for {given}", failure, advice)
 
 
 # 5.4
-
-
-@workflow.defn(name="Clerk", sandboxed=False)
-class _OldClerk(Conversation):
-    """As it was before the change."""
-
-    @workflow.run
-    async def run(self, chat: Chat) -> int:
-        return await self.converse()
-
-    async def answer(self, messages: list[Message]) -> Answer:
-        return await loop.answer("Be brief.", messages, [], partial(ask_model, self.chat), self.note)
 
 
 @exercise("5.4")
@@ -248,7 +224,7 @@ async def changed(ws: Workshop, answer: Any) -> None:
     named = note_question and definition and definition.name == "Clerk"
     require(named, "the Workflow class Clerk, in one cell with note_question", repr(answer), "names")
     queue = ws.id("check")
-    async with talks(ws, _OldClerk, queue=queue) as begin_old:
+    async with clerk(ws, queue=queue) as begin_old:  # as it was before the change
         old = await begin_old()
         await old.say("Hello, my name is Ann.")
         async with talks(ws, answer, note_question, queue=queue) as begin:  # its Worker takes the other's place

@@ -8,7 +8,7 @@ import inspect
 import logging
 import runpy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import temporalio.client as tc
@@ -145,8 +145,9 @@ _ALLOWED = {"stock_price", "jira_metrics", "get_ip", "calculator", "weather"}
 @exercise("9.2")
 async def careful(ws: Workshop, answer: Any) -> None:
     """The model sees what ALLOWED names, and nothing else that the servers have or will have."""
-    with _logs_as_they_are():
-        finance, it = MCPServer("finance"), MCPServer("it")
+    handlers, level = [*logging.root.handlers], logging.root.level
+    finance, it = MCPServer("finance"), MCPServer("it")
+    logging.root.handlers[:], logging.root.level = handlers, level  # a server sets up its process's: the notebook's
     _offer(finance, stock_price, "calculate_roi")
     _offer(it, get_ip, "ip_history", "set_project", "get_project", "current_project_metrics")
     async with contextlib.AsyncExitStack() as started:
@@ -203,14 +204,3 @@ def _offer(server: MCPServer[Any], *tools: Callable[..., Any] | str) -> None:
             server.add_tool(_forbidden, name=tool, description=f"The {tool.replace('_', ' ')}.")
         else:
             server.add_tool(tool)
-
-
-@contextlib.contextmanager
-def _logs_as_they_are() -> Iterator[None]:
-    """The making of an MCP server sets up the logs of a process that has not done so: here the notebook's."""
-    held = logging.NullHandler()
-    logging.root.addHandler(held)
-    try:
-        yield
-    finally:
-        logging.root.removeHandler(held)

@@ -21,8 +21,9 @@ from temporalio.service import RPCError
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.checks.exercise import exercise, expected, require
 from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
+from workshop_lib.checks.harness.recorded import too_slow
 from workshop_lib.checks.harness.serving import serving
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, talks, too_slow
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, talks
 from workshop_lib.demos import local
 from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
 from workshop_lib.evidence.history import history, spoken

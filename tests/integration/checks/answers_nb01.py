@@ -32,7 +32,11 @@ ANSWERS = {
                 return Receipt(order.id, results[2], results[3])
             """,
         ),
-        wrong("an object", "Give the check the class itself", ("charge, parcel)", "charge, parcel)\n\n\nMyOrder = MyOrder()")),
+        wrong(
+            "an object",
+            "Give the check the class itself",
+            ("charge, parcel)", "charge, parcel)\n\n\nMyOrder = MyOrder()"),
+        ),
         wrong(
             "plain calls",
             "A plain call of the function is not recorded",
@@ -89,7 +93,9 @@ ANSWERS = {
         wrong("no update", "Is `@workflow.update` above", (f"@workflow.update\n    {_CANCEL}", _CANCEL)),
         wrong("not woken", "does the condition look at it?", ('self._choice != ""', 'self._choice == "ship"')),
         wrong(
-            "not looked at", "After the wait, look whether the customer has cancelled", ('if self._choice == "cancel"', "if False")
+            "not looked at",
+            "After the wait, look whether the customer has cancelled",
+            ('if self._choice == "cancel"', "if False"),
         ),
         wrong(
             "polls",

@@ -10,7 +10,7 @@ _ID = 'id=f"{workflow.info().workflow_id}-jira-{self.chat.entry_count}"'
 _TOOL = 'loop.Tool("jira_metrics", what, ProjectQuery, self.jira_metrics)'
 _ONE_TEXT = "Count first, then make one `text`"
 _LET_PASS = "Let the failure of `count_issues` pass"
-_ONE_CHILD = "Call the workflow once, set it no limit, wait for its end and return its result"
+_ONE_CHILD = "Call the Workflow once, set it no limit, wait for its end and return its result"
 _START = """await workflow.start_child_workflow(
             YearlyReport.run, query, parent_close_policy=policy
         )"""
@@ -35,7 +35,9 @@ ANSWERS = {
             "Expected an Activity `count_issues` in the history",
             (_COUNT, "found = count_issues(query.project)"),
         ),
-        wrong("no await", "Is an `await` missing? `execute_activity` was called", (_COUNT, _COUNT.replace("await ", ""))),
+        wrong(
+            "no await", "Is an `await` missing? `execute_activity` was called", (_COUNT, _COUNT.replace("await ", ""))
+        ),
         wrong(
             "gives the query",
             "`count_issues` takes the project's name",

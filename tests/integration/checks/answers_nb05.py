@@ -54,7 +54,10 @@ ANSWERS = {
         ),
         wrong("the host", "Two callers may ask for the same host", (_ID, "id = query.host")),
         wrong(
-            "uuid4", "Don't make the id from a clock or a random number", (_ID, "id = str(uuid4())"), imports="from uuid import uuid4"
+            "uuid4",
+            "Don't make the id from a clock or a random number",
+            (_ID, "id = str(uuid4())"),
+            imports="from uuid import uuid4",
         ),
         wrong("returns nothing", "let Nexus deliver its result", ("return await ctx", "await ctx")),
     ],
@@ -101,9 +104,7 @@ ANSWERS = {
         wrong("required", "to both classes", (_DOLLARS, "    currency: str")),
         wrong("euros by default", "takes euros for dollars", (_DOLLARS, '    currency: str = "EUR"')),
         wrong("divides", "do not divide", ("* rates", "/ rates")),
-        wrong(
-            "KeyError", "saw KeyError: 'GBP', which Nexus retries", (_CURRENCY, "pass")
-        ),
+        wrong("KeyError", "saw KeyError: 'GBP', which Nexus retries", (_CURRENCY, "pass")),
         wrong(
             "takes any",
             "Expected a refusal for",

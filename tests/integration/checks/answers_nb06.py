@@ -94,6 +94,10 @@ ANSWERS = {
             body=_ELSEWHERE.format("while link := told.links[0]:\n        told = await history(there(link))"),
             imports=_HISTORY,
         ),
-        wrong("no await", "Is an `await` missing? `unified_log` was called", ("(await unified_log(handle))", "unified_log(handle)")),
+        wrong(
+            "no await",
+            "Is an `await` missing? `unified_log` was called",
+            ("(await unified_log(handle))", "unified_log(handle)"),
+        ),
     ],
 }

@@ -71,7 +71,9 @@ ANSWERS = {
             imports="import asyncio",
         ),
         wrong("the outermost", "The innermost one has Finance's words", ("{reason(error)}", "{error}")),
-        wrong("half a minute", "Expected a wait of at most 3 s if Finance is down; saw 30 s", ("seconds=3", "seconds=30")),
+        wrong(
+            "half a minute", "Expected a wait of at most 3 s if Finance is down; saw 30 s", ("seconds=3", "seconds=30")
+        ),
         wrong(
             "made up",
             "Users act on any price",

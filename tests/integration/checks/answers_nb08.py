@@ -45,7 +45,11 @@ ANSWERS = {
             ("return no_cards", 'return InputGuardrail(no_cards, name="cards", run_in_parallel=False)'),
             imports="from agents import InputGuardrail",
         ),
-        wrong("in parallel", "With `@input_guardrail(run_in_parallel=False)`, the model waits", ("(run_in_parallel=False)", "")),
+        wrong(
+            "in parallel",
+            "With `@input_guardrail(run_in_parallel=False)`, the model waits",
+            ("(run_in_parallel=False)", ""),
+        ),
         wrong("tells nobody", "reports to Security; saw 0", (_TELL, "pass")),
         wrong("refuses twenty digits", "Refuse only 16 digits", (_PATTERN, r'r"(\d{4}[ -]?){4}"')),
         wrong("only in a row", "Expected a refusal", (_PATTERN, r'r"\b\d{16}\b"')),

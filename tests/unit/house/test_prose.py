@@ -42,7 +42,7 @@ def read(path: Path) -> str:
     [
         *sorted((ROOT / "solutions").glob("*.ipynb")),
         ROOT / "README.md",
-        ROOT / "workshop_lib" / "checks" / "hints.toml",
+        *sorted((ROOT / "workshop_lib" / "checks").glob("*.toml")),
     ],
     ids=lambda path: path.stem,
 )

@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.history import History, Step, history
+from workshop_lib.evidence.messages import WorkshopError
 
 PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
@@ -60,7 +61,7 @@ async def until(
             return
         judge(told)
         if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in told.steps)):
-            _look_at_tasks([told])
+            blame(told)
         else:
             look(told, stuck, attempts=attempts)
 
@@ -97,7 +98,7 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         Wrong: It never will.
     """
     still_open = [run for run in every_run(told) if not run.closed]
-    _look_at_tasks(still_open)
+    blame(*still_open)
     steps = [step for run in still_open for step in run.steps if not step.closed]
     for step in steps:
         if _SILENT in step.failure:
@@ -122,8 +123,13 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         raise Wrong(f"Your Workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
 
 
-def _look_at_tasks(still_open: list[History]) -> None:
-    for run in still_open:
+def blame(*runs: History) -> None:
+    """Raise ``Wrong`` if the code of a run fails each time it is run.
+
+    Args:
+        runs: What the server has recorded of them.
+    """
+    for run in runs:
         if failed := mistakes(run):
             raise wrong_code(failed[-1])
 
@@ -196,3 +202,14 @@ def wrong_code(failure: str) -> Wrong:
         failure: From its history.
     """
     return Wrong(f"Your Workflow's code fails each time it is run: {failure}")
+
+
+def too_slow(what: str) -> WorkshopError:
+    """What to say where nothing can be said of an answer.
+
+    Args:
+        what: What did not go fast enough.
+    """
+    return WorkshopError(
+        f"{what}: this machine is too slow just now.", then="Stop what else runs on it, and check again."
+    )

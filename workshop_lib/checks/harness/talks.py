@@ -1,24 +1,36 @@
 """Talk to a learner's agent, with a Worker that forgets all after each step, and tell what became of it."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
+from temporalio import workflow
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 
-from workshop_lib.agents.conversation import SORRY, Chat, Conversation, Line, Reply
-from workshop_lib.agents.loop import summary
-from workshop_lib.agents.model.calls import call_model
+from workshop_lib.agents import loop
+from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, Line, Message, Reply
+from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
-from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, mistakes, until, updated, wrong_code
+from workshop_lib.checks.harness.recorded import (
+    DEADLOCK,
+    PAUSE,
+    blame,
+    every_run,
+    too_slow,
+    until,
+    updated,
+    wrong_code,
+)
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history
@@ -33,17 +45,6 @@ MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's m
 _MOST_TURNS = 20
 _FOREVER = timedelta(days=9)
 T = TypeVar("T")
-
-
-def too_slow(what: str) -> WorkshopError:
-    """What to say where nothing can be said of an answer.
-
-    Args:
-        what: What did not go fast enough.
-    """
-    return WorkshopError(
-        f"{what}: this machine is too slow just now.", then="Stop what else runs on it, and check again."
-    )
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,11 @@ class Asked:
         model: As in ``Chat``; None if none was named.
         tools: What it may call: name, description, parameters.
         messages: What it was shown.
-        instructions: What it was told besides, where they come apart from the messages.
     """
 
     model: str | None
     tools: list[dict[str, Any]]
     messages: list[dict[str, Any]]
-    instructions: str
 
 
 class Talk:
@@ -186,7 +185,7 @@ class Talk:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}") from error
         except RPCError:  # the server's answer where a workflow task fails
-            await self._blame()
+            blame(await history(self.handle))
             raise
         finally:
             sent.cancel()
@@ -213,14 +212,10 @@ class Talk:
                 what = f"It answered, and after that your code could not be run again: {error}"
                 raise Wrong(what, "A replay must do the same as the first run.") from error
             except RPCError:  # the server's answer where a workflow task fails
-                await self._blame()
+                blame(await history(self.handle))
                 await asyncio.sleep(PAUSE)
             finally:
                 asked.cancel()
-
-    async def _blame(self) -> None:
-        if failed := mistakes(await history(self.handle)):
-            raise wrong_code(failed[-1])
 
     async def asked(self) -> list[Asked]:
         """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
@@ -230,9 +225,8 @@ class Talk:
             if scheduled.activity_type.name in MODELS:
                 given = json.loads(scheduled.input.payloads[0].data)
                 tools = [tool.get("function", tool) for tool in given.get("tools", [])]
-                messages = given.get("messages", given.get("input"))
-                instructions = given.get("system_instructions") or ""
-                found.append(Asked(given.get("model", given.get("model_name")), tools, messages, instructions))
+                model = given.get("model", given.get("model_name"))
+                found.append(Asked(model, tools, given.get("messages", given.get("input"))))
         return found
 
 
@@ -240,7 +234,7 @@ Begin = Callable[[], Awaitable[Talk]]
 """Begins a conversation."""
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def talks(
     ws: Workshop,
     answer: Any,
@@ -281,7 +275,8 @@ async def talks(
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
         async def begin() -> Talk:
-            chat = Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events)
+            seconds = {"model_seconds": MODEL_SECONDS, "tool_seconds": MODEL_SECONDS}
+            chat = Chat(model="offline", **seconds, most_events=most_events)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER}
             begun.append(Talk(await client.start_workflow(answer.run, chat, id=ws.id("check-chat"), **given)))
             return begun[-1]
@@ -292,6 +287,39 @@ async def talks(
             await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
 
 
+_TOOLS: dict[str, list[loop.Tool]] = {}  # of a Clerk, by its task queue
+
+
+@workflow.defn(name="Clerk", sandboxed=False)  # its tools are a learner's, who may have them anywhere
+class Clerk(Conversation):
+    """The library's agent, with the tools that ``clerk`` gives it."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """See ``Conversation.converse``."""
+        return await self.converse()
+
+    async def answer(self, messages: list[Message]) -> Answer:
+        """See base class."""
+        tools = _TOOLS[workflow.info().task_queue]
+        return await loop.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
+
+
+def clerk(ws: Workshop, *activities: Any, **settings: Any) -> AbstractAsyncContextManager[Begin]:
+    """``talks`` with a ``Clerk`` whose tools are some activities.
+
+    Args:
+        ws: The workshop.
+        activities: As for ``talks``.
+        settings: As for ``talks``.
+    """
+    queue = settings.setdefault("queue", ws.id("check"))
+    limit: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=MODEL_SECONDS)}
+    limit["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=50))
+    _TOOLS[queue] = [loop.activity_tool(activity, **limit) for activity in activities]
+    return talks(ws, Clerk, *activities, **settings)
+
+
 def chosen(description: str, question: str) -> bool:
     """Whether the offline model picks a tool by its description alone, among three whose names say nothing.
 
@@ -300,7 +328,7 @@ def chosen(description: str, question: str) -> bool:
         question: What the tool is for, in a user's words.
     """
     parameters = {"type": "object", "properties": {"given": {"type": "string"}}, "required": ["given"]}
-    described = enumerate([description, summary(calculator), summary(weather)])
+    described = enumerate([description, loop.summary(calculator), loop.summary(weather)])
     tools = [{"name": f"tool_{at}", "description": text, "parameters": parameters} for at, text in described]
     said = plan(
         [{"role": "user", "content": question}], [{"type": "function", "function": function} for function in tools]
