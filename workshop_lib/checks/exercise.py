@@ -30,6 +30,7 @@ from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 300.0  # only a guard against hanging: it says nothing about the answer
 NOT_SOLVED = "not solved yet"
+_THEIRS = r"[/\\]((site|dist)-packages[/\\](?!temporalio)|workshop_lib[/\\]checks[/\\])"  # files of others
 _NEVER_AWAITED = r"coroutine '(?:.*\.)?(\w+)' was never awaited"
 
 
@@ -110,7 +111,7 @@ async def check(number: str, answer: Any) -> None:
         warnings.filterwarnings("always", message=_NEVER_AWAITED)
         said, advice, error = await _judge(number, answer)
         gc.collect()
-    forgotten = [found[1] for each in warned if (found := re.search(_NEVER_AWAITED, str(each.message)))]
+    forgotten = [name for each in warned if (name := _never_awaited(each))]
     if forgotten and said.startswith("✗"):
         more = "" if "is an `await` missing?" in advice else advice
         advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {more}".strip()
@@ -137,7 +138,14 @@ async def _judge(number: str, answer: Any) -> tuple[str, str, str]:
             more = f'`await hint("{number}")` gives a hint, up to three times.'
             return f"○ Exercise {number} is not solved yet.", more, ""
         said = "\n".join([f"✗ Exercise {number}: your code raised an error.", *lines])
-        return said, known_advice(lines[-1]), lines[-1].strip()
+        return said, _advice(number, Wrong(lines[-1])), lines[-1].strip()
+
+
+def _never_awaited(warned: warnings.WarningMessage) -> str:
+    """The coroutine that a warning is about, if a learner may have made it; what other libraries leave is theirs."""
+    found, code = re.search(_NEVER_AWAITED, str(warned.message)), getattr(warned.source, "cr_code", None)
+    theirs = code is None or re.search(_THEIRS, code.co_filename)
+    return found[1] if found and not theirs and not found[1].startswith("_") else ""
 
 
 def _advice(number: str, wrong: Wrong) -> str:

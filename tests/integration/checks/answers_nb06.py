@@ -28,7 +28,7 @@ ANSWERS = {
             "If nobody knows who calls, refuse",
             ('raise HandlerError(f"{operation}: {error}", type=kind) from None', _PASS),
         ),
-        wrong("KeyError", "`RULES.get(operation, [])` is empty then", ("RULES.get(operation, [])", "RULES[operation]")),
+        wrong("KeyError", "`RULES.get(operation, [])` is empty", ("RULES.get(operation, [])", "RULES[operation]")),
         wrong(
             "too late",
             "Expected a refusal before the operation runs",
@@ -78,7 +78,7 @@ ANSWERS = {
         ),
         wrong(
             "the direct caller",
-            "a call from sales, made by a child workflow",
+            "a call from sales, made by a child Workflow",
             body="link = (await history(handle)).links[0]\nreturn f'{link.namespace}/{link.workflow_id}'",
             imports=_HISTORY,
         ),
