@@ -155,10 +155,10 @@ def _advice(number: str, wrong: Wrong) -> str:
     for each in named.values():
         if isinstance(each, dict) and re.search(each["seen"], said):
             return str(each["say"])
-    if wrong.advice == "default" and (known := known_advice(said)):
-        return known
-    default = f'Which line of your code makes the difference? `await hint("{number}")` helps.'
-    return str(named.get(wrong.advice, default if wrong.advice == "default" else wrong.advice))
+    if wrong.advice != "default":
+        return str(named.get(wrong.advice, wrong.advice))
+    general = f'Which line of your code makes the difference? `await hint("{number}")` helps.'
+    return str(named.get("default") or known_advice(said) or general)
 
 
 async def hint(number: str) -> None:

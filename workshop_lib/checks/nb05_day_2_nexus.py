@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 import sys
+import threading
 from datetime import timedelta
 from typing import Any
 
 import nexusrpc
 import temporalio.client as tc
 from nexusrpc.handler import StartOperationResultSync
+from temporalio import activity
 from temporalio.common import WorkflowIDConflictPolicy
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
@@ -56,10 +58,19 @@ async def offered(ws: Workshop, answer: Any) -> None:
     right = "`get_ip: nexusrpc.Operation[HostQuery, HostAddress]`"
     require(types == (HostQuery, HostAddress), right, f"the types {types}", "types")
     watch = _HostWatch()
-    work: dict[str, Any] = {"workflows": [FindHost], "activities": [look_up_host]}
+
+    @activity.defn(name="look_up_host")
+    def look_up(host: str) -> HostAddress:
+        watch.again.wait()  # a result that came before would end the call
+        return look_up_host(host)
+
+    work: dict[str, Any] = {"workflows": [FindHost], "activities": [look_up]}
     async with handled(ws, answer(), _HOSTS_ENDPOINT, watch, **work) as there:
         for host in ("web-1", "db-1", "db-1"):
-            result, failure = await there.ask("get_ip", {"host": host})
+            try:
+                result, failure = await there.ask("get_ip", {"host": host})
+            finally:
+                watch.again.set()
             _look(watch)
             found = not failure and result == {"host": host, "ip": HOSTS[host]}
             require(found, f"the address {HOSTS[host]} for {host}", failure or repr(result))
@@ -72,13 +83,13 @@ class _HostWatch(Watch):
     """Loses the first answer, so that Nexus calls again.
 
     Attributes:
-        ids: Of the workflows of each request.
+        again: Set when it has.
         joins: Whether a workflow that runs already is joined.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.joins = False
+        self.again, self.joins = threading.Event(), False
 
     def starts(self, request: str, input: tc.StartWorkflowInput) -> None:
         """See base class."""
@@ -92,6 +103,7 @@ class _HostWatch(Watch):
         super().answered(request, answer)
         if len(self.requests) == 1:
             raise nexusrpc.HandlerError("The answer was lost.", type=nexusrpc.HandlerErrorType.UNAVAILABLE)
+        self.again.set()
 
 
 def _look(watch: _HostWatch) -> None:

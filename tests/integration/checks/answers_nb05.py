@@ -59,7 +59,7 @@ ANSWERS = {
             (_ID, "id = str(uuid4())"),
             imports="from uuid import uuid4",
         ),
-        wrong("returns nothing", "let Nexus deliver its result", ("return await ctx", "await ctx")),
+        wrong("returns nothing", "Return what `start_workflow` returns", ("return await ctx", "await ctx")),
     ],
     "5.2": [
         right(
