@@ -47,7 +47,7 @@ class _Guarded(Watch):
     """The service behind a learner's interceptor, and the ways in which others try to get in."""
 
     there: Handled
-    refusals = (HandlerErrorType.UNAUTHORIZED,)
+    refusals: tuple[HandlerErrorType, ...] = (HandlerErrorType.UNAUTHORIZED,)
     """The types of errors that are right for who comes without a proof."""
 
     def __init__(self) -> None:

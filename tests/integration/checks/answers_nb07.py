@@ -24,7 +24,12 @@ ANSWERS = {
     "7.1": [
         right("a tool of its own", body=_OWN.format(_TEN), imports=_AMOUNT),
         wrong("only convert", "saw that ['calculate_roi'", ("[*tools(self.chat), convert]", "[convert]")),
-        wrong("no limit", "saw a limit of 9 days", body=_OWN.format(_CALL.format("None")), imports=_AMOUNT),
+        wrong(
+            "no limit",
+            "Expected the chat's limit for the call; saw none",
+            body=_OWN.format(_CALL.format("None")),
+            imports=_AMOUNT,
+        ),
         wrong(
             "arithmetic",
             "Expected Finance's operation `convert` in the history",

@@ -28,7 +28,11 @@ _TELL = 'await workflow.execute_activity(tell_security, "a card number", **LIMIT
 ANSWERS = {
     "8.1": [
         right("a tool of its own", body=_OWN.format("failure_error_function=None"), imports=_IMPORTS),
-        wrong("minutes", "saw a limit of 4 min", ("seconds=self.chat.tool_seconds", "minutes=4")),
+        wrong(
+            "minutes",
+            "Expected the chat's limit for the call; saw 4 min",
+            ("seconds=self.chat.tool_seconds", "minutes=4"),
+        ),
         wrong("no model", "which the chat names", (", model=self.chat.model", "")),
         wrong("swallows", "Catch nothing in your tool", body=_OWN.format(""), imports=_IMPORTS),
         wrong(

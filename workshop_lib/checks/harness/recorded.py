@@ -27,7 +27,7 @@ _SILENT = "Heartbeat timeout"
 _LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
 DEADLOCK = "TMPRL1101"
 
-Judge = Callable[[History], None]
+Judge = Callable[[History], object]
 
 
 async def until(

@@ -34,7 +34,7 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     await _shown(talk)
     used = [step for step in first.steps if step.name not in MODELS and step.kind not in ("update", "signal")]
     called = ("Exchange", "convert") in [(step.service, step.name) for step in used]
-    saw = f"{[step.title for step in used]} in the history, and the reply {first.reply!r}"
+    saw = f"{', '.join(step.title for step in used) or 'nothing'} in the history, and the reply {first.reply!r}"
     require(called, "Finance's operation `convert` in the history", saw, "tool")
     _holds(first, "225", "pass on")
     noted = await talk.lines("call") and await talk.lines("result")
@@ -57,8 +57,9 @@ def _limited(turn: Turn) -> None:
     """Look how long the agent would wait for Finance."""
     for call in turn.calls:
         limit = limit_of(call)
-        why = ", with which the server does not send a call" if limit < _LEAST else ""
-        require(_LEAST <= limit <= _MOST, "the chat's limit for the call", f"a limit of {spoken(limit)}{why}", "limit")
+        saw = "none" if limit >= timedelta(days=1) else spoken(limit)
+        saw += ", with which the server does not send a call" if limit < _LEAST else ""
+        require(_LEAST <= limit <= _MOST, "the chat's limit for the call", saw, "limit")
 
 
 async def _shown(talk: Talk) -> None:

@@ -275,10 +275,11 @@ async def talks(
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
         async def begin() -> Talk:
-            seconds = {"model_seconds": MODEL_SECONDS, "tool_seconds": MODEL_SECONDS}
-            chat = Chat(model="offline", **seconds, most_events=most_events)
+            seconds = MODEL_SECONDS
+            chat = Chat(model="offline", model_seconds=seconds, tool_seconds=seconds, most_events=most_events)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER}
-            begun.append(Talk(await client.start_workflow(answer.run, chat, id=ws.id("check-chat"), **given)))
+            run: Any = answer.run  # type: ignore[attr-defined]
+            begun.append(Talk(await client.start_workflow(run, chat, id=ws.id("check-chat"), **given)))
             return begun[-1]
 
         try:
