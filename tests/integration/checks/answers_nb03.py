@@ -34,7 +34,7 @@ ANSWERS = {
         wrong("any type", "Look at the type first", (_CASE, 'case {"city": city, **more} if not more:')),
         wrong(
             "calls the function",
-            "Let an activity do it",
+            "Let an Activity do it",
             ("await workflow.execute_activity(weather, city, **LIMIT)", "weather(city)"),
         ),
     ],
