@@ -182,13 +182,13 @@ async def _prove(number: str, answer: Any) -> str | None:
     ws.refuse_if_red(answer)
     proof = asyncio.ensure_future(_find(number)(ws, answer))
     try:
-        await asyncio.wait([proof], timeout=CHECK_SECONDS)
+        finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:
         # Not waited for: what it stops may be what hangs.
         proof.cancel()
         with contextlib.suppress(WorkshopError):  # a server that the check has killed keeps them until the next check
             await ws.remove_endpoints("check-")
-    if not proof.done():
+    if not finished:  # it may be by now, cancelled
         raise WorkshopError(
             f"The check could not be finished within {CHECK_SECONDS:.0f} s.",
             "That says nothing about your answer: something keeps it from coming to an end, or this machine is busy.",
