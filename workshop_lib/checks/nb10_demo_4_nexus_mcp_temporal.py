@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.common import NexusOperationExecutionStatus
 from temporalio.service import RPCError
 
+from workshop_lib.agents.discovery import MORE_TOOLS
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.checks.exercise import exercise, expected, require
 from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
@@ -38,7 +39,7 @@ _MOST_CALLS = 20
 # 10.1
 
 _OFFERED = ["convert", "stock_price"]
-_OTHERS = {"jira_metrics", "get_ip", *(each.__name__ for each in local.TOOLS)}
+_OTHERS = {"jira_metrics", "get_ip", MORE_TOOLS, *(each.__name__ for each in local.TOOLS)}
 
 
 @exercise("10.1")
