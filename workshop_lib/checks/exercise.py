@@ -1,5 +1,8 @@
 """Exercises: a check runs the learner's code and says what it saw; hints come in steps.
 
+A proof is code: it runs an answer, and says what it expected and what it saw. What a learner is advised to do then is
+data: ``advice.toml`` has what is said of each exercise, and ``hints.toml`` its three hints.
+
 A check never raises: what goes wrong in it is shown as "not passed". In CI the variable ``WORKSHOP_STRICT=1`` turns a
 check that does not pass into an error.
 """
@@ -11,12 +14,15 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import tomllib
 import warnings
 from collections.abc import Awaitable, Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from workshop_lib.evidence.failures import advice as known_advice
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.progress import Record, remember
@@ -24,6 +30,8 @@ from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 300.0  # only a guard against hanging: it says nothing about the answer
 NOT_SOLVED = "not solved yet"
+_THEIRS = r"[/\\]((site|dist)-packages[/\\](?!temporalio)|workshop_lib[/\\]checks[/\\])"  # files of others
+_NEVER_AWAITED = r"coroutine '(?:.*\.)?(\w+)' was never awaited"
 
 
 class Wrong(Exception):
@@ -31,36 +39,33 @@ class Wrong(Exception):
 
     Args:
         saw: What happened when the answer ran.
-        advice: What to change, for this very mistake.
+        advice: What to change, or the name that this has in ``advice.toml``.
     """
 
-    def __init__(self, saw: str, advice: str) -> None:
+    def __init__(self, saw: str, advice: str = "default") -> None:
         super().__init__(saw)
         self.saw, self.advice = saw, advice
 
 
-_READ_AGAIN = "Read the exercise's text again, or ask for a hint."
-
-
-def expected(what: str, saw: object, advice: str = _READ_AGAIN) -> Wrong:
-    """What to say of a mistake that has no name.
+def expected(what: str, saw: object, advice: str = "default") -> Wrong:
+    """What to say of an answer that does something else than it should.
 
     Args:
         what: What was expected.
         saw: What was there instead.
-        advice: What to change.
+        advice: As for ``Wrong``.
     """
     return Wrong(f"Expected {what}; saw {saw}.", advice)
 
 
-def require(right: object, what: str, saw: object, advice: str = _READ_AGAIN) -> None:
+def require(right: object, what: str, saw: object, advice: str = "default") -> None:
     """See to it that something is as it should be.
 
     Args:
         right: Whether it is.
         what: What was expected.
         saw: What was there instead.
-        advice: What to change.
+        advice: As for ``Wrong``.
 
     Raises:
         Wrong: It is not.
@@ -69,8 +74,8 @@ def require(right: object, what: str, saw: object, advice: str = _READ_AGAIN) ->
         raise expected(what, saw, advice)
 
 
-Proof = Callable[[Workshop, Any], Awaitable[str]]
-"""Runs an answer; returns what it saw that proves it right, or raises ``Wrong``."""
+Proof = Callable[[Workshop, Any], Awaitable[str | None]]
+"""Runs an answer. It raises ``Wrong``, or returns what to add to what ``advice.toml`` says of an answer that passed."""
 
 
 _PROOFS: dict[str, Proof] = {}
@@ -100,39 +105,60 @@ async def check(number: str, answer: Any) -> None:
     Raises:
         WorkshopError: Only with ``WORKSHOP_STRICT=1``, when the answer does not pass.
     """
-    refused = await _judge(number, answer)
-    with warnings.catch_warnings(action="ignore"):
-        # A coroutine that nobody awaited is let go of here. Found later, while the sandbox of another Worker imports
-        # its modules, Python's warning about it would make that Worker fail.
+    with warnings.catch_warnings(record=True) as warned:
+        # A coroutine that nobody awaited is found when it is let go of. Later, while the sandbox of another Worker
+        # imports its modules, Python's warning about it would make that Worker fail.
+        warnings.filterwarnings("always", message=_NEVER_AWAITED)
+        said, advice, error = await _judge(number, answer)
         gc.collect()
-    if refused and os.environ.get("WORKSHOP_STRICT") == "1":
-        raise WorkshopError(refused)
+    forgotten = [name for each in warned if (name := _never_awaited(each))]
+    if forgotten and said.startswith("✗"):
+        more = "" if "is an `await` missing?" in advice else advice
+        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {more}".strip()
+    passed = {"passed": True} if said.startswith("✓") else {}
+    said = f"{said}\n→ {advice}" if advice else said
+    say(said, "good" if passed else "warn")
+    _remember(number, checks=1, error=error, **passed)
+    if not passed and os.environ.get("WORKSHOP_STRICT") == "1":
+        raise WorkshopError(said)
 
 
-async def _judge(number: str, answer: Any) -> str:
-    """Run an answer, and say what happened: what was said if it has not passed."""
-    error = ""
+async def _judge(number: str, answer: Any) -> tuple[str, str, str]:
+    """Run an answer: what to say of it, what to advise, and the error that it raised."""
     try:
         saw = await _prove(number, answer)
-        say(f"✓ Exercise {number} passed. {saw}", "good")
-        _remember(number, passed=True, checks=1, error="")
-        return ""
+        return f"✓ Exercise {number} passed. {_texts('advice', number).get('passed', '')} {saw or ''}".strip(), "", ""
     except Wrong as wrong:
-        text = f"✗ Exercise {number} is not right yet. {wrong.saw}\n→ {wrong.advice}"
+        return f"✗ Exercise {number} is not right yet. {wrong.saw}", _advice(number, wrong), ""
     except WorkshopError as refused:
-        text = f"✗ Exercise {number} was not checked. {refused}"
+        return f"✗ Exercise {number} was not checked. {refused}", "", ""
     except Exception as unexpected:
         lines = describe(unexpected)
         if NOT_SOLVED in lines[-1]:
-            text = (
-                f'○ Exercise {number} is not solved yet.\n→ `await hint("{number}")` gives a hint, up to three times.'
-            )
-        else:
-            error = lines[-1].strip()
-            text = f"✗ Exercise {number}: your code raised an error.\n" + "\n".join(lines)
-    say(text, "warn")
-    _remember(number, checks=1, error=error)
-    return text
+            more = f'`await hint("{number}")` gives a hint, up to three times.'
+            return f"○ Exercise {number} is not solved yet.", more, ""
+        said = "\n".join([f"✗ Exercise {number}: your code raised an error.", *lines])
+        return said, _advice(number, Wrong(lines[-1])), lines[-1].strip()
+
+
+def _never_awaited(warned: warnings.WarningMessage) -> str:
+    """The coroutine that a warning is about, if a learner may have made it; what other libraries leave is theirs."""
+    found, code = re.search(_NEVER_AWAITED, str(warned.message)), getattr(warned.source, "cr_code", None)
+    theirs = code is None or re.search(_THEIRS, code.co_filename)
+    return found[1] if found and not theirs and not found[1].startswith("_") else ""
+
+
+def _advice(number: str, wrong: Wrong) -> str:
+    """The advice for a mistake: one that names a part of what was seen, or the one that the proof names."""
+    named = _texts("advice", number)
+    said = re.sub(r" \(cell \".*?`\)", "", wrong.saw, flags=re.DOTALL)  # without the line that it quotes
+    for each in named.values():
+        if isinstance(each, dict) and re.search(each["seen"], said):
+            return str(each["say"])
+    if wrong.advice != "default":
+        return str(named.get(wrong.advice, wrong.advice))
+    general = f'Which line of your code makes the difference? `await hint("{number}")` helps.'
+    return str(named.get("default") or known_advice(said) or general)
 
 
 async def hint(number: str) -> None:
@@ -141,25 +167,28 @@ async def hint(number: str) -> None:
     Args:
         number: The exercise, such as ``"2.1"``.
     """
-    hints = _hints(number)
+    _find(number)
+    hints = _texts("hints", number)
     shown = min(_remember(number, hints=1).hints, len(hints))
     lines = [f"Hint {i} of {len(hints)}. {text}" for i, text in enumerate(hints[:shown], 1)]
     lines += ["There are no more hints."] if shown == len(hints) else []
     say("\n".join(lines))
 
 
-async def _prove(number: str, answer: Any) -> str:
-    ws = _workshop()
+async def _prove(number: str, answer: Any) -> str | None:
+    ws = Workshop.current
+    if ws is None:
+        raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     ws.refuse_if_red(answer)
     proof = asyncio.ensure_future(_find(number)(ws, answer))
     try:
-        await asyncio.wait([proof], timeout=CHECK_SECONDS)
+        finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:
         # Not waited for: what it stops may be what hangs.
         proof.cancel()
         with contextlib.suppress(WorkshopError):  # a server that the check has killed keeps them until the next check
             await ws.remove_endpoints("check-")
-    if not proof.done():
+    if not finished:  # it may be by now, cancelled
         raise WorkshopError(
             f"The check could not be finished within {CHECK_SECONDS:.0f} s.",
             "That says nothing about your answer: something keeps it from coming to an end, or this machine is busy.",
@@ -176,10 +205,9 @@ def _remember(number: str, **changes: Any) -> Record:
         return Record(hints=3)
 
 
-def _hints(number: Any) -> list[str]:
-    _find(number)
-    hints: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "hints.toml").read_text(encoding="utf-8"))
-    return hints[number]
+def _texts(name: str, number: str) -> Any:
+    """What a file beside this one has for an exercise."""
+    return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")).get(number, {})
 
 
 def _find(number: Any) -> Proof:
@@ -191,9 +219,3 @@ def _find(number: Any) -> Proof:
         known = ", ".join(sorted(_PROOFS)) or "none"
         raise WorkshopError(f"There is no exercise {number}.", then=f"Known in this notebook: {known}.")
     return _PROOFS[number]
-
-
-def _workshop() -> Workshop:
-    if Workshop.current is None:
-        raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
-    return Workshop.current

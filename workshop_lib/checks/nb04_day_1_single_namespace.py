@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.client import Client
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.talks import Talk, advised, chosen, talks, together
+from workshop_lib.checks.harness.talks import Talk, chosen, talks, together
 from workshop_lib.checks.harness.trial import NAMESPACE, Trial, ended, trial
 from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.ledger import note
@@ -36,107 +36,77 @@ def _tells(text: Any, *projects: str) -> bool:
     return all({str(waiting), str(len(closed))} <= {*found} for waiting, closed in map(PROJECTS.__getitem__, projects))
 
 
-_COUNT = "`found = await workflow.execute_activity(count_issues, query.project, **LIMIT)`"
-_KEEP = "`await workflow.execute_activity(record, text, **LIMIT)`"
-_PASS = "Let the failure of `count_issues` pass, with no `try` around it, and keep a text only when it has worked."
-_CALLS = dict.fromkeys(
-    ("Expected value", "'await' expression"), f"Ask Temporal for it, with the project's name: {_COUNT}."
-)
-
-
 @exercise("4.1")
-async def report_kept(ws: Workshop, answer: Any) -> str:
+async def report_kept(ws: Workshop, answer: Any) -> None:
     """Reports are made and kept once, also when a step fails; none is kept of a project that does not exist."""
     async with trial(ws, answer, [count_issues, _record]) as tried:
-        await _reported(tried, "PAY", "Nothing failed")
+        await _reported(tried, "PAY")
         await _unknown(tried)
         with ws.fault("count_issues.fails"):
-            await _reported(tried, "OPS", "`count_issues` failed once")
+            await _reported(tried, "OPS")
         with ws.fault("record.fails_after_effect"):
-            await _reported(tried, "SHOP", "`record` failed once, after it had written")
-    return "Three reports were returned as they are on record, each once, although two steps failed at first."
+            await _reported(tried, "SHOP")
 
 
 async def _run(tried: Trial, project: str) -> tuple[Any, str, History, list[Any]]:
     """Have one report made: what ``ended`` returns, and what is on record."""
     id = tried.ws.id("report")
     await tried.start(ProjectQuery(project), id)
-    with advised(_CALLS):
-        # A handle without a type: the check sees whatever was returned.
-        result, failure, told = await ended(tried.client.get_workflow_handle(id))
+    # A handle without a type: the check sees whatever was returned.
+    result, failure, told = await ended(tried.client.get_workflow_handle(id))
     return result, failure, told, [each.details["text"] for each in tried.ws.ledger.entries(_NOTED, workflow=id)]
 
 
-async def _reported(tried: Trial, project: str, what: str) -> None:
+async def _reported(tried: Trial, project: str) -> None:
     """Have one report made, and compare what was returned with what is on record."""
     result, failure, told, kept = await _run(tried, project)
-    advice = f"Each step needs its `await` and its limits, and may be tried again: no `maximum_attempts`. {_COUNT}."
-    require(not failure, f"{what}: a report", f"the failure {failure}", advice)
-    asked = any(step.kind == "activity" and step.name == "count_issues" for step in told.steps)
-    saw = "The history shows no activity `count_issues`"
-    advice = f"An activity is tried again when it fails, and is not done again in a replay. Ask for it: {_COUNT}."
-    require(asked, "the issues to be counted by an Activity", saw, advice)
+    require(not failure, f"a report of {project}", f"the failure {failure}", "steps")
+    names = [step.name for step in told.steps if step.kind == "activity"]
+    require("count_issues" in names, "an Activity `count_issues` in the history", names, "count")
     one = kept == [result] and _tells(result, project) and project in result.upper()
-    right = "one text on record, the one that is returned, with `found.project`, `found.open` and `found.closed`"
-    advice = f"Count first, then make one `text`, an f-string; keep it once, with {_KEEP}, and return it."
-    require(one, f"{what}: {right}", f"{kept} on record, and {result!r} returned", advice)
+    what = f"one text with {project} and its numbers of open and closed issues, recorded and returned"
+    require(one, what, f"{kept} on record, and {result!r} returned", "one text")
 
 
 async def _unknown(tried: Trial) -> None:
-    what = "a failure with UnknownProject and nothing on record, because there is no project NOPE"
+    what = "the failure UnknownProject for a project NOPE, and nothing on record"
     try:
         result, failure, _, kept = await _run(tried, "NOPE")
     except Wrong as wrong:
-        raise expected(what, wrong.saw, _PASS) from wrong
+        raise expected(what, wrong.saw, "swallowed") from wrong
     saw = f"{failure or f'the result {result!r}'}, and {kept or 'nothing'} on record"
-    require("UnknownProject" in failure and not kept, what, saw, _PASS)
+    require("UnknownProject" in failure and not kept, what, saw, "swallowed")
 
 
-_TOOL = '`tools.append(loop.Tool("jira_metrics", "what it is for", ProjectQuery, self.jira_metrics))`'
-_CHILD = "`return await workflow.execute_child_workflow(MeasureProject.run, query, id=…)`"
-_ID = 'The conversation and the call belong in the id: `f"{workflow.info().workflow_id}-jira-{self.chat.entry_count}"`.'
-_UNSTABLE = dict.fromkeys(
-    ("RestrictedWorkflowAccessError", "ondeterminism"),
-    "A replay must come to the same id: `workflow.uuid4()`, or the conversation's id and `self.chat.entry_count`.",
-)
-_IN_THE_LIST = f"The list holds tools: a name, a description, the type of the arguments, the method itself. {_TOOL}."
-_WHOLE = f"Name the workflow's `run`, give it the query itself, and `await` its end: {_CHILD}."
-_TOOL_MISTAKES = {
-    **dict.fromkeys(("attribute 'schema'", "Forward reference", "jira_metrics() missing"), _IN_THE_LIST),
-    **dict.fromkeys(("run() missing", "ChildWorkflowHandle", "coroutine", "to dataclass"), _WHOLE),
-    **_UNSTABLE,
-}
 _QUESTION = "What are the Jira metrics of {}?"
 _CUSTOMER = "What do the Jira metrics of project OPS say about its open and closed issues?"
 
 
 @exercise("4.2")
-async def child_called(ws: Workshop, answer: Any) -> str:
+async def child_called(ws: Workshop, answer: Any) -> None:
     """The model finds the tool, its workflow runs as a child: for two at once, after a failure, and for nothing."""
     async with talks(ws, answer, count_issues, workflows=[MeasureProject]) as begin:
         talk, other = await begin(), await begin()
-        with advised(_TOOL_MISTAKES):
-            reply = await talk.say(_QUESTION.format("OPS"))
+        reply = await talk.say(_QUESTION.format("OPS"))
         await _shown(talk, reply)
         await _told_of(talk, reply, "OPS")
-        await _nothing_found(other)
+        reply = await other.say(_QUESTION.format("NOPE"))
+        named = "NOPE" in reply and not re.search(r"\d", reply)
+        require(named, "a reply that says that there is no project NOPE", repr(reply), "swallowed")
         await _three_at_once(ws, talk, other)
-    return "The model found the tool, and each call was a child workflow, also for three at once and for no project."
 
 
 async def _shown(talk: Talk, reply: str) -> None:
     """See to it that the model can choose the tool, and fill in its arguments."""
     shown = [tool for asked in (await talk.asked())[:1] for tool in asked.tools]
-    require(shown, "a tool for the model", f"none, and the reply {reply!r}", f"Put one into the list: {_TOOL}.")
+    require(shown, "a tool for the model", f"none, and the reply {reply!r}", "tool")
     tool = next((tool for tool in shown if tool["name"] == "jira_metrics"), shown[0])
     takes, needs = ({*tool["parameters"].get(of, {})} for of in ("properties", "required"))
-    advice = f"The third part of a tool is the type of its arguments, `ProjectQuery`: {_TOOL}."
     saw = f"one that takes {', '.join(sorted(takes)) or 'nothing'}"
-    require("project" in takes and needs <= {"project"}, "a tool that takes `project`", saw, advice)
+    require("project" in takes and needs <= {"project"}, "a tool that takes `project`", saw, "tool")
     found = await talk.lines("call") and chosen(tool["description"], _CUSTOMER)
-    what = f"the model to choose your tool among three for {_CUSTOMER!r}, by its description alone"
-    advice = "Describe it in the words of a customer: Jira, metrics, project, issues."
-    require(found, what, f"that it does not. The description is {tool['description']!r}", advice)
+    what = f"the model to choose your tool among three, by its description alone, for {_CUSTOMER!r}"
+    require(found, what, f"that it reads {tool['description']!r}, and does not", "describe")
 
 
 def _children(told: History) -> list[Step]:
@@ -147,10 +117,9 @@ async def _told_of(talk: Talk, reply: str, *projects: str) -> None:
     """See to it that each call was one child, and its result came back."""
     told, calls = await history(talk.handle), await talk.lines("call")
     names = [step.title for step in told.steps if step.kind != "update" and step.name != "call_model"]
-    right = f"a child workflow for each of {len(calls)} calls, and the numbers of {' and '.join(projects)}"
-    saw = f"{', '.join(names) or 'nothing'} in the agent's history, and {reply!r}"
-    advice = f"Call the workflow once, set it no limit, wait for its end and return its result: {_CHILD}."
-    require(len(_children(told)) == len(calls) and _tells(reply, *projects), right, saw, advice)
+    right = f"a child Workflow for each of {len(calls)} calls, and a reply with the numbers of {' and '.join(projects)}"
+    saw = f"{', '.join(names) or 'nothing'} in the agent's history, and the reply {reply!r}"
+    require(len(_children(told)) == len(calls) and _tells(reply, *projects), right, saw, "child")
 
 
 async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
@@ -159,21 +128,9 @@ async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
     with ws.fault("count_issues.fails"):
         replies = await together(talk.say(questions[0]), other.say(questions[1]))
     ids = [step.id for each in (talk, other) for step in _children(await history(each.handle))]
-    what = "a separate id for each call, for two projects or by two customers"
-    advice = f"At the same time, one of them is refused: each call needs its own. {_ID}"
-    require(len(set(ids)) == len(ids), what, ", ".join(ids), advice)
+    require(len(set(ids)) == len(ids), "a separate id for each call", ", ".join(ids), "id")
     await _told_of(talk, replies[0], "SHOP", "PAY")
     await _told_of(other, replies[1], "SHOP")
-
-
-async def _nothing_found(talk: Talk) -> None:
-    what, advice = "There is no project NOPE", "Let the failure of the child pass: the agent makes a sentence of it."
-    try:
-        reply = await talk.say(_QUESTION.format("NOPE"))
-    except Wrong as wrong:
-        raise Wrong(f"{what}. {wrong.saw}", advice) from wrong
-    named = "NOPE" in reply and not re.search(r"\d", reply)
-    require(named, "a reply that says that there is no project NOPE", repr(reply), advice)
 
 
 @workflow.defn(name="YearlyReport", sandboxed=False)  # by name it is that of the notebook
@@ -193,27 +150,16 @@ class _Report:
         self._may_end = True
 
 
-_START = "`await workflow.start_child_workflow(YearlyReport.run, query, parent_close_policy=…)`"
-_ABANDON = "`parent_close_policy=workflow.ParentClosePolicy.ABANDON`"
-_ONLY_START = f"Name the workflow's `run`, give it the query itself, only start it, and return a sentence: {_START}."
-_ORDER_MISTAKES = {
-    **dict.fromkeys(("nobody sends", "run() missing", "ChildWorkflowHandle", "coroutine", "to dataclass"), _ONLY_START),
-    **_UNSTABLE,
-}
-
-
 @exercise("4.3")
-async def not_waited_for(ws: Workshop, answer: Any) -> str:
+async def not_waited_for(ws: Workshop, answer: Any) -> None:
     """Reports are ordered by two customers, who are told at once and leave; the reports are finished after that."""
     client = await Client.connect(**await ws.connection(NAMESPACE))
     async with talks(ws, answer, count_issues, workflows=[_Report]) as begin:
         talk, other = await begin(), await begin()
-        with advised(_ORDER_MISTAKES):
-            for customer, project, orders in ((talk, "OPS", 1), (talk, "PAY", 2), (other, "OPS", 1)):
-                await _ordered(customer, project, orders)
-            await _finished(client, talk, "OPS", "PAY")
-            await _finished(client, other, "OPS")
-    return "Three reports were ordered in two conversations. Each customer left at once, and each report was finished."
+        for customer, project, orders in ((talk, "OPS", 1), (talk, "PAY", 2), (other, "OPS", 1)):
+            await _ordered(customer, project, orders)
+        await _finished(client, talk, "OPS", "PAY")
+        await _finished(client, other, "OPS")
 
 
 async def _ordered(talk: Talk, project: str, orders: int) -> None:
@@ -221,12 +167,10 @@ async def _ordered(talk: Talk, project: str, orders: int) -> None:
     reply = await talk.say(f"Please order the yearly report of {project}.")
     children, results = _children(await history(talk.handle)), await talk.lines("result")
     taken = [step.id for step in children if step.status == "failed" and not step.links]
-    advice = f"Each order needs its own id. {_ID.replace('-jira-', '-report-')}"
-    require(not taken, "a separate id for each order", f"{taken} for a report while another was being written", advice)
-    what, saw = f"{orders} child workflows in this conversation", f"{len(children)}, and the reply {reply!r}"
-    require(len(children) == orders, what, saw, f"Start one for each order: {_START}.")
-    advice = "Return a sentence: the report is on its way."
-    require(" " in results[-1].text, "a sentence for the customer", repr(results[-1].text), advice)
+    require(not taken, "a separate id for each order", f"that {taken} was used again", "id")
+    saw = f"{len(children)}, and the reply {reply!r}"
+    require(len(children) == orders, f"{orders} child Workflows in this conversation", saw, "start")
+    require(" " in results[-1].text, "a sentence for the customer", repr(results[-1].text), "sentence")
 
 
 async def _finished(client: Client, talk: Talk, *projects: str) -> None:
@@ -239,10 +183,10 @@ async def _finished(client: Client, talk: Talk, *projects: str) -> None:
         started = event.child_workflow_execution_started_event_attributes.workflow_execution
         policy = ParentClosePolicy.Name(begun.parent_close_policy)
         kept = not begun.workflow_id or policy == "PARENT_CLOSE_POLICY_ABANDON"
-        require(kept, "a report that goes on when the customer leaves", policy, f"Start it with {_ABANDON}.")
+        require(kept, "a report that is finished although the conversation has ended", policy, "abandon")
         if started.workflow_id:
             reports.append(client.get_workflow_handle(started.workflow_id))
     for report in reports:
         await report.signal("finish")
         written.append((await ended(report))[0])
-    require(written == [*projects], f"the reports of {projects}", written, f"Give each its query: {_START}.")
+    require(written == [*projects], f"the reports of {projects}", written, "query")

@@ -3,55 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from temporalio import activity
 
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
-from workshop_lib.checks.exercise import Wrong, exercise, expected
+from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.routing import CONVERTED, Way, routed
-from workshop_lib.checks.harness.talks import Begin, Talk, talks, together
-from workshop_lib.checks.harness.turns import once, turn
+from workshop_lib.checks.harness.routing import routed
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, Begin, Talk, talks, together
 from workshop_lib.demos import local
 from workshop_lib.evidence.ledger import note
 from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
-_MODEL_SECONDS = 60.0  # far more than it takes: a slow machine is nobody's mistake
-
 
 def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextManager[Begin]:
     """``talks``, with the SDK's plugin: it comes after the notebook's own, and goes before it."""
-    plugins = [plugin(_MODEL_SECONDS)]
+    plugins = [plugin(MODEL_SECONDS)]
     return talks(ws, answer, *local.TOOLS, *activities, base=AgentConversation, plugins=plugins)
 
 
-# 8.1
-
-_TOOL = (
-    "`nexus_operation_as_tool(Exchange.convert, service=Exchange, endpoint=ENDPOINT, schedule_to_close_timeout=limit)`"
-)
-_WITH_SDK = Way(tool=_TOOL, model="`Agent(…)` takes it: `model=self.chat.model`.")
-
-
 @exercise("8.1")
-async def routed_with_sdk(ws: Workshop, answer: Any) -> str:
+async def routed_with_sdk(ws: Workshop, answer: Any) -> None:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
     async with other_teams(ws) as finance, _talks(ws, answer) as begin:
-        await routed(ws, finance, begin, _WITH_SDK)
-    return CONVERTED
+        await routed(ws, finance, begin)
 
 
 # 8.2
 
 _NOTED = "told Security"
 _BY_DEFAULT = "I may not answer that."
-_WAIT = "`@input_guardrail(run_in_parallel=False)`"
-_PATTERN = r'`re.compile(r"(?<!\d)\d{4}([ -]?\d{4}){3}(?!\d)")`'
-_TELL = '`await workflow.execute_activity(tell_security, "a card number", **LIMIT)`'
-_FORM = "16 digits in a row, or in groups of four with spaces or dashes between, in the newest message."
 _CARDS = ("4111111111111111", "5500 0000 0000 0004", "4000-0566-5566-5556")
 _ALLOWED = (
     "Please note: my order has the number 123456789012.",
@@ -67,67 +52,52 @@ def _tell_security(what: Any) -> None:
 
 
 @exercise("8.2")
-async def guarded(ws: Workshop, answer: Any) -> str:
+async def guarded(ws: Workshop, answer: Any) -> None:
     """No card number reaches the model, in whatever turn; Security hears of each, once; all else is answered."""
     async with _talks(ws, answer, _tell_security) as begin:
         cards, first, allowed = [await begin() for _ in range(3)]
         await _answered(cards, "How is the weather in Oslo?")
         with ws.fault("tell_security.fails_after_effect"):
-            await together(_all_refused(cards), _all_answered(allowed), _refused(first, _CARDS[0]))
+            await together(
+                _one_by_one(_refused(cards, card) for card in _CARDS),
+                _one_by_one(_answered(allowed, text) for text in _ALLOWED),
+                _refused(first, _CARDS[0]),
+            )
+        await _answered(cards, "What's my card number?")
         shown = str([asked.messages for asked in await cards.asked()])
-        if any(card in shown for card in _CARDS):
-            advice = "Let the tripwire end the turn: then the conversation does not remember it."
-            raise Wrong("A later turn showed the model a card number that had been refused.", advice)
-        _noted(ws, cards, len(_CARDS))
-        _noted(ws, first, 1)
-        _noted(ws, allowed, 0)
-    return "Four messages with card numbers were refused before the model saw them, and Security heard of each, once."
+        kept = not any(card in shown for card in _CARDS)
+        require(kept, "a model that never sees a refused number", "one in a later turn", "remembered")
+        for talk, number in ((cards, len(_CARDS)), (first, 1), (allowed, 0)):
+            told = [str(entry.details["what"]) for entry in ws.ledger.entries(_NOTED, workflow=talk.handle.id)]
+            require(len(told) == number, f"{number} reports to Security", len(told), "tell")
+            digits = [re.sub(r"\D", "", what) for what in told]
+            silent = not any(re.sub(r"\D", "", card) in what for card in _CARDS for what in digits)
+            require(silent, "words without the number for Security", repr(told), "The history keeps them.")
 
 
-async def _all_refused(talk: Talk) -> None:
-    for card in _CARDS:
-        await _refused(talk, card)
-    await _answered(talk, "What's my card number?")
-
-
-async def _all_answered(talk: Talk) -> None:
-    for text in _ALLOWED:
-        await _answered(talk, text)
+async def _one_by_one(each: Iterable[Awaitable[None]]) -> None:
+    for one in each:
+        await one
 
 
 async def _answered(talk: Talk, text: str) -> None:
-    reply = (await turn(talk, text)).reply
-    if talk.problem:
-        raise expected(f"an answer to {text!r}", f"{reply!r} ({talk.problem})", f"Refuse nothing but {_FORM}")
+    reply = (await talk.turn(text)).reply
+    require(not talk.problem, f"an answer to {text!r}", f"{reply!r} ({talk.problem})", "too many")
 
 
 async def _refused(talk: Talk, card: str) -> None:
     """Send a card number, and look what becomes of it."""
     text, before = f"Please pay with my card {card}, thank you.", len(await talk.asked())
-    advice = f"A card number has {_FORM} Where there is one, return the output with its tripwire triggered."
     try:
-        reply = (await once(talk, text)).reply
+        reply = (await talk.once(text)).reply
     except Wrong as wrong:
         if len(await talk.asked()) == before:
             raise
-        raise expected(f"a refusal of {text!r}", f"that the model was asked. {wrong.saw}", advice) from wrong
-    if talk.problem != "Refused":
-        saw = f"the reply {reply!r} {f'({talk.problem})' if talk.problem else ''}"
-        raise expected(f"a refusal of {text!r}", saw, advice)
-    if len(await talk.asked()) > before:
-        what = f"{text!r} was refused, and the model had seen it all the same."
-        raise Wrong(what, f"By default the SDK asks the model while a guardrail still works. {_WAIT} lets it wait.")
+        raise expected(f"a refusal of {text!r}", f"that the model was asked. {wrong.saw}", "refuse") from wrong
+    saw = f"the reply {reply!r} {f'({talk.problem})' if talk.problem else ''}"
+    require(talk.problem == "Refused", f"a refusal of {text!r}", saw, "refuse")
+    unseen = len(await talk.asked()) == before
+    require(unseen, f"a refusal of {text!r} before the model sees it", "that the model was asked", "parallel")
     sentence = re.search(r"[A-Za-z]+ [\w ]*[A-Za-z]", reply) and not reply.startswith(("{", "[", "("))
-    if reply == _BY_DEFAULT or not sentence or card in reply:
-        advice = "The first part of the output, `output_info`, is a sentence for her. Leave the number out."
-        raise expected("a sentence that tells the user why, without the number", repr(reply), advice)
-
-
-def _noted(ws: Workshop, talk: Talk, cards: int) -> None:
-    """Look what Security heard of a conversation."""
-    told = [str(entry.details["what"]) for entry in ws.ledger.entries(_NOTED, workflow=talk.handle.id)]
-    if len(told) != cards:
-        what = f"{cards} messages of a conversation had a card number, and Security heard of {len(told)}."
-        raise Wrong(what, f"Call the activity once for each message that you refuse, and for no other: {_TELL}.")
-    if any(re.sub(r"\D", "", card) in re.sub(r"\D", "", what) for card in _CARDS for what in told):
-        raise expected("words without the number for Security", repr(told), "The history keeps them.")
+    right = sentence and reply != _BY_DEFAULT and card not in reply
+    require(right, "a sentence that tells the user why, without the number", repr(reply), "sentence")

@@ -8,7 +8,7 @@ import inspect
 import logging
 import runpy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import temporalio.client as tc
@@ -19,9 +19,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from workshop_lib.agents.openai_agents import plugin
 from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.serving import serving
-from workshop_lib.checks.harness.talks import Talk, talks
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, talks
 from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
-from workshop_lib.checks.harness.turns import Turn, turn
 from workshop_lib.demos import local
 from workshop_lib.demos.openai_mcp_temporal import McpConversation, over_http
 from workshop_lib.evidence.failures import describe
@@ -35,17 +34,13 @@ from workshop_lib.workshop import Workshop
 
 # 9.1
 
-_REFUSE = "`id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE`"
-_JOIN = "`await client.get_workflow_handle_for(PriceStock.run, id).result()`"
-_CATCH = f"Catch `WorkflowAlreadyStartedError`: the workflow is there, running or ended, and {_JOIN} waits for it."
-_ID = f'The key names the call: `id = f"stock-price-{{key}}"`, and {_REFUSE}. A process forgets. {_CATCH}'
 _TICKER = "ACME"
 _REFUSED = (WorkflowAlreadyStartedError, WorkflowFailureError)
 Price = Callable[[Client, str, str], Any]
 
 
 @exercise("9.1")
-async def idempotent(ws: Workshop, answer: Any) -> str:
+async def idempotent(ws: Workshop, answer: Any) -> None:
     """One workflow for a key, whoever asks and when; another key is another workflow; a failure keeps its reason."""
     function = callable(answer) and not isinstance(answer, type)
     require(function, "the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
@@ -77,20 +72,20 @@ async def idempotent(ws: Workshop, answer: Any) -> str:
         async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]):
             for twin in twins:
                 _look(await twin, "two calls came with one key, at the same time")
-            _look(await ask(key), "a call came again, with its key, when its workflow had ended")
+            _look(await ask(key), "a call came again, with its key, when its Workflow had ended")
             for again in (key, left):
                 saw = await ask(again, price=_loaded_again(answer))
                 _look(saw, "a call came again, with its key, to another server, because the first had died")
-            _one_for_each(begun, 2, "a call that comes again")
+            what = "one Workflow for each of two keys, although calls came again"
+            require(len(begun.runs) == 2, what, f"{len(begun.runs)} Workflows")
             for _ in range(2):
                 saw = await ask(unknown, "NOPE")
                 kept = isinstance(saw, Exception) and any("No stock NOPE is traded" in line for line in describe(saw))
-                advice = "A failure is for the caller, with its reason. Catch only `WorkflowAlreadyStartedError`."
-                require(kept, "a failure with 'No stock NOPE is traded', each time it is asked", repr(saw), advice)
-            _one_for_each(begun, 3, "a call that has failed, and comes again")
+                require(kept, "a failure with 'No stock NOPE is traded', each time", repr(saw), "reason")
+            what = "one Workflow for a call that has failed, and comes again"
+            require(len(begun.runs) == 3, what, f"{len(begun.runs) - 2} Workflows")
     finally:
         await asyncio.gather(*(end(client.get_workflow_handle(id)) for id, _ in begun.runs))
-    return "A key was one workflow, whoever asked, and whenever; two keys were two. A failure kept its reason."
 
 
 class _Begun(tc.Interceptor):
@@ -120,11 +115,6 @@ class _Begun(tc.Interceptor):
         return Noting(next)
 
 
-def _one_for_each(begun: _Begun, keys: int, again: str) -> None:
-    what = f"one workflow of Finance for each of {keys} keys, also for {again}"
-    require(len(begun.runs) == keys, what, f"{len(begun.runs)} workflows", _ID)
-
-
 def _look(result: Any, when: str) -> None:
     """Look at what a call gave.
 
@@ -135,7 +125,7 @@ def _look(result: Any, when: str) -> None:
         raise result
     price = StockPrice(_TICKER, round(QUOTES[_TICKER] * (1 + FEE), 2))
     saw = describe(result)[-1].strip() if isinstance(result, BaseException) else repr(result)
-    require(result == price, f"{price} when {when}", saw, f"Return what the workflow returns, with `await`. {_CATCH}")
+    require(result == price, f"{price} when {when}", saw, "join")
 
 
 def _loaded_again(price: Price) -> Price:
@@ -150,35 +140,37 @@ def _loaded_again(price: Price) -> Price:
 # 9.2
 
 _ALLOWED = {"stock_price", "jira_metrics", "get_ip", "calculator", "weather"}
-_MODEL_SECONDS = 60.0  # far more than it takes: a slow machine is nobody's mistake
-_KEEP = "`[tool for tool in agent.tools if tool.name in ALLOWED]`"
-_REPLACE = "`return replace(agent, tools=tools)`"
-_READY = f"`super().ready()` gives the agent with all tools of this turn. Keep {_KEEP}, and {_REPLACE}."
 
 
 @exercise("9.2")
-async def careful(ws: Workshop, answer: Any) -> str:
+async def careful(ws: Workshop, answer: Any) -> None:
     """The model sees what ALLOWED names, and nothing else that the servers have or will have."""
-    with _logs_as_they_are():
-        finance, it = MCPServer("finance"), MCPServer("it")
+    handlers, level = [*logging.root.handlers], logging.root.level
+    finance, it = MCPServer("finance"), MCPServer("it")
+    logging.root.handlers[:], logging.root.level = handlers, level  # a server sets up its process's: the notebook's
     _offer(finance, stock_price, "calculate_roi")
     _offer(it, get_ip, "ip_history", "set_project", "get_project", "current_project_metrics")
     async with contextlib.AsyncExitStack() as started:
         serve = started.enter_async_context
         urls = {server.name: await serve(serving(application(server))) for server in (finance, it)}
-        plugins = [plugin(_MODEL_SECONDS, {name: over_http(name, urls.__getitem__) for name in urls})]
-        begin = await serve(talks(ws, answer, *local.TOOLS, base=McpConversation, plugins=plugins))
-        talk = await begin()
-        made = await turn(talk, "What is the price of ACME, and what is the IP address of db-1?")
-        await _shown(talk, _ALLOWED - {"jira_metrics"}, "")
-        _holds(made, "120.6", "192.0.2.21")
+        plugins = [plugin(MODEL_SECONDS, {name: over_http(name, urls.__getitem__) for name in urls})]
+        talk = await (await serve(talks(ws, answer, *local.TOOLS, base=McpConversation, plugins=plugins)))()
+
+        async def asked(question: str, allowed: set[str], *parts: str) -> None:
+            """Ask, and look what the model was shown, and what it answered."""
+            reply = (await talk.turn(question)).reply
+            shown = {tool["name"] for tool in (await talk.asked())[-1].tools}
+            more, less = sorted(shown - allowed), sorted(allowed - shown)
+            require(not more, "the model to see only what ALLOWED names", f"{', '.join(more)}, too", "too many")
+            require(not less, "the model to see all that ALLOWED names", f"no {', '.join(less)}", "too few")
+            require(all(part in reply for part in parts), f"a reply with {', '.join(parts)}", repr(reply), "objects")
+
+        question = "What is the price of ACME, and what is the IP address of db-1?"
+        await asked(question, _ALLOWED - {"jira_metrics"}, "120.6", "192.0.2.21")
         _offer(it, jira_metrics, "weather_report")
         _offer(finance, "dividend")
         question = "How many open issues does project PAY have, what is 6 * 7, and what's the weather in Oslo?"
-        made = await turn(talk, question)
-        await _shown(talk, _ALLOWED, " after the servers had got new tools")
-        _holds(made, "open 4", "42", "-4")
-    return "The model was shown what ALLOWED names, as soon as a server had it, and none of the seven other tools."
+        await asked(question, _ALLOWED, "open 4", "42", "-4")
 
 
 def stock_price(ticker: str) -> float:
@@ -212,34 +204,3 @@ def _offer(server: MCPServer[Any], *tools: Callable[..., Any] | str) -> None:
             server.add_tool(_forbidden, name=tool, description=f"The {tool.replace('_', ' ')}.")
         else:
             server.add_tool(tool)
-
-
-@contextlib.contextmanager
-def _logs_as_they_are() -> Iterator[None]:
-    """The making of an MCP server sets up the logs of a process that has not done so: here the notebook's."""
-    held = logging.NullHandler()
-    logging.root.addHandler(held)
-    try:
-        yield
-    finally:
-        logging.root.removeHandler(held)
-
-
-async def _shown(talk: Talk, allowed: set[str], when: str) -> None:
-    """Look what the model was shown in the latest turn.
-
-    Raises:
-        Wrong: More than ALLOWED names, or less.
-    """
-    shown = {tool["name"] for tool in (await talk.asked())[-1].tools}
-    more, less = sorted(shown - allowed), sorted(allowed - shown)
-    denied = "A model need not obey, and what is forbidden can never be named in full."
-    what = f"the model to be shown what ALLOWED names, and nothing else{when}"
-    require(not more, what, f"{', '.join(more)}, too", f"{denied} {_READY}")
-    advice = f"Keep each tool that ALLOWED names, as soon as a server has it. {_READY}"
-    require(not less, what, f"no {', '.join(less)}", advice)
-
-
-def _holds(made: Turn, *parts: str) -> None:
-    held = all(part in made.reply for part in parts)
-    require(held, f"a reply with {', '.join(parts)}", repr(made.reply), f"Keep the tools' own objects. {_READY}")

@@ -32,10 +32,14 @@ ANSWERS = {
                 return Receipt(order.id, results[2], results[3])
             """,
         ),
-        wrong("an object", "Hand in the class itself", ("charge, parcel)", "charge, parcel)\n\n\nMyOrder = MyOrder()")),
+        wrong(
+            "an object",
+            "Give the check the class itself",
+            ("charge, parcel)", "charge, parcel)\n\n\nMyOrder = MyOrder()"),
+        ),
         wrong(
             "plain calls",
-            "Calling the function, or a local Activity, is not recorded",
+            "A plain call of the function is not recorded",
             body=f"""
                 results = [step(order) for step in {_FUNCTIONS}]
                 return Receipt(order.id, results[2], results[3])
@@ -43,7 +47,7 @@ ANSWERS = {
         ),
         wrong(
             "one not awaited",
-            "no Activity check_fraud.\n→ Ask for each step. Is an `await` missing?",
+            "Is an `await` missing? `execute_activity` was called",
             ("await workflow.execute_activity(\n            check_fraud", "workflow.execute_activity(\n  check_fraud"),
         ),
         wrong(
@@ -51,7 +55,7 @@ ANSWERS = {
             "Give each call `start_to_close_timeout=timedelta(seconds=5)`",
             ("check_fraud, order, start_to_close_timeout=limit", "check_fraud, order"),
         ),
-        wrong("swallowed", "Let the error of the step through", body=_SWALLOWED),
+        wrong("swallowed", "Let the step's error pass through", body=_SWALLOWED),
     ],
     "1.2": [
         right(
@@ -61,23 +65,22 @@ ANSWERS = {
         ),
         wrong(
             "any id",
-            "The same order must come to the same id",
+            "The same order must always get the same id",
             ("id=order.id", "id=str(uuid4())"),
             imports="from uuid import uuid4",
         ),
         wrong(
             "reused",
-            "Expected one charge for an order that is placed twice",
+            "Say that a used id stays taken",
             ("id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,", ""),
         ),
         wrong(
             "uncaught", "Catch `WorkflowAlreadyStartedError`", ("except WorkflowAlreadyStartedError", "except KeyError")
         ),
-        wrong("waits", "Return the handle, not the result", ("start_workflow", "execute_workflow")),
-        wrong("not awaited", "Return what `await client.start_workflow(…)` gives you", ("return await", "return")),
+        wrong("not awaited", "Is an `await` missing? `start_workflow` was called", ("return await", "return")),
         wrong(
             "nothing started",
-            "Is an `await` missing",
+            "A handle starts nothing",
             body="return client.get_workflow_handle_for(ProcessOrder.run, order.id)",
         ),
     ],
@@ -87,21 +90,20 @@ ANSWERS = {
             (_CANCEL, f"{_CANCEL.replace('def', 'async def').replace('None', 'str')}\n        return 'as you wish'"),
             ("except TimeoutError", "except Exception"),
         ),
-        wrong("no update", "Is there `@workflow.update`", (f"@workflow.update\n    {_CANCEL}", _CANCEL)),
+        wrong("no update", "Is `@workflow.update` above", (f"@workflow.update\n    {_CANCEL}", _CANCEL)),
         wrong("not woken", "does the condition look at it?", ('self._choice != ""', 'self._choice == "ship"')),
         wrong(
-            "not looked at", "Look after the wait whether it was cancelled", ('if self._choice == "cancel"', "if False")
+            "not looked at",
+            "After the wait, look whether the customer has cancelled",
+            ('if self._choice == "cancel"', "if False"),
         ),
         wrong(
             "polls",
-            "no asking again and again",
+            "Don't ask again and again",
             (_WAIT, 'while self._choice == "":\n                await workflow.sleep(0.2)'),
         ),
         wrong(
-            "three days are over", "keep the `try` and `except TimeoutError`", (_LATER, "finally:\n            pass")
-        ),
-        wrong(
-            "cancelled after three days", "keep the `try` and", (_LATER, _LATER.replace("pass", 'return "cancelled"'))
+            "three days are over", "Keep the `try` and `except TimeoutError`", (_LATER, "finally:\n            pass")
         ),
     ],
     "1.4": [
@@ -116,12 +118,12 @@ ANSWERS = {
         ),
         wrong(
             "one by one",
-            "Hand both to `asyncio.gather`",
+            "Give both to `asyncio.gather`",
             (_GATHER, "await do(activities.check_fraud)\n        await do(activities.prepare_shipment)"),
         ),
         wrong(
             "made, then awaited",
-            "A coroutine starts when it is awaited",
+            "A coroutine starts when you await it",
             (
                 _GATHER,
                 """both = do(activities.check_fraud), do(activities.prepare_shipment)

@@ -9,7 +9,6 @@ _CHARGE = "undo.append(refund_customer)\n            await workflow.execute_acti
 ANSWERS = {
     "2.1": [
         right("always the same pause", ("maximum_interval=timedelta(seconds=1)", "backoff_coefficient=1.0")),
-        wrong("untouched", '"CardDeclined"', body="CHARGE_RETRIES = RetryPolicy()"),
         wrong("three attempts", "gave up after 3 attempts", ("initial", "maximum_attempts=3, initial")),
         wrong("a late first retry", "the first retry after 100 ms; saw 1 s", ("milliseconds=100", "seconds=1")),
         wrong("no longest pause", "grow to 10 s", ("maximum_interval=timedelta(seconds=1),", "")),
@@ -30,11 +29,11 @@ ANSWERS = {
             ("order.id)", "str(uuid4()))"),
             imports="from uuid import uuid4",
         ),
-        wrong("not a text", "the key is a text", ("key=order.id", "key=order")),
+        wrong("not a text", "The key is a text", ("key=order.id", "key=order")),
         wrong("the activity's id", "Another order needs another key", ("order.id", "activity.info().activity_id")),
         wrong(
             "a memory",
-            "What a process remembers dies with it",
+            "A process forgets when it dies",
             (
                 "return charge(order, key=order.id)",
                 "return DONE.get(order.id) or DONE.setdefault(order.id, charge(order))",
@@ -65,14 +64,14 @@ ANSWERS = {
             "a failed step raises `ActivityError`",
             ("except Exception", "except ApplicationError"),
         ),
-        wrong("no release", "Undo `prepare_shipment`, too", ("undo.append(release_shipment)", "")),
+        wrong("no release", "Also undo `prepare_shipment`", ("undo.append(release_shipment)", "")),
         wrong("forwards", "the last one first", ("reversed(undo)", "undo")),
         wrong(
             "noted after",
             "*before* you charge",
             (_CHARGE, "\n            ".join(reversed(_CHARGE.split("\n            ")))),
         ),
-        wrong("no raise", "When all is undone, `raise`", ("            raise", "            return ''")),
+        wrong("no raise", "After the undo, `raise`", ("            raise", "            return ''")),
     ],
     "2.4": [
         right(
@@ -88,10 +87,10 @@ ANSWERS = {
             imports="import asyncio",
         ),
         wrong("no heartbeat", "Send `activity.heartbeat(item)` after each item", ("activity.heartbeat(item)", "")),
-        wrong("one too far", "The next item is that plus one", ("noted[0] + 1", "noted[0] + 2")),
+        wrong("one too far", "The next attempt starts one item later", ("noted[0] + 1", "noted[0] + 2")),
         wrong(
             "noted too early",
-            "when its item is packed, not before",
+            "after you have packed it, not before",
             (
                 "pack_one(order, item)\n        activity.heartbeat(item)",
                 "activity.heartbeat(item)\n        pack_one(order, item)",

@@ -48,24 +48,18 @@ ANSWERS = {
         ),
         wrong(
             "computes",
-            "Your handler answers by itself",
+            "saw that your handler answers by itself",
             body=_SYNC.format('return HostAddress(query.host, address(query.host) or "")'),
-            imports=_SYNC_IMPORTS,
-        ),
-        wrong(
-            "waits",
-            "Your handler answers by itself",
-            body=_SYNC.format(
-                "given = {'id': ctx.request_id, 'task_queue': nexus.info().task_queue}\n"
-                "        return await nexus.client().execute_workflow(FindHost.run, query, **given)"
-            ),
             imports=_SYNC_IMPORTS,
         ),
         wrong("the host", "Two callers may ask for the same host", (_ID, "id = query.host")),
         wrong(
-            "uuid4", "Not of a clock or a random number", (_ID, "id = str(uuid4())"), imports="from uuid import uuid4"
+            "uuid4",
+            "Don't make the id from a clock or a random number",
+            (_ID, "id = str(uuid4())"),
+            imports="from uuid import uuid4",
         ),
-        wrong("returns nothing", "Return what `start_workflow` gives", ("return await ctx", "await ctx")),
+        wrong("returns nothing", "Return what `start_workflow` returns", ("return await ctx", "await ctx")),
     ],
     "5.2": [
         right(
@@ -75,7 +69,7 @@ ANSWERS = {
         ),
         wrong(
             "a timer",
-            "saw none: a timer of yours",
+            "A timer of yours only asks for a cancellation",
             (_CALL, "async with asyncio.timeout(10):\n            " + _CALL),
             (", schedule_to_close_timeout=timedelta(seconds=10)", ""),
             imports="import asyncio",
@@ -89,11 +83,6 @@ ANSWERS = {
         wrong("only starts", "wait for its result", ("execute_operation", "start_operation")),
         wrong("makes up", "Catch nothing", body=_CAUGHT.format('HostAddress(query.host, "192.0.2.99")')),
         wrong("says the same", "Expected two reasons", body=_CAUGHT.format('f"There is no host {query.host}."')),
-        wrong(
-            "by heart",
-            "saw no call in the agent's own history",
-            body='return HostAddress(query.host, {"db-1": "192.0.2.21"}.get(query.host))',
-        ),
     ],
     "5.3": [
         right(
@@ -115,10 +104,7 @@ ANSWERS = {
         wrong("required", "to both classes", (_DOLLARS, "    currency: str")),
         wrong("euros by default", "takes euros for dollars", (_DOLLARS, '    currency: str = "EUR"')),
         wrong("divides", "do not divide", ("* rates", "/ rates")),
-        wrong(
-            "KeyError", "was refused with KeyError: 'GBP'. Nexus takes that for a passing problem", (_CURRENCY, "pass")
-        ),
-        wrong("KeyError for a ticker", "Look for the ticker in `PRICES` first", (_TICKER, "if False:")),
+        wrong("KeyError", "saw KeyError: 'GBP', which Nexus retries", (_CURRENCY, "pass")),
         wrong(
             "takes any",
             "Expected a refusal for",
@@ -129,16 +115,11 @@ ANSWERS = {
     "5.4": [
         right("a patch for each question", (_PATCHED, 'if workflow.patched(f"note-questions-{self.chat.answered}"):')),
         right("a local activity", ("execute_activity", "execute_local_activity")),
-        wrong("unpatched", "Note only where `patched` says so", (_PATCHED, "if True:")),
+        wrong("unpatched", "Take the note only below `if workflow.patched(…):`", (_PATCHED, "if True:")),
         wrong(
             "starts the note",
-            "Is an `await` missing, or a `not` too many?",
+            "is the note not awaited?",
             ("await workflow.execute_activity", "workflow.start_activity"),
-        ),
-        wrong(
-            "ignores the result",
-            "Note only where `patched` says so",
-            body=f'workflow.patched("note-questions")\n{_PLAIN}',
         ),
         wrong(
             "by itself",

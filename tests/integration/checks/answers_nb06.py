@@ -22,14 +22,13 @@ _HISTORY = "from workshop_lib.evidence.history import history"
 ANSWERS = {
     "6.1": [
         right("unclear is nobody", ('raise HandlerError(f"{operation}: {error}", type=kind) from None', 'who = ""')),
-        wrong("open to all", "Compare the caller with `RULES`", body=_PASS),
-        wrong("PermissionError", "Nexus tries other errors again", (_REFUSAL, 'raise PermissionError("no")')),
+        wrong("PermissionError", "Nexus retries other errors", (_REFUSAL, 'raise PermissionError("no")')),
         wrong(
             "unclear is fine",
             "If nobody knows who calls, refuse",
             ('raise HandlerError(f"{operation}: {error}", type=kind) from None', _PASS),
         ),
-        wrong("KeyError", "`RULES.get(operation, [])` is empty then", ("RULES.get(operation, [])", "RULES[operation]")),
+        wrong("KeyError", "`RULES.get(operation, [])` is empty", ("RULES.get(operation, [])", "RULES[operation]")),
         wrong(
             "too late",
             "Expected a refusal before the operation runs",
@@ -51,8 +50,8 @@ ANSWERS = {
                 "return self.verifier.intercept_nexus_operation(SignedDoorFor(next, self.verifier))",
             ),
         ),
-        wrong("no spend", "Spend each token", (_SPEND, "")),
-        wrong("no rule", "compare it with `RULES`", ("claims.namespace not in RULES.get(ctx.operation, [])", "False")),
+        wrong("no spend", "Spend each token under", (_SPEND, "")),
+        wrong("no rule", "Compare it with `RULES`", ("claims.namespace not in RULES.get(ctx.operation, [])", "False")),
         wrong(
             "by the links",
             "where marketing signed, and forged a link of sales",
@@ -67,7 +66,7 @@ ANSWERS = {
         ),
         wrong(
             "trusts a header",
-            "A caller writes its headers itself",
+            "A caller can write anything into a header",
             ("claims.namespace not", 'ctx.headers.get("caller", claims.namespace) not'),
         ),
     ],
@@ -79,11 +78,10 @@ ANSWERS = {
         ),
         wrong(
             "the direct caller",
-            "a call from sales, made by a child workflow",
+            "a call from sales, made by a child Workflow",
             body="link = (await history(handle)).links[0]\nreturn f'{link.namespace}/{link.workflow_id}'",
             imports=_HISTORY,
         ),
-        wrong("no namespace", "Return a text", ("{first.namespace}/", "")),
         wrong(
             "in a circle",
             "It goes in a circle",
@@ -92,10 +90,14 @@ ANSWERS = {
         ),
         wrong(
             "past the end",
-            "your code failed: IndexError",
+            "your code raised an error.",
             body=_ELSEWHERE.format("while link := told.links[0]:\n        told = await history(there(link))"),
             imports=_HISTORY,
         ),
-        wrong("no await", "is an `await` missing?", ("(await unified_log(handle))", "unified_log(handle)")),
+        wrong(
+            "no await",
+            "Is an `await` missing? `unified_log` was called",
+            ("(await unified_log(handle))", "unified_log(handle)"),
+        ),
     ],
 }

@@ -23,26 +23,25 @@ _ALONE = "asyncio.create_task(finance.execute_operation(Finance.stock_price, que
 ANSWERS = {
     "7.1": [
         right("a tool of its own", body=_OWN.format(_TEN), imports=_AMOUNT),
-        wrong("only convert", "can no longer call", ("[*tools(self.chat), convert]", "[convert]")),
-        wrong("no limit", "your call waits for 9 days", body=_OWN.format(_CALL.format("None")), imports=_AMOUNT),
+        wrong("only convert", "saw that ['calculate_roi'", ("[*tools(self.chat), convert]", "[convert]")),
+        wrong(
+            "no limit",
+            "Expected the chat's limit for the call; saw none",
+            body=_OWN.format(_CALL.format("None")),
+            imports=_AMOUNT,
+        ),
         wrong(
             "arithmetic",
-            "Finance was not asked to convert",
+            "Expected Finance's operation `convert` in the history",
             body=_OWN.format("return amount.dollars * 0.9"),
             imports=_AMOUNT,
         ),
         wrong(
             "swallows",
-            "the loop gives the reason to the model",
+            "The loop gives the reason to the model",
             body=_OWN.format(
                 f"try:\n            {_TEN}\n        except Exception:\n            return 'Error: try later.'"
             ),
-            imports=_AMOUNT,
-        ),
-        wrong(
-            "always euros",
-            "Expected a reply with '6080'",
-            body=_OWN.format(_TEN.replace("amount,", "Amount(amount.dollars, 'EUR'),")),
             imports=_AMOUNT,
         ),
     ],
@@ -64,15 +63,8 @@ ANSWERS = {
         ),
         wrong(
             "catches nothing",
-            "raised an error, and the model learned nothing",
+            "saw that your method raised an error",
             ("except NexusOperationError", "except KeyError"),
-        ),
-        wrong(
-            "a timer",
-            "Let Temporal limit the call",
-            (_ASK, f"price = await asyncio.wait_for({_ALONE}, 3)"),
-            ("except NexusOperationError as error", "except (TimeoutError, NexusOperationError) as error"),
-            imports="import asyncio",
         ),
         wrong(
             "tries again",
@@ -83,11 +75,13 @@ ANSWERS = {
             ),
             imports="import asyncio",
         ),
-        wrong("the outermost", "the innermost has Finance's words", ("{reason(error)}", "{error}")),
-        wrong("half a minute", "the limit is 3 s", ("seconds=3", "seconds=30")),
+        wrong("the outermost", "The innermost one has Finance's words", ("{reason(error)}", "{error}")),
+        wrong(
+            "half a minute", "Expected a wait of at most 3 s if Finance is down; saw 30 s", ("seconds=3", "seconds=30")
+        ),
         wrong(
             "made up",
-            "the user acts on it",
+            "Users act on any price",
             (
                 'return f"Error: {reason(error)}"',
                 'return reason(error) if "traded" in reason(error) else "It costs about 100 dollars."',

@@ -28,7 +28,11 @@ _TELL = 'await workflow.execute_activity(tell_security, "a card number", **LIMIT
 ANSWERS = {
     "8.1": [
         right("a tool of its own", body=_OWN.format("failure_error_function=None"), imports=_IMPORTS),
-        wrong("minutes", "your call waits for 4 min", ("seconds=self.chat.tool_seconds", "minutes=4")),
+        wrong(
+            "minutes",
+            "Expected the chat's limit for the call; saw 4 min",
+            ("seconds=self.chat.tool_seconds", "minutes=4"),
+        ),
         wrong("no model", "which the chat names", (", model=self.chat.model", "")),
         wrong("swallows", "Catch nothing in your tool", body=_OWN.format(""), imports=_IMPORTS),
         wrong(
@@ -45,9 +49,13 @@ ANSWERS = {
             ("return no_cards", 'return InputGuardrail(no_cards, name="cards", run_in_parallel=False)'),
             imports="from agents import InputGuardrail",
         ),
-        wrong("in parallel", "the model had seen it all the same", ("(run_in_parallel=False)", "")),
-        wrong("tells nobody", "Security heard of 0", (_TELL, "pass")),
-        wrong("refuses twenty digits", "Refuse nothing but 16 digits", (_PATTERN, r'r"(\d{4}[ -]?){4}"')),
+        wrong(
+            "in parallel",
+            "With `@input_guardrail(run_in_parallel=False)`, the model waits",
+            ("(run_in_parallel=False)", ""),
+        ),
+        wrong("tells nobody", "reports to Security; saw 0", (_TELL, "pass")),
+        wrong("refuses twenty digits", "Refuse only 16 digits", (_PATTERN, r'r"(\d{4}[ -]?){4}"')),
         wrong("only in a row", "Expected a refusal", (_PATTERN, r'r"\b\d{16}\b"')),
         wrong("raises", "with its tripwire triggered", (_TELL, "raise ApplicationError(why, non_retryable=True)")),
     ],

@@ -19,11 +19,10 @@ ANSWERS = {
         ),
         wrong(
             "a random id",
-            "also for a call that comes again; saw",
+            "although calls came again; saw",
             body=f"return await {_RUN.format('str(uuid4())', '')}",
             imports="from uuid import uuid4",
         ),
-        wrong("the ticker", "The key names the call", (_ID, 'id = f"stock-price-{ticker}"')),
         wrong(
             "only refuses",
             "Catch `WorkflowAlreadyStartedError`",
@@ -41,12 +40,12 @@ ANSWERS = {
         ),
         wrong(
             "again after a failure",
-            "also for a call that has failed, and comes again",
+            "one Workflow for a call that has failed",
             ("REJECT_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY"),
         ),
         wrong(
             "forgets the reason",
-            "A failure is for the caller",
+            "The caller needs the failure with its reason",
             (
                 "    except WorkflowAlreadyStartedError:",
                 "    except WorkflowFailureError:\n        return None\n    except WorkflowAlreadyStartedError:",
@@ -66,13 +65,13 @@ ANSWERS = {
         ),
         wrong(
             "denies",
-            "what is forbidden can never be named in full",
+            "You cannot name everything that is forbidden",
             (_KEPT, _KEPT.replace("in ALLOWED", "not in DENIED")),
             imports='DENIED = {"calculate_roi", "set_project", "get_project", "current_project_metrics", "ip_history"}',
         ),
         wrong(
             "replaces nothing",
-            "and nothing else; saw",
+            "Expected the model to see only what ALLOWED names",
             body=f"{_KEPT}\nreplace(agent, tools=tools)\nreturn agent",
         ),
         wrong(

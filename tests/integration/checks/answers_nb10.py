@@ -75,6 +75,6 @@ class OwnDirectory:
             imports="from workshop_lib.teams.it import contract as it",
         ),
         wrong("ten seconds", "Expected five seconds for each call", ("seconds=5", "seconds=10")),
-        wrong("connects", "object is not callable", ("Gateway(connect,", "Gateway(connect(),")),
+        wrong("connects", "takes `connect` itself", ("Gateway(connect,", "Gateway(connect(),")),
     ],
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import threading
+import tomllib
 import weakref
 from pathlib import Path
 from typing import Any
@@ -100,7 +103,9 @@ async def test_a_proof_that_breaks_is_no_pass_and_is_remembered(capsys: pytest.C
     del exercise._PROOFS["0.99"]
 
 
-async def test_a_coroutine_that_an_answer_left_is_gone_before_the_next_check() -> None:
+async def test_a_coroutine_that_nobody_awaited_is_named_and_gone_before_the_next_check(
+    capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
     """Found later, in the sandbox of the next check's Worker, the warning about it would make a right answer fail."""
     left: list[weakref.ref[Any]] = []
 
@@ -112,6 +117,25 @@ async def test_a_coroutine_that_an_answer_left_is_gone_before_the_next_check() -
     await check("1.2", place)
     assert left
     assert not any(each() for each in left)
+    said = capsys.readouterr()
+    assert "Is an `await` missing? `start_workflow` was called, and nobody waited for it" in said.out
+    assert not said.err
+    assert not [each for each in recwarn if "never awaited" in str(each.message)]
+
+
+async def test_all_advice_that_a_proof_names_is_there() -> None:
+    folder = Path(exercise.__file__).parent
+    advice = tomllib.loads((folder / "advice.toml").read_text(encoding="utf-8"))
+    for path in folder.glob("nb*.py"):
+        code = ast.parse(path.read_text(encoding="utf-8"))
+        numbers = re.findall(r'@exercise\("(.+?)"\)', path.read_text(encoding="utf-8"))
+        known = {name for number in numbers for name in advice.get(number, {})}
+        for call in (each for each in ast.walk(code) if isinstance(each, ast.Call)):
+            name = call.func.id if isinstance(call.func, ast.Name) else ""
+            place = {"require": 3, "expected": 2, "Wrong": 1}.get(name, len(call.args))
+            for given in call.args[place:]:
+                if isinstance(given, ast.Constant) and not str(given.value).endswith((".", "?")):
+                    assert given.value in known, f"{path.name}, line {given.lineno}: {given.value!r}"
 
 
 async def test_hints_come_in_three_steps(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from agents.run import get_default_agent_runner
 from answers import made
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import check
@@ -16,8 +14,6 @@ from workshop_lib.demos import openai_temporal
 from workshop_lib.evidence.progress import progress
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.finance.contract import ENDPOINT
-from workshop_lib.teams.it import worker as team_it
-from workshop_lib.teams.offering import SETTINGS
 from workshop_lib.workshop import Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
@@ -30,17 +26,6 @@ async def test_the_notebooks_own_worker_of_finance_goes_on(ws: Workshop) -> None
         assert progress()["7.2"].passed
         assert own.running
         assert (await ws.endpoints())[ENDPOINT] == (team_finance.NAMESPACE, team_finance.TASK_QUEUE)
-    finally:
-        await ws.stop(own)
-
-
-async def test_the_notebooks_own_worker_of_it_goes_on(ws: Workshop) -> None:
-    client = await Client.connect(**await ws.connection("it", data_converter=pydantic_data_converter))
-    own = ws.run(Worker, client, **team_it.WORKER, **SETTINGS, activity_executor=ThreadPoolExecutor(4))
-    try:
-        await check("5.2", made("5.2"))
-        assert progress()["5.2"].passed
-        assert own.running
     finally:
         await ws.stop(own)
 

@@ -47,7 +47,7 @@ async def test_what_takes_its_time_is_waited_for(ws: Workshop, resting: Client, 
         ("nexus fails", "The activity fails fails each time: ValueError: no"),
         ("fails", "The activity fails fails each time: ValueError: no"),
         ("failing task", "fails each time it is run: KeyError"),
-        ("nobody's queue", "waits in task queue 'nobody', where no Worker looks for work"),
+        ("nobody's queue", "waits in the Task Queue 'nobody', where no Worker looks for work"),
     ],
 )
 async def test_what_never_ends_is_seen(ws: Workshop, resting: Client, how: str, saw: str) -> None:

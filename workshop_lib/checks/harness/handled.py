@@ -20,8 +20,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.harness.recorded import too_slow
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, end, ended, stop, worker
-from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers import takeover
 from workshop_lib.workers.in_process import InProcessWorker
@@ -174,8 +174,7 @@ class Handled:
             return (await ended(handle, stuck, attempts=_ATTEMPTS))[:2]
         except Wrong as wrong:
             if _TIMEOUT in wrong.saw and self.watch.unanswered < _ATTEMPTS:
-                what = "Your code was not called in time: this machine is too slow just now."
-                raise WorkshopError(what, then="Stop what else runs on it, and check again.") from wrong
+                raise too_slow("Your code was not called in time") from wrong
             raise
         finally:
             await end(handle)

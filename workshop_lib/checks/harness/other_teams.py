@@ -33,7 +33,7 @@ _TEST = "This is only a test."
 
 
 class Refusals(Watch):
-    """Lets a team refuse all calls, for a reason; and sees which workflows it starts.
+    """Lets both teams refuse all calls, for a reason; and sees which workflows they start.
 
     Attributes:
         reason: Why; empty while it refuses none.
@@ -55,17 +55,15 @@ class Team:
         ws: The workshop.
         code: The module of its Worker.
         sample: A call that it takes: service, operation, input.
-        changes: What its Worker has other than the team's own.
-
-    Attributes:
         refusals: What it refuses.
+        changes: What its Worker has other than the team's own.
     """
 
     ws: Workshop
     code: ModuleType
     sample: tuple[str, str, dict[str, Any]]
+    refusals: Refusals
     changes: dict[str, Any] = field(default_factory=dict)
-    refusals: Refusals = field(default_factory=Refusals)
     _client: Client | None = None
     _running: InProcessWorker | None = None
 
@@ -121,8 +119,9 @@ async def other_teams(ws: Workshop, **changes: Any) -> AsyncIterator[Team]:
         ws: The workshop.
         changes: What Finance's Worker has other than the team's own.
     """
-    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), changes)
-    it = Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}))
+    refusals = Refusals()
+    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), refusals, changes)
+    it = Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}), refusals)
     before = await ws.endpoints()
     async with contextlib.AsyncExitStack() as taken:
         for team in (finance, it):

@@ -13,16 +13,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong
-from workshop_lib.evidence.failures import advice
 from workshop_lib.evidence.history import History, Step, history
-from workshop_lib.workshop import Workshop
+from workshop_lib.evidence.messages import WorkshopError
 
 PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
@@ -31,7 +27,7 @@ _SILENT = "Heartbeat timeout"
 _LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
 DEADLOCK = "TMPRL1101"
 
-Judge = Callable[[History], None]
+Judge = Callable[[History], object]
 
 
 async def until(
@@ -60,15 +56,34 @@ async def until(
         await asyncio.wait([waited], timeout=PAUSE)
         if waited.done():
             return
-        seen = await history(handle, follow=True)
-        if seen.closed:  # now and then the server forgets for 20 s to notify whoever waits
+        told = await history(handle, follow=True)
+        if told.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return
-        judge(seen)
-        if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in seen.steps)):
-            _look_at_tasks([seen])
+        judge(told)
+        if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in told.steps)):
+            blame(told)
         else:
-            look(seen, stuck, attempts=attempts)
-        await _look_for_workers(seen)
+            look(told, stuck, attempts=attempts)
+
+
+async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any], stuck: str | None) -> History:
+    """Wait for the server to have recorded something of a run, at most until the run has ended: the record.
+
+    Args:
+        handle: The run.
+        what: Whether it is recorded.
+        stuck: As for ``until``.
+
+    Raises:
+        Wrong: It never will be.
+    """
+    while True:
+        told = await history(handle, follow=True)
+        if told.closed or what(told):
+            return told
+        if stuck is not None:
+            look(told, stuck)
+        await asyncio.sleep(PAUSE)
 
 
 def look(told: History, stuck: str, *, attempts: int = 3) -> None:
@@ -83,27 +98,38 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         Wrong: It never will.
     """
     still_open = [run for run in every_run(told) if not run.closed]
-    _look_at_tasks(still_open)
+    blame(*still_open)
     steps = [step for run in still_open for step in run.steps if not step.closed]
     for step in steps:
         if _SILENT in step.failure:
             continue  # the Worker, and not the code: it does not get to run on a busy machine
+        if step.kind == "activity" and not step.attempts and step.queue not in {run.task_queue for run in still_open}:
+            raise Wrong(
+                f"The {step.title} waits in the Task Queue {step.queue!r}, where no Worker looks for work.",
+                "Without `task_queue=…`, an Activity goes to its Workflow's own Task Queue.",
+            )
         most = max(attempts, _TIRELESS) if _LATE in step.failure else attempts
         if step.failure and step.attempts - (step.status == "running") >= most:
-            why = "Temporal tries it again and again. What was it given, and is that what it takes?"
-            raise Wrong(f"The {step.title} fails each time: {step.failure}", why)
+            raise Wrong(
+                f"The {step.title} fails each time: {step.failure}", "Look at its arguments: are they what it takes?"
+            )
     for run in still_open:
         failures = [step for step in run.steps if step.status == "failed"]
         if (again := Counter(step.title for step in failures).most_common(1)) and again[0][1] >= _TIRELESS:
-            why = "Your code asks for it again and again. When does it stop?"
-            raise Wrong(f"The {again[0][0]} failed {again[0][1]} times: {failures[-1].failure}", why)
+            what = f"The {again[0][0]} failed {again[0][1]} times: {failures[-1].failure}"
+            raise Wrong(what, "Your code asks for it again and again. When does it stop?")
     if stays(told):
         timers = [step.title for step in steps if step.kind == "timer"]
-        raise Wrong(f"Your workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
+        raise Wrong(f"Your Workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
 
 
-def _look_at_tasks(still_open: list[History]) -> None:
-    for run in still_open:
+def blame(*runs: History) -> None:
+    """Raise ``Wrong`` if the code of a run fails each time it is run.
+
+    Args:
+        runs: What the server has recorded of them.
+    """
+    for run in runs:
         if failed := mistakes(run):
             raise wrong_code(failed[-1])
 
@@ -169,28 +195,21 @@ def every_run(told: History) -> Iterator[History]:
             yield from every_run(each)
 
 
-async def _look_for_workers(told: History) -> None:
-    for run in every_run(told):
-        for step in run.steps:
-            waits = step.kind == "activity" and not step.closed and not step.attempts and step.queue != run.task_queue
-            if waits and not await _polled(run.namespace, step.queue):
-                what = f"The {step.title} waits in task queue {step.queue!r}, where no Worker looks for work."
-                raise Wrong(what, f"Without `task_queue=…` it goes to {run.task_queue!r}, the workflow's own.")
-
-
-async def _polled(namespace: str, queue: str) -> bool:
-    assert Workshop.current is not None, "a check runs"
-    client = await Client.connect(**await Workshop.current.connection("default"))
-    asked = DescribeTaskQueueRequest(
-        namespace=namespace, task_queue=TaskQueue(name=queue), task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
-    )
-    return bool((await client.workflow_service.describe_task_queue(asked)).pollers)
-
-
 def wrong_code(failure: str) -> Wrong:
     """What to say of workflow code that fails each time it is run.
 
     Args:
         failure: From its history.
     """
-    return Wrong(f"Your workflow's code fails each time it is run: {failure}", advice(failure) or "Fix that line.")
+    return Wrong(f"Your Workflow's code fails each time it is run: {failure}")
+
+
+def too_slow(what: str) -> WorkshopError:
+    """What to say where nothing can be said of an answer.
+
+    Args:
+        what: What did not go fast enough.
+    """
+    return WorkshopError(
+        f"{what}: this machine is too slow just now.", then="Stop what else runs on it, and check again."
+    )

@@ -1,36 +1,39 @@
 """Talk to a learner's agent, with a Worker that forgets all after each step, and tell what became of it."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
 import asyncio
-import contextlib
 import json
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
-from temporalio.client import (
-    Client,
-    Plugin,
-    WithStartWorkflowOperation,
-    WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-)
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio import workflow
+from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 
-from workshop_lib.agents.conversation import SORRY, Chat, Conversation, Line, Reply
-from workshop_lib.agents.loop import summary
-from workshop_lib.agents.model.calls import call_model
+from workshop_lib.agents import loop
+from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, Line, Message, Reply
+from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, every_run, mistakes, until, updated, wrong_code
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
+from workshop_lib.checks.harness.recorded import (
+    DEADLOCK,
+    PAUSE,
+    blame,
+    every_run,
+    too_slow,
+    until,
+    updated,
+    wrong_code,
+)
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.history import history
+from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.activities import calculator, weather
@@ -38,7 +41,52 @@ from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
+MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
+_MOST_TURNS = 20
+_FOREVER = timedelta(days=9)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is recorded of one message, while it is answered or afterwards.
+
+    Attributes:
+        answered: Whether it has its reply.
+        resting: Whether the agent's code waits, and has nothing else to do.
+        steps: What the agent has asked for since the message came.
+        reply: What the user was answered.
+    """
+
+    answered: bool
+    resting: bool
+    steps: list[Step]
+    reply: str = ""
+
+    @property
+    def calls(self) -> list[Step]:
+        """The Nexus operations."""
+        return [step for step in self.steps if step.kind == "nexus operation"]
+
+    @property
+    def late(self) -> bool:
+        """Whether a limit ended before what it limits did: on a slow machine, that is nobody's mistake."""
+        fired = [step for step in self.steps if step.kind == "timer" and step.status == "completed"]
+        return any(step.status == "timed out" for step in self.steps) or any(
+            call.scheduled <= timer.closed and (call.closed is None or timer.closed <= call.closed)
+            for call in self.calls
+            for timer in fired
+            if timer.closed is not None
+        )
+
+
+Judge = Callable[[Turn], None]
+"""Looks at a turn from time to time until it is over, and once more then; raises ``Wrong``."""
+
+
+def limit_of(step: Step) -> timedelta:
+    """How long a step may take; for one without a limit, as long as the conversation of a check does."""
+    return step.limit or _FOREVER
 
 
 @dataclass(frozen=True)
@@ -49,13 +97,11 @@ class Asked:
         model: As in ``Chat``; None if none was named.
         tools: What it may call: name, description, parameters.
         messages: What it was shown.
-        instructions: What it was told besides, where they come apart from the messages.
     """
 
     model: str | None
     tools: list[dict[str, Any]]
     messages: list[dict[str, Any]]
-    instructions: str
 
 
 class Talk:
@@ -80,26 +126,66 @@ class Talk:
         """Send a message and wait for its reply."""
         return await self.reply(self.send(text), text)
 
-    async def reply(self, sent: asyncio.Task[Reply], text: str) -> str:
+    async def once(self, text: str, judge: Judge = lambda turn: None) -> Turn:
+        """Send a message once, and wait for its reply.
+
+        Args:
+            text: The message.
+            judge: Sees the turn.
+
+        Raises:
+            Wrong: The judge says so, or there is no reply.
+        """
+        before = len((await history(self.handle)).steps)
+
+        def look(told: History, *, answered: bool = False) -> Turn:
+            made = Turn(answered, told.resting, told.steps[before:])
+            judge(made)
+            return made
+
+        reply = await self.reply(self.send(text), text, look)
+        return replace(look(await history(self.handle), answered=True), reply=reply)
+
+    async def turn(self, text: str, judge: Judge = lambda turn: None) -> Turn:
+        """Send a message, and send it again if the machine was too slow for a limit on the way.
+
+        Args:
+            text: The message.
+            judge: Sees each of these turns.
+
+        Raises:
+            Wrong: The judge says so, or there is no reply.
+            WorkshopError: A limit ended each time.
+        """
+        for _ in range(_MOST_TURNS):
+            if not (made := await self.once(text, judge)).late:
+                return made
+        raise too_slow(f"{text!r} could not be answered within the limits of your code")
+
+    async def reply(
+        self, sent: asyncio.Task[Reply], text: str, judge: Callable[[History], object] = lambda told: None
+    ) -> str:
         """Wait for a reply. What went wrong with it, if it tells of that, is in ``problem``.
 
         Args:
             sent: From ``send``.
             text: The message.
+            judge: As for ``recorded.until``.
 
         Raises:
             Wrong: None comes, or the message fails.
         """
         try:
-            await until(sent, self.handle, f"{text!r} is not answered. What does your agent wait for?", update=True)
+            stuck = f"{text!r} is not answered. What does your agent wait for?"
+            await until(sent, self.handle, stuck, update=True, judge=judge)
             if not sent.done():
                 raise Wrong(f"{text!r} was not answered: the conversation has ended.", "It ends with `end_chat` only.")
             replied, self.problem = sent.result().text, sent.result().problem
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
-            raise Wrong(f"{text!r} failed: {why}", "What goes wrong becomes a text for the model.") from error
+            raise Wrong(f"{text!r} failed: {why}") from error
         except RPCError:  # the server's answer where a workflow task fails
-            await self._blame()
+            blame(await history(self.handle))
             raise
         finally:
             sent.cancel()
@@ -124,17 +210,12 @@ class Talk:
                 if DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
                     continue
                 what = f"It answered, and after that your code could not be run again: {error}"
-                advice = "A replay has to do the same as the first run. Is each call given what it takes?"
-                raise Wrong(what, advice) from error
+                raise Wrong(what, "A replay must do the same as the first run.") from error
             except RPCError:  # the server's answer where a workflow task fails
-                await self._blame()
+                blame(await history(self.handle))
                 await asyncio.sleep(PAUSE)
             finally:
                 asked.cancel()
-
-    async def _blame(self) -> None:
-        if failed := mistakes(await history(self.handle)):
-            raise wrong_code(failed[-1])
 
     async def asked(self) -> list[Asked]:
         """What the model was asked, call by call, as the history has it: the agent's own loop, or the Agents SDK's."""
@@ -144,17 +225,16 @@ class Talk:
             if scheduled.activity_type.name in MODELS:
                 given = json.loads(scheduled.input.payloads[0].data)
                 tools = [tool.get("function", tool) for tool in given.get("tools", [])]
-                messages = given.get("messages", given.get("input"))
-                instructions = given.get("system_instructions") or ""
-                found.append(Asked(given.get("model", given.get("model_name")), tools, messages, instructions))
+                model = given.get("model", given.get("model_name"))
+                found.append(Asked(model, tools, given.get("messages", given.get("input"))))
         return found
 
 
-Begin = Callable[..., Awaitable[Talk]]
-"""Begins a conversation. A first message comes together with its start, and is answered."""
+Begin = Callable[[], Awaitable[Talk]]
+"""Begins a conversation."""
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def talks(
     ws: Workshop,
     answer: Any,
@@ -181,13 +261,12 @@ async def talks(
         Wrong: The answer is no agent.
     """
     if not (isinstance(answer, type) and issubclass(answer, base)):
-        inherits = f"Hand in the class, which inherits `{base.__name__}`."
-        raise Wrong(f"You handed in {answer!r}, which is no agent.", inherits)
+        raise expected("the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
     try:
         service_address("model")
     except WorkshopError as error:
-        what = "The offline model does not run."
-        raise WorkshopError(what, then="Run the set-up cell: `await Workshop.start(model=True)`.") from error
+        then = "Run the set-up cell: `await Workshop.start(model=True)`."
+        raise WorkshopError("The offline model is not running.", then=then) from error
     begun: list[Talk] = []
     queue = queue or ws.id("check")
     settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
@@ -195,27 +274,51 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin(first: str = "") -> Talk:
+        async def begin() -> Talk:
+            seconds = MODEL_SECONDS
+            chat = Chat(model="offline", model_seconds=seconds, tool_seconds=seconds, most_events=most_events)
+            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER}
             run: Any = answer.run  # type: ignore[attr-defined]
-            chat = Chat(model="offline", model_seconds=60, tool_seconds=60, most_events=most_events)
-            given: dict[str, Any] = {"id": ws.id("check-chat"), "task_queue": queue}
-            given["execution_timeout"] = timedelta(days=9)
-            if not first:
-                begun.append(Talk(await client.start_workflow(run, chat, **given)))
-                return begun[-1]
-            start = WithStartWorkflowOperation(run, chat, **given, id_conflict_policy=WorkflowIDConflictPolicy.FAIL)
-            message: dict[str, Any] = {"start_workflow_operation": start, "result_type": Reply}
-            sent = quietly(client.execute_update_with_start_workflow("send_message", first, **message))
-            begun.append(Talk(client.get_workflow_handle(given["id"])))
-            while not (sent.done() or await _exists(begun[-1].handle)):  # the SDK's handle comes with the answer
-                await asyncio.sleep(PAUSE)
-            await begun[-1].reply(sent, first)
+            begun.append(Talk(await client.start_workflow(run, chat, id=ws.id("check-chat"), **given)))
             return begun[-1]
 
         try:
             yield begin
         finally:
             await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+
+
+_TOOLS: dict[str, list[loop.Tool]] = {}  # of a Clerk, by its task queue
+
+
+@workflow.defn(name="Clerk", sandboxed=False)  # its tools are a learner's, who may have them anywhere
+class Clerk(Conversation):
+    """The library's agent, with the tools that ``clerk`` gives it."""
+
+    @workflow.run
+    async def run(self, chat: Chat) -> int:
+        """See ``Conversation.converse``."""
+        return await self.converse()
+
+    async def answer(self, messages: list[Message]) -> Answer:
+        """See base class."""
+        tools = _TOOLS[workflow.info().task_queue]
+        return await loop.answer("Use your tools.", messages, tools, partial(ask_model, self.chat), self.note)
+
+
+def clerk(ws: Workshop, *activities: Any, **settings: Any) -> AbstractAsyncContextManager[Begin]:
+    """``talks`` with a ``Clerk`` whose tools are some activities.
+
+    Args:
+        ws: The workshop.
+        activities: As for ``talks``.
+        settings: As for ``talks``.
+    """
+    queue = settings.setdefault("queue", ws.id("check"))
+    limit: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=MODEL_SECONDS)}
+    limit["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=50))
+    _TOOLS[queue] = [loop.activity_tool(activity, **limit) for activity in activities]
+    return talks(ws, Clerk, *activities, **settings)
 
 
 def chosen(description: str, question: str) -> bool:
@@ -226,7 +329,7 @@ def chosen(description: str, question: str) -> bool:
         question: What the tool is for, in a user's words.
     """
     parameters = {"type": "object", "properties": {"given": {"type": "string"}}, "required": ["given"]}
-    described = enumerate([description, summary(calculator), summary(weather)])
+    described = enumerate([description, loop.summary(calculator), loop.summary(weather)])
     tools = [{"name": f"tool_{at}", "description": text, "parameters": parameters} for at, text in described]
     said = plan(
         [{"role": "user", "content": question}], [{"type": "function", "function": function} for function in tools]
@@ -243,29 +346,6 @@ def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     begun = asyncio.create_task(call)
     begun.add_done_callback(lambda done: done.cancelled() or done.exception())
     return begun
-
-
-async def _exists(handle: WorkflowHandle[Any, Any]) -> bool:
-    with contextlib.suppress(RPCError):
-        return bool((await handle.describe()).run_id)
-    return False
-
-
-@contextlib.contextmanager
-def advised(advice: Mapping[str, str]) -> Iterator[None]:
-    """Give mistakes their own advice.
-
-    Args:
-        advice: By a part of what is seen.
-    """
-    try:
-        yield
-    except Wrong as wrong:
-        said = re.sub(r" \(cell \".*?`\)", "", wrong.saw, flags=re.DOTALL)  # without the line that it quotes
-        for part, better in advice.items():
-            if part in said:
-                raise Wrong(wrong.saw, better) from wrong
-        raise
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:

@@ -75,11 +75,6 @@ class Outcome:
     effects: list[str]
 
     @property
-    def seen(self) -> str:
-        """The effects, as a learner reads them."""
-        return ", ".join(self.effects) or "nothing"
-
-    @property
     def activities(self) -> list[str]:
         """The activities that the workflow asked for, in order."""
         return [step.name for step in self.history.steps if step.kind == "activity"]
@@ -92,7 +87,7 @@ def expect(
     effects: Sequence[list[str]] = (),
     result: Any = _ANYTHING,
     fails: bool = False,
-    advice: str = "Compare the two: which line of your code makes the difference?",
+    advice: str = "default",
 ) -> None:
     """Compare what happened to an order with what should have.
 
@@ -114,7 +109,7 @@ def expect(
     wanted = "a failure" if fails else "a result" if result is _ANYTHING else f"the result {result!r}"
     expected = "; then ".join([*ledger, wanted])
     end = f"the failure {outcome.failure}" if outcome.failure else f"the result {outcome.result!r}"
-    raise Wrong(f"{what}: expected {expected}. Saw {'; then '.join([outcome.seen, end])}.", advice)
+    raise Wrong(f"{what}: expected {expected}. Saw {', '.join(outcome.effects) or 'nothing'}; then {end}.", advice)
 
 
 def _json(value: Any) -> str:
@@ -198,7 +193,7 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
     if not hasattr(answer, "__temporal_workflow_definition"):
         raise Wrong(f"{answer!r} is not a Workflow.", "Keep `@workflow.defn` above the class.")
     if not isinstance(answer, type):
-        raise Wrong("This is an object of your class.", "Hand in the class itself, without a call.")
+        raise Wrong("This is an object of your class.", "Give the check the class itself, without a call.")
     queue = queue or ws.id("check")
     async with worker(ws, queue, workflows=[answer], activities=activities, max_cached_workflows=0) as client:
         made = Trial(ws, client, queue, answer)
@@ -337,6 +332,6 @@ def activity_name(answer: Any) -> str:
     """
     definition = getattr(answer, "__temporal_activity_definition", None)
     if definition is None:
-        advice = "Hand in the function itself, without a call. Keep `@activity.defn` above it."
+        advice = "Give the check the function itself, without a call. Keep `@activity.defn` above it."
         raise Wrong(f"{answer!r} is not an Activity.", advice)
     return str(definition.name)
