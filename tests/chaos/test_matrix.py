@@ -26,6 +26,7 @@ from temporalio.client import Client
 
 from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local
+from workshop_lib.demos import modules as modules_of
 from workshop_lib.teams.support import worker as support
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workers.spawned import HttpService, SpawnedWorker
@@ -115,7 +116,7 @@ async def agent(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[A
         demo = computers.demo(number)
         services = [await ws.serve(*each) for each in demo.SERVERS.items()]
         model = "call_model" if number == 1 else "invoke_model_activity"
-        modules = {"orchestrator": demo.COMPUTERS["orchestrator"], **local.TEAMS}
+        modules = modules_of(4) | {"orchestrator": demo.COMPUTERS["orchestrator"]}
         made = Agent(ws, number, client, demo.AGENT, local.TASK_QUEUE, model, modules, services)
     yield made
     await ws.stop(*(process for each in made.processes.values() for process in each))
@@ -173,7 +174,7 @@ async def test_a_failure(
 async def test_the_gateway_killed_at_any_moment(ws: Workshop, record_property: Callable[[str, Any], None]) -> None:
     """The client calls again with its key, and one workflow runs."""
     row(record_property, "gateway", 4, "killed in a call")
-    finance, moments = await ws.spawn(local.TEAMS["finance"]), random.Random(7)
+    finance, moments = await ws.spawn(modules_of(4)["finance"]), random.Random(7)
     service = await ws.serve("gateway", "workshop_lib.demos.gateway")
     rounds, before = 20 if ALL else 2, ws.ledger.count("quote", ticker="ACME")
     for _ in range(rounds):

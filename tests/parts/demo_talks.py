@@ -67,7 +67,7 @@ class Demo:
 
 async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:
     """Start a team's computer, or what is gone of it. It replaces what runs of its Worker."""
-    team = import_module(demo.module.COMPUTERS[name])
+    team = import_module(f"workshop_lib.teams.{name}.worker")
     client, usual = await offered(demo.ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
     demo.ws.run(Worker, client, **{**usual, "interceptors": [*usual["interceptors"], *interceptors], **settings})
     server = f"{name}-mcp"
