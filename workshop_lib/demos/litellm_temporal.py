@@ -73,12 +73,7 @@ class LitellmAgent(Conversation):
 
 
 AGENT: type[Any] = LitellmAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [LitellmAgent],
-    "activities": [call_model, *local.TOOLS],
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(LitellmAgent, call_model)
 
 
 async def connect(ws: Connections) -> Client:

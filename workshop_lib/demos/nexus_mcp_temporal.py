@@ -89,12 +89,7 @@ class NexusMcpAgent(DiscoveringConversation):
 
 
 AGENT: type[Any] = NexusMcpAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [NexusMcpAgent],
-    "activities": local.TOOLS,
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(NexusMcpAgent)
 
 
 async def connect(ws: Connections) -> Client:

@@ -166,12 +166,7 @@ def _certificates() -> ssl.SSLContext:
 MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}
 """How a Worker reaches the servers: the plugin's ``mcp_servers``."""
 AGENT: type[Any] = McpAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [McpAgent],
-    "activities": local.TOOLS,
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(McpAgent)
 
 
 async def connect(ws: Connections) -> Client:

@@ -89,12 +89,7 @@ class OpenaiAgent(AgentConversation):
 
 
 AGENT: type[Any] = OpenaiAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [OpenaiAgent],
-    "activities": local.TOOLS,
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(OpenaiAgent)
 
 
 async def connect(ws: Connections) -> Client:

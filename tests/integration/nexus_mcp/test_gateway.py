@@ -32,9 +32,7 @@ from bridge import (
 from gateways import POINTS
 from mcp import Client as McpClient
 from mcp import StdioServerParameters
-from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -58,7 +56,7 @@ async def test_an_unknown_tool_is_named_beside_those_that_there_are(mcp: McpClie
             await mcp.call_tool(name, {})
 
 
-async def test_a_refused_caller_is_told_by_whom_and_why(ws: Workshop, client: Client, team: Team) -> None:
+async def test_a_refused_caller_learns_by_whom_and_why(ws: Workshop, client: Client, team: Team) -> None:
     async with serving(gateway(ws, parts.ENDPOINT).app()) as url, McpClient(url) as mcp:
         await mcp.list_tools()
         team.guard.now = Allowlist(["support"])
@@ -226,7 +224,7 @@ async def test_a_request_sent_again_in_its_session_is_the_same_call(url: str, te
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_calling_off_cancels_the_operation_for_good(url: str, team: Team, mode: str) -> None:
+async def test_cancelling_a_call_cancels_the_operation_for_good(url: str, team: Team, mode: str) -> None:
     given: Any = {"name": "waits", "arguments": {"input": "off"}, "meta": {IDEMPOTENCY_KEY: str(uuid.uuid4())}}
     async with McpClient(url, mode=mode) as mcp:
         call = asyncio.create_task(mcp.call_tool(**given))
@@ -237,7 +235,7 @@ async def test_calling_off_cancels_the_operation_for_good(url: str, team: Team, 
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_what_is_called_off_while_it_starts_is_cancelled(
+async def test_a_call_that_is_cancelled_while_it_starts_is_cancelled(
     url: str, team: Team, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     starting, go = asyncio.Event(), asyncio.Event()
@@ -266,7 +264,7 @@ async def test_many_first_calls_ask_a_directory_once_or_twice(ws: Workshop, team
     assert team.directory.asked - before <= 3
 
 
-async def test_an_older_client_that_hangs_up_calls_nothing_off(url: str, team: Team) -> None:
+async def test_an_older_client_that_hangs_up_cancels_nothing(url: str, team: Team) -> None:
     call = request(9, "tools/call", name="waits", arguments={"input": "hang up"})
     async with session(url) as send:
         hung_up = asyncio.create_task(send(call))
@@ -278,13 +276,11 @@ async def test_an_older_client_that_hangs_up_calls_nothing_off(url: str, team: T
         assert await workflow.result() == "waited for hang up"
 
 
-async def test_a_gateway_that_stops_calls_nothing_off(ws: Workshop, team: Team) -> None:
-    calls = []
+async def test_a_gateway_that_stops_cancels_nothing(ws: Workshop, team: Team) -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with serving(gateway(ws).app()) as url:
-            for mode in ("auto", "legacy"):
-                mcp = await stack.enter_async_context(McpClient(url, mode=mode))
-                calls.append(asyncio.create_task(mcp.call_tool("waits", {"input": "stop"})))
+            clients = [await stack.enter_async_context(McpClient(url, mode=mode)) for mode in ("auto", "legacy")]
+            calls = [asyncio.create_task(mcp.call_tool("waits", {"input": "stop"})) for mcp in clients]
             workflows = [await team.started("stop"), await team.started("stop")]
         for workflow in workflows:
             await workflow.signal(parts.Waits.proceed)
@@ -292,20 +288,6 @@ async def test_a_gateway_that_stops_calls_nothing_off(ws: Workshop, team: Team) 
         for call in calls:
             call.cancel()
         await asyncio.wait(calls)
-
-
-async def test_many_calls_at_once(url: str) -> None:
-    numbers = list(range(60))
-    async with McpClient(url) as one, McpClient(url, mode="legacy") as other:
-
-        async def call(number: int) -> CallToolResult:
-            given = {"invested": 100, "returned": 100 + number}
-            return await (one, other)[number % 2].call_tool("calculate_roi", given)
-
-        await one.list_tools()
-        async with asyncio.timeout(GUARD):
-            results = await asyncio.gather(*map(call, numbers))
-    assert [result.structured_content for result in results] == [{"percent": n, "gain": n} for n in numbers]
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +340,7 @@ async def test_foreign_hosts_and_origins_are_refused(url: str, headers: dict[str
         assert (await http.post(url, json=modern(request(0, "tools/list")), headers=sent)).status_code == status
 
 
-async def test_without_the_token_nothing_is_told(ws: Workshop, team: Team) -> None:
+async def test_without_the_token_everything_is_refused(ws: Workshop, team: Team) -> None:
     async with serving(gateway(ws).app(token="s3cret")) as url:
         for header in ("None", "Bearer s3cre", "Bearer", "Basic s3cret"):
             async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, "authorization": header}) as http:
@@ -368,21 +350,10 @@ async def test_without_the_token_nothing_is_told(ws: Workshop, team: Team) -> No
             assert '"text":"1"' in (await send(CALL)).text
 
 
-async def test_beyond_loopback_there_must_be_a_token(ws: Workshop) -> None:
-    security = TransportSecuritySettings(allowed_hosts=["gateway.example:*"])
-    with pytest.raises(ValueError, match="needs a token"):
-        gateway(ws).app(security=security)
-    async with serving(gateway(ws).app("s3cret", security)) as url, httpx.AsyncClient(headers=HEADERS) as http:
-        sent = {"authorization": "Bearer s3cret", "host": "gateway.example:443"}
-        opened = await http.post(url, json=request(0, "initialize", **INITIALIZE), headers=sent)
-        loopback = await http.post(url, json=CALL, headers={"authorization": "Bearer s3cret"})
-    assert (opened.status_code, loopback.status_code) == (200, 421)
-
-
 @pytest.mark.parametrize(
     ("body", "status"), [(b"x" * (LARGEST_REQUEST + 1), 413), (b"\xff\xfe", 400), (b"[" * 100_000, 400)]
 )
-async def test_what_is_no_request_is_refused(url: str, body: bytes, status: int) -> None:
+async def test_what_is_not_a_request_is_refused(url: str, body: bytes, status: int) -> None:
     async def stream() -> AsyncIterator[bytes]:  # without a length in its head
         for at in range(0, len(body), 65536):
             yield body[at : at + 65536]

@@ -76,11 +76,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-async def test_wrong_arguments_are_told(client: Client, team: Team, mcp: McpClient) -> None:
+async def test_wrong_arguments_are_reported(client: Client, team: Team, mcp: McpClient) -> None:
     results = [await mcp.call_tool(tool, given) for tool, given, _ in WRONG]
     assert all(result.is_error for result in results)
     said = await shop(client, *[(tool, given) for tool, given, _ in WRONG], ("order", "{'no': json}"), ("order", "[]"))
-    assert said[-2].startswith("Invalid arguments for order: they are no JSON.")
+    assert said[-2].startswith("Invalid arguments for order: they are not valid JSON.")
     assert said[-1].startswith("Invalid arguments for order. [] is not of type 'object'")
     assert [told(result) for result in results] == said[:-2]
     for (tool, _, reason), text in zip(WRONG, said, strict=False):

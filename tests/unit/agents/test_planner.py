@@ -241,35 +241,6 @@ def test_a_wrong_call_in_a_chain_is_repaired() -> None:
     assert plan(messages, SHOP)["content"] == "The stock price says 10.\nThe calculator says 30."
 
 
-def test_a_tool_that_is_stricter_than_its_schema_gets_what_it_wants() -> None:
-    def strict(_: str, arguments: Json) -> str:
-        fine = isinstance(arguments["minutes"], str)
-        return "done" if fine else "invalid arguments: 'minutes' must be a str"
-
-    talk = Talk(HOME, strict)
-    assert talk.say("start a timer of 10 minutes") == "The set timer says done."
-    assert talk.rounds[-1] == [("set_timer", {"minutes": "10"})]
-
-
-def test_an_unknown_tool_is_replaced() -> None:
-    def gone(name: str, _: Json) -> str:
-        return "unknown tool: stock_price" if name == "stock_price" else "7"
-
-    talk = Talk([*TOOLS["SHARES"], tool("def share_price(ticker: str): The price of a share.")], gone)
-    assert "7" in talk.say("what is the price of AAPL?")
-    assert [[name for name, _ in made] for made in talk.rounds] == [["stock_price"], ["share_price"]]
-
-
-@pytest.mark.parametrize("failure", ["Error: timed out", "payment declined", "request failed: 503"])
-def test_a_failed_tool_is_not_called_again(failure: str) -> None:
-    talk = Talk(SHOP, lambda name, _: failure if name == "weather" else "187.2")
-    said = talk.say("weather in Oslo and the price of AAPL")
-    assert len(talk.rounds) == 1
-    assert "The weather did not work" in said
-    assert failure.removeprefix("Error: ") in said
-    assert "187.2" in said
-
-
 def test_after_a_handover_the_next_agents_tools_are_used() -> None:
     said = "Refund 30 dollars for order-7"
     hand = tool("def transfer_to_cashier(): Handoff to the cashier agent to handle refunds.")

@@ -329,18 +329,11 @@ class _Turn:
         return "\n".join([_sentences_of(done), *(missing if len(fine) == len(done) else [])])
 
     def _repaired(self, done: _Done, at: int, stage: int) -> _Calls:  # none if nothing can be changed
-        tools, said = self.tools, done.text
-        if re.search(r"(?i)\b(?:unknown|no such|no) (?:tool|function)\b", said[:40]):
-            self.tools = [t for t in tools if t.name != done.name]
         fine = [d.text for each in self.rounds for d in each if d.state == "fine"] if stage else []
         over = [(d.name, d.arguments) for each in self.rounds for d in each if d.state != "wrong"]
         filled = [(w[0], self._fill(w, "".join(fine[-1:]))) for ws in self._stages()[stage : stage + 1] for w in ws]
         calls = [c for tool, f in filled if not tool.lacks(f) and (c := (tool.name, nested(f))) not in over]
         same = [call for call in calls if call[0] == done.name] or calls[at : at + 1] or calls[:1]
-        self.tools = tools
-        for _, arguments in same[:1]:  # some tools are stricter than their schema
-            for name in re.findall(r"(\w+)\W+(?:must|should) (?:\w+ )+(?:str|string)\b", said):
-                arguments.update({name: str(arguments[name])} if name in arguments else {})
         return [(n, _json(a)) for n, a in same[:1] if (n, a) != (done.name, done.arguments)]
 
 
@@ -389,7 +382,6 @@ def _words_of(text: str) -> str:  # JSON is unwrapped, and an object as Python's
         value = {name: float(v) if _re(r"-?\d+(\.\d+)?").fullmatch(v) else v.strip("'") for name, v in fields}
         if not value:
             return text.strip() or "nothing"
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
     value = value.get("text") or value.get("result") or value if isinstance(value, dict) else value
     parts = value.items() if isinstance(value, dict) else [("", v) for v in value] if isinstance(value, list) else []
     if parts:
