@@ -166,16 +166,12 @@ class AgentConversation(Conversation):
         self._known = [tool.name for each in made.values() for tool in each.tools]
         try:
             run = await self._run(agent, messages)
-        except (
-            sdk.InputGuardrailTripwireTriggered,
-            sdk.OutputGuardrailTripwireTriggered,
-            sdk.ToolInputGuardrailTripwireTriggered,
-            sdk.ToolOutputGuardrailTripwireTriggered,
-        ) as refused:
-            return self._refused(refused)
         except sdk.MaxTurnsExceeded:
             return self._gave_up(f"I stopped after {MOST_ROUNDS} rounds without an answer.")
         except sdk.AgentsException as error:
+            output = getattr(getattr(error, "guardrail_result", error), "output", None)  # a guardrail's
+            if output is not None:
+                return self._refused(output)
             return self._gave_up(f"{SORRY} {reason(error)}", type(error).__name__)
         except FailureError as error:
             if cancelled(error) or not self._results():
@@ -212,9 +208,8 @@ class AgentConversation(Conversation):
                 else:
                     given.reject(asked, rejection_message=f"Error: {asked.name} was refused by a person.")
 
-    def _refused(self, refused: Any) -> Answer:
+    def _refused(self, output: Any) -> Answer:
         """A guardrail's own words. Neither the user nor the model in the next turn sees what it stopped."""
-        output = getattr(refused, "guardrail_result", refused).output
         for line in self._results():
             self.chat.entries[self.chat.entries.index(line)] = replace(line, text="(withheld)")
         return Answer(str(output.output_info or "I may not answer that."), [], "Refused", remembered=False)

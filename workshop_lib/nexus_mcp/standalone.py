@@ -86,9 +86,9 @@ class Directories:
         if endpoint in self._known:
             await self._heard(client, endpoint, now - _FRESH_SECONDS)
         else:
-            asking = {self._asking(client, each, now) for each in self._known} - {None}
+            asking = {self._asking(client, each, now) for each in self._known}
             while asking and not self.remembered(name):  # a team that does not answer holds up no other's calls
-                _, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+                _, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
         tool = self.remembered(name)
         return (self._place(name)[0], tool) if tool else None
 
@@ -105,27 +105,24 @@ class Directories:
     def problems(self) -> list[str]:
         """Which endpoints did not answer when they were last asked, and why; and which names clash."""
         known = self._known.items()
-        silent = [f"Endpoint {name} did not tell its tools. {each.problem}" for name, each in known if each.problem]
+        silent = [f"Endpoint {name} did not list its tools. {each.problem}" for name, each in known if each.problem]
         return [*silent, *self._clashes]
 
     def _place(self, name: str) -> tuple[str, str, str]:
         """The endpoint of a tool and its name there; the endpoint is empty if nobody has it."""
         return name.rpartition("/") if "/" in name else (self._owners.get(name, ""), "/", name)
 
-    def _asking(self, client: Client, endpoint: str, since: float) -> asyncio.Task[None] | None:
-        """The question to one endpoint, unless it was asked after this time: many calls at once ask once."""
+    def _asking(self, client: Client, endpoint: str, since: float) -> asyncio.Task[None]:
+        """Ask an endpoint, unless it was asked after this time: many calls at once ask once."""
         known = self._known[endpoint]
-        if known.asking is None or known.asking.done():
-            if known.asked > since:
-                return None
+        if known.asking is None or (known.asking.done() and known.asked <= since):
             known.asking = asyncio.create_task(self._hear(client, endpoint))
         return known.asking
 
     async def _heard(self, client: Client, endpoint: str, since: float) -> None:
         known, asking = self._known[endpoint], self._asking(client, endpoint, since)
-        if asking is not None:
-            # The first answer is waited for: without it, tools would be missing and nobody would know.
-            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS if known.tools or known.problem else None)
+        # The first answer is waited for: without it, tools would be missing and nobody would know.
+        await asyncio.wait([asking], timeout=_PATIENCE_SECONDS if known.tools or known.problem else None)
 
     async def _hear(self, client: Client, endpoint: str) -> None:
         known, began = self._known[endpoint], time.monotonic()

@@ -250,18 +250,6 @@ async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle
 
 
 @pytest.mark.full
-async def test_conversations_do_not_wait_for_each_other(demo: Demo) -> None:
-    handles = [await demo.begin() for _ in range(4)]
-    with demo.ws.fault("model.delays", times=4, seconds=2) as fault:
-        replies = await asyncio.gather(*(ask(handle, "hello") for handle in handles))
-    assert fault.fired == 4
-    assert [reply.problem for reply in replies] == [""] * 4
-    told = [step for handle in handles for step in (await history(handle)).steps if "model" in step.name]
-    assert max(step.scheduled for step in told) < min(step.closed for step in told if step.closed), "at once"
-    await asyncio.gather(*(handle.terminate() for handle in handles))
-
-
-@pytest.mark.full
 async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> None:
     asked = "What's the stock price of ACME, the IP address of web-2, and the Jira metrics of SHOP?"
     reply = await ask(handle, asked)

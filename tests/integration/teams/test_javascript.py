@@ -197,7 +197,7 @@ async def test_a_handlers_bug_is_reported_at_once(
     assert await from_a_client(ws, client, "calculate_roi", {"invested": 1, "returned": 2}, "broken") == [reason]
     await ws.stop(worker)
     assert worker._process.log.read_text() == ""
-    (folder / "worker.mjs").write_text("const worker = broken;\n" + code)
+    (folder / "worker.mjs").write_text(code.replace("const worker = ", "const worker = broken + "))
     with pytest.raises(WorkshopError, match=r"(?s)ended before it was ready.*ReferenceError: broken is not defined"):
         await spawn(ws, "altered.worker.mjs", "broken")
 

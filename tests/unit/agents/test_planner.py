@@ -200,7 +200,6 @@ def before(name: str, arguments: str, content: str, at: int = 0) -> list[Json]:
     ("name", "arguments", "content"),
     [
         ("weather", '{"city": ["?"]}', "Invalid arguments for weather. city: Input should be a valid string"),
-        ("weather", '{"city": "Nairobi",', "Invalid arguments for weather. the JSON: Invalid JSON: EOF while parsing"),
         ("weather", '{"town": "Nairobi"}', "1 validation error for weather\ncity\n  Field required [type=missing]"),
         ("weather_2", '{"city": "Nairobi"}', "Unknown tool 'weather_2'. There are: calculator, weather."),
     ],
@@ -281,12 +280,10 @@ ODD_TOOLS: list[Json] = [
     "messages",
     [
         [],
-        [{"role": "developer", "content": "x"}, {"role": "critic", "content": "?"}],
         [{"role": "user", "content": None}],
         [user([{"type": "text", "text": "weather in"}, {"type": "text", "text": "Oslo"}])],
         [{"role": "tool", "tool_call_id": "none", "content": "lost"}, user("hi")],
         [user("weather in Oslo"), before("weather", "{}", "")[0]],
-        [user("weather in Oslo"), *before("nobody_knows", '{"a": [1]}', "unknown tool")],
         [user("word " * 20_000), *before("weather", '{"city": "Oslo"}', "x" * 100_000)],
         [user("(" * 100_000), *before("weather", '{"city": "Oslo"}', "(" * 100_000)],
     ],
