@@ -12,28 +12,14 @@ from itertools import pairwise
 from math import log
 from typing import Any
 
-from workshop_lib.agents.model.arguments import WITHIN, Found, Param, bare, fill, nested, params_of, stems
+from workshop_lib.agents.model.arguments import WITHIN, WORDS, Found, Param, bare, fill, nested, params_of, stems
 
 _BAR, _BAR_FREE = 1.15, 0.6  # what a request must score for a tool, and for one of free text where no other fits
 _REPAIRS = 2  # in a turn
 _LONGEST = 4_100  # characters that are read of a message
 _WORTH = {"expression": 3.0, "unit": 1.3, "id": 0.7, "date": 0.7, "enum": 0.7, "list": 0.9}
-_COMMON = set(
-    stems(
-        "a an the is are was were be been am my our your you i we me us do does did can could would will what which "
-        "who how when why that this it of in on at for to from and or again know remember tell say said told please ll "
-        "s m re t d have has had many so now just about there by with out get show use using work such as any some all "
-        "its their them without into make want need like see new"
-    )
-)
-_ALIKE = (  # words that mean about the same
-    "price cost worth trade trading much;share stock ticker trading;ship send mail parcel package;message send text "
-    "write;create open add file;close finish;cancel delete remove;find search look;book reserve schedule;translate "
-    "mean;convert exchange;pay money back return broken;calculate compute sum arithmetic multiply;invest put;rule "
-    "policy handbook;history past before;issue ticket bug;city warm hot cold rain raining snow sun sunny "
-    "cloudy temperature umbrella;light lamp;time clock"
-)
-_SYNONYMS = [set(stems(line)) for line in re.split(";", _ALIKE)]
+_COMMON = set(stems(WORDS["common"]))
+_SYNONYMS = [set(stems(line)) for line in WORDS["alike"]]
 _re = partial(re.compile, flags=re.IGNORECASE | re.DOTALL)
 _BACK = _re(r"\b(?:(?:that|this|the) (?:result|number|price|amount)|it|that(?! \w+ (?:is|are))|this|there|them)\b")
 _THEN = _re(r"[\s,;.]*\b(?:and\s+|but\s+)?(?:then|after that|finally|(?=use (?:the|that) result))\b[\s,]*")
