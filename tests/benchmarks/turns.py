@@ -120,10 +120,11 @@ async def gateway(ws: Workshop) -> AsyncIterator[dict[str, tuple[Turn, Turn]]]:
     """
     from mcp import Client as McpClient
 
-    from workshop_lib.demos.mcp_clients import SERVERS
-
     team = [await ws.spawn(f"workshop_lib.teams.{name}.worker") for name in ("finance", "it")]
-    served = [await ws.serve(name, SERVERS[name]) for name in ("gateway", "finance-mcp")]
+    served = [
+        await ws.serve("gateway", "workshop_lib.demos.gateway"),
+        await ws.serve("finance-mcp", "workshop_lib.teams.finance.mcp_server"),
+    ]
 
     def caller(client: McpClient) -> Turn:
         async def call() -> object:

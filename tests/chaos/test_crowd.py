@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from runs import priced
 from temporalio.client import Client
+from waits import until
 
 from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local
@@ -48,8 +50,7 @@ async def test_every_answer_of_a_crowd_is_right(ws: Workshop, number: int) -> No
     await computers.start(ws, demo, processes=True)
     # Without the workshop's interceptors: they limit a wait, and here the server alone decides what came of it.
     client = await Client.connect(**{**await ws.connection(local.NAMESPACE), "interceptors": []})
-    finance = await Client.connect(**await ws.connection("finance"))
-    before = await priced(finance)
+    before = await priced(ws)
 
     async def talk() -> list[tuple[str, str]]:
         handle = await client.start_workflow(
@@ -67,12 +68,10 @@ async def test_every_answer_of_a_crowd_is_right(ws: Workshop, number: int) -> No
     wrong = [(text, said) for text, said in replies if TALK[text] not in said]
     assert not wrong, f"{len(wrong)} of {len(replies)}"
     asked = MANY * sum("price" in text for text in TALK)
-    async with asyncio.timeout(120):  # the list follows a moment later
-        while await priced(finance) - before < asked:
-            await asyncio.sleep(0.1)
-    assert await priced(finance) - before == asked, "nothing was killed"
+
+    async def listed() -> bool:
+        return await priced(ws) - before >= asked
+
+    await until(listed)
+    assert await priced(ws) - before == asked, "nothing was killed"
     await ws.stop(*ws.workers)
-
-
-async def priced(finance: Client) -> int:
-    return (await finance.count_workflows("WorkflowType = 'PriceStock'")).count

@@ -20,12 +20,13 @@ from typing import Any
 
 import pytest
 from bridge import price
-from demo_talks import happened
 from kernels import kernel
 from temporalio.client import Client
+from waits import until
 
 from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local
+from workshop_lib.demos import modules as modules_of
 from workshop_lib.teams.support import worker as support
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workers.spawned import HttpService, SpawnedWorker
@@ -115,7 +116,7 @@ async def agent(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[A
         demo = computers.demo(number)
         services = [await ws.serve(*each) for each in demo.SERVERS.items()]
         model = "call_model" if number == 1 else "invoke_model_activity"
-        modules = {"orchestrator": demo.COMPUTERS["orchestrator"], **local.TEAMS}
+        modules = modules_of(4) | {"orchestrator": demo.COMPUTERS["orchestrator"]}
         made = Agent(ws, number, client, demo.AGENT, local.TASK_QUEUE, model, modules, services)
     yield made
     await ws.stop(*(process for each in made.processes.values() for process in each))
@@ -149,13 +150,12 @@ async def test_a_failure(
         faults.enter_context(happening)
         asked = asyncio.create_task(handle.execute_update(Conversation.send_message, question))
         if fault in AROUND:
-            await happened(happening)
+            await until(lambda: happening.fired)
             faults.enter_context(ws.fault(named, seconds=2))
         reply = await asked
     took = time.monotonic() - began
     await handle.terminate()
-    assert happening.fired == 1
-    assert reply.problem == ""
+    assert (happening.fired, reply.problem) == (1, "")
     assert (order if of_support else PRICE) in reply.text
     entries = ws.ledger.entries()[before:]
     effects = Counter(entry.effect for entry in entries)
@@ -173,7 +173,7 @@ async def test_a_failure(
 async def test_the_gateway_killed_at_any_moment(ws: Workshop, record_property: Callable[[str, Any], None]) -> None:
     """The client calls again with its key, and one workflow runs."""
     row(record_property, "gateway", 4, "killed in a call")
-    finance, moments = await ws.spawn(local.TEAMS["finance"]), random.Random(7)
+    finance, moments = await ws.spawn(modules_of(4)["finance"]), random.Random(7)
     service = await ws.serve("gateway", "workshop_lib.demos.gateway")
     rounds, before = 20 if ALL else 2, ws.ledger.count("quote", ticker="ACME")
     for _ in range(rounds):

@@ -197,11 +197,6 @@ async def price(mcp_url: str, key: str) -> CallToolResult:
         return await mcp.call_tool("stock_price", {"ticker": "ACME"}, meta=meta)
 
 
-async def stock_prices(ws: Workshop) -> int:
-    finance = await Client.connect(**await ws.connection("finance"))
-    return len([each async for each in finance.list_workflows('WorkflowType = "PriceStock"')])
-
-
 def modern(body: dict[str, Any]) -> dict[str, Any]:
     """With what each request carries in MCP's version of 2026-07-28."""
     meta = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,20 +11,19 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
+from waits import until
 
 from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.discovery import DiscoveringConversation
 from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.demos import local
 from workshop_lib.evidence.history import History, Step, history
-from workshop_lib.faults.fault import Fault
 from workshop_lib.nexus_mcp.contract import Directory
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers.spawned import HttpService
 from workshop_lib.workshop import Workshop
 
 MODEL_SECONDS = 15.0  # for one answer of the model; on a slow machine, too
-WITHIN = 120.0  # seconds, a guard only
 Handle = WorkflowHandle[Conversation, int]
 
 
@@ -67,7 +65,7 @@ class Demo:
 
 async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:
     """Start a team's computer, or what is gone of it. It replaces what runs of its Worker."""
-    team = import_module(demo.module.COMPUTERS[name])
+    team = import_module(f"workshop_lib.teams.{name}.worker")
     client, usual = await offered(demo.ws, team.ENDPOINT, team.NAMESPACE, team.WORKER)
     demo.ws.run(Worker, client, **{**usual, "interceptors": [*usual["interceptors"], *interceptors], **settings})
     server = f"{name}-mcp"
@@ -108,32 +106,29 @@ async def goes_on(handle: Handle) -> None:
     assert (reply.problem, "42" in reply.text) == ("", True), reply
 
 
-async def happened(fault: Fault) -> None:
-    async with asyncio.timeout(WITHIN):
-        while not fault.fired:
-            await asyncio.sleep(0.02)
-
-
 async def calls(handle: Handle, tool: str) -> None:
     """Wait until the model has called a tool."""
-    async with asyncio.timeout(WITHIN):
-        while tool not in [line.tool for line in await said(handle, "call")]:
-            await asyncio.sleep(0.02)
+
+    async def called() -> bool:
+        return tool in [line.tool for line in await said(handle, "call")]
+
+    await until(called)
 
 
 async def team_calls(handle: Handle, wanted: Callable[[list[Step]], bool] = bool) -> list[Step]:
     """The steps of a conversation that use another team's tool, once they are as wanted."""
-    async with asyncio.timeout(WITHIN):
-        while True:
-            told = await history(handle, follow=True)
-            steps = [
-                step
-                for step in told.steps
-                if "call-tool" in step.name or (step.kind == "nexus operation" and step.name != Directory.tools.name)
-            ]
-            if wanted(steps):
-                return steps
-            await asyncio.sleep(0.02)
+    found: list[Step] = []
+
+    async def as_wanted() -> bool:
+        found[:] = [
+            step
+            for step in (await history(handle, follow=True)).steps
+            if "call-tool" in step.name or (step.kind == "nexus operation" and step.name != Directory.tools.name)
+        ]
+        return wanted(found)
+
+    await until(as_wanted)
+    return found
 
 
 def called(step: Step) -> History:
@@ -145,12 +140,12 @@ async def priced(demo: Demo, handle: Handle) -> list[WorkflowExecution]:
     """What Finance ran since a conversation began, once it did, for it alone."""
     finance = await Client.connect(**await demo.ws.connection("finance"))
     since = (await handle.describe()).start_time.isoformat()
-    async with asyncio.timeout(WITHIN):  # the list follows a moment later
-        while True:
-            wanted = f'WorkflowType = "PriceStock" AND StartTime >= "{since}"'
-            if found := [each async for each in finance.list_workflows(wanted)]:
-                break
-            await asyncio.sleep(0.05)
+
+    async def listed() -> list[WorkflowExecution]:  # the list follows a moment later
+        wanted = f'WorkflowType = "PriceStock" AND StartTime >= "{since}"'
+        return [each async for each in finance.list_workflows(wanted)]
+
+    found: list[WorkflowExecution] = await until(listed)
     if not demo.over_mcp:  # each history leads to the other
         linked = {call.workflow_id for step in await team_calls(handle) for call in step.calls}
         assert {each.id for each in found} == linked

@@ -9,30 +9,16 @@ from typing import Any
 from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
-    from agents import (
-        Agent,
-        GuardrailFunctionOutput,
-        InputGuardrail,
-        OutputGuardrail,
-        RunContextWrapper,
-        function_tool,
-        handoff,
-    )
+    from agents import Agent, GuardrailFunctionOutput, OutputGuardrail, RunContextWrapper, function_tool, handoff
     from temporalio.openai_agents.workflow import activity_as_tool
 
     from workshop_lib.agents.conversation import Answer, Chat, Conversation, Message
     from workshop_lib.agents.openai_agents import AgentConversation
-    from workshop_lib.demos import local
     from workshop_lib.teams.support.activities import calculator, weather
     from workshop_lib.workers import takeover
 
 REFUSED = "Secrets are not for me."
 SECRET = "TOPSECRET-4711"
-
-
-async def keep_secrets_out(context: RunContextWrapper[None], agent: Agent[Any], said: Any) -> GuardrailFunctionOutput:
-    """Trip over the last message when it speaks of a secret."""
-    return GuardrailFunctionOutput(output_info=REFUSED, tripwire_triggered="secret" in said[-1]["content"])
 
 
 async def keep_secrets_in(context: RunContextWrapper[None], agent: Agent[Any], said: Any) -> GuardrailFunctionOutput:
@@ -72,14 +58,6 @@ def agent(function: Any) -> Any:
     del run.__annotations__["self"]
     members = {"run": workflow.run(run), "agent": function, "__module__": __name__}
     return workflow.defn(type(function.__name__, (AgentConversation,), members))
-
-
-@agent
-def Guarded(self: Any) -> Agent[None]:
-    """Has no tools, and hears no secrets."""
-    # Beside the model's call, it would trip when the model has seen the message.
-    door = InputGuardrail(keep_secrets_out, name="keep_secrets_out", run_in_parallel=False)
-    return Agent("guarded", instructions=local.INSTRUCTIONS, input_guardrails=[door], model=self.chat.model)
 
 
 @agent

@@ -1,12 +1,14 @@
-"""The executions that one conversation has had: each begins where the one before continued as new."""
+"""What has run: the executions of one conversation, and the prices that Finance has been asked for."""
 
 from __future__ import annotations
 
 from temporalio.client import Client
 
+from workshop_lib.server.connections import Connections
+
 
 async def lengths(client: Client, workflow_id: str) -> list[int]:
-    """Of the histories of all executions of a conversation, oldest first."""
+    """The lengths of its executions' histories, oldest first. Each begins where the one before continued as new."""
     run: str | None = (
         await client.get_workflow_handle(workflow_id).describe()
     ).raw_description.workflow_execution_info.first_run_id
@@ -16,3 +18,9 @@ async def lengths(client: Client, workflow_id: str) -> list[int]:
         found.append(len(events))
         run = events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
     return found
+
+
+async def priced(place: Connections) -> int:
+    """How many prices Finance has been asked for. The server's list follows a moment later."""
+    finance = await Client.connect(**await place.connection("finance", quiet=True))
+    return (await finance.count_workflows("WorkflowType = 'PriceStock'")).count

@@ -38,6 +38,7 @@ class Scripted:
     module: Any
     client: Client
     provider: StrictProvider
+    workflows: tuple[Any, ...] = ()  # besides the demo's own
 
     async def begin(self, agent: Any = None) -> Handle:
         """Start a conversation."""
@@ -91,5 +92,5 @@ async def scripted(ws: Workshop, number: int, *more: Any) -> AsyncIterator[Scrip
             ws.run(Worker, client, **settings, activity_executor=ThreadPoolExecutor(20)),
             ws.run(Worker, team, **usual),
         ]
-        yield Scripted(ws, number, module, client, provider)
+        yield Scripted(ws, number, module, client, provider, more)
         await ws.stop(*workers)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import NexusOperationError
@@ -15,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from agents import Agent, FunctionTool
 
     from workshop_lib.agents.conversation import Chat
-    from workshop_lib.agents.discovery import DiscoveringConversation
+    from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
     from workshop_lib.nexus_mcp.tools import NexusTools
 
 
@@ -34,13 +33,8 @@ class Shopper:
 
 
 @workflow.defn
-class Assistant(DiscoveringConversation):
+class Assistant(NexusMcpAgent):
     """An agent whose tools are those of two teams."""
-
-    @workflow.init
-    def __init__(self, chat: Chat) -> None:
-        super().__init__(chat)
-        self.nexus = NexusTools(timedelta(seconds=chat.tool_seconds))
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
@@ -48,12 +42,6 @@ class Assistant(DiscoveringConversation):
 
     def teams(self) -> Sequence[str]:
         return ["parts", "finance"]
-
-    async def offered(self, team: str) -> list[dict[str, Any]]:
-        return await self.nexus.offered(team)
-
-    def tool(self, team: str, described: dict[str, Any]) -> FunctionTool:
-        return self.nexus.tool(team, described)
 
     def agent(self) -> Agent[None]:
         return Agent("assistant", instructions="Use your tools.", model=self.chat.model)

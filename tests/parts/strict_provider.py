@@ -42,12 +42,16 @@ class StrictProvider:
         self.refused: list[str] = []
         self.asked: list[list[dict[str, Any]]] = []
         self._owed: list[dict[str, Any]] = []  # what has to come back with the latest tool calls
+        self._answered: dict[
+            str, dict[str, Any] | Response
+        ] = {}  # by request: an attempt that is repeated gets the same
         self.app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
 
     async def _complete(self, request: Request) -> Response:
-        body = await request.body()
-        messages = json.loads(body)["messages"]
+        messages, key = json.loads(await request.body())["messages"], request.headers["x-client-request-id"]
         self.asked.append(messages)
+        if key in self._answered:
+            return self._response(self._answered[key])
         try:
             json.dumps(messages, ensure_ascii=False).encode()
             well_formed(messages)
@@ -55,11 +59,15 @@ class StrictProvider:
         except (AssertionError, ValueError, KeyError, TypeError) as error:
             self.refused.append(f"{type(error).__name__}: {error!a}"[:500])
             return JSONResponse({"error": {"message": self.refused[-1]}}, 400)
-        answer = self.script.popleft() if self.script else said(FINE)
+        answer = self._answered[key] = self.script.popleft() if self.script else said(FINE)
+        if not isinstance(answer, Response) and answer.get("tool_calls"):
+            self._owed = [answer, *answer["tool_calls"]]
+        return self._response(answer)
+
+    @staticmethod
+    def _response(answer: dict[str, Any] | Response) -> Response:
         if isinstance(answer, Response):
             return answer
-        if answer.get("tool_calls"):
-            self._owed = [answer, *answer["tool_calls"]]
         choice = {"index": 0, "message": answer, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         answered = {"id": "x", "object": "chat.completion", "created": 0, "model": "strict", "choices": [choice]}

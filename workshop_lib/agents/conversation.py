@@ -1,7 +1,8 @@
-"""What every agent offers a client: messages that are answered in order, a transcript, a memory, an end.
+"""What every agent offers a client: it answers messages in order, remembers them, and has a transcript and an end.
 
-An agent is a workflow class that inherits from ``Conversation`` and says in ``answer`` how one message is answered.
-``send_message`` is an update, so the client gets its own answer; ``transcript`` is a query; ``end_chat`` is a signal.
+An agent is a workflow class that inherits from ``Conversation``. Its method ``answer`` answers one message.
+``send_message`` is an update, so the client gets the answer to its message. ``transcript`` is a query, and ``end_chat``
+a signal.
 """
 
 # No `from __future__ import annotations` here: the SDK compares the annotations of `__init__` with those of the
@@ -22,14 +23,14 @@ from workshop_lib.evidence.failures import cancelled, describe, kind, reason
 from workshop_lib.evidence.messages import shortened, valid_text
 
 Message = dict[str, Any]
-"""One message of a model's conversation, in whichever form the agent's model takes it."""
+"""One message of a model's conversation, in the form that the agent's SDK uses."""
 
 LONGEST_MESSAGE = 4_000  # characters
-LONGEST_TURN = 50_000  # tokens, with what the tools said: all of it is in each request, and the server takes 2 MB
+LONGEST_TURN = 50_000  # tokens, results of tools included: all of it is in each request, and the server takes 2 MB
 SORRY = "I could not answer that."
 _MOST_LINES = 200  # of the transcript
-_MOST_CHARACTERS = 80_000  # of all of them; as JSON, one may take twelve bytes
-_MOST_REPLIES = 20  # remembered, should a client ask again across a continue-as-new; the server lets 10 wait at once
+_MOST_CHARACTERS = 80_000  # of all lines together; as JSON, a character may take twelve bytes
+_MOST_REPLIES = 20  # kept for a client that asks again after a continue-as-new; the server lets 10 wait at once
 _CHARACTERS_A_TOKEN = 4  # a rule of thumb for English; each model has its own tokenizer
 
 
@@ -38,10 +39,10 @@ class Line:
     """One line of a transcript.
 
     Attributes:
-        number: 1, 2, … in one conversation.
-        kind: ``user``, ``agent``, ``call`` and ``result`` (of a tool), ``approval`` (a question to a human) or
-            ``decision`` (its answer).
-        text: What is shown.
+        number: 1, 2, … within a conversation.
+        kind: ``user``, ``agent``, ``call`` or ``result`` of a tool, ``approval`` (a question to a person) or
+            ``decision`` (the person's answer).
+        text: The text that is shown.
         tool: The tool's name, for ``call`` and ``result``.
         of: The number of the call that a result belongs to, or of the approval that a decision answers.
     """
@@ -58,7 +59,7 @@ class Reply:
     """The answer to one message.
 
     Attributes:
-        text: For the user.
+        text: The text for the user.
         problem: Empty, or the type of the error that the text is about.
     """
 
@@ -71,10 +72,10 @@ class Answer:
     """How an agent answered one message.
 
     Attributes:
-        text: For the user.
-        messages: What the model is to remember of it, tool calls and results included; the answer is the last.
+        text: The text for the user.
+        messages: The messages that the model should remember, with tool calls and results; the answer is the last one.
         problem: Empty, or the type of the error that the text is about.
-        remembered: Whether the model is shown this turn again, with the user's message.
+        remembered: Whether this turn, with the user's message, is shown to the model again.
     """
 
     text: str
@@ -85,20 +86,20 @@ class Answer:
 
 @dataclass
 class Chat:
-    """What a conversation is started with, and what one execution of it hands to the next.
+    """The settings of a conversation, and what one execution of it hands over to the next.
 
     Attributes:
         model: ``"offline"`` for the workshop's offline model; empty for the one that ``WORKSHOP_MODEL`` names.
         model_seconds: How long one answer of the model may take, including retries.
         tool_seconds: How long one use of a tool may take, including retries.
-        memory_tokens: How much of the conversation the model is shown again, besides its first turn.
-        most_events: How long the workflow's history may grow before the conversation continues as new.
-        turns: What is remembered: the first turn, and the newest ones.
+        memory_tokens: How many tokens of earlier turns the model is shown again, besides the first turn.
+        most_events: After how many events in its history the conversation continues as new.
+        turns: The turns that are remembered: the first, and the newest ones.
         entries: The newest lines of the transcript.
-        entry_count: How many lines there were.
-        answered: How many messages were answered.
+        entry_count: How many lines there have been.
+        answered: How many messages have been answered.
         replies: The newest replies, by update id.
-        offered: The tools of other teams, as each listed them last, where the agent asks for them.
+        offered: The last list of tools of each team, if the agent asks other teams for theirs.
     """
 
     model: str = ""
@@ -114,7 +115,7 @@ class Chat:
     offered: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def remember(self, turn: list[Message]) -> None:
-        """Add one turn to the memory. The first turn is kept, the middle is forgotten when the newest fill it.
+        """Add a turn to the memory. When it is full, the oldest turn but the first is forgotten.
 
         Args:
             turn: The user's message and what followed from it.
@@ -127,10 +128,10 @@ class Chat:
 
 
 def tokens(messages: Iterable[Any]) -> int:
-    """Roughly how many tokens messages have: a quarter of their characters, as JSON.
+    """Estimate how many tokens messages have: a quarter of their characters as JSON.
 
     Args:
-        messages: Of a conversation.
+        messages: Messages of a conversation.
     """
     return sum(len(json.dumps(message)) for message in messages) // _CHARACTERS_A_TOKEN
 
@@ -139,13 +140,13 @@ class Conversation(ABC):
     """The base of an agent's workflow class.
 
     Args:
-        chat: What it is started with, also after a continue-as-new.
+        chat: The settings; after a continue-as-new, also what the last execution handed over.
     """
 
     @workflow.init
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
-        self._turn = asyncio.Lock()  # lets its waiters in one by one, in the order in which they came
+        self._turn = asyncio.Lock()  # lets them in one by one, in the order in which they came
         self._answering: dict[asyncio.Task[Any], None] = {}  # in this order, also in a replay
         self._ended = False
 
@@ -154,10 +155,10 @@ class Conversation(ABC):
         """Answer the last message.
 
         Args:
-            messages: What is remembered of the conversation, and the user's message.
+            messages: The messages that are remembered, and the user's message.
 
         Raises:
-            Exception: It cannot be answered. The user learns why, and the conversation goes on.
+            Exception: The message cannot be answered. The user is shown the reason, and the conversation goes on.
         """
 
     async def converse(self) -> int:
@@ -169,7 +170,7 @@ class Conversation(ABC):
         try:
             await workflow.wait_condition(lambda: (self._ended or self._long()) and workflow.all_handlers_finished())
         except asyncio.CancelledError:
-            # The SDK cancels `run` alone. What a message waits for would go on, and nobody would hear of it.
+            # The SDK cancels `run` alone. What a message waits for would go on, for nobody.
             for task in list(self._answering):
                 task.cancel()
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -184,7 +185,7 @@ class Conversation(ABC):
 
     @workflow.update
     async def send_message(self, text: str) -> Reply:
-        """Answer one message. Messages are answered one after another, in the order in which they came.
+        """Answer one message. Messages are answered one after another, in the order in which they arrive.
 
         Args:
             text: The user's message.
@@ -206,7 +207,7 @@ class Conversation(ABC):
         if not text.strip() or len(text) > LONGEST_MESSAGE:
             raise ApplicationError(f"A message has 1 to {LONGEST_MESSAGE} characters.", type="BadMessage")
         if workflow.info().get_current_history_length() > 4 * self.chat.most_events:
-            # There was never a quiet moment in which it could have continued as new.
+            # There was no pause in which it could have continued as new.
             raise ApplicationError("Too many messages wait here. Send this one again in a moment.", type="Busy")
 
     async def _take_turn(self, text: str) -> Reply:
@@ -216,7 +217,7 @@ class Conversation(ABC):
         problem = ""
         try:
             answer = await self.answer([*(message for turn in self.chat.turns for message in turn), said])
-        except Exception as error:  # a failed workflow task would be tried again forever, and nobody would be answered
+        except Exception as error:  # else the workflow task would fail and be retried forever
             if cancelled(error):
                 raise
             why = reason(error) if isinstance(error, FailureError) else describe(error)[-1].strip(" ↳")
@@ -238,13 +239,13 @@ class Conversation(ABC):
         """Add a line to the transcript.
 
         Args:
-            kind: As in ``Line``.
-            text: As in ``Line``.
-            tool: As in ``Line``.
-            of: As in ``Line``.
+            kind: See ``Line``.
+            text: See ``Line``.
+            tool: See ``Line``.
+            of: See ``Line``.
 
         Returns:
-            Its number.
+            The number of the line.
         """
         self.chat.entry_count += 1
         line = Line(self.chat.entry_count, kind, shortened(text, LONGEST_MESSAGE), tool, of)  # a query has a limit
@@ -254,11 +255,11 @@ class Conversation(ABC):
         return self.chat.entry_count
 
     async def approved(self, question: str, hours: float = 24.0) -> bool:
-        """Ask a human, and wait for the decision, through restarts of whatever there is.
+        """Ask a person for approval, and wait for the decision. Workers and servers may restart meanwhile.
 
         Args:
-            question: What is to be approved.
-            hours: How long to wait. Nobody's answer is a no, as is the end of the conversation.
+            question: What the person should approve.
+            hours: How long to wait. If nobody answers, or the conversation ends, that counts as a no.
         """
         number = self.note("approval", question)
         try:
@@ -276,11 +277,11 @@ class Conversation(ABC):
 
     @workflow.update
     def decide(self, number: int, yes: bool) -> None:
-        """Answer a question to a human.
+        """Answer a question for approval.
 
         Args:
-            number: Of the transcript's entry that asks.
-            yes: Whether it is approved.
+            number: The number of the transcript's line that asks.
+            yes: Whether the person approves.
         """
         self.note("decision", "yes" if yes else "no", of=number)
 
@@ -288,14 +289,14 @@ class Conversation(ABC):
     def _check_decision(self, number: int, yes: bool) -> None:
         asked = any(line.kind == "approval" and line.number == number for line in self.chat.entries)
         if not asked or self._decision(number):
-            raise ApplicationError(f"Nothing waits for a decision under number {number}.", type="NotAsked")
+            raise ApplicationError(f"No question with number {number} is waiting for a decision.", type="NotAsked")
 
     @workflow.query
     def transcript(self) -> list[Line]:
-        """The newest lines of the conversation, oldest first."""
+        """The newest lines of the transcript, oldest first."""
         return self.chat.entries
 
     @workflow.signal
     def end_chat(self) -> None:
-        """Answer what was accepted so far, and end."""
+        """Answer the messages that were accepted so far, and end."""
         self._ended = True

@@ -1,7 +1,7 @@
-"""An agent that asks other teams, in each turn, which tools they have. Demos 3 and 4 share it.
+"""An agent that asks other teams in each turn which tools they have. Demos 3 and 4 share it.
 
-The teams are asked in the background, and nobody says "hello" to a team that is slow. What a team said last is used
-meanwhile. While a list is missing, the model has one tool more, which waits for it: a slow list is not an empty one.
+It asks the teams in the background, so a slow team does not delay a "hello". Meanwhile it uses the team's last list.
+While a list is missing, the model has an extra tool that waits for it.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -23,45 +23,45 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.evidence.failures import kind, reason
 
 MORE_TOOLS = "more_tools"
-_HERE = "Every team that could be asked has said now which tools it has."
-_PATIENCE = timedelta(seconds=0.5)  # spares a call of the model where all lists are quick; nothing is given up with it
-_MOST_QUESTIONS = 3  # to one team at the same time: one from an earlier turn may be waiting for a Worker that has died
+_HERE = "Every team that could be asked has listed its tools."
+_PATIENCE = timedelta(seconds=0.5)  # saves a call of the model where all lists come quickly
+_MOST_QUESTIONS = 3  # to one team at the same time: an earlier one may be waiting for a Worker that has died
 
 
 class DiscoveringConversation(AgentConversation):
-    """The base of a workflow class whose agent has tools of other teams, as they offer them in each turn.
+    """The base of a workflow class whose agent uses the tools that other teams offer at the moment.
 
-    What they said last is in ``chat.offered``, so that the next execution of the conversation has it, too.
+    The last list of each team is in ``chat.offered``, so the next execution of the conversation has it, too.
 
     Args:
-        chat: As for ``Conversation``.
+        chat: See ``Conversation``.
     """
 
     @workflow.init
     def __init__(self, chat: Chat) -> None:
         super().__init__(chat)
-        self._questions: dict[str, list[asyncio.Task[None]]] = {}  # to each team, the latest last
+        self._questions: dict[str, list[asyncio.Task[None]]] = {}  # by team, the latest last
         self._asked = 0  # questions so far
-        self._heard: dict[str, int] = {}  # from which of them a team's tools are
-        self._failed: dict[str, Exception] = {}  # why a team's latest answer is not a list
-        self._waited = False  # for the teams' lists, in this turn
+        self._heard: dict[str, int] = {}  # which of them a team's tools come from
+        self._failed: dict[str, Exception] = {}  # the error that a team's latest answer was
+        self._waited = False  # whether this turn has waited for the lists
 
     @abstractmethod
     def teams(self) -> Sequence[str]:
-        """The names of the teams. Of two tools with one name, the model has the one that it had first."""
+        """Return the names of the teams. If two have a tool of the same name, the model keeps the one it had first."""
 
     @abstractmethod
     async def offered(self, team: str) -> list[dict[str, Any]]:
-        """Ask a team which tools it has. This has its own limit, which is generous.
+        """Ask a team which tools it has. Implementations set a generous limit.
 
         Args:
-            team: Its name.
+            team: The name of the team.
 
         Returns:
-            The tools as JSON: each has a ``name``.
+            The tools as JSON; each has a ``name``.
 
         Raises:
-            FailureError: It could not be asked.
+            FailureError: The team could not be asked.
         """
 
     @abstractmethod
@@ -69,12 +69,12 @@ class DiscoveringConversation(AgentConversation):
         """Make a tool for the model.
 
         Args:
-            team: Whose it is.
-            described: One tool, as ``offered`` returns it.
+            team: The team that offers it.
+            described: One of the tools that ``offered`` returned.
         """
 
     async def ready(self) -> Agent[None]:
-        """The agent, with its own tools and those that are known of the teams."""
+        """The agent, with its own tools and the known tools of the teams."""
         agent = self.agent()
         tools: dict[str, Tool] = {tool.name: tool for tool in agent.tools}
         for team in self.teams():
@@ -87,7 +87,7 @@ class DiscoveringConversation(AgentConversation):
         missing = [team for team, asked in self._questions.items() if not asked[-1].done() or team in self._failed]
         if self._waited or not missing:
             return agent
-        what = f"Waits for the tools of teams that have not said yet which tools they have: {', '.join(missing)}."
+        what = f"Waits for the tools of teams that have not listed them yet: {', '.join(missing)}."
         more = FunctionTool(
             MORE_TOOLS,
             f"{what} Call this if none of your other tools fits the request.",
@@ -101,7 +101,7 @@ class DiscoveringConversation(AgentConversation):
         """See base class."""
         self._waited = False
         self._ask(self.teams())
-        # A team whose earlier answer is still missing is not waited for here.
+        # It does not wait here for a team that still owes an earlier answer.
         if prompt := [asked[-1] for asked in self._questions.values() if len(asked) == 1]:
             await workflow.wait(prompt, timeout=_PATIENCE.total_seconds())
         answer = await super().answer(messages)
@@ -122,10 +122,10 @@ class DiscoveringConversation(AgentConversation):
     async def _hear(self, team: str, question: int) -> None:
         try:
             tools, failed = await self.offered(team), None
-        except Exception as error:  # whatever it is, whoever asks for this team's tools learns of it
+        except Exception as error:  # any error is reported to the user who needs this team's tools
             tools, failed = None, error
         if question < self._heard.get(team, 0):
-            return  # a later question was answered before
+            return  # a later question has been answered already
         self._failed.pop(team, None)
         if failed:
             self._failed[team] = failed
@@ -142,13 +142,13 @@ class DiscoveringConversation(AgentConversation):
         return _HERE
 
     def _current(self, team: str, tool: FunctionTool) -> FunctionTool:
-        """A tool that is used only if its team still offers it: its list may have come after the model was asked."""
+        """A tool that checks first whether its team still offers it: a new list may come after the model was asked."""
 
         async def invoke(context: Any, arguments: str) -> Any:
             await workflow.wait([self._questions[team][-1]])
             failed = self._failed.get(team)
             if failed and kind(failed) == TimeoutError.__name__:
-                raise failed  # the team was waited for as long as a tool may take
+                raise failed  # it has waited for the team as long as a tool may take
             if not any(each["name"] == tool.name for each in self.chat.offered.get(team, [])):
                 return f"Unknown tool {tool.name!r}: {team} no longer offers it."
             return await tool.on_invoke_tool(context, arguments)

@@ -1,7 +1,7 @@
 """The agent loop by hand: ask the model, use the tools that it asks for, ask again, until it answers.
 
-It runs inside a workflow. How the model is reached and what a tool does is handed in; each is an activity, a child
-workflow or a Nexus operation, so that what is in the history is not done a second time.
+It runs inside a workflow. The caller passes in how to reach the model and what each tool does. Both are activities,
+child workflows or Nexus operations, so nothing that is recorded in the history is done twice.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
 LONGEST_RESULT = 4_000  # characters
 
 Ask = Callable[[list[Message], list[dict[str, Any]]], Awaitable[Message]]
-"""Asks the model: messages and tool schemas in, its next message out."""
+"""Asks the model: takes messages and tool schemas, and returns its next message."""
 Note = Callable[[str, str, str, int], int]
-"""Notes a line of the transcript: its kind, text, tool, and the number that it belongs to."""
+"""Adds a line to the transcript: takes its kind, text, tool, and the number that it belongs to; returns its number."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """What a model may call.
+    """A tool that a model may call.
 
     Attributes:
         name: Its name for the model.
-        description: What it is for, in words that the model chooses by.
+        description: What it is for. The model chooses by it.
         arguments: A pydantic model or a dataclass of its arguments.
-        call: Takes an instance of that, and returns the result for the model: a text, or anything that JSON can hold.
+        call: Takes an instance of ``arguments``, and returns the result for the model: a text, or a value for JSON.
     """
 
     name: str
@@ -61,8 +61,8 @@ def activity_tool(function: Callable[..., Any], **options: Any) -> Tool:
     """A tool that runs an activity. Its schema comes from the function's signature and docstring.
 
     Args:
-        function: The activity. Its docstring tells the model what it is for, and has an ``Args`` section.
-        options: Of ``workflow.execute_activity``, such as ``start_to_close_timeout``.
+        function: The activity. Its docstring describes the tool to the model, and its ``Args`` section the arguments.
+        options: Options of ``workflow.execute_activity``, such as ``start_to_close_timeout``.
     """
     arguments = arguments_of(function)
 
@@ -75,10 +75,10 @@ def activity_tool(function: Callable[..., Any], **options: Any) -> Tool:
 
 @cache
 def arguments_of(function: Callable[..., Any]) -> type[BaseModel]:
-    """The arguments of a function as a pydantic model that refuses any other field.
+    """Make a pydantic model of a function's arguments. It refuses any other field.
 
     Args:
-        function: With type hints; the ``Args`` section of its docstring describes the fields.
+        function: A function with type hints. The ``Args`` section of its docstring describes the fields.
     """
     described = dict(re.findall(r"(?m)^ {4}(\w+): (.+)$", (inspect.getdoc(function) or "").partition("Args:")[2]))
     fields: dict[str, Any] = {}
@@ -89,10 +89,10 @@ def arguments_of(function: Callable[..., Any]) -> type[BaseModel]:
 
 
 def summary(function: Callable[..., Any]) -> str:
-    """The first paragraph of a function's docstring.
+    """Return the first paragraph of a docstring, on one line.
 
     Args:
-        function: Any.
+        function: A function or a class.
     """
     return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
 
@@ -100,14 +100,14 @@ def summary(function: Callable[..., Any]) -> str:
 async def answer(
     instructions: str, messages: list[Message], tools: Sequence[Tool], ask: Ask, note: Note | None = None
 ) -> Answer:
-    """Answer the last message, with the tools' help.
+    """Answer the last message, with the help of tools.
 
     Args:
         instructions: The system prompt.
-        messages: The conversation so far; the last is the user's.
-        tools: What the model may call.
+        messages: The conversation so far; the last message is the user's.
+        tools: The tools that the model may call.
         ask: Asks the model.
-        note: Notes each tool call and its result: ``Conversation.note``.
+        note: Adds each tool call and its result to the transcript, as ``Conversation.note`` does.
 
     Raises:
         FailureError: The model could not be asked.
@@ -121,7 +121,7 @@ async def answer(
         except FailureError as error:
             if not new or cancelled(error):
                 raise
-            # What was done must not be forgotten: the user would ask for it again.
+            # The user must learn what was done, and not ask for it again.
             done = " ".join(each["content"] for each in new if each["role"] == "tool")
             text = f"I could not finish that. {reason(error)} Before that, my tools said: {done}"
             return _give_up(new, text, kind(error))
@@ -160,12 +160,12 @@ def _nobody(kind: str, text: str, tool: str, of: int) -> int:
 
 
 async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bool]:
-    """Do what the model asks for. What goes wrong becomes the result: the model can repair it, or report it.
+    """Use a tool for the model. An error becomes the result, so that the model can fix its call or report the error.
 
     Args:
-        tools: Those that there are.
-        name: The one it asks for.
-        arguments: JSON, as the model wrote it.
+        tools: All tools.
+        name: The name that the model asks for.
+        arguments: The JSON that the model wrote.
 
     Returns:
         The result for the model, and whether the call itself was a mistake.

@@ -1,7 +1,7 @@
-"""What a conversation on the OpenAI Agents SDK adds to that SDK and its Temporal plugin; demos 2 to 4 share it.
+"""A conversation on the OpenAI Agents SDK and its Temporal plugin. Demos 2 to 4 share it.
 
-The SDK runs the loop. Here is what it leaves to its users: the model's mistakes and the tools' failures go back to
-the model, a provider's errors become sentences, and the memory goes from turn to turn.
+The SDK runs the loop. This module adds what the SDK leaves to its users: mistakes of the model and failures of tools go
+back to the model, errors of a provider become messages for the user, and turns are remembered.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -52,22 +52,22 @@ class LiteLlm(sdk.ModelProvider):
         """See base class.
 
         Args:
-            model_name: As ``Chat.model``.
+            model_name: See ``Chat.model``.
         """
         return LiteLlmModel(settings.model(model_name or ""), self._seconds)
 
 
 class LiteLlmModel(LitellmModel):
-    """A model that is called as in demo 1: what it says is fit to be sent again, what fails is a message for the user.
+    """A model that is called as in demo 1: any provider accepts its answers again, and its errors are for the user.
 
     Args:
-        arguments: Of ``litellm.acompletion``, as ``workshop_lib.agents.model.settings.model`` gives them.
-        seconds: As for ``LiteLlm``.
+        arguments: Arguments of ``litellm.acompletion``, from ``workshop_lib.agents.model.settings.model``.
+        seconds: See ``LiteLlm``.
     """
 
     def __init__(self, arguments: dict[str, Any], seconds: float) -> None:
         super().__init__(arguments["model"], arguments.get("api_base"), arguments.get("api_key"))
-        self._arguments, self._seconds = arguments, seconds  # and no attempts besides Temporal's
+        self._arguments, self._seconds = arguments, seconds  # and no retries besides Temporal's
 
     async def get_response(self, *_: Any, **asked: Any) -> sdk.ModelResponse:
         """See base class. The SDK and the plugin name all arguments."""
@@ -95,7 +95,7 @@ _SETTINGS = {"temperature", "top_p", "max_tokens", "frequency_penalty", "presenc
 
 
 def _items(said: Message) -> list[TResponseOutputItem]:
-    """A message as the SDK has it. It has no place for what some providers want back with a tool call: we keep that."""
+    """A message as items of the SDK. They have no field for what some providers want back with a call: we keep that."""
     calls, content = said.pop("tool_calls", []), said.pop("content")
     items = Converter.message_to_output_items(ChatCompletionMessage(role="assistant", content=content))
     for call in calls:
@@ -106,7 +106,7 @@ def _items(said: Message) -> list[TResponseOutputItem]:
 
 
 def _with_extras(items: list[Any]) -> list[Any]:
-    """The opposite of ``_items``, for a whole conversation."""
+    """The inverse of ``_items``, for a whole conversation."""
     messages: list[Any] = Converter.items_to_messages(items)
     kept = {item["call_id"]: item["provider_data"] for item in items if "provider_data" in item}
     for message in messages:
@@ -120,15 +120,15 @@ def _with_extras(items: list[Any]) -> list[Any]:
 def plugin(
     model_seconds: float = 40.0, mcp_servers: Mapping[str, Callable[..., MCPServer]] | None = None
 ) -> OpenAIAgentsPlugin:
-    """The plugin, for the orchestrator's client.
+    """Make the plugin for the orchestrator's client.
 
-    One process should have one: what it makes the SDK's default runner is the same for all Workers of a process.
+    Use one in a process: it sets the SDK's default runner, which all Workers of the process share.
 
     Args:
-        model_seconds: How long one answer of the model may take, including retries. It is the same for all
-            conversations of a Worker: ``Chat.model_seconds`` does not count here.
+        model_seconds: How long one answer of the model may take, including retries. All conversations of a Worker share
+            it: ``Chat.model_seconds`` has no effect here.
         mcp_servers: How the Worker reaches each MCP server that an agent names in ``temporal_mcp_server``: a function
-            of its ``factory_argument``, which here says for how many seconds to wait for an answer.
+            of its ``factory_argument``, which is the number of seconds to wait for an answer.
     """
     return OpenAIAgentsPlugin(
         model_params=ModelActivityParameters(**limits(model_seconds)),
@@ -141,21 +141,21 @@ def plugin(
 class AgentConversation(Conversation):
     """The base of a workflow class whose agent is one of the OpenAI Agents SDK."""
 
-    _known: Sequence[str] = ()  # tools, in this turn
+    _known: Sequence[str] = ()  # tools in this turn
 
     @abstractmethod
     def agent(self) -> sdk.Agent[None]:
         """The agent that answers the next message."""
 
     async def ready(self) -> sdk.Agent[None]:
-        """The same agent, with the tools that there are in this turn. Where they change, a subclass looks for them."""
+        """The agent with its tools for this turn. A subclass whose tools change looks for them here."""
         return self.agent()
 
     def completed(self, agent: sdk.Agent[None]) -> sdk.Agent[None]:
-        """Add to the agent of this turn what ``ready``, which its author may write, does not decide.
+        """Complete the agent of this turn with what ``ready``, which an author may override, does not decide.
 
         Args:
-            agent: As ``ready`` gave it.
+            agent: The agent from ``ready``.
         """
         return agent
 
@@ -166,16 +166,12 @@ class AgentConversation(Conversation):
         self._known = [tool.name for each in made.values() for tool in each.tools]
         try:
             run = await self._run(agent, messages)
-        except (
-            sdk.InputGuardrailTripwireTriggered,
-            sdk.OutputGuardrailTripwireTriggered,
-            sdk.ToolInputGuardrailTripwireTriggered,
-            sdk.ToolOutputGuardrailTripwireTriggered,
-        ) as refused:
-            return self._refused(refused)
         except sdk.MaxTurnsExceeded:
             return self._gave_up(f"I stopped after {MOST_ROUNDS} rounds without an answer.")
         except sdk.AgentsException as error:
+            output = getattr(getattr(error, "guardrail_result", error), "output", None)  # a guardrail's
+            if output is not None:
+                return self._refused(output)
             return self._gave_up(f"{SORRY} {reason(error)}", type(error).__name__)
         except FailureError as error:
             if cancelled(error) or not self._results():
@@ -187,7 +183,7 @@ class AgentConversation(Conversation):
         )
 
     async def _run(self, agent: sdk.Agent[None], messages: list[Message]) -> sdk.RunResult:
-        """Let the SDK answer. A person is asked for what needs an approval."""
+        """Let the SDK answer. Ask a person where a tool needs approval."""
 
         def bounded(asked: CallModelData[None]) -> ModelInputData:  # as `loop.answer` is
             if tokens(asked.model_data.input[len(messages) :]) > LONGEST_TURN:
@@ -212,30 +208,29 @@ class AgentConversation(Conversation):
                 else:
                     given.reject(asked, rejection_message=f"Error: {asked.name} was refused by a person.")
 
-    def _refused(self, refused: Any) -> Answer:
-        """A guardrail's own words. What it stopped is not shown to the user, nor to the model in the next turn."""
-        output = getattr(refused, "guardrail_result", refused).output
+    def _refused(self, output: Any) -> Answer:
+        """A guardrail's own words. Neither the user nor the model in the next turn sees what it stopped."""
         for line in self._results():
             self.chat.entries[self.chat.entries.index(line)] = replace(line, text="(withheld)")
         return Answer(str(output.output_info or "I may not answer that."), [], "Refused", remembered=False)
 
     def _gave_up(self, text: str, problem: str = "") -> Answer:
-        # What was done must not be forgotten: the user would ask for it again.
+        # The user must learn what was done, and not ask for it again.
         if done := self._results():
             text += f" Before that, my tools said: {' '.join(line.text for line in done)}"
         return Answer(text, [{"role": "assistant", "content": text}], problem)
 
     def _results(self) -> list[Line]:
-        """What the tools have said since the user's message, the latest first."""
+        """The results of tools since the user's message, the latest first."""
         latest = takewhile(lambda line: line.kind != "user", reversed(self.chat.entries))
         return [line for line in latest if line.kind == "result"]
 
     def _noting(self, agent: sdk.Agent[None], made: dict[int, sdk.Agent[None]]) -> sdk.Agent[None]:
-        """An agent whose tools note their use, and whose failures become results; so is each that it hands over to.
+        """Make an agent, and all that it hands over to, note the use of tools and turn failures into results.
 
         Args:
-            agent: As its author wrote it.
-            made: What was made already: two agents may hand over to each other.
+            agent: The agent that the author wrote.
+            made: Agents that were made already: two agents may hand over to each other.
         """
         if id(agent) not in made:
             ours = made[id(agent)] = replace(agent, tools=[self._noting_tool(tool) for tool in agent.tools])
@@ -274,13 +269,13 @@ class AgentConversation(Conversation):
 
     @staticmethod
     async def _use(tool: sdk.FunctionTool, context: ToolContext[Any], arguments: str) -> str:
-        """Do what the model asks for; what goes wrong is the result."""
+        """Use a tool for the model. An error becomes the result."""
         wrong = f"Invalid arguments for {tool.name}"
         try:
             given = json_object(arguments)
         except ValueError as error:
             return f"{wrong}: {error}"
-        # The SDK's tools would drop what they do not know, and answer something else than was asked.
+        # The SDK's tools would ignore an argument that they do not know, and answer another question.
         if more := given.keys() - tool.params_json_schema.get("properties", {}).keys():
             return f"{wrong}: it takes no {', '.join(more)}."
         try:
@@ -296,7 +291,7 @@ class AgentConversation(Conversation):
 
 
 def _text(result: Any) -> str:
-    """What a tool returned, for a model that reads: an MCP tool returns its texts in objects."""
+    """The result of a tool as text. MCP tools return their texts in objects."""
     parts = result if isinstance(result, list) else [result]
     if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)

@@ -1,6 +1,6 @@
 """Nexus operations as tools of an agent.
 
-A caller needs the contract and the endpoint's name, and nothing else of the team that handles the operation.
+A caller needs the contract and the name of the endpoint, and nothing else from the team that handles the operation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def operation_tool(
     """A tool that runs a Nexus operation. Its schema comes from the contract.
 
     Args:
-        operation: Of the contract. The docstring of its input's type tells the model what it is for.
+        operation: One of the contract. The docstring of its input type is the tool's description.
         service: The contract.
         endpoint: The endpoint's name.
         schedule_to_close_timeout: How long it may take, including retries.

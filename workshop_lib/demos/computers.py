@@ -1,4 +1,4 @@
-"""The four computers of the demos: yours, which is the client, and those of the orchestrator, of IT and of Finance."""
+"""The four computers of a demo: yours, which is the client, and those of the orchestrator, IT and Finance."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import cast
 from temporalio.worker import Worker
 
 from workshop_lib.cells.imports import without_collector
-from workshop_lib.demos import NAMES as NAMES
-from workshop_lib.demos import local
+from workshop_lib.demos import NAMES, local
 from workshop_lib.demos.demo import Demo
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers.in_process import InProcessWorker
@@ -21,10 +20,10 @@ from workshop_lib.workshop import Workshop
 
 
 def demo(number: int) -> Demo:
-    """The module of a demo.
+    """Import a demo.
 
     Args:
-        number: As in ``NAMES``.
+        number: The demo's number, as in ``NAMES``.
     """
     with without_collector():
         return cast("Demo", import_module(f"workshop_lib.demos.{NAMES[number]}"))
@@ -32,13 +31,13 @@ def demo(number: int) -> Demo:
 
 @dataclass(frozen=True)
 class Computers:
-    """What runs a Worker. The fourth computer is the one you sit at: it has the client.
+    """The computers that run a Worker. The fourth is yours, which has the client.
 
     Attributes:
-        orchestrator: Where the agent runs.
-        it: The IT team's.
-        finance: The Finance team's.
-        servers: The MCP servers that run beside these, by name. Where each computer is a process, they are part of it.
+        orchestrator: The agent's Worker.
+        it: The IT team's Worker.
+        finance: The Finance team's Worker.
+        servers: The MCP servers that run besides them, by name. Where each computer is a process, they are part of it.
     """
 
     orchestrator: InProcessWorker | SpawnedWorker
@@ -48,12 +47,12 @@ class Computers:
 
 
 async def start(ws: Workshop, demo: Demo, *, processes: bool = False) -> Computers:
-    """Start a demo's Workers, in the place of those that polled its task queues before.
+    """Start a demo's Workers. They replace those that polled its task queues before.
 
     Args:
         ws: The workshop.
         demo: The demo's module, such as ``workshop_lib.demos.litellm_temporal``.
-        processes: Whether each runs in a process of its own, which can be killed, or beside the notebook.
+        processes: Whether each Worker runs in its own process, which can be killed, or beside the notebook.
     """
     places = {(ws.namespace(name), queue) for name, queue in _PLACES}
     await ws.stop(*(each for each in ws.workers if places & {polled[:2] for polled in each.polls}))

@@ -1,15 +1,15 @@
 """What a demo must define.
 
-A demo is one module of this folder, short enough to be read as a whole, with four things to look for: the tools that
-its agent has (functions and classes of its own), the agent (``AGENT``), the Worker that runs it (``WORKER``,
-``connect``, ``worker``), and the computers that it takes (``COMPUTERS``, ``SERVERS``). The modules below satisfy the
-protocol ``Demo`` themselves: mypy checks it in ``tests/unit/demos/test_demo.py``.
+A demo is one module of this folder, short enough to be read as a whole. Look for four things: the tools of its agent,
+the agent (``AGENT``), the Worker that runs it (``WORKER``, ``connect``, ``worker``), and the computers that it needs
+(``COMPUTERS``, ``SERVERS``). The modules satisfy the protocol ``Demo`` themselves: mypy checks that in
+``tests/unit/demos/test_demo.py``.
 
 To add a demo:
 
 1. Write ``workshop_lib/demos/NAME.py`` with these names, and give it the next number in ``NAMES`` of this package.
-   What every orchestrator has alike (task queue, instructions, local tools) is in ``local``.
-2. Of another team, import only ``workshop_lib.teams.X.contract``: ``lint-imports`` refuses all else.
+   What all orchestrators share (task queue, instructions, their own tools) is in ``local``.
+2. From another team, import only ``workshop_lib.teams.X.contract``: ``lint-imports`` refuses the rest.
 3. Add it to the list in ``tests/unit/demos/test_demo.py``. ``tests/integration/demos/test_demos.py`` then talks with it
    under each failure, and ``python -m workshop_lib demos NUMBER`` in a terminal.
 4. Write its notebook in ``solutions/``, and its exercises in ``workshop_lib/checks/nbNN_NAME.py``.
@@ -31,9 +31,9 @@ class Demo(Protocol):
     Attributes:
         AGENT: The Workflow that talks with a user: a ``Conversation``.
         WORKER: Arguments of the ``Worker`` that runs it, without its client and executor.
-        COMPUTERS: Which module runs on the computer ``orchestrator``, ``it`` and ``finance``: each defines
+        COMPUTERS: The modules that run on the computers ``orchestrator``, ``it`` and ``finance``. Each defines
             ``worker(ws)``.
-        SERVERS: Which module serves which HTTP service, by the service's name, where Workers run beside the notebook.
+        SERVERS: The modules of the HTTP services, by the service's name, for Workers that run beside the notebook.
     """
 
     AGENT: type[Any]

@@ -1,7 +1,7 @@
-"""The gateway of demo 4: the tools of Finance and IT for MCP clients that are no workflows.
+"""The gateway of demo 4: the tools of Finance and IT for MCP clients outside Temporal.
 
 ``ws.serve("gateway", "workshop_lib.demos.gateway")`` serves them over HTTP, ``python -m workshop_lib.demos.gateway``
-over standard input and output. A call is an operation that begins in the orchestrator's namespace.
+over standard input and output. Each call is an operation that starts in the orchestrator's namespace.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
 from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
 from workshop_lib.workers.process import leave
 
-TOKEN = "WORKSHOP_GATEWAY_TOKEN"  # the variable that holds it; without one, whoever reaches the port may call
+TOKEN = "WORKSHOP_GATEWAY_TOKEN"  # the environment variable; without it, anyone who can reach the port may call
 
 
 async def connect() -> Client:

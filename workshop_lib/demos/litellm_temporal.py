@@ -1,7 +1,7 @@
-"""Demo 1: an agent in pure Python. Its tools are Nexus operations of two teams, and activities of its own.
+"""Demo 1: an agent in pure Python. Its tools are Nexus operations of two teams, and its own activities.
 
-The loop is the team's own (``loop.answer``): an activity asks the model through LiteLLM, and the workflow does what
-the model asks for. No MCP server, no agent framework.
+The loop is plain code (``loop.answer``): an activity asks the model through LiteLLM, and the workflow does what the
+model asks for. There is no MCP server and no agent framework.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -29,16 +29,16 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.workers import takeover
 
 COMPUTERS = modules(1)
-"""Which module runs on which computer: each has ``worker(ws)``."""
+"""The modules that run on each computer."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
 
 
 def tools(chat: Chat) -> list[loop.Tool]:
-    """What the model may call: operations of other teams, through their contracts, and activities of our own.
+    """The tools that the model may call: operations of other teams, from their contracts, and our own activities.
 
     Args:
-        chat: Says how long one use of a tool may take.
+        chat: The settings: how long one use of a tool may take.
     """
     limit = timedelta(seconds=chat.tool_seconds)
     return [
@@ -52,14 +52,14 @@ def tools(chat: Chat) -> list[loop.Tool]:
 
 @workflow.defn
 class LitellmAgent(Conversation):
-    """Talks to a person, and asks two other teams for what it does not know."""
+    """Talks to a person, and asks two other teams what it does not know."""
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended.
+        """Talk until the chat is ended.
 
         Args:
-            chat: As in ``Conversation``.
+            chat: See ``Conversation``.
 
         Returns:
             How many messages were answered.
@@ -73,12 +73,7 @@ class LitellmAgent(Conversation):
 
 
 AGENT: type[Any] = LitellmAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [LitellmAgent],
-    "activities": [call_model, *local.TOOLS],
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(LitellmAgent, call_model)
 
 
 async def connect(ws: Connections) -> Client:

@@ -1,18 +1,19 @@
-"""MCP clients that people use, before the gateway of demo 4 or a team's MCP server of demo 3.
+"""MCP clients that people use, in front of the gateway of demo 4.
 
 ``show_clients()`` prints what to paste into Claude Desktop, Claude Code, VS Code or Goose. ``inspect("tools/list")``
-asks a server through the MCP Inspector, which is a client in JavaScript. All of it works while the notebook runs.
+asks the gateway through the MCP Inspector, which is a client in JavaScript. All of it works while the notebook runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
 import sys
 import uuid
-from typing import Any, Literal
+from typing import Any
 
 from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.evidence.messages import WorkshopError
@@ -21,12 +22,6 @@ from workshop_lib.server.outside import CHOICE
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.spawned import javascript
 
-SERVERS = {
-    "gateway": "workshop_lib.demos.gateway",
-    "finance-mcp": "workshop_lib.teams.finance.mcp_server",
-    "it-mcp": "workshop_lib.teams.it.mcp_server",
-}
-"""The MCP servers: by the names under which ``ws.serve`` serves them over HTTP, the modules to start over stdio."""
 PLACES = {
     "Claude Desktop": "claude_desktop_config.json (Settings, Developer, Edit Config)",
     "Claude Code": "in a terminal",
@@ -34,143 +29,108 @@ PLACES = {
     "Goose": "~/.config/goose/config.yaml",
 }
 """Where each client's configuration goes."""
+_NAME = "gateway"
 _INSPECTOR = "workshop_lib.demos.inspector.inspector.mjs"
 _INSPECTOR_SECONDS = 30.0  # on a laptop that does other things, too
-_GOOSE_SECONDS = 60
+_OUTSIDE = (CHOICE, "TEMPORAL_ADDRESS", "TEMPORAL_CONFIG_FILE", "JUPYTERHUB_USER")
 
 
-def show_clients(service: str = "gateway") -> None:
-    """Print what to paste where, so that a client finds this notebook's tools.
-
-    Args:
-        service: Which MCP server, as in ``SERVERS``.
-    """
-    for client, text in configurations(service).items():
+def show_clients() -> None:
+    """Print what to paste where, so that a client finds this notebook's tools."""
+    for client, text in configurations().items():
         print(f"{client}: {PLACES[client.partition(',')[0]]}\n\n{text}\n")
 
 
-def configurations(service: str = "gateway") -> dict[str, str]:
+def configurations() -> dict[str, str]:
     """What to paste into each client, by the client's name.
 
-    The client starts the server itself and speaks with it over standard input and output. Where ``ws.serve`` serves it
-    over HTTP as well, there is a second one for each client that reaches an address on this machine: Claude Desktop
-    does not. No token stands in any of them: a client asks for it, or takes it from ``WORKSHOP_GATEWAY_TOKEN``.
-
-    Args:
-        service: Which MCP server, as in ``SERVERS``.
+    The client starts a gateway itself and talks to it over standard input and output. Where ``ws.serve`` serves one
+    over HTTP as well, each client that can reach an address on this machine gets a second configuration. Claude Desktop
+    can't. No configuration contains a token: a client asks for it, or takes it from ``WORKSHOP_GATEWAY_TOKEN``.
 
     Raises:
         WorkshopError: This process belongs to no notebook.
     """
-    made = _over_stdio(service)
-    if service in read_json(notebook_folder() / SERVICES):
-        made |= _over_http(service, f"{service_address(service)}/mcp")
+    made = _over_stdio()
+    if _NAME in read_json(notebook_folder() / SERVICES):
+        made |= _over_http(f"{service_address(_NAME)}/mcp")
     return made
 
 
-def _over_stdio(service: str) -> dict[str, str]:
-    program, arguments, variables = sys.executable, ["-m", SERVERS[service]], _variables()
+def _over_stdio() -> dict[str, str]:
+    # What a gateway needs to find this notebook's Temporal Service; no key of an outside one.
+    variables = {STATE_VARIABLE: str(notebook_folder())}
+    if os.environ.get(CHOICE):
+        variables |= {name: os.environ[name] for name in _OUTSIDE if name in os.environ}
+    program, arguments = sys.executable, ["-m", "workshop_lib.demos.gateway"]
     started = {"command": program, "args": arguments, "env": variables}
     given = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
-    add = ["claude", "mcp", "add", *given, "--transport", "stdio", service, "--", program, *arguments]
+    add = ["claude", "mcp", "add", *given, "--transport", "stdio", _NAME, "--", program, *arguments]
     return {
-        "Claude Desktop": _json({"mcpServers": {service: started}}),
+        "Claude Desktop": _json({"mcpServers": {_NAME: started}}),
         "Claude Code": shlex.join(add),
-        "VS Code": _json({"servers": {service: {"type": "stdio", **started}}}),
-        "Goose": _goose(service, type="stdio", cmd=program, args=arguments, envs=variables),
+        "VS Code": _json({"servers": {_NAME: {"type": "stdio", **started}}}),
+        "Goose": _goose(type="stdio", cmd=program, args=arguments, envs=variables),
     }
 
 
-def _over_http(service: str, url: str) -> dict[str, str]:
-    guarded = service == "gateway" and bool(os.environ.get(TOKEN))
-    add = f'claude mcp add --header "Authorization: Bearer ${TOKEN}" ' if guarded else "claude mcp add "
+def _over_http(url: str) -> dict[str, str]:
+    header = ""
     server: dict[str, Any] = {"type": "http", "url": url}
-    code: dict[str, Any] = {"servers": {service: server}}
+    code: dict[str, Any] = {"servers": {_NAME: server}}
     goose: dict[str, Any] = {"type": "streamable_http", "uri": url}
-    if guarded:
+    if os.environ.get(TOKEN):
+        header = f'--header "Authorization: Bearer ${TOKEN}" '
         server["headers"] = {"Authorization": "Bearer ${input:token}"}
         asked = {"type": "promptString", "id": "token", "description": f"The value of {TOKEN}", "password": True}
         code["inputs"] = [asked]
         goose |= {"headers": {"Authorization": f"Bearer ${{{TOKEN}}}"}, "env_keys": [TOKEN]}
     return {
-        "Claude Code, over HTTP": f"{add}--transport http {service} {url}",
+        "Claude Code, over HTTP": f"claude mcp add {header}--transport http {_NAME} {url}",
         "VS Code, over HTTP": _json(code),
-        "Goose, over HTTP": _goose(service, **goose),
+        "Goose, over HTTP": _goose(**goose),
     }
-
-
-def _variables() -> dict[str, str]:
-    """What a server needs in its environment to find this notebook's Temporal Service; no key of an outside one."""
-    outside = (CHOICE, "TEMPORAL_ADDRESS", "TEMPORAL_CONFIG_FILE", "JUPYTERHUB_USER") if os.environ.get(CHOICE) else ()
-    passed = {name: os.environ[name] for name in outside if name in os.environ}
-    return {STATE_VARIABLE: str(notebook_folder()), **passed}
 
 
 def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def _goose(service: str, **settings: Any) -> str:
-    described = {"enabled": True, "name": service, "description": "Tools of a workshop's notebook"}
-    lines = {**described, **settings, "timeout": _GOOSE_SECONDS}.items()
+def _goose(**settings: Any) -> str:
+    described = {"enabled": True, "name": _NAME, "description": "Tools of a workshop's notebook"}
     # JSON's values are values of YAML, too.
-    indented = [f"    {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in lines]
-    return "\n".join(["extensions:", f"  {service}:", *indented])
+    lines = [f"    {name}: {json.dumps(value)}" for name, value in {**described, **settings, "timeout": 60}.items()]
+    return "\n".join(["extensions:", f"  {_NAME}:", *lines])
 
 
-async def inspect(
-    method: str,
-    tool: str = "",
-    arguments: dict[str, Any] | None = None,
-    *,
-    service: str = "gateway",
-    over: Literal["http", "stdio"] = "http",
-) -> Any:
-    """Ask an MCP server through the MCP Inspector's command line, a client that shares no code with the server.
+async def inspect(method: str, tool: str = "", arguments: dict[str, Any] | None = None) -> Any:
+    """Ask the gateway through the MCP Inspector's command line, a client that shares no code with it.
 
     Args:
-        method: What MCP calls it: ``"tools/list"`` or ``"tools/call"``.
+        method: MCP's name of the request: ``"tools/list"`` or ``"tools/call"``.
         tool: Which tool to call.
-        arguments: Of the call.
-        service: Which MCP server, as in ``SERVERS``.
-        over: ``"http"``, where ``ws.serve`` serves it; or ``"stdio"``, where the Inspector starts one of its own.
+        arguments: The call's arguments.
 
     Returns:
-        What the server answered.
+        What the gateway answered.
 
     Raises:
-        WorkshopError: The Inspector is not installed, it did not get an answer, or nothing is served over HTTP.
+        WorkshopError: The Inspector is not installed or got no answer, or no gateway is served.
     """
-    command, variables = javascript(_INSPECTOR), dict(os.environ)
-    options, more = ["--method", method], []
+    command = [*javascript(_INSPECTOR), f"{service_address(_NAME)}/mcp", "--method", method]
     if tool:
-        options += ["--tool-name", tool]
+        command += ["--tool-name", tool]
     for name, value in (arguments or {}).items():
-        options += ["--tool-arg", f"{name}={json.dumps(value)}"]
-    if over == "http":
-        target = f"{service_address(service)}/mcp"
-        variables["INSPECTOR_TOKEN"] = os.environ.get(TOKEN, "") if service == "gateway" else ""
-    else:
-        target, more = sys.executable, ["--", "-m", SERVERS[service]]
-        variables |= _variables()
-    said, problem = await _run([*command, target, *options, *more], variables)
+        command += ["--tool-arg", f"{name}={json.dumps(value)}"]
+    log = notebook_folder() / "logs" / f"inspector-{uuid.uuid4().hex}.log"
+    variables = {**os.environ, "INSPECTOR_TOKEN": os.environ.get(TOKEN, "")}
+    process = Process(command, log=log, environment=variables, piped=True)
+    assert process.stdout is not None
+    said, problem = b"", f"It took longer than {_INSPECTOR_SECONDS:g} seconds."
+    with contextlib.closing(process), contextlib.suppress(TimeoutError):
+        said, problem = await asyncio.wait_for(asyncio.to_thread(process.stdout.read), _INSPECTOR_SECONDS), ""
     try:
         return json.loads(said)
     except ValueError:
-        raise WorkshopError(
-            f"The MCP Inspector has no answer to {method} from {service!r}.", problem, "Does the server run?"
-        ) from None
-
-
-async def _run(command: list[str], variables: dict[str, str]) -> tuple[str, str]:
-    """What a command writes to its standard output, and the end of what it writes to the other one."""
-    log = notebook_folder() / "logs" / f"inspector-{uuid.uuid4().hex}.log"
-    process = Process(command, log=log, environment=variables, piped=True)
-    assert process.stdout is not None
-    try:
-        said = await asyncio.wait_for(asyncio.to_thread(process.stdout.read), _INSPECTOR_SECONDS)
-    except TimeoutError:
-        return "", f"It took longer than {_INSPECTOR_SECONDS:g} seconds."
-    finally:
-        process.close()
-    return said.decode(), log.read_text(errors="replace").strip()[-500:]
+        why = problem or log.read_text(errors="replace").strip()[-500:]
+        raise WorkshopError(f"The MCP Inspector has no answer to {method}.", why, "Is the gateway running?") from None

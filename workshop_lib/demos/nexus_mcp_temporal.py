@@ -1,7 +1,7 @@
 """Demo 4: an agent of the OpenAI Agents SDK. It discovers the tools of two teams and calls them, both over Nexus.
 
-Each team keeps a directory of its tools behind its endpoint (``workshop_lib.nexus_mcp``). Discovery and calls are
-operations, with Temporal's guarantees. MCP clients elsewhere find the same tools at the gateway.
+Each team has a directory of its tools behind its endpoint (``workshop_lib.nexus_mcp``). Discovery and calls are Nexus
+operations, with Temporal's guarantees. MCP clients outside Temporal find the same tools at the gateway.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -32,19 +32,19 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.workers import takeover
 
 COMPUTERS = modules(4)
-"""Which module runs on which computer: each has ``worker(ws)``."""
+"""The modules that run on each computer."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
 GATEWAYS = {"gateway": "workshop_lib.demos.gateway"}
-"""For MCP clients that are no workflows."""
+"""The module of the gateway, for MCP clients outside Temporal."""
 
 
 @workflow.defn
 class NexusMcpAgent(DiscoveringConversation):
-    """Talks to a person, and asks two other teams for what it does not know.
+    """Talks to a person, and asks two other teams what it does not know.
 
     Args:
-        chat: As for ``Conversation``.
+        chat: See ``Conversation``.
     """
 
     @workflow.init
@@ -54,10 +54,10 @@ class NexusMcpAgent(DiscoveringConversation):
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended.
+        """Talk until the chat is ended.
 
         Args:
-            chat: As in ``Conversation``.
+            chat: See ``Conversation``.
 
         Returns:
             How many messages were answered.
@@ -89,16 +89,11 @@ class NexusMcpAgent(DiscoveringConversation):
 
 
 AGENT: type[Any] = NexusMcpAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [NexusMcpAgent],
-    "activities": local.TOOLS,
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(NexusMcpAgent)
 
 
 async def connect(ws: Connections) -> Client:
-    """The orchestrator's client. The plugin on it is also that of the Worker.
+    """The orchestrator's client. Its plugin is the Worker's, too.
 
     Args:
         ws: How to reach the service.

@@ -1,7 +1,7 @@
-"""Demo 3: an agent of the OpenAI Agents SDK. Its tools are those of two teams' MCP servers, and activities of its own.
+"""Demo 3: an agent of the OpenAI Agents SDK. Its tools are those of two teams' MCP servers, and its own activities.
 
-The agent asks the servers in each turn what they offer: a tool that a team adds is used in the next one. A server is
-an HTTP service that acts as a client of Temporal. What it starts is durable; the call to it is not.
+In each turn, the agent asks the servers what they offer: a tool that a team adds is used in the next turn. A server is
+an HTTP service and a client of Temporal. The workflow that it starts is durable; the call to the server is not.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
     import httpx2
-    import jsonschema  # noqa: F401  # an MCP client would import it with its first call, and not heartbeat meanwhile
+    import jsonschema  # noqa: F401  # else an MCP client imports it with its first call, and does not heartbeat meanwhile
     from agents import Agent, FunctionTool
     from agents.mcp import MCPServer, MCPServerStreamableHttp, MCPToolMetaContext, MCPUtil
     from mcp import Tool as McpTool
@@ -35,28 +35,26 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.workers import takeover
 
 COMPUTERS = modules(3)
-"""Which module runs on which computer: each has ``worker(ws)``, and those of the teams an MCP server beside it."""
+"""The modules that run on each computer. Those of the teams also run an MCP server."""
 SERVERS = {
     "it-mcp": "workshop_lib.teams.it.mcp_server",
     "finance-mcp": "workshop_lib.teams.finance.mcp_server",
 }
-"""The MCP servers on their own, for ``ws.serve``, where the Workers run beside the notebook."""
-
-
-KEY = "workshop.example/idempotency-key"  # of a call's `_meta`
-# A call that is made again starts a second workflow, so a Worker that is only slow must not be taken for dead.
+"""The MCP servers alone, for ``ws.serve``, where the Workers run beside the notebook."""
+KEY = "workshop.example/idempotency-key"  # in a call's `_meta`
+# A call that is repeated starts a second workflow, so a Worker that is only slow must not be taken for dead.
 _HEARTBEAT = timedelta(seconds=10)
-_REFUSED = ["UserError", "MCPProtocolError", "WorkshopError"]  # nobody listens: another question finds the same
+_REFUSED = ["UserError", "MCPProtocolError", "WorkshopError"]  # the server is down: the next attempt would fail, too
 
 
 def key(call: MCPToolMetaContext) -> dict[str, str]:
-    """What goes with a call as ``_meta``: a key that names it.
+    """Make the ``_meta`` of a call: a key that names the call.
 
-    The SDK asks in the workflow, once for each use of a tool, and the activity has it among its arguments: it is the
-    same in each attempt, and in a replay. The teams' servers do not look at it.
+    The SDK calls this in the workflow, once for each use of a tool, and passes it to the activity as an argument. So
+    the key is the same in each attempt, and in a replay. The teams' servers ignore it.
 
     Args:
-        call: What the SDK knows of it.
+        call: The SDK's description of the call.
     """
     return {KEY: str(workflow.uuid4())}
 
@@ -65,7 +63,7 @@ def servers(chat: Chat) -> list[MCPServer]:
     """The MCP servers whose tools the model may call. A call is an activity of the plugin.
 
     Args:
-        chat: Says how long one use of a tool may take.
+        chat: The settings: how long one use of a tool may take.
     """
     options: dict[str, Any] = {
         "activity_config": _limits(chat),
@@ -104,14 +102,14 @@ class McpConversation(DiscoveringConversation):
 
 @workflow.defn
 class McpAgent(McpConversation):
-    """Talks to a person, and asks two other teams for what it does not know."""
+    """Talks to a person, and asks two other teams what it does not know."""
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended.
+        """Talk until the chat is ended.
 
         Args:
-            chat: As in ``Conversation``.
+            chat: See ``Conversation``.
 
         Returns:
             How many messages were answered.
@@ -133,18 +131,18 @@ class McpAgent(McpConversation):
 
 
 def over_http(service: str, address: Callable[[str], str] = service_address) -> Callable[[float], MCPServer]:
-    """How a Worker reaches an MCP server over HTTP: a function of the ``factory_argument``.
+    """Return how a Worker reaches an MCP server over HTTP: a function of the ``factory_argument``.
 
-    Each call has a connection of its own. One that is shared lets one call through at a time, so that a slow tool
-    would hold up all conversations.
+    Each call has its own connection. A shared connection lets one call through at a time, so that a slow tool would
+    hold up all conversations.
 
     Args:
-        service: Its name, as ``ws.serve`` has it.
-        address: Where a service of a name listens.
+        service: The name of the service.
+        address: Returns the address of a service.
     """
 
     def connect(seconds: float) -> MCPServer:
-        patience = seconds + 1  # a little more than the activity's limit, which is the one that counts
+        patience = seconds + 1  # a little more than the activity's limit, which must end first
         url = f"{address(service)}/mcp"
         return MCPServerStreamableHttp(
             {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client},
@@ -156,7 +154,7 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
 
 
 def _client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-    # To read the certificates again would take 25 ms for each call.
+    # Reading the certificates takes 25 ms, so each call shares them.
     return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_certificates())
 
 
@@ -166,18 +164,13 @@ def _certificates() -> ssl.SSLContext:
 
 
 MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}
-"""How a Worker reaches what ``servers`` names: the plugin's ``mcp_servers``."""
+"""How a Worker reaches the servers: the plugin's ``mcp_servers``."""
 AGENT: type[Any] = McpAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [McpAgent],
-    "activities": local.TOOLS,
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(McpAgent)
 
 
 async def connect(ws: Connections) -> Client:
-    """The orchestrator's client. The plugin on it is also that of the Worker.
+    """The orchestrator's client. Its plugin is the Worker's, too.
 
     Args:
         ws: How to reach the service.

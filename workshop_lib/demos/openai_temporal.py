@@ -1,6 +1,6 @@
-"""Demo 2: an agent of the OpenAI Agents SDK. Its tools are Nexus operations of two teams, and activities of its own.
+"""Demo 2: an agent of the OpenAI Agents SDK. Its tools are Nexus operations of two teams, and its own activities.
 
-The SDK runs the loop, and Temporal's plugin makes each of its model calls an activity. No MCP server.
+The SDK runs the loop, and Temporal's plugin makes each model call an activity. There is no MCP server.
 """
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
@@ -31,19 +31,19 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.workers import takeover
 
 COMPUTERS = modules(2)
-"""Which module runs on which computer: each has ``worker(ws)``."""
+"""The modules that run on each computer."""
 SERVERS: dict[str, str] = {}
 """No MCP servers."""
 
 
 def operation(operation: Operation[Any, Any], service: type, endpoint: str, limit: timedelta) -> Tool:
-    """A tool of the SDK that runs a Nexus operation.
+    """Make a tool of the SDK that runs a Nexus operation.
 
     Args:
-        operation: Of the contract. The docstring of its input's type tells the model what it is for.
+        operation: One of the contract. The docstring of its input type is the tool's description.
         service: The contract.
         endpoint: The endpoint's name.
-        limit: How long it may take, with all attempts.
+        limit: How long it may take, including retries.
     """
     made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
     assert isinstance(made, FunctionTool), made
@@ -52,10 +52,10 @@ def operation(operation: Operation[Any, Any], service: type, endpoint: str, limi
 
 
 def tools(chat: Chat) -> list[Tool]:
-    """What the model may call: operations of other teams, through their contracts, and activities of our own.
+    """The tools that the model may call: operations of other teams, from their contracts, and our own activities.
 
     Args:
-        chat: Says how long one use of a tool may take.
+        chat: The settings: how long one use of a tool may take.
     """
     limit = timedelta(seconds=chat.tool_seconds)
     return [
@@ -69,14 +69,14 @@ def tools(chat: Chat) -> list[Tool]:
 
 @workflow.defn
 class OpenaiAgent(AgentConversation):
-    """Talks to a person, and asks two other teams for what it does not know."""
+    """Talks to a person, and asks two other teams what it does not know."""
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended.
+        """Talk until the chat is ended.
 
         Args:
-            chat: As in ``Conversation``.
+            chat: See ``Conversation``.
 
         Returns:
             How many messages were answered.
@@ -89,16 +89,11 @@ class OpenaiAgent(AgentConversation):
 
 
 AGENT: type[Any] = OpenaiAgent
-WORKER: dict[str, Any] = {
-    "task_queue": local.TASK_QUEUE,
-    "workflows": [OpenaiAgent],
-    "activities": local.TOOLS,
-    **takeover.QUICK_TAKEOVER,
-}
+WORKER = local.settings(OpenaiAgent)
 
 
 async def connect(ws: Connections) -> Client:
-    """The orchestrator's client. The plugin on it is also that of the Worker.
+    """The orchestrator's client. Its plugin is the Worker's, too.
 
     Args:
         ws: How to reach the service.

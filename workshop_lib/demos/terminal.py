@@ -1,4 +1,4 @@
-"""A demo in the terminal: ``python -m workshop_lib demos 1`` talks; with a question behind it, it answers and ends."""
+"""A demo in the terminal: ``python -m workshop_lib demos 1`` talks with you; with a question, it answers and ends."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
     """Run a demo for one conversation.
 
     Args:
-        number: As in ``NAMES``.
-        question: What is asked; if it is empty, whoever sits there is, until the end of the input.
-        processes: As for ``computers.start``.
+        number: The demo's number.
+        question: A question; if it is empty, questions are read from the standard input until its end.
+        processes: Whether each Worker runs in its own process.
 
     Returns:
         The exit status: 1 if the question could not be answered.

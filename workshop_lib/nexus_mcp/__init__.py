@@ -1,14 +1,14 @@
 """A bridge between MCP and Temporal Nexus: each call of a tool is a durable Nexus operation.
 
-- ``directory``: a team tells which of its Nexus operations are tools. Discovery is a Nexus operation itself.
-- ``gateway``: an MCP server for clients outside of Temporal. Their calls become standalone Nexus operations.
+- ``directory``: a team lists the Nexus operations that are tools. The list itself is a Nexus operation, too.
+- ``gateway``: an MCP server for clients outside Temporal. Their calls become standalone Nexus operations.
 - ``tools``: the same tools for an agent that runs in a workflow.
-- ``transport``: the same for an agent that is written against MCP's own client.
+- ``transport``: the same tools for an agent that uses MCP's own client.
 
-MCP's extension *Tasks* fits such operations (an operation's id would be the task's), but the SDK's server has no part
-for it yet. ``gateway.Gateway._call`` is the place: it starts the operation, and then waits for it.
+MCP's extension *Tasks* fits such operations, because an operation's id could be the task's id. The SDK's server does
+not support it yet. It would go into ``gateway.Gateway._call``, which starts the operation and waits for it.
 
-This package knows no team and nothing else of the workshop. Copy it into a project of your own: it needs temporalio,
-nexus-rpc and pydantic; who calls, mcp (2.3 or newer) with the jsonschema that it brings along; and ``tools``
-openai-agents. Where a server has standalone operations off, the gateway calls from a Workflow: ``by_workflow``.
+This package imports nothing else of the workshop, so you can copy it into your own project. A team needs temporalio,
+nexus-rpc and pydantic. A caller also needs mcp (2.3 or newer), which brings jsonschema; ``tools`` needs openai-agents.
+On a server where standalone operations are switched off, the gateway calls from a Workflow (``by_workflow``).
 """

@@ -1,4 +1,4 @@
-"""How a call starts outside of a workflow: as a standalone operation, or in a Workflow where those are off."""
+"""How a call starts outside a workflow: as a standalone operation, or from a Workflow where those are switched off."""
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 
 _QUEUE = "mcp-gateway"
 Handle = NexusOperationHandle[Any] | WorkflowHandle[Any, Any]
-"""Of a call. Both have ``result``, ``describe`` and ``cancel``."""
+"""The handle of a call. Both kinds have ``result``, ``describe`` and ``cancel``."""
 
 
 @workflow.defn
@@ -49,10 +49,10 @@ def is_off(error: Exception) -> bool:
 
 @contextlib.asynccontextmanager
 async def caller(client: Client) -> AsyncIterator[None]:
-    """Run the Worker that calls need where standalone operations are off, while the block runs.
+    """While the block runs, run the Worker that calls need where standalone operations are switched off.
 
     Args:
-        client: Of the namespace that calls.
+        client: A client of the namespace that calls.
     """
     try:
         async for _ in client.list_nexus_operations("", limit=1):
@@ -72,40 +72,27 @@ async def start(
     """Start a call.
 
     Args:
-        client: Of the namespace that calls.
-        call: The endpoint, the service, the operation, and its input.
-        id: Of the operation, or of the Workflow. None is given twice.
+        client: A client of the namespace that calls.
+        call: The names of the endpoint, the service and the operation, and the operation's input.
+        id: The id of the operation, or of the Workflow. It can be used once.
         limit: How long the call may take, including retries.
-        summary: Shown in Temporal's UI.
-        result_type: Of the answer.
+        summary: A line for Temporal's UI.
+        result_type: The type of the answer.
 
     Raises:
         NexusOperationAlreadyStartedError: The id was used before.
         WorkflowAlreadyStartedError: The same, where standalone operations are off.
-        RPCError: Temporal does not answer, or does not take it.
+        RPCError: Temporal does not answer, or refuses the call.
     """
     endpoint, service, operation, given = call
     nexus: NexusClient[Any] = client.create_nexus_client(service, endpoint)
+    # A running operation with this id is not joined here: the answer would not say so, and the calls not be compared.
+    once: Any = {"id": id, "result_type": result_type, "id_reuse_policy": NexusOperationIDReusePolicy.REJECT_DUPLICATE}
     try:
-        # One that runs by this id is not joined: the answer would not say so, and the calls could not be compared.
-        return await nexus.start_operation(
-            operation,
-            given,
-            id=id,
-            id_reuse_policy=NexusOperationIDReusePolicy.REJECT_DUPLICATE,
-            schedule_to_close_timeout=limit,
-            summary=summary,
-            result_type=result_type,
-        )
+        return await nexus.start_operation(operation, given, schedule_to_close_timeout=limit, summary=summary, **once)
     except RPCError as error:
         if not is_off(error):
             raise
-    return await client.start_workflow(
-        "CallOperation",
-        args=[*call, limit.total_seconds()],
-        id=id,
-        task_queue=_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        static_summary=summary,
-        result_type=result_type,
-    )
+    once |= {"task_queue": _QUEUE, "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE}
+    arguments = [*call, limit.total_seconds()]
+    return await client.start_workflow("CallOperation", args=arguments, static_summary=summary, **once)

@@ -1,4 +1,4 @@
-"""What is the same for whoever calls a tool: its arguments are checked before, and its outcome is put in MCP's form."""
+"""A call of a tool, from the caller's side: checks the arguments, and puts the outcome into MCP's form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 
 from .contract import Tool
 
-_MOST_PROBLEMS, _LONGEST = 5, 300  # how many are told, and how many characters of each
+_MOST_PROBLEMS, _LONGEST = 5, 300  # how many are reported, and how many characters of each
 _VERBS = {
     "UNAUTHORIZED": "refused this caller",
     "UNAUTHENTICATED": "refused this caller",
@@ -27,12 +27,12 @@ _VERBS = {
     "Cancelled": "was cancelled",
 }
 OFFERS_NOTHING = ("NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAUTHORIZED")
-"""Kinds of a directory's failure that will be the same at the next try. After the others, a team may be back soon."""
+"""Kinds of failures of a directory that are permanent. After any other failure, the team may be back soon."""
 _PYDANTICS = re.compile(r"\n\s*For further information visit \S+|\s\[type=.*?\](?=\n|$)")
 
 
 def described(tool: Tool) -> McpTool:
-    """A tool, as ``tools/list`` has it.
+    """Describe a tool as the result of ``tools/list`` does.
 
     Args:
         tool: The tool.
@@ -42,41 +42,41 @@ def described(tool: Tool) -> McpTool:
 
 
 def problems(tool: Tool, arguments: Mapping[str, Any]) -> str:
-    """What is wrong with the arguments of a call, in sentences for a model; empty if nothing is.
+    """Say what is wrong with the arguments of a call, in a text for the model. It is empty if nothing is wrong.
 
     Args:
-        tool: What is called.
-        arguments: As the model gave them.
+        tool: The tool that is called.
+        arguments: The model's arguments.
     """
-    # An empty registry: a schema that refers to somewhere else must not make us fetch that.
+    # With an empty registry, nothing is fetched if the schema refers to another address.
     validator = Draft202012Validator(tool.input_schema, registry=Registry())
     try:
         found = sorted(validator.iter_errors(arguments), key=lambda error: list(map(str, error.absolute_path)))
     except (Unresolvable, UnknownType, re.error, RecursionError) as error:
         return f"The arguments of {tool.name} cannot be checked. {type(error).__name__}: {error}"[:_LONGEST]
-    told = [
+    wrong = [
         f"{'.'.join(map(str, error.absolute_path))}: {error.message}".removeprefix(": ")[:_LONGEST]
         for error in found[:_MOST_PROBLEMS]
     ]
-    return f"Invalid arguments for {tool.name}. {'; '.join(told)}" if told else ""
+    return f"Invalid arguments for {tool.name}. {'; '.join(wrong)}" if wrong else ""
 
 
 def operation_input(tool: Tool, arguments: Mapping[str, Any]) -> Any:
-    """The input of the Nexus operation behind a tool.
+    """Make the input of the Nexus operation behind a tool.
 
     Args:
-        tool: What is called.
-        arguments: Checked ones.
+        tool: The tool that is called.
+        arguments: Arguments in which ``problems`` found none.
     """
     return arguments.get(tool.argument) if tool.argument else dict(arguments)
 
 
 class Why(NamedTuple):
-    """Why a Nexus operation came to nothing.
+    """Why a Nexus operation failed.
 
     Attributes:
-        kind: What whoever failed calls it, such as ``UnknownTicker`` or ``UNAUTHORIZED``.
-        text: A sentence or more.
+        kind: The name that the code that failed gave it, such as ``UnknownTicker`` or ``UNAUTHORIZED``.
+        text: One or more sentences.
     """
 
     kind: str
@@ -84,10 +84,10 @@ class Why(NamedTuple):
 
 
 def why(error: BaseException) -> Why:
-    """What stands behind the error of an operation: what the code that failed said itself.
+    """Find the reason in the error of an operation: what the code that failed said itself.
 
     Args:
-        error: From the SDK, on either side of a workflow.
+        error: The SDK's error, from inside or outside a workflow.
     """
     chain = list(_chain(error))
     handler = next((each for each in chain if isinstance(each, HandlerError)), None)
@@ -105,11 +105,11 @@ def why(error: BaseException) -> Why:
 
 
 def failure(tool: Tool, error: BaseException) -> str:
-    """Why a call failed, in a sentence for a model. It names the kind of the failure.
+    """Say why a call failed, in a text for the model that names the kind of the failure.
 
     Args:
-        tool: What was called.
-        error: What its operation failed with.
+        tool: The tool that was called.
+        error: The error of its operation.
     """
     kind, text = why(error)
     if kind == HandlerErrorType.BAD_REQUEST.name:
@@ -118,11 +118,11 @@ def failure(tool: Tool, error: BaseException) -> str:
 
 
 def answered(tool: Tool, value: Any) -> CallToolResult:
-    """The result of a call.
+    """Make the result of a call that succeeded.
 
     Args:
-        tool: What was called.
-        value: What its operation returned.
+        tool: The tool that was called.
+        value: The result of its operation.
     """
     try:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -134,10 +134,10 @@ def answered(tool: Tool, value: Any) -> CallToolResult:
 
 
 def failed(text: str) -> CallToolResult:
-    """The result of a call that came to nothing.
+    """Make the result of a call that failed.
 
     Args:
-        text: Why, in a sentence for a model.
+        text: The reason, in a text for the model.
     """
     return CallToolResult(content=[TextContent(text=text)], is_error=True)
 

@@ -1,4 +1,4 @@
-"""The Nexus contract of a directory: what callers import, without any code of a handler."""
+"""The Nexus contract of a directory: callers import it, and no handler's code."""
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
@@ -15,15 +15,15 @@ class Tool:
 
     Attributes:
         name: Its name for the model.
-        description: What it is for, in words that the model chooses by.
+        description: What it is for. The model chooses by it.
         input_schema: JSON schema of its arguments, always an object.
         output_schema: JSON schema of its result, always an object.
         service: The Nexus service.
         operation: The operation's name in that service.
-        argument: MCP's arguments are an object, and an operation's input may be another thing, or nothing. Then this
-            names the one argument that holds the input. Empty: the arguments together are the input.
+        argument: Arguments in MCP are always an object. Where the operation's input is something else, or nothing, this
+            names the argument that holds the input. If it is empty, the arguments together are the input.
         result: The same for the operation's output.
-        seconds: How long one call may take, including retries, as its team says; 0 leaves it to the caller.
+        seconds: The team's limit for one call, including retries, in seconds; 0 leaves it to the caller.
     """
 
     name: str
@@ -37,16 +37,16 @@ class Tool:
     seconds: float = 0.0
 
     def limit(self, usual: timedelta) -> timedelta:
-        """How long one call may take, including retries.
+        """Return how long one call may take, including retries.
 
         Args:
-            usual: The caller's limit, where the team has none.
+            usual: The caller's limit, for tools without a limit of their team.
         """
         return timedelta(seconds=self.seconds) if self.seconds else usual
 
 
 @nexusrpc.service
 class Directory:
-    """What a team offers to agents. Each Nexus endpoint has at most one, beside the services that it lists."""
+    """Lists what a team offers to agents. An endpoint has at most one, next to the services that it lists."""
 
     tools: nexusrpc.Operation[None, list[Tool]]

@@ -1,6 +1,6 @@
 """A team's side of the bridge: a Nexus service that lists operations of the team as tools, with their schemas.
 
-The schemas are made from the contracts' types by pydantic, as MCP's own server makes those of functions.
+Pydantic makes the schemas from the types in the contract, just as MCP's own server does from a function's types.
 """
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
@@ -21,24 +21,24 @@ from pydantic.errors import PydanticUserError
 
 from .contract import Directory, Tool
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # one other name, and a client or a provider refuses the whole list
-_INPUT, _OUTPUT = "input", "result"  # the latter is how MCP's own server calls a result that is no object
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # with any other name, a client or a provider refuses the whole list
+_INPUT, _OUTPUT = "input", "result"  # as MCP's own server names a result that is not an object
 
 
 @service_handler(service=Directory)
 class DirectoryHandler:
     """Handles ``Directory``: ``Worker(…, nexus_service_handlers=[FinanceHandler(), DirectoryHandler({…})])``.
 
-    The directory is for discovery, and no access control: who knows an operation's name can call it unlisted. What
-    guards the Worker (``governance.allowlist`` for one) guards its directory, too.
+    A directory is for discovery, not for access control: anyone who knows the name of an operation can call it, listed
+    or not. What guards the Worker, such as ``governance.allowlist``, guards its directory, too.
 
     Args:
-        offered: By contract, the operations that are tools: ``{Finance: [Finance.stock_price]}``. The docstring of an
-            operation's input type is the tool's description; where there is none, that of its output type.
-        limits: How long a call may take, including retries, by the operation's name. Callers decide about the others.
+        offered: The operations that are tools, by contract: ``{Finance: [Finance.stock_price]}``. The description
+            is the docstring of the operation's input type, or else that of its output type.
+        limits: How long a call may take, including retries, by the operation's name. For the others, callers decide.
 
     Raises:
-        ValueError: An operation is none of its contract, two tools have one name, or a name cannot be a tool's.
+        ValueError: An operation is not in its contract, two tools have the same name, or a name cannot be a tool's.
         TypeError: An operation has a type that JSON schema cannot describe.
     """
 
@@ -61,14 +61,14 @@ class DirectoryHandler:
 
     @sync_operation
     async def tools(self, ctx: StartOperationContext, nothing: None) -> list[Tool]:
-        """What the team offers."""
+        """List the tools."""
         return self._tools
 
 
 def _tool(service: type, operation: nexusrpc.Operation[Any, Any], seconds: float) -> Tool:
     definition = nexusrpc.get_service_definition(service)
     if definition is None or operation.name not in definition.operation_definitions:
-        raise ValueError(f"{operation.name} is no operation of {service.__name__}. Is that a Nexus contract?")
+        raise ValueError(f"{operation.name} is not an operation of {service.__name__}. Is that a Nexus contract?")
     name = f"{definition.name}.{operation.name}"
     if not _NAME.fullmatch(operation.name):
         raise ValueError(f"{operation.name!r} cannot be a tool's name: 1 to 64 of the characters A-Z a-z 0-9 _ -")
@@ -105,7 +105,7 @@ def _input(kind: Any) -> tuple[dict[str, Any], str]:
 
 
 def _object(schema: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
-    """A schema of an object, as MCP wants it, and the name of the property that had to be added for that."""
+    """Make it the schema of an object, as MCP requires. Returns the name of the property that this added, if any."""
     definitions = schema.pop("$defs", {})
     if "$ref" in schema:  # a type that refers to itself
         schema = dict(definitions[schema["$ref"].rpartition("/")[2]])
@@ -116,7 +116,7 @@ def _object(schema: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
 
 
 def _docstring(kind: Any) -> str:
-    """The first paragraph of the docstring of a contract's own class: not what Python or a library says of its."""
+    """The first paragraph of the docstring, if somebody wrote it for the contract, and not one of a library."""
     own = isinstance(kind, type) and kind.__module__.partition(".")[0] not in sys.stdlib_module_names
     if not (own and (dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel | enum.Enum | dict | tuple))):
         return ""

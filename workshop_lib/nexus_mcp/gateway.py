@@ -1,17 +1,17 @@
-"""An MCP server for clients outside of Temporal. A call of a tool becomes a standalone Nexus operation.
+"""An MCP server for clients outside Temporal. A call of a tool becomes a standalone Nexus operation.
 
-**What a call is.** The operation's id is made from what the client says of the call, so that a call made again, by
-whichever gateway, joins the operation or gets its result, and never runs a second time:
+**When two calls are the same.** The gateway makes the operation's id from what the client says about the call. A call
+that is repeated, through the same gateway or another, joins the operation or gets its result:
 
-- A client that wants this sends a key in the call's ``_meta``, under ``IDEMPOTENCY_KEY``: its own for each call (a UUID
-  does), and the same when it calls again. With another tool or other arguments, the same key is refused.
-- Without a key, a call is named by the session and the JSON-RPC request's id, which MCP makes unique in it. That
-  covers a request that is sent again in its session. A session ends with its gateway, so it does not cover that.
-- MCP's version of 2026-07-28 has no sessions over HTTP: there a call without a key is each time a new one.
+- A client can send a key in the call's ``_meta``, under ``IDEMPOTENCY_KEY``: a new one for each call, such as a UUID,
+  and the same one when it repeats the call. The same key with another tool or other arguments is refused.
+- Without a key, the session and the id of the JSON-RPC request name the call. So a request that is sent again in its
+  session is the same call. A session ends with its gateway.
+- MCP's version of 2026-07-28 has no sessions over HTTP: there, each call without a key is a new one.
 
-**Calling off.** ``notifications/cancelled`` cancels the operation, and in the version of 2026-07-28 over HTTP so does
-the client that closes the response, because that is what it means there. Everything else that ends a request (an older
-client that hangs up, a gateway that stops or dies) leaves the operation running, for the next call with its key.
+**Cancelling.** ``notifications/cancelled`` cancels the operation. In the version of 2026-07-28 over HTTP, so does a
+client that closes the response, because the protocol says so. Whatever else ends a request (an older client that hangs
+up, a gateway that stops or dies) leaves the operation running, for the next call with its key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import itertools
 import json
 import re
 import uuid
@@ -34,7 +33,6 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.stdio import stdio_server
-from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyHttpUrl
@@ -50,10 +48,10 @@ from .standalone import Directories, OtherCallError, start
 
 IDEMPOTENCY_KEY = "nexus-mcp/idempotency-key"
 LARGEST_REQUEST = 1 << 20  # bytes; Temporal takes payloads of 2 MB
-PROBLEMS = "nexus-mcp/problems"  # of a list's `_meta`: which teams are missing in it, and which names clash
+PROBLEMS = "nexus-mcp/problems"  # in a list's `_meta`: which teams are missing, and which names clash
 _KEY = re.compile(r"[!-~]{1,200}")
-_PROGRESS_SECONDS = 2.0  # between two words to a client that wants to hear that its call goes on
-_LATE_SECONDS = 5.0  # a notification that cancels a call is handled after the call has been interrupted
+_PROGRESS_SECONDS = 2.0  # between two reports of progress
+_LATE_SECONDS = 5.0  # a notification that cancels a call is handled after the SDK has interrupted the call
 
 Context = ServerRequestContext[Client, Any]
 
@@ -62,9 +60,10 @@ class Gateway:
     """Serves the tools of some Nexus endpoints over MCP.
 
     Args:
-        connect: Connects to the namespace that the calls come from. Called once, by the running server.
-        endpoints: The Nexus endpoints whose directories are asked. A tool's name belongs to the endpoint that offered
-            it first, and from the start to the one that is named first; a client can call ``endpoint/tool``, too.
+        connect: Connects to the namespace that the calls come from. The running server calls it once.
+        endpoints: The names of the Nexus endpoints whose tools are served. If two offer a tool of the same name, it
+            belongs to the one that offered it first, at the start the first in this list. A client can also call
+            ``endpoint/tool``.
         limit: How long one call may take, including retries, where its team sets no limit. Temporal Server 1.32 starts
             nothing that has less than 1.5 seconds left (``component.nexusoperations.minRequestTimeout``).
     """
@@ -90,31 +89,23 @@ class Gateway:
             "notifications/cancelled", types.CancelledNotificationParams, self._cancelled
         )
 
-    def app(self, token: str = "", security: TransportSecuritySettings | None = None) -> Starlette:
+    def app(self, token: str = "") -> Starlette:
         """The server over Streamable HTTP at ``/mcp``, for an ASGI server that listens on loopback.
 
-        Args:
-            token: What each request has to carry: ``Authorization: Bearer …``. Empty: nothing.
-            security: Which ``Host`` and ``Origin`` a request may name. By default those of loopback only, so that no
-                web page gets here by rebinding its name to this machine's address.
+        A request whose ``Host`` or ``Origin`` names another machine is refused, so that no web page gets here by
+        rebinding its name to this machine's address.
 
-        Raises:
-            ValueError: Other hosts than loopback are to be served, and there is no token.
+        Args:
+            token: What each request must carry as ``Authorization: Bearer …``. Empty: requests need no token.
         """
-        if security and not token:
-            raise ValueError("Beyond loopback, a gateway needs a token: whoever reaches it can call every tool.")
-        # The SDK checks tokens only beside the settings of an OAuth server. There is none: without the URL of a
-        # resource server, nothing of these settings is ever told to a client.
+        # The SDK checks a token only where it has the settings of an OAuth server. There is none here: without the URL
+        # of a resource server, no client ever sees these settings.
         auth = AuthSettings(issuer_url=AnyHttpUrl("http://127.0.0.1"), resource_server_url=None)
-        return self.server.streamable_http_app(
-            max_request_body_size=LARGEST_REQUEST,
-            transport_security=security,
-            auth=auth if token else None,
-            token_verifier=_OneToken(token) if token else None,
-        )
+        guarded: Any = {"auth": auth, "token_verifier": _OneToken(token)} if token else {}
+        return self.server.streamable_http_app(max_request_body_size=LARGEST_REQUEST, **guarded)
 
     async def serve_stdio(self) -> None:
-        """Serve the client that started this process, over standard input and output, until it hangs up."""
+        """Serve the client that started this process over standard input and output, until it hangs up."""
         async with stdio_server() as (read, write):
             await self.server.run(read, write, self.server.create_initialization_options())
 
@@ -147,7 +138,7 @@ class Gateway:
             return failed(wrong)
         try:
             async with self._cancellable(ctx) as started:
-                with anyio.CancelScope(shield=True):  # it takes milliseconds, and then it is known what to cancel
+                with anyio.CancelScope(shield=True):  # it takes milliseconds, and then we know what to cancel
                     handle = await start(client, endpoint, tool, arguments, id, tool.limit(self._limit))
                 started.set_result(handle)
                 async with _progress(ctx, tool):
@@ -158,10 +149,10 @@ class Gateway:
         except (NexusOperationFailureError, WorkflowFailureError) as error:
             return failed(failure(tool, error))
         except RPCError as error:
-            return failed(f"{failure(tool, error)} Temporal could not be asked. The call may run all the same.")
+            return failed(f"{failure(tool, error)} Temporal could not be asked. The call may be running anyway.")
 
     def _operation_id(self, ctx: Context) -> str:
-        """The id of the operation that a request asks for: see the module's docstring."""
+        """The id of the operation for a request: see the module's docstring."""
         key = (ctx.meta or {}).get(IDEMPOTENCY_KEY)
         if key is None:
             return f"mcp-request-{self._request(ctx, ctx.request_id)}"
@@ -170,9 +161,9 @@ class Gateway:
         return f"mcp-key-{key}"
 
     def _request(self, ctx: Context, request_id: str | int | None) -> str:
-        """Names a request, in a form that tells nobody the session's id: who knows that has the session."""
+        """A name for a request. It is a hash, because anyone who knows the session's id can use the session."""
         if ctx.request is None:
-            session = self._process  # over stdio, a process has one client
+            session = self._process  # over stdio, the process has one client
         elif ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             session = uuid.uuid4().hex
         else:
@@ -181,7 +172,7 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _cancellable(self, ctx: Context) -> AsyncIterator[asyncio.Future[Handle]]:
-        """Cancel what was started, where the client calls it off while it waits."""
+        """Cancel the operation if the client cancels the call while the block runs."""
         request, loop = self._request(ctx, ctx.request_id), asyncio.get_running_loop()
         started = self._started[request] = loop.create_future()
         try:
@@ -192,7 +183,7 @@ class Gateway:
                     await _cancel(started.result())
             raise
         finally:
-            started.cancel()  # it does nothing to one that has its result
+            started.cancel()  # without effect if it has a result
             loop.call_later(_LATE_SECONDS, self._forget, request, started)
 
     def _forget(self, request: str, started: asyncio.Future[Handle]) -> None:
@@ -209,12 +200,13 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def _progress(ctx: Context, tool: Tool) -> AsyncIterator[None]:
-    """Say every few seconds that the call goes on, where the client sent a token for that."""
+    """Report every few seconds that the call goes on, if the client sent a progress token."""
 
     async def say() -> None:
-        for times in itertools.count(1):
+        seconds = 0.0
+        while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
-            seconds = times * _PROGRESS_SECONDS
+            seconds += _PROGRESS_SECONDS
             await ctx.session.report_progress(seconds, message=f"{tool.name} has been running for {seconds:.0f} s.")
 
     saying = asyncio.create_task(say())
@@ -225,14 +217,14 @@ async def _progress(ctx: Context, tool: Tool) -> AsyncIterator[None]:
 
 
 async def _hung_up(ctx: Context) -> bool:
-    """Whether the client closed the response, in a version of MCP where that calls the request off."""
+    """Whether the client closed the response, in a version of MCP where that cancels the request."""
     if ctx.request is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return False
     return bool(await ctx.request.is_disconnected())
 
 
 async def _cancel(handle: Handle) -> None:
-    with contextlib.suppress(RPCError):  # it has ended, or Temporal does not answer: nobody waits for this any more
+    with contextlib.suppress(RPCError):  # it has ended, or Temporal does not answer; nobody is waiting for it anymore
         await handle.cancel()
 
 

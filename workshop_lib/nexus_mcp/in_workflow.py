@@ -1,4 +1,4 @@
-"""What a workflow asks of a team, whichever way an agent gets to it: the list of tools, and one call."""
+"""A workflow's two requests to a team: the list of its tools, and the call of one."""
 
 # No `from __future__ import annotations`: this module is imported by workflows.
 
@@ -16,14 +16,14 @@ with workflow.unsafe.imports_passed_through():
 
 
 class CallFailed(Exception):
-    """A call that came to nothing, with the reason in a sentence for a model."""
+    """A call failed. The message is a text for the model."""
 
 
 async def listed(endpoint: str, limit: timedelta) -> list[Tool]:
-    """Ask a directory.
+    """Ask a directory for its tools.
 
     Args:
-        endpoint: The Nexus endpoint.
+        endpoint: The name of the Nexus endpoint.
         limit: How long it may take, including retries.
 
     Raises:
@@ -37,9 +37,9 @@ async def call(endpoint: str, tool: Tool, arguments: Mapping[str, Any], limit: t
     """Call a tool, and return what its operation returns.
 
     Args:
-        endpoint: The Nexus endpoint.
-        tool: What is called.
-        arguments: As the model gave them.
+        endpoint: The name of the Nexus endpoint.
+        tool: The tool.
+        arguments: The model's arguments.
         limit: How long it may take, including retries, where the team sets no limit.
 
     Raises:
@@ -56,5 +56,5 @@ async def call(endpoint: str, tool: Tool, arguments: Mapping[str, Any], limit: t
     except NexusOperationError as error:
         task = asyncio.current_task()
         if is_cancelled_exception(error) and task and task.cancelling():
-            raise  # the workflow was cancelled, and this with it: no failure to talk about
+            raise  # the workflow itself was cancelled: that is not a failure of the tool
         raise CallFailed(failure(tool, error)) from error

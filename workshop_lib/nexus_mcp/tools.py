@@ -1,7 +1,7 @@
 """The tools of Nexus endpoints for an agent of the OpenAI Agents SDK that runs in a workflow.
 
-They are asked for and called through Nexus, so both stand in the workflow's history, and neither is done twice.
-(An MCP server in a workflow would be called by activities; the SDK's plugin refuses a server class of one's own.)
+The list and each call are Nexus operations, so both are recorded in the workflow's history and done once. It is not an
+MCP server class for the Agents SDK: its Temporal plugin accepts only its own class, which calls servers by activities.
 """
 
 # No `from __future__ import annotations`: this module is imported by workflows.
@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class NexusTools:
-    """The tools behind Nexus endpoints, for a workflow.
+    """Makes tools for an agent from the directories behind Nexus endpoints.
 
     Args:
         limit: How long a directory may take, and one call of a tool whose team sets no limit, including retries.
@@ -31,13 +31,13 @@ class NexusTools:
         self._limit = limit
 
     async def offered(self, endpoint: str) -> list[dict[str, Any]]:
-        """Ask a directory.
+        """Ask a directory for its tools.
 
         Args:
-            endpoint: The Nexus endpoint.
+            endpoint: The name of the Nexus endpoint.
 
         Returns:
-            The tools as JSON, each to be made a ``Tool`` again. A workflow can keep them over a continue-as-new.
+            The fields of each ``Tool`` as JSON, which a workflow can keep over a continue-as-new.
 
         Raises:
             NexusOperationError: It did not answer in time, or refused.
@@ -48,11 +48,11 @@ class NexusTools:
         """Make a tool for the agent.
 
         Args:
-            endpoint: The Nexus endpoint.
-            described: One of the tools that ``offered`` returns.
+            endpoint: The name of the Nexus endpoint.
+            described: One of the tools that ``offered`` returned.
 
         Returns:
-            A tool that never raises for what a model or a team does wrong: its text says it to the model.
+            A tool that does not raise where the model makes a mistake or the team fails: its result says what is wrong.
         """
         tool = Tool(**described)
 
@@ -60,7 +60,7 @@ class NexusTools:
             try:
                 arguments = json.loads(text or "{}")
             except (ValueError, RecursionError) as error:
-                return f"Invalid arguments for {tool.name}: they are no JSON. {error}"
+                return f"Invalid arguments for {tool.name}: they are not valid JSON. {error}"
             try:
                 value = await call(endpoint, tool, arguments, self._limit)
             except CallFailed as failed:

@@ -1,8 +1,8 @@
-"""MCP's own client in a workflow, with Nexus below it: its requests travel as Nexus operations.
+"""MCP's own client in a workflow. Its requests travel as Nexus operations.
 
-An agent that is written against MCP keeps its client, ``mcp.ClientSession``. Each ``tools/list`` is an operation of a
-directory, and each ``tools/call`` is the operation behind the tool, so both are in the workflow's history, and neither
-is done twice. MCP's revision of 2026-07-28 has no ``initialize``, so a session costs no request.
+An agent that is written for MCP keeps its client, ``mcp.ClientSession``. Each ``tools/list`` is an operation of a
+directory, and each ``tools/call`` is the operation behind the tool, so both are recorded in the workflow's history and
+done once. MCP's revision of 2026-07-28 has no ``initialize``, so opening a session sends no request.
 """
 
 # No `from __future__ import annotations`: this module is imported by workflows.
@@ -33,16 +33,16 @@ SANDBOX = SandboxedWorkflowRunner(
         "anyio", "jsonschema", "jsonschema_specifications", "mcp", "mcp_types", "referencing", "rpds"
     )
 )
-"""For a Worker's ``workflow_runner``: the sandbox in which MCP's client finds its own modules. It imports some while it
-runs, and those have to come from outside."""
+"""For a Worker's ``workflow_runner``: the sandbox, in which MCP's client also finds the modules that it imports while
+it runs."""
 
 
 @asynccontextmanager
 async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSession]:
-    """Open an MCP session with a team, in a workflow. Entering it sends nothing.
+    """Open an MCP session with a team, in a workflow. This sends nothing.
 
     Args:
-        endpoint: The team's Nexus endpoint. It needs a directory.
+        endpoint: The name of the team's Nexus endpoint, which needs a directory.
         limit: How long one request may take, including retries, where the team sets no limit.
     """
     try:
@@ -51,7 +51,7 @@ async def session(endpoint: str, limit: timedelta) -> AsyncIterator[ClientSessio
             yield client
     except BaseExceptionGroup as group:  # anyio's, around the one error that ended the block
         error = group.exceptions[0]
-        raise error from error.__cause__  # by its cause, Temporal knows a cancellation from a failure
+        raise error from error.__cause__  # Temporal tells a cancellation from a failure by its cause
 
 
 _MODERN = types.DiscoverResult(
@@ -61,28 +61,28 @@ _MODERN = types.DiscoverResult(
     ttl_ms=0,
     cache_scope="public",
 )
-"""What a client would learn from ``server/discover``."""
+"""The answer that a client would get to ``server/discover``."""
 
 
 class _NexusDispatcher:
-    """Carries the requests of one session, as ``mcp.shared.dispatcher.Dispatcher`` describes it."""
+    """Carries the requests of one session. It implements ``mcp.shared.dispatcher.Dispatcher``."""
 
     def __init__(self, endpoint: str, limit: timedelta) -> None:
         self._endpoint, self._limit = endpoint, limit
         self._tools: dict[str, Tool] = {}
 
     async def run(self, *handlers: Any, task_status: Any = anyio.TASK_STATUS_IGNORED, **options: Any) -> None:
-        """A team sends nothing by itself, so nothing is waited for."""
+        """Wait for nothing: a team sends nothing by itself."""
         task_status.started()
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> None:
-        """A team hears no notifications: cancelling the workflow's task cancels the operation."""
+        """Send nothing: cancelling the workflow's task cancels the operation."""
 
     async def send_raw_request(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> dict[str, Any]:
-        """One request, as an operation.
+        """Send one request as an operation.
 
         Raises:
-            MCPError: There is no such method or tool, or the directory does not answer.
+            MCPError: The method or the tool does not exist, or the directory does not answer.
         """
         if method == "tools/list":
             tools = [described(tool) for tool in await self._list()]

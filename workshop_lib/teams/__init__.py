@@ -1,1 +1,1 @@
-"""The teams of the workshop's company, a folder each. A team imports nothing of another but its ``contract``."""
+"""The teams of the workshop's company. Each has a folder. From another team, a team imports only its ``contract``."""

@@ -1,4 +1,4 @@
-"""SQLite databases of the teams, one file each in the notebook's folder, made when they are first used."""
+"""SQLite databases of the teams, each a file in the notebook's folder. They are created at their first use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Rows = Mapping[str, Iterable[tuple[object, ...]]]
 
 @contextmanager
 def opened(file: str, tables: str, rows: Rows | None = None) -> Iterator[sqlite3.Connection]:
-    """A connection; what is done with it is committed at the end, or not at all.
+    """Open a connection for one transaction, which is committed at the end of the block, or not at all.
 
     Args:
         file: The database's name, such as ``"orders.db"``.
-        tables: Statements that make its tables. Each process runs them once, also where the tables are there already.
-        rows: What is in them from the beginning, by the statement that inserts it. Doing so twice is as good as once.
+        tables: Statements that create its tables, if they do not exist. Each process runs them once.
+        rows: The first rows, by the statement that inserts them. The statement must be safe to repeat.
 
     Raises:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.

@@ -1,6 +1,6 @@
-"""How a team runs its MCP server: what is the same for each of them.
+"""How a team runs its MCP server.
 
-Such a server is a client of Temporal: what it is asked for, it starts as a workflow of its team, and waits for.
+Such a server is a client of Temporal: for each request it starts a workflow of its team, and waits for the result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from workshop_lib.evidence.failures import reason
+from workshop_lib.evidence.failures import invalid_fields, reason
 from workshop_lib.evidence.state import SERVICES, Lock, StateFolder, notebook_folder
 from workshop_lib.server.connections import attach
 from workshop_lib.server.devserver import HOST
@@ -33,7 +33,7 @@ _kept: list[object] = []  # what would end with the last reference to it
 
 
 class TeamServer(MCPServer[Client]):
-    """An MCP server that says in a line which argument is wrong. The SDK's own would quote pydantic, with links."""
+    """An MCP server that says in one line which argument is wrong. The SDK's server quotes pydantic, with links."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Client, Any] | None = None
@@ -44,8 +44,7 @@ class TeamServer(MCPServer[Client]):
         except ToolError as error:
             if not isinstance(error.__cause__, ValidationError):
                 raise
-            wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.__cause__.errors()]
-            raise ToolError(f"Invalid arguments for {name}. {'; '.join(wrong)}") from error.__cause__
+            raise ToolError(f"Invalid arguments for {name}. {invalid_fields(error.__cause__)}") from error.__cause__
 
 
 def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncContextManager[Client]]:
@@ -58,7 +57,7 @@ def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncCont
     @contextlib.asynccontextmanager
     async def lifespan(server: MCPServer[Client]) -> AsyncIterator[Client]:
         settings = await attach().connection(namespace, data_converter=pydantic_data_converter)
-        # Without the workshop's interceptors: they explain a wait to whoever sits before the cell that waits.
+        # Without the workshop's interceptors, which explain a wait under the cell that waits.
         yield await Client.connect(**{**settings, "interceptors": []})
 
     return lifespan
@@ -66,10 +65,10 @@ def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncCont
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Around what a tool does: its failure is told to who called it, with the reason.
+    """Put this around what a tool does: the caller learns why it failed.
 
     Raises:
-        ToolError: The workflow failed. The caller is told why.
+        ToolError: The workflow failed. The message is the reason.
         MCPError: Temporal did not answer. The caller may try again.
     """
     try:
@@ -86,15 +85,15 @@ def application(server: MCPServer[Any]) -> Starlette:
     Args:
         server: The team's.
     """
-    # Without sessions: a restarted server knows none of them, and each request is whole without one.
+    # Without sessions: a restarted server would know none of them, and no request needs one.
     return server.streamable_http_app(stateless_http=True, json_response=True)
 
 
 async def listen(service: str, server: MCPServer[Any]) -> None:
     """Serve a team's MCP server in the process of its Worker, so that both die together.
 
-    It is known under the service's name, as ``state.service_address`` finds it; where another process is so already,
-    as soon as that has ended.
+    ``state.service_address`` finds it under the service's name. While another process has that name, this one waits for
+    that process to end.
 
     Args:
         service: Its name, such as ``"finance-mcp"``.

@@ -1,4 +1,4 @@
-"""How a team that offers Nexus operations runs its Worker: what is the same for each of them."""
+"""How a team that offers Nexus operations runs its Worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workshop_lib.workers.takeover import BUG_TYPES, QUICK_TAKEOVER, KeepsReason
 SETTINGS: dict[str, Any] = {
     **QUICK_TAKEOVER,
     "interceptors": [*QUICK_TAKEOVER["interceptors"], KeepsReasons()],
-    # A caller waits for the result: a bug fails the workflow, and does not leave it waiting for fixed code.
+    # A caller waits for the result, so a bug fails the workflow instead of leaving it waiting for fixed code.
     "workflow_failure_exception_types": BUG_TYPES,
 }
 
@@ -23,18 +23,18 @@ SETTINGS: dict[str, Any] = {
 async def offered(
     ws: Connections, endpoint: str, namespace: str, settings: dict[str, Any]
 ) -> tuple[Client, dict[str, Any]]:
-    """What a Worker behind a Nexus endpoint is built from.
+    """Prepare the arguments of a Worker behind a Nexus endpoint.
 
     Args:
         ws: How to reach the service.
-        endpoint: Its name; it is made if it is missing, and leads to this Worker.
-        namespace: The team's.
+        endpoint: The name of the endpoint. It is created if it does not exist, and leads to this Worker.
+        namespace: The team's namespace.
         settings: The Worker's own arguments.
 
     Returns:
-        The Worker's client, and all of its other arguments.
+        The Worker's client, and all its other arguments.
     """
-    # What a caller sends is compared with the contract, constraints included, before a handler sees it.
+    # This converter checks what a caller sends against the contract, constraints included, before a handler sees it.
     client = await Client.connect(**await ws.connection(namespace, data_converter=pydantic_data_converter))
     await ws.endpoint(endpoint, namespace=namespace, task_queue=settings["task_queue"])
     return client, {**settings, **SETTINGS, "activity_executor": ThreadPoolExecutor(20)}
@@ -46,11 +46,11 @@ async def offer(
     """A Worker behind a Nexus endpoint, not yet running.
 
     Args:
-        ws: As for ``offered``.
-        endpoint: As for ``offered``.
-        namespace: As for ``offered``.
-        settings: As for ``offered``.
-        guards: Interceptors before its handlers, besides those of every team.
+        ws: See ``offered``.
+        endpoint: See ``offered``.
+        namespace: See ``offered``.
+        settings: See ``offered``.
+        guards: More interceptors in front of its handlers.
     """
     client, arguments = await offered(ws, endpoint, namespace, settings)
     return Worker(client, **{**arguments, "interceptors": [*arguments["interceptors"], *guards]})

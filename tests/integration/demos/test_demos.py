@@ -17,7 +17,6 @@ from demo_talks import (
     calls,
     goes_on,
     greets,
-    happened,
     priced,
     run_team,
     said,
@@ -25,7 +24,6 @@ from demo_talks import (
     without_finance,
 )
 from forgetful import LosesAnswer
-from guarded import REFUSED, Guarded
 from runs import lengths
 from temporalio.client import (
     Client,
@@ -36,6 +34,7 @@ from temporalio.client import (
 )
 from temporalio.exceptions import CancelledError, is_cancelled_exception
 from temporalio.worker import Worker
+from waits import until
 
 from workshop_lib.agents.conversation import Conversation
 from workshop_lib.agents.discovery import MORE_TOOLS
@@ -68,18 +67,14 @@ async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[De
     module = computers.demo(request.param)
     settings: dict[str, Any] = {**module.WORKER, "activity_executor": ThreadPoolExecutor(20)}
     options: dict[str, Any] = {}
-    if issubclass(module.AGENT, AgentConversation):  # the limit of an answer stands in the plugin, for all of them
+    if issubclass(module.AGENT, AgentConversation):  # the limit of an answer is the plugin's, for all of them
         reached = {name: module.over_http(f"{name}-mcp") for name in ("it", "finance") if hasattr(module, "over_http")}
         options = {"plugins": [plugin(MODEL_SECONDS, reached)]}
-        settings["workflows"] = [*settings["workflows"], Guarded]
     client = await Client.connect(**await ws.connection(local.NAMESPACE, **options))
     ws.run(Worker, client, **settings)
     made = Demo(ws, module, client)
     for name in ("it", "finance"):
         await run_team(made, name)
-    first = await made.begin()
-    await ask(first, "What is 1 + 1?")  # LiteLLM imports the rest of itself with its first call
-    await first.terminate()
     yield made
     await ws.stop(*ws.workers)
     await asyncio.gather(*(server.stop() for server in made.servers.values()))
@@ -148,12 +143,11 @@ async def test_the_models_mistakes_are_its_own_to_repair(demo: Demo, handle: Han
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("question", [STOCK, WEATHER])
-@pytest.mark.parametrize("mistake", MISTAKES)
-async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, mistake: str, question: str) -> None:
+@pytest.mark.parametrize("mistake", ["invents_tool", "garbles_arguments", "invents_field"])
+async def test_a_model_that_never_learns_is_reported(demo: Demo, handle: Handle, mistake: str) -> None:
     quotes = demo.ws.ledger.count("quote")
     with demo.ws.fault(f"model.{mistake}", times=ALWAYS) as fault:
-        reply = await ask(handle, question)
+        reply = await ask(handle, STOCK)
     assert reply.problem == ""
     assert 1 < fault.fired <= 10
     assert any(words in reply.text for words in WRONG)
@@ -163,26 +157,16 @@ async def test_a_model_that_never_learns_is_told_of(demo: Demo, handle: Handle, 
 
 
 @pytest.mark.full
-async def test_a_rate_limit_is_waited_for(demo: Demo, handle: Handle) -> None:
-    with demo.ws.fault("model.answers_429", times=2, seconds=1) as fault:
-        reply = await ask(handle, STOCK)
-    assert (reply.problem, fault.fired, PRICE in reply.text) == ("", 2, True)
-    await goes_on(handle)
-
-
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("fault", "seconds", "problem"),
     [
-        ("answers_500", 1.0, "InternalServerError"),
         ("answers_503", 1.0, "ServiceUnavailableError"),
-        ("answers_429", 1.0, "RateLimitError"),
         ("answers_429", 3600.0, "RateLimitError"),
         ("answers_nonsense", 1.0, "InternalServerError"),
         ("delays", 60.0, "TimeoutError"),
     ],
 )
-async def test_a_model_that_is_down_for_good_ends_in_a_sentence(
+async def test_a_model_that_stays_down_ends_in_a_message_for_the_user(
     demo: Demo, handle: Handle, fault: str, seconds: float, problem: str
 ) -> None:
     with demo.ws.fault(f"model.{fault}", times=ALWAYS, seconds=seconds) as failing:
@@ -195,11 +179,10 @@ async def test_a_model_that_is_down_for_good_ends_in_a_sentence(
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("status", ["401", "503"])
-async def test_what_a_tool_said_before_the_model_failed_is_told(demo: Demo, handle: Handle, status: str) -> None:
-    with demo.ws.fault(f"model.answers_{status}", times=ALWAYS, skip=1):
+async def test_what_a_tool_said_before_the_model_failed_is_shown(demo: Demo, handle: Handle) -> None:
+    with demo.ws.fault("model.answers_401", times=ALWAYS, skip=1):
         reply = await ask(handle, STOCK)
-    assert reply.problem in ("AuthenticationError", "ServiceUnavailableError")
+    assert reply.problem == "AuthenticationError"
     assert reply.text.startswith("I could not finish that. ")
     assert PRICE in reply.text
     await goes_on(handle)
@@ -210,7 +193,7 @@ async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Ha
     quotes = demo.ws.ledger.count("quote", ticker="HOOLI")
     with demo.ws.fault("read_quote.is_slow", seconds=LONG) as fault:
         asked = asyncio.create_task(ask(handle, "What's the stock price of HOOLI?"))
-        await happened(fault)
+        await until(lambda: fault.fired)
         reply = await asked
     assert (reply.problem, "311.75" in reply.text, fault.fired) == ("", True, 1)
     (step,) = await team_calls(handle)
@@ -254,7 +237,7 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> N
 @pytest.mark.full
 async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
     if demo.over_mcp:
-        pytest.skip("it is done twice: test_demo_mcp.py shows it")
+        pytest.skip("it is done twice, as test_demo_mcp.py shows")
     quotes, forgetful = demo.ws.ledger.count("quote", ticker="PIED"), LosesAnswer("stock_price")
     await run_team(demo, "finance", forgetful)
     try:
@@ -264,18 +247,6 @@ async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle
         await run_team(demo, "finance")
     assert (forgetful.starts, reply.problem, "77.38" in reply.text) == (2, "", True), reply
     assert demo.ws.ledger.count("quote", ticker="PIED") == quotes + 1
-
-
-@pytest.mark.full
-async def test_conversations_do_not_wait_for_each_other(demo: Demo) -> None:
-    handles = [await demo.begin() for _ in range(4)]
-    with demo.ws.fault("model.delays", times=4, seconds=2) as fault:
-        replies = await asyncio.gather(*(ask(handle, "hello") for handle in handles))
-    assert fault.fired == 4
-    assert [reply.problem for reply in replies] == [""] * 4
-    told = [step for handle in handles for step in (await history(handle)).steps if "model" in step.name]
-    assert max(step.scheduled for step in told) < min(step.closed for step in told if step.closed), "at once"
-    await asyncio.gather(*(handle.terminate() for handle in handles))
 
 
 @pytest.mark.full
@@ -300,7 +271,7 @@ async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> Non
 async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Handle, slow: str) -> None:
     with demo.ws.fault(slow, seconds=3) as fault:
         asked = asyncio.create_task(ask(handle, WEATHER if slow.startswith("weather") else STOCK))
-        await happened(fault)
+        await until(lambda: fault.fired)
         await handle.cancel()
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
@@ -315,10 +286,10 @@ async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Ha
 
 
 @pytest.mark.full
-async def test_an_operation_that_its_own_team_cancels_is_told_of(demo: Demo, handle: Handle) -> None:
+async def test_an_operation_that_its_own_team_cancels_is_reported(demo: Demo, handle: Handle) -> None:
     with demo.ws.fault("read_quote.is_slow", seconds=10) as fault:
         asked = asyncio.create_task(ask(handle, STOCK))
-        await happened(fault)
+        await until(lambda: fault.fired)
         await team_calls(handle, lambda steps: demo.over_mcp or any(step.calls for step in steps))
         (workflow,) = await priced(demo, handle)
         finance = await Client.connect(**await demo.ws.connection("finance"))
@@ -341,22 +312,9 @@ async def test_a_turn_without_an_end_is_ended(demo: Demo, handle: Handle) -> Non
     await goes_on(handle)
 
 
-@pytest.mark.full
-async def test_what_a_guardrail_refuses_is_not_remembered(demo: Demo) -> None:
-    if not demo.by_sdk:
-        pytest.skip("guardrails are the OpenAI Agents SDK's")
-    handle, bills = await demo.begin(Guarded), demo.ws.ledger.count("model call")
-    reply = await ask(handle, "My secret name is Ann.")
-    assert (reply.text, reply.problem) == (REFUSED, "Refused")
-    assert demo.ws.ledger.count("model call") == bills, "the model has not seen it"
-    assert "Ann" not in (await ask(handle, "What's my name?")).text
-    assert [entry.text for entry in await said(handle, "user")] == ["My secret name is Ann.", "What's my name?"]
-    await handle.terminate()
-
-
 async def test_a_new_operation_is_used_in_the_next_turn(demo: Demo, handle: Handle) -> None:
     if not demo.discovers or demo.over_mcp:
-        pytest.skip("its tools stand in its code, or test_demo_mcp.py shows it")
+        pytest.skip("its tools are in its code, or test_measure.py shows it")
     question = "Convert 100 dollars to EUR."
     assert "90" not in (await ask(handle, question)).text
     offers = DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})

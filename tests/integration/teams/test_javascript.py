@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams import finance
-from workshop_lib.views.topology import topology
 from workshop_lib.workers.spawned import INSTALLED, SpawnedWorker
 from workshop_lib.workshop import Workshop
 
@@ -39,7 +38,7 @@ needs_node = pytest.mark.skipif(
 # pydantic's own additions: its name of the rule, the value, and an address. The sentence before them is compared.
 PYDANTICS = re.compile(r" \[type=\w+, input_value=.*?, input_type=\w+\]\s+For further information visit \S+", re.S)
 LIMIT = timedelta(seconds=60)
-Told = tuple[str, str, bool | None]  # the type of an error, its message, and whether it may be tried again
+Reason = tuple[str, str, bool | None]  # the type of an error, its message, and whether it may be tried again
 
 
 async def spawn(ws: Workshop, worker: str, name: str = "finance") -> SpawnedWorker:
@@ -67,9 +66,9 @@ async def callers(ws: Workshop) -> AsyncIterator[None]:
     await ws.stop(worker)
 
 
-def told(error: BaseException | None) -> list[Told]:
+def learned(error: BaseException | None) -> list[Reason]:
     """What a caller learns: the causes below the failed operation, the innermost last."""
-    found: list[Told] = []
+    found: list[Reason] = []
     below = False
     while error is not None:
         message = PYDANTICS.sub("", getattr(error, "message", str(error)))
@@ -89,7 +88,7 @@ async def from_a_client(ws: Workshop, client: Client, operation: str, given: Any
     try:
         return await nexus.execute_operation(operation, given, id=ws.id("operation"), schedule_to_close_timeout=LIMIT)
     except NexusOperationFailureError as error:
-        return told(error)
+        return learned(error)
 
 
 async def from_a_workflow(ws: Workshop, client: Client, operation: str, given: Any) -> Any:
@@ -97,10 +96,10 @@ async def from_a_workflow(ws: Workshop, client: Client, operation: str, given: A
         call = ["finance", "Finance", operation, given, LIMIT.total_seconds()]
         return await client.execute_workflow(CallOperation.run, args=call, id=ws.id("caller"), task_queue="callers")
     except WorkflowFailureError as error:
-        return told(error)
+        return learned(error)
 
 
-def refused(query: str, *faults: str) -> list[Told]:
+def refused(query: str, *faults: str) -> list[Reason]:
     """A bad request: what of it the contract does not allow."""
     number = "1 validation error" if len(faults) == 1 else f"{len(faults)} validation errors"
     return [
@@ -109,7 +108,7 @@ def refused(query: str, *faults: str) -> list[Told]:
     ]
 
 
-UNKNOWN: list[Told] = [
+UNKNOWN: list[Reason] = [
     ("ActivityError", "Activity task failed", None),
     ("UnknownTicker", "No stock NOPE is traded.", False),
 ]
@@ -165,25 +164,6 @@ class TestEither:
         assert handle.id in [link.workflow_id for link in called.links]
 
 
-@pytest.fixture
-def altered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], str]:
-    """The Worker in JavaScript with other code in one place."""
-
-    def alter(file: str, before: str, after: str) -> str:
-        folder = tmp_path / "altered_finance"
-        folder.mkdir()
-        for source in [*FOLDER.glob("*.mjs"), FOLDER / "quotes.json"]:
-            shutil.copy(source, folder)
-        (folder / "node_modules").symlink_to(FOLDER / "node_modules")
-        text = (folder / file).read_text()
-        assert before in text
-        (folder / file).write_text(text.replace(before, after))
-        monkeypatch.syspath_prepend(str(tmp_path))
-        return "altered_finance.worker.mjs"
-
-    return alter
-
-
 @needs_node
 @pytest.mark.usefixtures("callers")
 async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client) -> None:
@@ -202,72 +182,36 @@ async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client
 
 
 @needs_node
-@pytest.mark.parametrize(
-    ("operation", "given", "file", "before", "reason"),
-    [
-        (
-            "calculate_roi",
-            {"invested": 1, "returned": 2},
-            "worker.mjs",
-            "const gain = query.returned",
-            ("INTERNAL", "The handler of calculate_roi has a bug. ReferenceError: broken is not defined", False),
-        ),
-        pytest.param(
-            "stock_price",
-            {"ticker": "ACME"},
-            "workflows.mjs",
-            "const price = await",
-            ("ReferenceError", "broken is not defined", True),
-            marks=pytest.mark.full,
-        ),
-    ],
-)
-async def test_a_bug_is_told_at_once(
-    ws: Workshop, client: Client, altered: Any, operation: str, given: Any, file: str, before: str, reason: Told
+async def test_a_handlers_bug_is_reported_at_once(
+    ws: Workshop, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As by the handler in Python, which test_teams.py holds to it."""
-    worker = await spawn(ws, altered(file, before, before.replace("= ", "= broken + ")), "broken")
-    try:
-        assert await from_a_client(ws, client, operation, given, "broken") == [reason]
-    finally:
-        await ws.stop(worker)
-
-
-@needs_node
-@pytest.mark.full
-async def test_a_worker_that_cannot_start_says_why(ws: Workshop, altered: Any) -> None:
+    """As with the handler in Python, see test_teams.py. A Worker that cannot start says why."""
+    folder = tmp_path / "altered"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.py", "node_modules"))
+    (folder / "node_modules").symlink_to(FOLDER / "node_modules")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = (folder / "worker.mjs").read_text()
+    (folder / "worker.mjs").write_text(code.replace("const gain = ", "const gain = broken + "))
+    worker = await spawn(ws, "altered.worker.mjs", "broken")
+    reason = ("INTERNAL", "The handler of calculate_roi has a bug. ReferenceError: broken is not defined", False)
+    assert await from_a_client(ws, client, "calculate_roi", {"invested": 1, "returned": 2}, "broken") == [reason]
+    await ws.stop(worker)
+    assert worker._process.log.read_text() == ""
+    (folder / "worker.mjs").write_text(code.replace("const worker = ", "const worker = broken + "))
     with pytest.raises(WorkshopError, match=r"(?s)ended before it was ready.*ReferenceError: broken is not defined"):
-        await spawn(ws, altered("worker.mjs", "const worker = ", "const worker = broken + "), "broken")
-
-
-@needs_node
-async def test_it_is_handled_like_any_other_worker(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    process = await spawn(ws, JAVASCRIPT)
-    try:
-        assert process in ws.workers
-        assert await from_a_client(ws, client, "stock_price", {"ticker": "NOPE"}) == UNKNOWN
-        await topology(ws)
-        drawn = capsys.readouterr().out
-        assert re.search(rf"process {process.pid}\b.*\n +polls: workflows, activities, Nexus\n", drawn), drawn
-    finally:
-        await ws.stop(process)
-    assert not process.running
-    assert process not in ws.workers
-    assert capsys.readouterr().out == ""
-    assert process._process.log.read_text() == ""
+        await spawn(ws, "altered.worker.mjs", "broken")
 
 
 async def test_without_node_or_packages_it_says_what_to_do(
     ws: Workshop, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(WorkshopError, match=r"(?s)cannot be run.*Node\.js is not installed.*`make js`"):
-        await ws.spawn(JAVASCRIPT, client, task_queue="finance")
     (tmp_path / "node").touch(mode=0o755)
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "worker.mjs").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(WorkshopError, match=r"(?s)cannot be run.*packages that it needs are not installed.*`make js`"):
         await ws.spawn("bare.worker.mjs", client, task_queue="bare")
+    (tmp_path / "node").unlink()
+    with pytest.raises(WorkshopError, match=r"(?s)cannot be run.*Node\.js is not installed.*`make js`"):
+        await ws.spawn(JAVASCRIPT, client, task_queue="finance")

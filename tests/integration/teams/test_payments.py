@@ -89,15 +89,12 @@ async def test_each_fault_is_an_error_but_not_each_leaves_no_charge(ws: Workshop
 
 
 @pytest.mark.usefixtures("payments")
-async def test_each_request_meets_a_fault_also_a_large_one_and_on_a_connection_that_stays_open(
-    ws: Workshop, order: Order
-) -> None:
+async def test_a_large_request_on_a_connection_that_stays_open_meets_a_fault_too(ws: Workshop, order: Order) -> None:
     body = {"order": order.id, "customer": "Ann" * 3_000_000, "amount": 1}  # more than a loopback connection holds
     async with httpx.AsyncClient(timeout=120) as client:
         with ws.fault("payments.answers_503", times=2) as fault:
             answers = [await client.post(f"{service_address('payments')}/charges", json=body) for _ in range(3)]
     assert ([answer.status_code for answer in answers], fault.fired) == ([503, 503, 200], 2)
-    assert counts(ws, order) == (1, 0)
 
 
 async def test_killed_it_is_unreachable_and_served_again_it_remembers(ws: Workshop, order: Order) -> None:

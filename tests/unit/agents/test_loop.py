@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import litellm
 import pytest
+from agents import Agent, FunctionTool
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.agents import loop
-from workshop_lib.agents.conversation import Message
+from workshop_lib.agents.conversation import Chat, Message
+from workshop_lib.agents.discovery import DiscoveringConversation
 from workshop_lib.agents.model import calls
+from workshop_lib.agents.operations import operation_tool
+from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.teams.support.activities import calculator
 
 pytestmark = pytest.mark.anyio
 
 ASKED: list[Message] = [{"role": "user", "content": "hello"}]
+CALL = {"id": "1", "type": "function", "function": {"name": "do", "arguments": "{}"}}
+LIMIT = timedelta(seconds=5)
 
 
 @dataclass
@@ -24,45 +31,23 @@ class NoArguments:
     """Of a tool that takes none."""
 
 
-@pytest.mark.parametrize("content", [None, ""])
-async def test_an_empty_answer_is_not_remembered_as_one(content: str | None) -> None:
-    async def ask(messages: list[Message], tools: list[dict[str, Any]]) -> Message:
-        return {"role": "assistant", "content": content}
-
-    answer = await loop.answer("", ASKED, [], ask)
-    assert answer.text
-    assert answer.messages[-1]["content"] == answer.text
+async def do(arguments: Any = None) -> str:
+    return "x" * 2 * loop.LONGEST_RESULT
 
 
 @pytest.mark.parametrize(
     ("known", "rounds", "said"),
     [(True, loop.MOST_ROUNDS, f"after {loop.MOST_ROUNDS} rounds"), (False, loop.MOST_MISTAKES, "Unknown tool 'do'")],
 )
-async def test_a_model_that_never_stops_calling_tools_is_stopped(known: bool, rounds: int, said: str) -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "do", "arguments": "{}"}}
-
+async def test_a_model_that_never_stops_calling_tools_is_stopped_and_long_results_are_cut(
+    known: bool, rounds: int, said: str
+) -> None:
     async def ask(messages: list[Message], tools: list[dict[str, Any]]) -> Message:
-        return {"role": "assistant", "content": None, "tool_calls": [call]}
-
-    async def do(arguments: Any = None) -> str:
-        return "done"
+        return {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
     answer = await loop.answer("", ASKED, [loop.Tool("do", "", NoArguments, do)] if known else [], ask)
     assert said in answer.text
     assert len(answer.messages) == 2 * rounds + 1
-
-
-async def test_a_long_result_is_cut() -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "do", "arguments": "{}"}}
-
-    async def ask(messages: list[Message], tools: list[dict[str, Any]]) -> Message:
-        more = {"tool_calls": [call]} if messages[-1]["role"] == "user" else {}
-        return {"role": "assistant", "content": "done", **more}
-
-    async def do(arguments: Any) -> str:
-        return "x" * 2 * loop.LONGEST_RESULT
-
-    answer = await loop.answer("", ASKED, [loop.Tool("do", "", NoArguments, do)], ask)
     assert len(answer.messages[1]["content"]) < loop.LONGEST_RESULT + 10
 
 
@@ -76,13 +61,48 @@ def test_retry_after_may_be_anything(header: str, seconds: float | None) -> None
     assert (None if wait is None else wait.total_seconds()) == seconds
 
 
-def test_schemas_come_from_signature_and_docstring() -> None:
-    tool = loop.activity_tool(calculator)
-    function = tool.schema["function"]
+def test_schemas_come_from_signature_and_docstring_or_from_the_contract() -> None:
+    function = loop.activity_tool(calculator).schema["function"]
     assert function["description"].startswith("Work out an arithmetic expression")
     described = function["parameters"]["properties"]["expression"]
     assert (described["type"], described["description"][:14]) == ("string", "The expression")
     assert function["parameters"]["required"] == ["expression"]
+    function = operation_tool(Finance.calculate_roi, Finance, ENDPOINT, LIMIT).schema["function"]
+    assert function["description"] == "The return on an investment (ROI), in percent."
+    invested = function["parameters"]["properties"]["invested"]
+    assert (invested["type"], invested["exclusiveMinimum"]) == ("number", 0)
+    assert invested["description"]
+    assert function["parameters"]["additionalProperties"] is False
+
+
+async def test_arguments_that_break_the_contract_never_leave_the_agent() -> None:
+    tools = [operation_tool(Finance.stock_price, Finance, ENDPOINT, LIMIT)]
+    for arguments in ('{"ticker": "far too long"}', '{"tikcer": "ACME"}', '{"ticker": "ACME", "colour": "blue"}'):
+        text, mistaken = await loop.use(tools, "stock_price", arguments)
+        assert mistaken
+        assert text.startswith("Invalid arguments for stock_price. "), text
+
+
+class Discovering(DiscoveringConversation):
+    """Has a tool of its own, and a team that offers one of the same name."""
+
+    def agent(self) -> Agent[None]:
+        return Agent("a", tools=[self.tool("own", {"name": "calculator"})])
+
+    def teams(self) -> list[str]:
+        return ["team"]
+
+    async def offered(self, team: str) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
+    def tool(self, team: str, described: dict[str, Any]) -> FunctionTool:
+        return FunctionTool(described["name"], team, {}, on_invoke_tool=do)  # type: ignore[arg-type]
+
+
+async def test_a_teams_tool_does_not_take_the_place_of_an_own_one() -> None:
+    agent = await Discovering(Chat(offered={"team": [{"name": "calculator"}, {"name": "dividend"}]})).ready()
+    found = [tool for tool in agent.tools if isinstance(tool, FunctionTool)]
+    assert [(tool.name, tool.description) for tool in found] == [("calculator", "own"), ("dividend", "team")]
 
 
 @pytest.mark.parametrize(
@@ -92,11 +112,8 @@ def test_the_calculator_calculates(expression: str, value: float) -> None:
     assert calculator(expression) == value
 
 
-@pytest.mark.parametrize(
-    "expression",
-    ["", "1 / 0", "9 ** 9 ** 9", "__import__('os')", "a + 1", "'a' * 9", "-" * 10_000 + "1", "1;2"],
-)
-def test_the_calculator_refuses_the_rest_for_good(expression: str) -> None:
+@pytest.mark.parametrize("expression", ["", "1 / 0", "9 ** 9 ** 9", "__import__('os')", "'a' * 9", "-" * 10_000 + "1"])
+def test_the_calculator_refuses_the_rest_permanently(expression: str) -> None:
     with pytest.raises(ApplicationError) as refused:
         calculator(expression)
     assert refused.value.non_retryable

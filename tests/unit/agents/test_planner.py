@@ -200,7 +200,6 @@ def before(name: str, arguments: str, content: str, at: int = 0) -> list[Json]:
     ("name", "arguments", "content"),
     [
         ("weather", '{"city": ["?"]}', "Invalid arguments for weather. city: Input should be a valid string"),
-        ("weather", '{"city": "Nairobi",', "Invalid arguments for weather. the JSON: Invalid JSON: EOF while parsing"),
         ("weather", '{"town": "Nairobi"}', "1 validation error for weather\ncity\n  Field required [type=missing]"),
         ("weather_2", '{"city": "Nairobi"}', "Unknown tool 'weather_2'. There are: calculator, weather."),
     ],
@@ -239,35 +238,6 @@ def test_a_wrong_call_in_a_chain_is_repaired() -> None:
     assert calls_of(plan(messages, SHOP)) == [("calculator", {"expression": "10 * 3"})]
     messages += before("calculator", '{"expression": "10 * 3"}', "30.0", 3)
     assert plan(messages, SHOP)["content"] == "The stock price says 10.\nThe calculator says 30."
-
-
-def test_a_tool_that_is_stricter_than_its_schema_gets_what_it_wants() -> None:
-    def strict(_: str, arguments: Json) -> str:
-        fine = isinstance(arguments["minutes"], str)
-        return "done" if fine else "invalid arguments: 'minutes' must be a str"
-
-    talk = Talk(HOME, strict)
-    assert talk.say("start a timer of 10 minutes") == "The set timer says done."
-    assert talk.rounds[-1] == [("set_timer", {"minutes": "10"})]
-
-
-def test_an_unknown_tool_is_replaced() -> None:
-    def gone(name: str, _: Json) -> str:
-        return "unknown tool: stock_price" if name == "stock_price" else "7"
-
-    talk = Talk([*TOOLS["SHARES"], tool("def share_price(ticker: str): The price of a share.")], gone)
-    assert "7" in talk.say("what is the price of AAPL?")
-    assert [[name for name, _ in made] for made in talk.rounds] == [["stock_price"], ["share_price"]]
-
-
-@pytest.mark.parametrize("failure", ["Error: timed out", "payment declined", "request failed: 503"])
-def test_a_failed_tool_is_not_called_again(failure: str) -> None:
-    talk = Talk(SHOP, lambda name, _: failure if name == "weather" else "187.2")
-    said = talk.say("weather in Oslo and the price of AAPL")
-    assert len(talk.rounds) == 1
-    assert "The weather did not work" in said
-    assert failure.removeprefix("Error: ") in said
-    assert "187.2" in said
 
 
 def test_after_a_handover_the_next_agents_tools_are_used() -> None:
@@ -310,12 +280,10 @@ ODD_TOOLS: list[Json] = [
     "messages",
     [
         [],
-        [{"role": "developer", "content": "x"}, {"role": "critic", "content": "?"}],
         [{"role": "user", "content": None}],
         [user([{"type": "text", "text": "weather in"}, {"type": "text", "text": "Oslo"}])],
         [{"role": "tool", "tool_call_id": "none", "content": "lost"}, user("hi")],
         [user("weather in Oslo"), before("weather", "{}", "")[0]],
-        [user("weather in Oslo"), *before("nobody_knows", '{"a": [1]}', "unknown tool")],
         [user("word " * 20_000), *before("weather", '{"city": "Oslo"}', "x" * 100_000)],
         [user("(" * 100_000), *before("weather", '{"city": "Oslo"}', "(" * 100_000)],
     ],
@@ -344,6 +312,6 @@ def test_the_planner_names_no_tool_ticker_or_team() -> None:
     wanted = [call for _, _, text in TABLE if not text.startswith("says ") for call in calls(text)]
     names |= {value for _, given in wanted for name, value in given.items() if name in places and value is not ...}
     folder = Path(workshop_lib.agents.model.__file__).parent
-    source = "\n".join(path.read_text() for path in sorted(folder.glob("*.py"))).lower()
+    source = "\n".join(path.read_text() for path in sorted(folder.iterdir()) if path.is_file()).lower()
     for name in sorted(names):
         assert not re.search(rf"\b{re.escape(name.lower())}\b", source), name

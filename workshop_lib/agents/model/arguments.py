@@ -1,13 +1,16 @@
-"""Arguments from text: what a request mentions, and which of it a tool's parameters take."""
+"""Arguments from text: what a request mentions, and which of it a tool's parameters take. Its words: ``words.toml``."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-zà-öø-ÿß]+|\d+|[^\W\d_]+")
 _ENDING = re.compile(
     r"(?<=\w{4})(?:ations?|ators?|ating|ate[ds]?|ings?|ions?|ments?|ers?|ly)$|(?<=\w{3})(?:ing|es|ed|(?<!s)(?<!\bnew)s)$"
@@ -45,11 +48,10 @@ _PATTERNS = [
     ("time", re.compile(r"\b(?:\d{1,2}:\d\d(?:\s?[ap]m)?|\d{1,2}\s?[ap]m|noon|midnight)\b", re.IGNORECASE)),
 ]
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
-_SPELLED = re.findall(r"\w+", "zero one two three four five six seven eight nine ten eleven twelve")
-_NO_UNIT = "and or to for in on at of from with by into is are was the a an as because then if per than more"
+_SPELLED, _NO_UNIT = WORDS["numbers"].split(), WORDS["no_unit"].split()
 _NUMBER = re.compile(
     rf"(?<![\w.,#-])([$€£¥]?)\s?(-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\b(?:{'|'.join(_SPELLED)})\b)(?![A-Z\d-])"
-    rf"(?:\s?(%|[€$£¥]|°\s?[CF]\b)|[\s-]?(?!(?:{_NO_UNIT.replace(' ', '|')})\b)([A-Za-z]+)\b)?"
+    rf"(?:\s?(%|[€$£¥]|°\s?[CF]\b)|[\s-]?(?!(?:{'|'.join(_NO_UNIT)})\b)([A-Za-z]+)\b)?"
 )
 _ID = re.compile(
     r"(?<![\w-])(?!(?:OK|[AP]M|USD|EUR|GBP)\b)(?:[A-Za-z]+[-_#]\d[\w-]*|[A-Z]{2,}[A-Z\d.-]*\b|[A-Z]+\d[A-Z\d]*|\d+[A-Z][A-Z\d]*|#\d+)(?!\w)"
@@ -142,22 +144,14 @@ def _words(text: str) -> tuple[tuple[str, int, int], ...]:
 
 def _near(mention: _Mention, wanted: Iterable[str], text: str) -> float:
     """How close some words are to a mention: 1 for next to it, 0 for not at all."""
-    names = {w for w in wanted if len(w) > 1 and w not in _NO_UNIT.split()}
+    names = {w for w in wanted if len(w) > 1 and w not in _NO_UNIT}
     before = enumerate([w for w, _, end in _words(text) if end <= mention.start][:-7:-1])
     after = enumerate([w for w, start, _ in _words(text) if start >= mention.end][:3])
     found = [1 / (1 + gap / 2) for gap, w in before if w in names] + [0.8 / (1 + gap) for gap, w in after if w in names]
     return max(found, default=0.0)
 
 
-# Which words of a parameter's name or description say what kind of value it takes; the first that fits counts.
-_KINDS = (
-    "expression:expression arithmetic;email:email mail;date:date day due when;time:time clock;path:path file "
-    "directory;unit:unit currency;prose:question query text message reason description content body note title subject "
-    "summary topic prompt request problem what;id:id order symbol ticker code key project ticket issue sku account "
-    "invoice tracking number flight;name:city town place location country destination origin person name customer user "
-    "recipient employee patient team language company artist who"
-)
-_KIND_OF = {stem(word): part.split(":")[0] for part in _KINDS.split(";") for word in part.split(":")[1].split()}
+_KIND_OF = {stem(word): kind for kind, words in WORDS["kinds"].items() for word in words.split()}
 _TYPES = {"boolean": "flag", "integer": "number", "number": "number", "array": "list", "object": "none"}
 _TYPES |= {"date": "date", "date-time": "date", "email": "email", "time": "time"}
 _FIT = {  # how well what is mentioned fits what is wanted, where it is not of the very kind
@@ -167,16 +161,8 @@ _FIT = {  # how well what is mentioned fits what is wanted, where it is not of t
     "prose": {"quoted": 3.0},
     "number": {"number": 1.0},
 }
-_CONTENT = set(stems("text message content body note comment title subject task phrase topic summary name what"))
-_FROM = set(stems("from source origin start min minimum low lower departure begin sender first after since"))
-_TO = set(stems("to target destination end max maximum high upper arrival until recipient language last before"))
-_UNITS = (  # words of parameters: units of their values
-    "amount price cost paid pay money bill sum principal invested returned insured dollar:USD EUR GBP JPY CHF dollars "
-    "euros;percent percentage rate discount tip tax:percent;weight mass kg kilogram:kg kilo kilogram g gram lb pound "
-    "ton;duration length time hour minute night year:h hour minute week year;distance length height width m km metre:m "
-    "km cm mm metre"
-)
-_DIMENSIONS = [[set(stems(words)) for words in line.split(":")] for line in _UNITS.split(";")]
+_CONTENT, _FROM, _TO = (set(stems(WORDS[name])) for name in ("content", "from", "to"))
+_DIMENSIONS = [(set(stems(each["of"])), set(stems(each["are"]))) for each in WORDS["units"]]
 _AFTER = re.compile(
     r"(?:\s+(?:is|number|id|to|of|named|called|with)(?!\w))*\s*[:=#]?\s*(?!(?:the|an?|my|is|in|on|for|and|of|to|was|with"
     r"|please|from|at|has|are|if|by|do|does|did|have|can|we|you|i|it|there)\b)(\w[\w.-]*\b)"

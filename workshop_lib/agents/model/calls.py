@@ -29,10 +29,10 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, AsyncOpenAI]] =
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
 
-_WITHOUT_WORKER = timedelta(minutes=10)  # how long a call waits for a Worker: it is not the model that takes so long
-_MOST_NONSENSE = 3  # answers of a model, before we take it that it has no better one
+_WITHOUT_WORKER = timedelta(minutes=10)  # how long a call waits for a Worker, which is not the model's time
+_MOST_NONSENSE = 3  # unreadable answers before we give up
 
-# What trying again cannot fix: the type of the error, and the message for the user, by LiteLLM's name or HTTP status.
+# Errors that a retry cannot fix, by LiteLLM's name or HTTP status: the type of our error, and the message for the user.
 _PERMANENT: dict[Any, tuple[str, str]] = {
     **dict.fromkeys(range(300, 400), ("RedirectError", "The model's provider is at another address. Correct it.")),
     "ContextWindowExceededError": ("", "This conversation is too long for the model."),
@@ -54,12 +54,12 @@ _DOWN = "The language model is out of order. Please try again in a minute."
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What a model is asked.
+    """A request to a model.
 
     Attributes:
-        messages: The conversation, as OpenAI's chat completions have it.
+        messages: The conversation, in the format of OpenAI's chat completions.
         tools: Schemas of the tools that it may call.
-        model: As in ``Chat``.
+        model: See ``Chat``.
         seconds: How long the answer may take, including retries.
     """
 
@@ -74,12 +74,12 @@ async def call_model(request: ModelRequest) -> Message:
     """Ask the language model for its next message.
 
     Args:
-        request: What it is asked.
+        request: The request.
 
     Raises:
-        ApplicationError: It could not be asked. The message is a sentence for the user; the type is LiteLLM's name of
-            the error. Not retryable where trying again cannot help; after a 429 the next try waits as long as the
-            provider asks (``Retry-After``).
+        ApplicationError: The model could not be asked. The message is for the user; the type is LiteLLM's name of the
+            error. It is not retryable where a retry cannot help. After a 429, the next attempt waits as long as the
+            provider asks for (``Retry-After``).
     """
     tools = {"tools": request.tools} if request.tools else {}
     said, _ = await complete(request.messages, request.seconds, **model(request.model), **tools)
@@ -90,22 +90,22 @@ async def complete(messages: list[Any], seconds: float, **arguments: Any) -> tup
     """Ask a language model, from an activity.
 
     Args:
-        messages: The conversation, as OpenAI's chat completions have it.
-        seconds: How long the answer may take, including retries. It counts where the model has failed: an attempt that
-            comes late, because no Worker was there, is made.
-        arguments: Of ``litellm.acompletion``.
+        messages: The conversation, in the format of OpenAI's chat completions.
+        seconds: How long the answer may take, including retries. It is checked when an attempt has failed: a first
+            attempt that is late because no Worker was running is still made.
+        arguments: Other arguments of ``litellm.acompletion``.
 
     Returns:
-        Its next message, fit to be sent to any provider again, and what it used of its tokens, if it says so.
+        The next message, in a form that any provider accepts again, and the tokens that it used, if the provider says.
 
     Raises:
-        ApplicationError: As ``call_model``.
+        ApplicationError: See ``call_model``.
     """
     key = idempotency_key()
-    # With this header a provider's log tells which call it was, and that an attempt was a second one.
+    # In a provider's log, this header shows which call it was, and that an attempt was repeated.
     arguments["extra_headers"] = {**(arguments.get("extra_headers") or {}), "X-Client-Request-Id": key}
     try:
-        async with asyncio.timeout(min(seconds, ATTEMPT_SECONDS + 1)):  # LiteLLM's own begins again with each byte
+        async with asyncio.timeout(min(seconds, ATTEMPT_SECONDS + 1)):  # LiteLLM's own starts again with each byte
             answer = await litellm.acompletion(messages=sendable(messages), client=_client(arguments), **arguments)
         return received(answer.choices[0], key), getattr(answer, "usage", None)
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is not valid JSON, for one
@@ -113,7 +113,7 @@ async def complete(messages: list[Any], seconds: float, **arguments: Any) -> tup
 
 
 def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
-    """One for each loop that follows no redirect: the key and the conversation are for this provider only."""
+    """A client per event loop, which follows no redirect: the key and the conversation are for this provider only."""
     if not arguments["model"].startswith("openai/"):
         return None
     known = get_openai_credentials(arguments.get("api_base"), arguments.get("api_key"))
@@ -126,14 +126,14 @@ def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
 
 
 def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> ApplicationError:
-    """Why a call failed, in a message for the user, and whether and when it is tried again.
+    """Turn an error into one that says why, in a message for the user, and whether and when to retry.
 
     Args:
-        error: Of ``litellm.acompletion``.
-        seconds: As for ``complete``.
+        error: An error of ``litellm.acompletion``.
+        seconds: See ``complete``.
 
     Returns:
-        As ``call_model`` raises it.
+        The error for ``call_model`` to raise.
     """
     kinds = [kind.__name__ for kind in type(error).__mro__]
     names: list[Any] = [*kinds, getattr(error, "status_code", None)]
@@ -144,7 +144,7 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
     wait, last = _retry_after(error), False
     if activity.in_activity():
         info = activity.info()
-        # An error of the provider's has its headers. What LiteLLM could not read has none, and is hardly better later.
+        # An error of the provider has headers. An answer that LiteLLM could not read has none, and will not get better.
         nonsense = not known and getattr(error, "litellm_response_headers", None) is None
         over = datetime.now(UTC) + (wait or timedelta(0)) >= info.scheduled_time + timedelta(seconds=seconds)
         last = over or (nonsense and info.attempt >= _MOST_NONSENSE)
@@ -153,7 +153,7 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
 
 
 def _retry_after(error: Exception) -> timedelta | None:
-    headers = getattr(error, "litellm_response_headers", None) or {}  # those of `error.response` are empty
+    headers = getattr(error, "litellm_response_headers", None) or {}  # `error.response` has no headers
     with contextlib.suppress(ValueError, OverflowError):  # it may also be a date
         return timedelta(seconds=max(0.0, float(headers["retry-after"]))) if "retry-after" in headers else None
     return None
@@ -163,28 +163,28 @@ async def ask_model(chat: Chat, messages: list[Message], tools: list[dict[str, A
     """Ask the language model from a workflow.
 
     Args:
-        chat: Says which model, and how long its answer may take.
+        chat: The settings: which model, and how long its answer may take.
         messages: The conversation.
         tools: Schemas of the tools that it may call.
 
     Returns:
-        Its next message: a text, or tool calls.
+        The model's next message: a text, or tool calls.
 
     Raises:
-        ActivityError: It could not be asked. The cause is ``call_model``'s.
+        ActivityError: The model could not be asked. The cause is the error of ``call_model``.
     """
     request = ModelRequest(messages, tools, chat.model, chat.model_seconds)
     return await workflow.execute_activity(call_model, request, **limits(chat.model_seconds))
 
 
 def limits(seconds: float) -> dict[str, Any]:
-    """Options of an activity that calls ``complete``: when an attempt is given up, and when all of them are.
+    """Return the options of an activity that calls ``complete``.
 
     Args:
-        seconds: As for ``complete``.
+        seconds: See ``complete``.
     """
     return {
-        "start_to_close_timeout": timedelta(seconds=ATTEMPT_SECONDS + 10),  # `complete` gives up earlier
+        "start_to_close_timeout": timedelta(seconds=ATTEMPT_SECONDS + 10),  # `complete` gives up before that
         "schedule_to_close_timeout": timedelta(seconds=seconds) + _WITHOUT_WORKER,
         "heartbeat_timeout": HEARTBEAT,
         "retry_policy": _RETRY,

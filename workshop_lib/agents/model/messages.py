@@ -1,8 +1,8 @@
-"""What a model said, in a form that every provider takes when it is sent again; and the arguments of a tool call.
+"""Messages of a model, in a form that every provider accepts when it is sent again; and the arguments of a tool call.
 
-Providers refuse a conversation that holds what some of them send: arguments that are not a JSON object, ids that occur
-twice, names with a space. ``received`` is applied once, in the activity that calls the model, before anything is
-remembered; ``sendable`` to each conversation that is sent.
+Some providers send what others refuse in a conversation: arguments that are not a JSON object, ids that occur twice,
+names with a space. The activity that calls the model applies ``received`` to each answer, before it is remembered, and
+``sendable`` to each conversation that it sends.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ MOST_CALLS = 20  # tool calls in one answer; the server lets 30 Nexus operations
 _LONGEST_ANSWER = 100_000  # bytes: it is in the history, and in each request from then on
 # What some providers want back with a tool call.
 _KEPT = ("reasoning_content", "thinking_blocks", "provider_specific_fields", "extra_content")
-_ID_LENGTH = 9  # Mistral takes no other; 45 bits, so that two in a conversation are never the same
+_ID_LENGTH = 9  # the only length that Mistral accepts; 45 bits, enough for unique ids in a conversation
 
 
 def received(choice: Any, key: str) -> Message:
-    """What a model said, as it is remembered.
+    """Turn an answer of a model into the message that is remembered.
 
-    Its tool calls have ids of our own. A tool's name that no provider takes becomes one that no tool has. The arguments
-    stay as they are, for whoever uses the tool to say what is wrong with them.
+    Its tool calls get new ids. A tool name that providers refuse becomes one that no tool has. Arguments stay as they
+    are: whoever uses the tool reports what is wrong with them.
 
     Args:
-        choice: The first of LiteLLM's answer.
-        key: Names this call of the model, and is the same in each attempt.
+        choice: The first choice of LiteLLM's answer.
+        key: A name of this call of the model, the same in each attempt.
 
     Raises:
-        ValueError: It is too long.
+        ValueError: The answer is too long.
     """
     said = json.loads(valid_text(json.dumps(choice.message.model_dump(warnings=False), ensure_ascii=False)))
     if len(json.dumps(said)) > _LONGEST_ANSWER:
@@ -61,7 +61,7 @@ def _call(call: dict[str, Any], key: str) -> dict[str, Any]:
     name, arguments = function.get("name") or "", function.get("arguments") or "{}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         name = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:50] + "_unknown"
-    if "\\u" in arguments:  # half a pair may also be written so
+    if "\\u" in arguments:  # half of a pair may be escaped
         with contextlib.suppress(ValueError, RecursionError):
             arguments = valid_text(json.dumps(json.loads(arguments), ensure_ascii=False))
     digest = base64.b32encode(hashlib.sha256(key.encode()).digest()).decode().lower()
@@ -74,10 +74,10 @@ def _call(call: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def sendable(messages: Sequence[Any]) -> list[Any]:
-    """Messages without arguments that are not a JSON object: the result of the call says what was wrong with them.
+    """Replace arguments that are not a JSON object by ``{}``. The result of that call says what was wrong with them.
 
     Args:
-        messages: Of a conversation, as OpenAI's chat completions have it.
+        messages: A conversation, in the format of OpenAI's chat completions.
     """
     return [
         {**said, "tool_calls": [_clean(c) for c in said["tool_calls"]]} if said.get("tool_calls") else said
@@ -94,13 +94,13 @@ def _clean(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """The arguments of a tool call.
+    """Parse the arguments of a tool call.
 
     Args:
-        text: As the model wrote them.
+        text: The text that the model wrote.
 
     Raises:
-        ValueError: They are not a JSON object, with finite numbers and whole characters only. The message says so.
+        ValueError: It is not a JSON object with finite numbers and whole characters.
     """
     try:
         given = from_json(text or "{}", allow_inf_nan=False)

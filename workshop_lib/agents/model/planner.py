@@ -12,28 +12,14 @@ from itertools import pairwise
 from math import log
 from typing import Any
 
-from workshop_lib.agents.model.arguments import WITHIN, Found, Param, bare, fill, nested, params_of, stems
+from workshop_lib.agents.model.arguments import WITHIN, WORDS, Found, Param, bare, fill, nested, params_of, stems
 
 _BAR, _BAR_FREE = 1.15, 0.6  # what a request must score for a tool, and for one of free text where no other fits
 _REPAIRS = 2  # in a turn
 _LONGEST = 4_100  # characters that are read of a message
 _WORTH = {"expression": 3.0, "unit": 1.3, "id": 0.7, "date": 0.7, "enum": 0.7, "list": 0.9}
-_COMMON = set(
-    stems(
-        "a an the is are was were be been am my our your you i we me us do does did can could would will what which "
-        "who how when why that this it of in on at for to from and or again know remember tell say said told please ll "
-        "s m re t d have has had many so now just about there by with out get show use using work such as any some all "
-        "its their them without into make want need like see new"
-    )
-)
-_ALIKE = (  # words that mean about the same
-    "price cost worth trade trading much;share stock ticker trading;ship send mail parcel package;message send text "
-    "write;create open add file;close finish;cancel delete remove;find search look;book reserve schedule;translate "
-    "mean;convert exchange;pay money back return broken;calculate compute sum arithmetic multiply;invest put;rule "
-    "policy handbook;history past before;issue ticket bug;city warm hot cold rain raining snow sun sunny "
-    "cloudy temperature umbrella;light lamp;time clock"
-)
-_SYNONYMS = [set(stems(line)) for line in re.split(";", _ALIKE)]
+_COMMON = set(stems(WORDS["common"]))
+_SYNONYMS = [set(stems(line)) for line in WORDS["alike"]]
 _re = partial(re.compile, flags=re.IGNORECASE | re.DOTALL)
 _BACK = _re(r"\b(?:(?:that|this|the) (?:result|number|price|amount)|it|that(?! \w+ (?:is|are))|this|there|them)\b")
 _THEN = _re(r"[\s,;.]*\b(?:and\s+|but\s+)?(?:then|after that|finally|(?=use (?:the|that) result))\b[\s,]*")
@@ -329,18 +315,11 @@ class _Turn:
         return "\n".join([_sentences_of(done), *(missing if len(fine) == len(done) else [])])
 
     def _repaired(self, done: _Done, at: int, stage: int) -> _Calls:  # none if nothing can be changed
-        tools, said = self.tools, done.text
-        if re.search(r"(?i)\b(?:unknown|no such|no) (?:tool|function)\b", said[:40]):
-            self.tools = [t for t in tools if t.name != done.name]
         fine = [d.text for each in self.rounds for d in each if d.state == "fine"] if stage else []
         over = [(d.name, d.arguments) for each in self.rounds for d in each if d.state != "wrong"]
         filled = [(w[0], self._fill(w, "".join(fine[-1:]))) for ws in self._stages()[stage : stage + 1] for w in ws]
         calls = [c for tool, f in filled if not tool.lacks(f) and (c := (tool.name, nested(f))) not in over]
         same = [call for call in calls if call[0] == done.name] or calls[at : at + 1] or calls[:1]
-        self.tools = tools
-        for _, arguments in same[:1]:  # some tools are stricter than their schema
-            for name in re.findall(r"(\w+)\W+(?:must|should) (?:\w+ )+(?:str|string)\b", said):
-                arguments.update({name: str(arguments[name])} if name in arguments else {})
         return [(n, _json(a)) for n, a in same[:1] if (n, a) != (done.name, done.arguments)]
 
 
@@ -389,7 +368,6 @@ def _words_of(text: str) -> str:  # JSON is unwrapped, and an object as Python's
         value = {name: float(v) if _re(r"-?\d+(\.\d+)?").fullmatch(v) else v.strip("'") for name, v in fields}
         if not value:
             return text.strip() or "nothing"
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
     value = value.get("text") or value.get("result") or value if isinstance(value, dict) else value
     parts = value.items() if isinstance(value, dict) else [("", v) for v in value] if isinstance(value, list) else []
     if parts:

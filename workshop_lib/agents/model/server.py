@@ -1,19 +1,18 @@
-"""The offline model's HTTP face: OpenAI's chat completions, on loopback, in its own process.
+"""The offline model's HTTP interface: OpenAI's chat completions, on loopback, in its own process.
 
-``await Workshop.start(model=True)`` starts it. What it is asked, and what that costs, is noted in the ledger, as on a
-provider's bill. ``ws.fault("model.invents_tool")`` and others let it make a model's mistakes.
+``await Workshop.start(model=True)`` starts it. Each request and its tokens are noted in the ledger, as on a provider's
+bill. ``ws.fault("model.invents_tool")`` and others let it make the mistakes that models make.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from workshop_lib.agents.conversation import tokens
@@ -34,7 +33,7 @@ async def _complete(request: Request) -> Response:
         asked = json.loads(await request.body())
         messages, tools = [dict(message) for message in asked["messages"]], asked.get("tools") or []
     except (ValueError, KeyError, TypeError):
-        error = {"message": "a JSON object with `messages` is wanted", "type": "invalid_request_error"}
+        error = {"message": "Send a JSON object that has `messages`.", "type": "invalid_request_error"}
         return JSONResponse({"error": error}, 400)
     if asked.get("tool_choice") == "none":
         tools = []
@@ -54,7 +53,7 @@ async def _complete(request: Request) -> Response:
 
 
 def _spoil(function: dict[str, str], kind: str) -> None:
-    """Make a model's mistake of a tool call."""
+    """Put a mistake of this kind into a tool call."""
     arguments = json.loads(function["arguments"])
     if kind == "invents_tool":
         function["name"] += "_2"
@@ -75,28 +74,14 @@ def _answered(said: dict[str, Any], usage: dict[str, int], digest: str, stream: 
         choice = {"index": 0, "message": said, "finish_reason": finish}
         return JSONResponse({**body, "object": "chat.completion", "choices": [choice], "usage": usage})
 
-    def chunks() -> Iterator[str]:
-        body["object"] = "chat.completion.chunk"
-        for delta in _deltas(said):
-            yield _event({**body, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-        yield _event({**body, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
-        yield _event({**body, "choices": [], "usage": usage})
-        yield "data: [DONE]\n\n"
-
-    return StreamingResponse(chunks(), media_type="text/event-stream")
-
-
-def _event(content: dict[str, Any]) -> str:
-    return f"data: {json.dumps(content)}\n\n"
-
-
-def _deltas(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield {"role": "assistant", "content": ""}
-    for word in (said.get("content") or "").split(" "):
-        if word:
-            yield {"content": word + " "}
-    for index, call in enumerate(said.get("tool_calls") or []):
-        yield {"tool_calls": [{"index": index, **call}]}
+    # It has the whole answer at once, and sends it in one piece.
+    calls = [{"index": index, **call} for index, call in enumerate(said.get("tool_calls") or [])]
+    whole = {"index": 0, "delta": said | ({"tool_calls": calls} if calls else {}), "finish_reason": None}
+    end = {"index": 0, "delta": {}, "finish_reason": finish}
+    chunks = [json.dumps({**body, "object": "chat.completion.chunk", "choices": [each]}) for each in (whole, end)]
+    last = json.dumps({**body, "object": "chat.completion.chunk", "choices": [], "usage": usage})
+    events = [f"data: {each}\n\n" for each in (*chunks, last, "[DONE]")]
+    return PlainTextResponse("".join(events), media_type="text/event-stream")
 
 
 async def _models(request: Request) -> Response:

@@ -11,36 +11,36 @@ from workshop_lib.evidence.state import service_address
 
 CHOICE = "WORKSHOP_MODEL"
 OFFLINE = "offline"
-SERVICE = "model"  # what the offline model is called among the services, and in the names of faults
+SERVICE = "model"  # the offline model's name as a service and in the names of faults
 ATTEMPT_SECONDS = 20.0
 _BACK = f"Or unset {CHOICE} and restart the kernel: the offline model needs no key."
 
 
 def chosen() -> str:
-    """The name of the model in use: LiteLLM's for a real one, ``"offline"`` for the workshop's own."""
+    """The name of the model in use: LiteLLM's name of a real one, or ``"offline"``."""
     return os.environ.get(CHOICE, "").strip() or OFFLINE
 
 
 def described() -> str:
-    """The model in use, in words for a learner."""
+    """The model in use, in a sentence for a learner."""
     if chosen() == OFFLINE:
         return f"offline. It is a set of rules, not intelligence. Set {CHOICE} for a real one."
     return f"{chosen()}, from {CHOICE}. Cells that make the model fail, and checks, use the offline one."
 
 
 def model(name: str = "") -> dict[str, Any]:
-    """The arguments of ``litellm.acompletion`` that say which model is called.
+    """Return the arguments of ``litellm.acompletion`` that choose the model.
 
     Args:
-        name: ``"offline"`` for the offline model whatever was chosen; empty for the chosen one.
+        name: A name of LiteLLM's; ``"offline"`` for the offline model; empty for the one in use.
 
     Raises:
-        WorkshopError: The offline model does not run.
+        WorkshopError: The offline model is not running.
     """
     if "litellm" in sys.modules:
-        # Else it prints two adverts for each error.
+        # Otherwise it prints two advertisements for each error.
         sys.modules["litellm"].suppress_debug_info = True  # type: ignore[attr-defined]
-    # Temporal tries again, and nobody else: two that retry multiply.
+    # Only Temporal retries: retries at two levels multiply.
     common = {"timeout": ATTEMPT_SECONDS, "max_retries": 0}
     if (name or chosen()) != OFFLINE:
         return {"model": name or chosen(), **common}
@@ -48,14 +48,14 @@ def model(name: str = "") -> dict[str, Any]:
 
 
 async def probe() -> None:
-    """Ask the chosen model for one word, so that a wrong key shows now and not in the middle of a notebook.
+    """Ask a real model for one word, so that a wrong key is found now and not in the middle of a notebook.
 
     Raises:
-        WorkshopError: It is a real model that does not answer; the message says what to do.
+        WorkshopError: The model does not answer; the message says what to do.
     """
     if chosen() == OFFLINE:
         return
-    import litellm  # 2.4 s, for those only who chose a real model
+    import litellm  # takes 2.4 s, so only where a real model was chosen
 
     missing = litellm.validate_environment(chosen())["missing_keys"]
     if missing:

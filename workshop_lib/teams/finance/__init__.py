@@ -1,1 +1,1 @@
-"""The Finance team: prices of stocks, and what an investment has returned."""
+"""The Finance team: prices of stocks, and the return on an investment."""

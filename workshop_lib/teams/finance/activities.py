@@ -11,13 +11,13 @@ from workshop_lib.teams.finance.data import quote
 
 @activity.defn
 def read_quote(ticker: str) -> float:
-    """What a stock costs at the exchange, in dollars.
+    """Read the price of a stock at the exchange, in dollars.
 
     Args:
         ticker: The stock's ticker symbol.
 
     Raises:
-        ApplicationError: It is not traded (``UnknownTicker``).
+        ApplicationError: The stock is not traded (``UnknownTicker``).
         sqlite3.OperationalError: The database is locked.
     """
     price = quote(ticker)

@@ -1,4 +1,4 @@
-"""What the Finance team offers to others: the only module of its own that they may import."""
+"""What the Finance team offers to others: the only one of its modules that they may import."""
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 
@@ -10,6 +10,10 @@ from pydantic import ConfigDict, Field
 
 ENDPOINT = "finance"
 Ticker = Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")]
+Invested = Annotated[float, Field(gt=0, description="How many dollars were invested: the amount put in.")]
+Returned = Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")]
+Dollars = Annotated[float, Field(gt=0, description="How many dollars.")]
+Currency = Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")]
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,13 @@ class RoiQuery:
     """The return on an investment (ROI), in percent.
 
     Attributes:
-        invested: What was put in, in dollars.
-        returned: What came back, in dollars.
+        invested: In dollars, more than 0.
+        returned: In dollars.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    invested: Annotated[float, Field(gt=0, description="How many dollars were invested: the amount put in.")]
-    returned: Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")]
+    invested: Invested
+    returned: Returned
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Roi:
     """What an investment has returned.
 
     Attributes:
-        percent: The gain, in percent of what was put in.
+        percent: The gain, in percent of the dollars invested.
         gain: The gain, in dollars; negative for a loss.
     """
 
@@ -77,13 +81,13 @@ class Amount:
     """Convert dollars to another currency.
 
     Attributes:
-        dollars: More than nothing.
-        currency: Its code.
+        dollars: More than 0.
+        currency: The other currency's code.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    dollars: Annotated[float, Field(gt=0, description="How many dollars.")]
-    currency: Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")]
+    dollars: Dollars
+    currency: Currency
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,8 @@ class Converted:
     """What an amount is in another currency.
 
     Attributes:
-        amount: How much.
-        currency: Of what.
+        amount: In the other currency.
+        currency: The other currency's code.
     """
 
     amount: float
@@ -101,6 +105,6 @@ class Converted:
 
 @nexusrpc.service
 class Exchange:
-    """What Finance has begun to offer since: a service of its own, at the same endpoint."""
+    """A second service of Finance, added later, at the same endpoint."""
 
     convert: nexusrpc.Operation[Amount, Converted]

@@ -1,4 +1,4 @@
-"""The Finance team's database: what stocks cost at the exchange, in SQLite. Made when it is first used."""
+"""The Finance team's SQLite database: prices of stocks at the exchange."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROWS = {"INSERT OR IGNORE INTO quotes VALUES (?, ?)": QUOTES.items()}
 
 
 def quote(ticker: str) -> float | None:
-    """What a stock costs at the exchange, in dollars; None if it is not traded there.
+    """Return the price of a stock at the exchange, in dollars; None if it is not traded there.
 
     Args:
         ticker: The stock's ticker symbol, in small or capital letters.

@@ -1,4 +1,4 @@
-"""The Finance team's Nexus handler: what happens when somebody calls its contract."""
+"""The Finance team's Nexus handler: it runs when somebody calls the contract."""
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
@@ -17,7 +17,7 @@ from workshop_lib.teams.finance.contract import (
 )
 from workshop_lib.teams.finance.workflows import PriceStock
 
-RATES = {"EUR": 0.9, "GBP": 0.77, "JPY": 152.0}  # what a dollar is
+RATES = {"EUR": 0.9, "GBP": 0.77, "JPY": 152.0}  # the value of a dollar
 
 
 @service_handler(service=Finance)
@@ -26,21 +26,21 @@ class FinanceHandler:
 
     @workflow_run_operation
     async def stock_price(self, ctx: WorkflowRunOperationContext, query: StockQuery) -> WorkflowHandle[StockPrice]:
-        """Start a workflow: reading a quote can fail and be tried again, and takes as long as it takes."""
-        # The same for each attempt of one call, so a second attempt finds the first one's workflow.
+        """Start a workflow, because reading a quote can fail, be retried, and take long."""
+        # The id is the same for each attempt of one call, so a second attempt finds the workflow of the first.
         return await ctx.start_workflow(PriceStock.run, query, id=f"stock-price-{ctx.request_id}")
 
     @sync_operation
     async def calculate_roi(self, ctx: StartOperationContext, query: RoiQuery) -> Roi:
-        """Answer at once: it is arithmetic, with nothing that a workflow would have to protect."""
+        """Answer immediately: this is arithmetic, so there is nothing that a workflow would have to protect."""
         return roi(query)
 
 
 def roi(query: RoiQuery) -> Roi:
-    """The return on an investment.
+    """Calculate the return on an investment.
 
     Args:
-        query: What was invested, and what came back.
+        query: The dollars invested and returned.
     """
     gain = query.returned - query.invested
     return Roi(round(100 * gain / query.invested, 2), round(gain, 2))
@@ -52,14 +52,14 @@ class ExchangeHandler:
 
     @sync_operation
     async def convert(self, ctx: StartOperationContext, amount: Amount) -> Converted:
-        """Answer at once."""
+        """Answer immediately."""
         return converted(amount)
 
 
 def converted(amount: Amount) -> Converted:
-    """Dollars in another currency.
+    """Convert dollars to another currency.
 
     Args:
-        amount: How many, and which currency.
+        amount: The dollars, and the currency.
     """
     return Converted(round(amount.dollars * RATES[amount.currency], 2), amount.currency)

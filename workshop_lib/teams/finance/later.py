@@ -1,4 +1,4 @@
-"""Finance a week later: it offers one tool more, in each way in which it offers tools, and has an allowlist.
+"""Finance a week later: it offers one more tool, over Nexus and over MCP, and has an allowlist.
 
 ``await ws.spawn("workshop_lib.teams.finance.later")`` runs its Worker, and
 ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.later")`` its MCP server.
@@ -6,15 +6,12 @@
 
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
-from typing import Annotated, Literal
-
-from pydantic import Field
 from temporalio.worker import Worker
 
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections
-from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Exchange, Finance
+from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Currency, Dollars, Exchange, Finance
 from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler, converted
 from workshop_lib.teams.finance.mcp_server import server
 from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
@@ -26,10 +23,7 @@ DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_r
 
 
 @server.tool()
-async def convert(
-    dollars: Annotated[float, Field(gt=0, description="How many dollars.")],
-    currency: Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")],
-) -> Converted:
+async def convert(dollars: Dollars, currency: Currency) -> Converted:
     """Convert dollars to another currency."""
     return converted(Amount(dollars, currency))
 

@@ -3,28 +3,26 @@
 Over HTTP: ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.mcp_server")``. In the process of Finance's
 Worker, so that both die together: ``await ws.spawn("workshop_lib.teams.finance.mcp_server")``. For a desktop program,
 which starts its MCP servers itself: ``python -m workshop_lib.teams.finance.mcp_server``, with ``WORKSHOP_STATE`` in
-its environment as the notebook has it. Each call starts a workflow of its own, as such servers do: a call that is made
-again starts a second one.
+its environment as the notebook has it. Each call starts a new workflow, as is usual for such servers, so a call that is
+repeated starts a second one.
 """
 
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
 from datetime import timedelta
-from typing import Annotated
 from uuid import uuid4
 
 from mcp.server.mcpserver import Context
-from pydantic import Field
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from workshop_lib.server.connections import Connections
-from workshop_lib.teams.finance.contract import ENDPOINT, Roi, RoiQuery, StockPrice, StockQuery, Ticker
+from workshop_lib.teams.finance.contract import Invested, Returned, Roi, RoiQuery, StockPrice, StockQuery, Ticker
 from workshop_lib.teams.finance.handler import roi
-from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE, WORKER
+from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.teams.finance.worker import worker as nexus_worker
 from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
-from workshop_lib.teams.offering import offer
 
 SERVICE = "finance-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
@@ -32,10 +30,7 @@ server = TeamServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING
 
 
 @server.tool()
-async def stock_price(
-    ticker: Ticker,
-    ctx: Context[Client],
-) -> StockPrice:
+async def stock_price(ticker: Ticker, ctx: Context[Client]) -> StockPrice:
     """The price of a stock right now, in dollars."""
     client = ctx.request_context.lifespan_context
     id = f"stock-price-{uuid4()}"
@@ -46,10 +41,7 @@ async def stock_price(
 
 
 @server.tool()
-async def calculate_roi(
-    invested: Annotated[float, Field(gt=0, description="How many dollars were invested: the amount put in.")],
-    returned: Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")],
-) -> Roi:
+async def calculate_roi(invested: Invested, returned: Returned) -> Roi:
     """The return on an investment (ROI), in percent."""
     return roi(RoiQuery(invested, returned))
 
@@ -58,13 +50,13 @@ app = application(server)
 
 
 async def worker(ws: Connections) -> Worker:
-    """The team's Worker, not yet running, beside the MCP server, which runs already: both in one process.
+    """The team's Worker, not yet running, and the MCP server, which runs already, in one process.
 
     Args:
         ws: How to reach the service.
     """
     await listen(SERVICE, server)
-    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)
+    return await nexus_worker(ws)
 
 
 if __name__ == "__main__":

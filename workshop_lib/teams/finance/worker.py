@@ -1,4 +1,4 @@
-"""The Finance team's Worker, in its own process: ``await ws.spawn("workshop_lib.teams.finance.worker")``."""
+"""The Finance team's Worker: ``await ws.spawn("workshop_lib.teams.finance.worker")`` runs it in its own process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.teams.offering import offer
 
 NAMESPACE = TASK_QUEUE = "finance"
-DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi]})  # what agents find
+DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi]})  # what agents can find
 WORKER: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
     "nexus_service_handlers": [FinanceHandler(), ExchangeHandler(), DIRECTORY],
@@ -25,7 +25,7 @@ WORKER: dict[str, Any] = {
 
 
 async def worker(ws: Connections) -> Worker:
-    """The Worker, not yet running. The endpoint is made if it is missing.
+    """The Worker, not yet running. Its endpoint is created if it does not exist.
 
     Args:
         ws: How to reach the service.

@@ -1,4 +1,4 @@
-"""The Finance team's workflows. Nobody else starts them; Finance's handler does, and its MCP server."""
+"""The Finance team's workflows. Only Finance's handler and its MCP server start them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.finance.contract import StockPrice, StockQuery
     from workshop_lib.workers.takeover import limits
 
-FEE = 0.005  # what callers pay on top of the exchange's price, as a share of it
+FEE = 0.005  # what callers pay on top of the exchange's price, as a fraction of it
 
 
 @workflow.defn
@@ -23,7 +23,7 @@ class PriceStock:
         """Price one stock.
 
         Args:
-            query: Which.
+            query: Which stock.
 
         Raises:
             ActivityError: The stock is not traded (``UnknownTicker``), or its quote could not be read for a minute.

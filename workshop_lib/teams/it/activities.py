@@ -12,13 +12,13 @@ from workshop_lib.teams.it.data import address, metrics
 
 @activity.defn
 def count_issues(project: str) -> JiraMetrics:
-    """How a project is doing.
+    """Measure a project.
 
     Args:
         project: Its key in Jira.
 
     Raises:
-        ApplicationError: There is no such project (``UnknownProject``).
+        ApplicationError: The project does not exist (``UnknownProject``).
         sqlite3.OperationalError: The database is locked.
     """
     found = metrics(project)
@@ -31,13 +31,13 @@ def count_issues(project: str) -> JiraMetrics:
 
 @activity.defn
 def look_up_host(host: str) -> HostAddress:
-    """Where a host is.
+    """Find the address of a host.
 
     Args:
         host: Its name.
 
     Raises:
-        ApplicationError: There is no such host (``UnknownHost``).
+        ApplicationError: The host does not exist (``UnknownHost``).
         sqlite3.OperationalError: The database is locked.
     """
     ip = address(host)

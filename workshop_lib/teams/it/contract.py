@@ -1,4 +1,4 @@
-"""What the IT team offers to others: the only module of its own that they may import."""
+"""What the IT team offers to others: the only one of its modules that they may import."""
 
 # No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
 

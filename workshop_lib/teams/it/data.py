@@ -1,4 +1,4 @@
-"""The IT team's database: issues and hosts, in SQLite. Made when it is first used."""
+"""The IT team's SQLite database: issues and hosts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workshop_lib.teams.it.contract import JiraMetrics
 
 HOSTS = {"web-1": "192.0.2.11", "web-2": "192.0.2.12", "db-1": "192.0.2.21", "mail": "192.0.2.31"}
 PROJECTS = {"SHOP": (12, [1, 2, 2, 3, 5, 8, 2]), "PAY": (4, [1, 1, 4]), "OPS": (31, [2, 6, 9, 14])}
-"""A project's open issues, and the days that those took which were closed this week."""
+"""For each project: how many issues are open, and how many days each closed issue of this week took."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, ip TEXT);
 CREATE TABLE IF NOT EXISTS issues (key TEXT PRIMARY KEY, project TEXT, days INTEGER);
@@ -26,7 +26,7 @@ _ROWS: Rows = {
 
 
 def metrics(project: str) -> JiraMetrics | None:
-    """How a project is doing; None if there is no such project.
+    """Measure a project; None if it does not exist.
 
     Args:
         project: Its key, in small or capital letters.
@@ -43,13 +43,13 @@ def metrics(project: str) -> JiraMetrics | None:
 
 
 def address(host: str) -> str | None:
-    """A host's IP address; None if there is no such host.
+    """Return a host's IP address; None if the host does not exist.
 
     Args:
         host: Its name.
 
     Raises:
-        sqlite3.OperationalError: As for ``metrics``.
+        sqlite3.OperationalError: See ``metrics``.
     """
     with opened("it.db", _TABLES, _ROWS) as database:
         row = database.execute("SELECT ip FROM hosts WHERE name = ?", (host.lower(),)).fetchone()

@@ -1,4 +1,4 @@
-"""The IT team's Nexus handler: what happens when somebody calls its contract."""
+"""The IT team's Nexus handler: it runs when somebody calls the contract."""
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
@@ -11,7 +11,7 @@ from workshop_lib.teams.it.workflows import FindHost, MeasureProject
 
 @service_handler(service=IT)
 class ITHandler:
-    """Handles ``IT``. The workflows' ids are the same for each attempt of one call."""
+    """Handles ``IT``. A workflow's id is the same for each attempt of one call."""
 
     @workflow_run_operation
     async def jira_metrics(self, ctx: WorkflowRunOperationContext, query: ProjectQuery) -> WorkflowHandle[JiraMetrics]:

@@ -1,12 +1,13 @@
 """The IT team's MCP server: a client of Temporal, which starts IT's workflows. See ``teams/finance/mcp_server.py``.
 
-Some of its tools remember: a project that was set, the hosts that were asked for. A workflow keeps that, so it
-outlives the server. There is one memory for all who call, because a call over HTTP does not say whose it is.
+Some of its tools remember something: the project that was set, and the hosts that were asked for. A workflow keeps
+it, so it outlives the server. All callers share one memory, because a call over HTTP does not say who makes it.
 """
 
 # No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from mcp.server.mcpserver import Context
@@ -16,11 +17,11 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import Worker
 
 from workshop_lib.server.connections import Connections
-from workshop_lib.teams.it.contract import ENDPOINT, Host, HostAddress, HostQuery, JiraMetrics, Project, ProjectQuery
-from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE, WORKER
+from workshop_lib.teams.it.contract import Host, HostAddress, HostQuery, JiraMetrics, Project, ProjectQuery
+from workshop_lib.teams.it.worker import NAMESPACE, TASK_QUEUE
+from workshop_lib.teams.it.worker import worker as nexus_worker
 from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory, Remembered
 from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
-from workshop_lib.teams.offering import offer
 
 SERVICE = "it-mcp"
 LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
@@ -30,23 +31,15 @@ server = TeamServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
 @server.tool()
 async def jira_metrics(project: Project, ctx: Context[Client]) -> JiraMetrics:
     """Jira metrics of a project: its open issues, those closed this week, and how many days one takes."""
-    client = ctx.request_context.lifespan_context
-    id = f"jira-metrics-{uuid4()}"
-    with told():
-        return await client.execute_workflow(
-            MeasureProject.run, ProjectQuery(project), id=id, task_queue=TASK_QUEUE, execution_timeout=LIMIT
-        )
+    metrics: JiraMetrics = await _executed(ctx, MeasureProject.run, ProjectQuery(project), "jira-metrics")
+    return metrics
 
 
 @server.tool()
 async def get_ip(host: Host, ctx: Context[Client]) -> HostAddress:
     """The IP address of a host."""
-    client = ctx.request_context.lifespan_context
-    id = f"get-ip-{uuid4()}"
+    found: HostAddress = await _executed(ctx, FindHost.run, HostQuery(host), "get-ip")
     with told():
-        found = await client.execute_workflow(
-            FindHost.run, HostQuery(host), id=id, task_queue=TASK_QUEUE, execution_timeout=LIMIT
-        )
         await (await _memory(ctx)).signal(Memory.note_host, found.host)
     return found
 
@@ -76,6 +69,15 @@ async def current_project_metrics(ctx: Context[Client]) -> JiraMetrics:
     return await jira_metrics(await _project(ctx), ctx)
 
 
+async def _executed(ctx: Context[Client], run: Any, query: Any, name: str) -> Any:
+    """A workflow's result, as in Finance's server."""
+    client = ctx.request_context.lifespan_context
+    with told():
+        return await client.execute_workflow(
+            run, query, id=f"{name}-{uuid4()}", task_queue=TASK_QUEUE, execution_timeout=LIMIT
+        )
+
+
 async def _project(ctx: Context[Client]) -> str:
     project = (await _remembered(ctx)).project
     if not project:
@@ -89,7 +91,7 @@ async def _remembered(ctx: Context[Client]) -> Remembered:
 
 
 async def _memory(ctx: Context[Client]) -> WorkflowHandle[Memory, None]:
-    """The workflow that remembers. It is started if nothing was remembered yet, or somebody has ended it."""
+    """The workflow that remembers. It is started if it is not running."""
     client = ctx.request_context.lifespan_context
     use = WorkflowIDConflictPolicy.USE_EXISTING
     return await client.start_workflow(
@@ -101,13 +103,13 @@ app = application(server)
 
 
 async def worker(ws: Connections) -> Worker:
-    """The team's Worker, not yet running, beside the MCP server, which runs already: both in one process.
+    """The team's Worker, not yet running, and the MCP server, which runs already, in one process.
 
     Args:
         ws: How to reach the service.
     """
     await listen(SERVICE, server)
-    return await offer(ws, ENDPOINT, NAMESPACE, WORKER)
+    return await nexus_worker(ws)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The IT team's workflows. Nobody else starts them; IT's handler does, and its MCP server."""
+"""The IT team's workflows. Only IT's handler and its MCP server start them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class MeasureProject:
         """Measure one project.
 
         Args:
-            query: Which.
+            query: Which project.
 
         Raises:
-            ActivityError: There is no such project (``UnknownProject``), or Jira could not be read for a minute.
+            ActivityError: The project does not exist (``UnknownProject``), or Jira could not be read for a minute.
         """
         return await workflow.execute_activity(activities.count_issues, query.project, **_LIMITS)
 
@@ -41,10 +41,10 @@ class FindHost:
         """Find one host.
 
         Args:
-            query: Which.
+            query: Which host.
 
         Raises:
-            ActivityError: There is no such host (``UnknownHost``), or the list could not be read for a minute.
+            ActivityError: The host does not exist (``UnknownHost``), or the list could not be read for a minute.
         """
         return await workflow.execute_activity(activities.look_up_host, query.host, **_LIMITS)
 
@@ -54,25 +54,23 @@ _MOST_HOSTS = 20
 
 @dataclass
 class Remembered:
-    """What ``Memory`` knows, and what one execution of it hands to the next.
+    """What ``Memory`` remembers, and one execution hands over to the next.
 
     Attributes:
         project: The project that was set; empty if none was.
         hosts: The hosts that were asked for, the latest first, each once.
-        most_events: How long the workflow's history may grow before it continues as new.
     """
 
     project: str = ""
     hosts: list[str] = field(default_factory=list)
-    most_events: int = 500
 
 
 @workflow.defn
 class Memory:
-    """What IT's tools remember from one call to the next. It stays, until somebody ends it.
+    """What IT's tools remember from one call to the next. It runs until somebody terminates it.
 
     Args:
-        known: What it begins with.
+        known: What it remembers at the start.
     """
 
     @workflow.init
@@ -84,27 +82,24 @@ class Memory:
         """Remember.
 
         Args:
-            known: As for the class.
+            known: See the class.
         """
-        await workflow.wait_condition(lambda: self._long() and workflow.all_handlers_finished())
+        long = workflow.info().is_continue_as_new_suggested
+        await workflow.wait_condition(lambda: long() and workflow.all_handlers_finished())
         workflow.continue_as_new(self._known)
-
-    def _long(self) -> bool:
-        info = workflow.info()
-        return info.is_continue_as_new_suggested() or info.get_current_history_length() > self._known.most_events
 
     @workflow.update
     async def set_project(self, project: str) -> str:
-        """Remember a project that there is.
+        """Remember an existing project.
 
         Args:
             project: Its key.
 
         Returns:
-            The key, as Jira has it.
+            The key, as it is written in Jira.
 
         Raises:
-            ActivityError: There is no such project, or Jira could not be read for a minute.
+            ActivityError: The project does not exist, or Jira could not be read for a minute.
         """
         metrics = await workflow.execute_activity(activities.count_issues, project, **_LIMITS)
         self._known.project = metrics.project
@@ -122,5 +117,5 @@ class Memory:
 
     @workflow.query
     def remembered(self) -> Remembered:
-        """What it knows."""
+        """All that it remembers."""
         return self._known

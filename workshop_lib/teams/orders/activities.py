@@ -1,7 +1,7 @@
-"""The steps of an order, and the undoing of one. Each changes the team's database, and notes in the ledger that it did.
+"""The steps of an order, and one that undoes a step. Each changes the team's database and notes that in the ledger.
 
-They are plain functions, so a script can call them, too. They block while they wait for the database, which is why
-they are ``def``, not ``async def``: a Worker runs them on its ``activity_executor``.
+They are plain functions, so a script can call them, too. They block while they wait for the database, so they are
+``def`` and not ``async def``: a Worker runs them on its ``activity_executor``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from temporalio.exceptions import ApplicationError
 from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.orders.data import Order, store
 
-_RELEASED = "released"  # in the place of a parcel's number
+_RELEASED = "released"  # instead of a parcel's number
 
 
 @activity.defn
 def check_fraud(order: Order) -> None:
-    """Let an order pass, or refuse it for good.
+    """Accept an order, or refuse it permanently.
 
     Args:
         order: The order.
@@ -34,7 +34,7 @@ def check_fraud(order: Order) -> None:
 
 @activity.defn
 def prepare_shipment(order: Order) -> str:
-    """Take the goods from the stock and put them aside. Doing so twice is as good as once.
+    """Take the goods from the stock and put them aside. Repeating it is harmless.
 
     Args:
         order: The order.
@@ -43,7 +43,7 @@ def prepare_shipment(order: Order) -> str:
         The shipment's id.
 
     Raises:
-        ApplicationError: There are not enough of them.
+        ApplicationError: There are not enough goods.
     """
     with store() as database:
         shipment = database.execute("SELECT id FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
@@ -81,7 +81,7 @@ def charge_customer(order: Order) -> str:
 
 @activity.defn
 def ship_order(order: Order) -> str:
-    """Send the parcel that ``prepare_shipment`` has put aside. Doing so twice is as good as once.
+    """Send the parcel that ``prepare_shipment`` has put aside. Repeating it is harmless.
 
     Args:
         order: The order.
@@ -105,7 +105,7 @@ def ship_order(order: Order) -> str:
 
 @activity.defn
 def release_shipment(order: Order) -> None:
-    """Put back what ``prepare_shipment`` has put aside, if it has. Doing so twice is as good as once.
+    """Put back what ``prepare_shipment`` has put aside, if anything. Repeating it is harmless.
 
     Args:
         order: The order.

@@ -47,16 +47,16 @@ def charge_once(order: Order) -> str:
 
 @activity.defn
 def refund_customer(order: Order) -> int:
-    """Give back what an order's customer was charged. Doing so twice is as good as once.
+    """Refund what an order's customer was charged. Repeating it is harmless.
 
     Args:
-        order: The order. From now on it cannot be charged any more.
+        order: The order. From now on it cannot be charged.
 
     Returns:
-        How much was given back, in cents; 0 if nothing was charged.
+        The amount that was refunded, in cents; 0 if nothing was charged.
 
     Raises:
-        httpx.HTTPError: As for ``charge``.
+        httpx.HTTPError: See ``charge``.
     """
     return int(_ask("/refunds", {"order": order.id}, {})["amount"])
 

@@ -1,4 +1,4 @@
-"""What an order is, and what the orders team keeps: stock, charges and parcels, in one SQLite file a notebook."""
+"""What an order is, and the orders team's SQLite database: stock, charges and parcels."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ INSERT OR IGNORE INTO stock VALUES ('kettle', 100000), ('lamp', 100000), ('anvil
 
 @dataclass(frozen=True)
 class Order:
-    """What a customer wants.
+    """What a customer orders.
 
     Attributes:
-        id: The order's own id.
+        id: The order's id.
         customer: Who pays.
         item: ``kettle`` or ``lamp``; the ``teapot`` is out of stock, and no carrier takes the ``anvil``.
         quantity: How many.
-        amount: What they cost together, in cents.
+        amount: The total price, in cents.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a customer gets in the end.
+    """What a customer gets at the end.
 
     Attributes:
         order: The order's id.
@@ -58,5 +58,5 @@ class Receipt:
 def store() -> Iterator[sqlite3.Connection]:
     """A connection to the team's database. See ``teams.database.opened``."""
     with opened("orders.db", _TABLES) as database:
-        database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
+        database.execute("BEGIN IMMEDIATE")  # so that what it reads is still true when it writes
         yield database

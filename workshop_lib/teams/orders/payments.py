@@ -1,7 +1,8 @@
-"""The payment service: HTTP, a process of its own, a database of its own.
+"""The payment service: an HTTP service with its own process and database.
 
-``await ws.serve("workshop_lib.teams.orders.payments")`` starts it. A charge may carry an ``Idempotency-Key``, as at
-real payment services: a second charge with the same key is answered with the first one, and takes no money.
+``await ws.serve("payments", "workshop_lib.teams.orders.payments")`` starts it. A charge may have an
+``Idempotency-Key``, as with real payment services: a second charge with the same key takes no money, and is answered
+with the first one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ async def _charge(request: Request) -> JSONResponse:
     if body["customer"] == "Declan":
         return JSONResponse({"error": "Declan's card was declined"}, 402)
     with opened("payments.db", _TABLES) as database:
-        database.execute("BEGIN IMMEDIATE")  # so that what is read still holds when it is written
+        database.execute("BEGIN IMMEDIATE")  # so that what it reads is still true when it writes
         if database.execute("SELECT 1 FROM refunds WHERE order_id = ?", (order,)).fetchone():
             return JSONResponse({"error": f"{order} was refunded"}, 409)
         row = key and database.execute("SELECT id FROM charges WHERE key = ?", (key,)).fetchone()

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.orders.cards import charge_once, refund_customer
     from workshop_lib.teams.orders.data import Order, Receipt
 
-# For demonstrations: what fails is tried again at once. Production waits longer between attempts.
+# For demonstrations, retries come soon. Production waits longer between attempts.
 ONE_TRY = timedelta(seconds=1.2)
 RETRIES = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
@@ -25,7 +25,7 @@ RETRIES = RetryPolicy(
 
 @workflow.defn
 class SafeOrder:
-    """Four steps; when one fails for good, those before it are undone, the last one first."""
+    """Four steps. If one fails permanently, the steps before it are undone, the last one first."""
 
     @workflow.run
     async def run(self, order: Order) -> Receipt:
@@ -38,12 +38,12 @@ class SafeOrder:
             What the customer gets.
 
         Raises:
-            ActivityError: A step failed for good. Nothing is left of the steps before it.
+            ActivityError: A step failed permanently. The steps before it have been undone.
         """
         undo: list[Callable[[Order], Any]] = []
         try:
             await _do(check_fraud, order)
-            undo.append(release_shipment)  # first: a step that failed may have happened all the same
+            undo.append(release_shipment)  # first, because a step that failed may have had its effect
             await _do(prepare_shipment, order)
             undo.append(refund_customer)
             charge = await _do(charge_once, order)

@@ -1,4 +1,4 @@
-"""The support team's tools. Their docstrings are what the model chooses by."""
+"""The support team's tools. The model chooses by their docstrings."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def calculator(expression: str) -> float:
         expression: The expression, with numbers, + - * / % ** and parentheses.
 
     Raises:
-        ApplicationError: It is none, or its value is too large.
+        ApplicationError: It is not such an expression, or its value is too large.
     """
     try:
-        # Not `eval`: the text comes from a model, which may have it from anybody.
+        # Not `eval`: the text comes from a model, which may repeat what anybody wrote.
         value = _value(ast.parse(expression.strip(), mode="eval").body)
         if not abs(value) < _LARGEST:
             raise ValueError("its value is too large")
@@ -70,7 +70,7 @@ def weather(city: str) -> str:
         city: The name of the city.
 
     Raises:
-        ApplicationError: The workshop has made up no weather for it.
+        ApplicationError: The workshop has no weather for this city.
     """
     for known, text in WEATHER.items():
         if known.lower() == city.strip().lower():
@@ -101,7 +101,7 @@ def refund(order: str, amount: float, reason: str = "") -> str:
         reason: Why the customer gets it back.
 
     Raises:
-        ApplicationError: The amount is none.
+        ApplicationError: Such an amount cannot be refunded.
         httpx.HTTPError: The refund service did not answer in two seconds, broke the connection or had an error.
     """
     if not 0 < amount <= 10_000:

@@ -1,4 +1,4 @@
-"""The audit service: HTTP, a process of its own. It keeps what was done with money, once each.
+"""The audit service: an HTTP service with its own process. It records each refund once.
 
 ``await ws.serve("audit", "workshop_lib.teams.support.audit")`` starts it.
 """

@@ -1,4 +1,4 @@
-"""What the support team knows: the shop's handbook, in an SQLite database that can be searched, and some weather."""
+"""What the support team knows: the shop's handbook, in an SQLite database with full-text search, and some weather."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ WEATHER = {
 
 
 def search(query: str) -> list[str]:
-    """The two passages of the handbook that fit a question best, the best first.
+    """Return the two passages of the handbook that fit a question best, the best first.
 
     Args:
-        query: In plain words.
+        query: The question, in plain words.
 
     Raises:
         sqlite3.OperationalError: Another connection has locked the database for longer than a second.
     """
     words = " OR ".join(f'"{word}"' for word in re.findall(r"\w{3,}", query))
     with opened("handbook.db", _TABLES, _ROWS) as database:
-        # What was asked is kept, too: the next edition of the handbook is written from it.
+        # Questions are kept, to improve the next edition of the handbook.
         database.execute("INSERT INTO questions VALUES (?)", (query,))
         find = "SELECT title, text FROM handbook WHERE handbook MATCH ? ORDER BY rank LIMIT 2"
         found = database.execute(find, (words or '""',)).fetchall()

@@ -1,7 +1,7 @@
-"""The refund service: HTTP, a process and a database of its own. It tells the audit service of each refund.
+"""The refund service: an HTTP service with its own process and database. It reports each refund to the audit service.
 
-``await ws.serve("refunds", "workshop_lib.teams.support.refunds")`` starts it. Its ``Idempotency-Key`` makes one refund
-of as many requests as there are, and travels on to the audit service.
+``await ws.serve("refunds", "workshop_lib.teams.support.refunds")`` starts it. However many requests have the same
+``Idempotency-Key``, there is one refund. The audit service gets the same key.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ async def _refund(request: Request) -> JSONResponse:
     entry = {"what": f"refund-{number}: {amount} to {order}", "why": body["reason"]}
     try:
         async with httpx.AsyncClient(timeout=_AUDIT_SECONDS) as audit:
-            told = await audit.post(service_address("audit") + "/entries", json=entry, headers={"Idempotency-Key": key})
-        told.raise_for_status()
+            url, headers = service_address("audit") + "/entries", {"Idempotency-Key": key}
+            (await audit.post(url, json=entry, headers=headers)).raise_for_status()
     except httpx.HTTPError as error:
-        # The money is paid, and asking again pays nothing. But a refund that nobody audited is not finished.
+        # The money is paid, and a second request pays nothing. But a refund is not complete until it is audited.
         return JSONResponse({"error": f"audit: {type(error).__name__}"}, 502)
     return JSONResponse({"refund": f"refund-{number}"})
 

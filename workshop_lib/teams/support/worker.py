@@ -1,4 +1,4 @@
-"""The support team's Worker, in its own process: ``await ws.spawn("workshop_lib.teams.support.worker")``."""
+"""The support team's Worker: ``await ws.spawn("workshop_lib.teams.support.worker")`` runs it in its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The support team's agents: one that talks to customers, and a specialist that it asks. Each is a workflow."""
+"""The support team's agents: one that talks to customers, a specialist that it asks, and a cashier."""
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
@@ -21,11 +21,11 @@ with workflow.unsafe.imports_passed_through():
 
 
 def tool(function: Callable[..., Any], chat: Chat) -> loop.Tool:
-    """One of the team's activities as a tool, with the limits that they have in common.
+    """Make a tool of one of the team's activities.
 
     Args:
         function: The activity.
-        chat: Says how long a tool may take.
+        chat: The settings: how long one use of a tool may take.
     """
     return loop.activity_tool(function, **takeover.limits(timedelta(seconds=chat.tool_seconds)))
 
@@ -40,11 +40,11 @@ CASHIER = "You pay money back to customers. A person has to agree to each refund
 
 @dataclass(frozen=True)
 class Question:
-    """What one agent asks another.
+    """A question of one agent to another.
 
     Attributes:
-        question: In plain words.
-        chat: Which model to use, and how long it may take.
+        question: The question, in plain words.
+        chat: The settings: which model to use, and how long it may take.
     """
 
     question: str
@@ -70,10 +70,10 @@ class Specialist:
 
 @dataclass(frozen=True)
 class ToSpecialist:
-    """What the dispatcher's model says to call the specialist.
+    """The arguments with which the dispatcher's model asks the specialist.
 
     Attributes:
-        question: What to ask, in full.
+        question: The whole question.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -82,14 +82,14 @@ class ToSpecialist:
 
 @workflow.defn
 class Dispatcher(Conversation):
-    """Talks to a customer. What it cannot do itself, it asks the specialist."""
+    """Talks to a customer, and asks the specialist for what it cannot do itself."""
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended.
+        """Talk until the chat is ended.
 
         Args:
-            chat: As in ``Conversation``.
+            chat: See ``Conversation``.
 
         Returns:
             How many messages were answered.
@@ -118,14 +118,14 @@ class Dispatcher(Conversation):
 
 @workflow.defn
 class Cashier(Conversation):
-    """Pays money back, when a person has agreed."""
+    """Pays money back after a person has agreed."""
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended.
+        """Talk until the chat is ended.
 
         Args:
-            chat: As in ``Conversation``.
+            chat: See ``Conversation``.
 
         Returns:
             How many messages were answered.
