@@ -224,7 +224,7 @@ def render_in_notebooks() -> None:
         return _notebook_line(error) + wrapped("\n".join([*lines, f"→ {what}"] if what else lines))
 
     def interrupted(error: BaseException) -> list[str]:
-        return [*_notebook_line(error), "Interrupted. What runs beside the notebook goes on, workflows included."]
+        return [*_notebook_line(error), "Interrupted. Everything beside the notebook continues, including workflows."]
 
     # The hook that IPython offers to exception classes; nothing but the display changes.
     TemporalError._render_traceback_ = failed  # type: ignore[attr-defined]

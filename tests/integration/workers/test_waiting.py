@@ -82,7 +82,7 @@ async def test_a_queue_that_nobody_polls_and_a_worker_without_the_activities(
     queue = ws.id("queue")
     worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.OneActivity])
     waits = client.execute_workflow("OneActivity", args=["slow", 1, None], id=ws.id("o"), task_queue=queue)
-    assert f"The Worker on task queue {queue!r} takes no activities" in await notice(waits, capsys)
+    assert f"on task queue {queue!r}, and the Worker there has no activities" in await notice(waits, capsys)
     await ws.stop(worker)
 
 

@@ -98,7 +98,7 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(
     assert capsys.readouterr().out == ""
     process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
     os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
-    await printed(capsys, "ended by itself")
+    await printed(capsys, "stopped unexpectedly")
     await ws.stop(process)
 
 
@@ -125,5 +125,5 @@ async def test_a_module_can_be_spawned_by_name_and_is_waited_for(
     await ws.stop(process)
     with pytest.raises(WorkshopError, match="No module named 'missing_module'"):
         await ws.spawn("missing_module")
-    with pytest.raises(WorkshopError, match="cannot be handed to another process"):
+    with pytest.raises(WorkshopError, match="cannot be sent to another process"):
         await ws.spawn(Worker, client, task_queue="q", workflows=[flows.Echo], on_fatal_error=lambda error: error)
