@@ -1,4 +1,4 @@
-"""``table``: facts side by side, as a table that follows the theme and as aligned text."""
+"""``table``: facts side by side, as HTML and as aligned text."""
 
 from __future__ import annotations
 

@@ -85,19 +85,6 @@ async def test_only_a_taken_port_changes(tmp_path: Path, capsys: pytest.CaptureF
     await server.close()
 
 
-async def test_an_interrupted_start_leaves_everything_free(tmp_path: Path) -> None:
-    server = DevServer(StateFolder(tmp_path))
-    for after in (0.0, 0.05, 0.2):
-        starting = asyncio.create_task(server.start())
-        await asyncio.sleep(after)
-        starting.cancel()
-        await asyncio.wait([starting])
-    async with asyncio.timeout(60):
-        await server.start()
-    assert server.pid is not None
-    await server.close()
-
-
 async def test_what_a_killed_process_started_ends_with_it(tmp_path: Path) -> None:
     parent = Process(["sh", "-c", "sleep 61.7 & wait"], log=tmp_path / "log", environment=os.environ)
     async with asyncio.timeout(60):

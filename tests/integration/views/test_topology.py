@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 
 import flows
@@ -39,12 +40,8 @@ class Seen:
 
     def of(self, head: str) -> list[str]:
         """What the text says below a line."""
-        lines = self.text.splitlines()
-        indents = [len(line) - len(line.lstrip()) for line in lines]
-        first = next((number for number, line in enumerate(lines) if line.strip() == head), len(lines))
-        below = range(first + 1, len(lines))
-        last = next((number for number in below if indents[number] <= indents[first]), len(lines))
-        return [lines[number].strip() for number in range(first + 1, last)]
+        found = re.search(rf"^( *){re.escape(head)}\n((\1 +.*\n?)*)", self.text, re.M)
+        return [line.strip() for line in found[2].splitlines()] if found else []
 
     @property
     def texts(self) -> set[str]:
@@ -97,11 +94,11 @@ async def test_a_killed_process_is_down_at_once_until_another_polls(ws: Workshop
     crosses, dashed = seen.down
     first.kill()
     await seen.look()
-    assert seen.of(f"task queue {queue}") == ["✗ nobody polls", f"gone: process {first.pid}"]
+    assert seen.of(f"task queue {queue}") == ["✗ nobody polls", f"stopped: process {first.pid}"]
     assert seen.down == (crosses + 1, dashed + 1), "not by color alone"
     await ws.stop(first)
     await seen.look()
-    assert seen.of(f"task queue {queue}")[1:] == [f"gone: process {first.pid}"], "the server alone knows of it now"
+    assert seen.of(f"task queue {queue}")[1:] == [f"stopped: process {first.pid}"], "the server alone knows of it now"
     ws.run(Worker, client, **settings)
     await seen.look()
     assert seen.down == (crosses, dashed)
@@ -123,7 +120,7 @@ async def test_an_endpoint_leads_from_its_callers_to_a_queue(ws: Workshop, clien
     await nexus.execute_operation(flows.Sums.add, 1, id=ws.id("operation"))
     await seen.look(lambda: len(seen.of(f"endpoint {endpoint}")) == 3)
     assert seen.of(f"endpoint {endpoint}") == [
-        f"leads to task queue {handlers} in namespace sums",
+        f"target: task queue {handlers} in namespace sums",
         "called from clients, without a workflow in namespace default",
         f"called from task queue {callers} in namespace default",
     ]

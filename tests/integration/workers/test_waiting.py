@@ -49,41 +49,26 @@ async def end(task: asyncio.Future[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "arguments", "said"),
+    ("name", "arguments", "said"),
     [
-        (flows.OneActivity, ["shaky", 0, "nobody"], ["polls task queue 'nobody'", "activity 'shaky'"]),
-        (flows.Broken, [], ["AttributeError: module 'temporalio.workflow' has no attribute 'nonsense'"]),
-        (flows.OneChild, ["Broken", None], ["nonsense"]),
-        (flows.OneActivity, ["buggy", None, None], ["NameError: name 'ordr' is not defined"]),
-        (flows.Caller, ["deserted", "x"], ["Nexus operation Sums.add on endpoint 'deserted'"]),
+        ("Elsewhere", [], "No Worker of this notebook polls task queue 'nobody'"),
+        ("OneActivity", ["shaky", 0, "nobody"], "polls task queue 'nobody' in namespace 'default', where its activity"),
+        ("OneActivity", ["shaky", 0, "lame"], "waits on task queue 'lame', and the Worker there has no activities"),
+        ("Broken", [], "AttributeError: module 'temporalio.workflow' has no attribute 'nonsense'"),
+        ("OneChild", ["Broken", None], "nonsense"),
+        ("OneActivity", ["buggy", None, None], "NameError: name 'ordr' is not defined"),
+        ("Caller", ["deserted", "x"], "Nexus operation Sums.add on endpoint 'deserted'"),
     ],
 )
 async def test_a_workflow_that_goes_nowhere(
-    ws: Workshop,
-    client: Client,
-    queue: str,
-    capsys: pytest.CaptureFixture[str],
-    start: type,
-    arguments: list[Any],
-    said: list[str],
+    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str], name: str, arguments: Any, said: str
 ) -> None:
     await ws.endpoint("deserted", namespace="default", task_queue="deserted")
-    waits = client.execute_workflow(start.__name__, args=arguments, id=ws.id("order"), task_queue=queue)
-    text = await notice(waits, capsys)
-    assert all(part in text for part in said), text
-
-
-async def test_a_queue_that_nobody_polls_and_a_worker_without_the_activities(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = await notice(client.execute_workflow("Order", id=ws.id("order"), task_queue="nobody"), capsys)
-    assert "No Worker of this notebook polls task queue 'nobody'" in text
-    assert "`task_queue='nobody'`" in text
-    queue = ws.id("queue")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.OneActivity])
-    waits = client.execute_workflow("OneActivity", args=["slow", 1, None], id=ws.id("o"), task_queue=queue)
-    assert f"on task queue {queue!r}, and the Worker there has no activities" in await notice(waits, capsys)
-    await ws.stop(worker)
+    lame = ws.run(Worker, client, task_queue="lame", workflows=[flows.Echo])
+    where = "nobody" if name == "Elsewhere" else queue
+    text = await notice(client.execute_workflow(name, args=arguments, id=ws.id("order"), task_queue=where), capsys)
+    assert said in text
+    await ws.stop(lame)
 
 
 async def test_questions_to_a_workflow_whose_worker_has_stopped(

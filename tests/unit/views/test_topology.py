@@ -35,13 +35,13 @@ def test_another_process_of_this_machine_lives_while_it_lives() -> None:
         identity = f"{process.pid}@{socket.gethostname()}"
         assert judged(identity, timedelta(minutes=4)) == [f"● process {process.pid}", "  polls: Nexus"]
         process.kill()
-    assert judged(identity, timedelta(seconds=1)) == ["✗ nobody polls", f"  gone: process {process.pid}"]
+    assert judged(identity, timedelta(seconds=1)) == ["✗ nobody polls", f"  stopped: process {process.pid}"]
 
 
 @pytest.mark.parametrize("identity", ["finance-team", f"{os.getpid()}@elsewhere"], ids=["a name", "another machine"])
 def test_one_that_runs_elsewhere_counts_as_alive_for_a_long_poll(identity: str) -> None:
     assert judged(identity, timedelta(seconds=10)) == [f"● {identity}", "  polls: Nexus"]
-    assert judged(identity, timedelta(seconds=80)) == ["✗ nobody polls", f"  gone: {identity}"]
+    assert judged(identity, timedelta(seconds=80)) == ["✗ nobody polls", f"  stopped: {identity}"]
 
 
 def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
