@@ -16,7 +16,7 @@ from workshop_lib.faults.kinds import JUNK
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
 
-_LIMIT = timedelta(minutes=1)  # after which each execution of a flood ends, even if the kernel dies
+_LIMIT = timedelta(minutes=10)  # after which each execution of a flood ends, even if the kernel dies
 
 
 @contextlib.asynccontextmanager

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import temporalio.api.workflowservice.v1 as service_api
 from temporalio.api.nexus.v1 import Endpoint
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    ListNamespacesRequest,
-    ListNexusOperationExecutionsRequest,
-    RegisterNamespaceRequest,
-)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -82,18 +77,18 @@ async def missing(client: Client, prefix: str) -> str:
         if commands:
             said.extend([f"They may not {what}. Before you continue, ask the administrator:", *commands, _TERRAFORM])
 
-    if not await _may(service.register_namespace, RegisterNamespaceRequest()):
+    if not await _may(service.register_namespace, service_api.RegisterNamespaceRequest()):
         absent = [name for name in NAMESPACES if not await namespace_exists(client, prefix + name)]
         ask("create namespaces, or not read these", [namespace_command(prefix + name) for name in absent])
     if not await _may(operator.create_nexus_endpoint, CreateNexusEndpointRequest()):
         there = {each.spec.name for each in await endpoints(client) or []}
         lacking = [(prefix + name, prefix + to, queue) for name, (to, queue) in ENDPOINTS.items()]
         ask("create Nexus endpoints", [endpoint_command(*each) for each in lacking if each[0] not in there])
-    if not await _may(service.list_namespaces, ListNamespacesRequest(page_size=1)):
+    if not await _may(service.list_namespaces, service_api.ListNamespacesRequest(page_size=1)):
         said.append("They may not list namespaces: `topology` and `ws.reset()` see only those that this kernel used.")
     if said:
         said.insert(0, "What your credentials may not do:")
-    standalone = ListNexusOperationExecutionsRequest(namespace=client.namespace)
+    standalone = service_api.ListNexusOperationExecutionsRequest(namespace=client.namespace)
     if not await _may(service.list_nexus_operation_executions, standalone):
         said.append(_STANDALONE)
     return "\n".join(said)
@@ -143,7 +138,7 @@ async def namespace_exists(client: Client, name: str) -> bool:
         name: The namespace's real name.
     """
     try:
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        await client.workflow_service.describe_namespace(service_api.DescribeNamespaceRequest(namespace=name))
     except RPCError:
         return False
     return True

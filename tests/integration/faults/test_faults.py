@@ -201,22 +201,6 @@ async def test_a_worker_process_really_dies_and_another_completes_the_order(
     await ws.stop(*workers)
 
 
-async def test_the_server_dies_in_the_middle_of_an_order(ws: Workshop, client: Client, apart: str) -> None:
-    pid = ws.server.pid
-    with ws.fault("charge_customer.is_slow", seconds=0.5) as slow:
-        order, handle = await place(ws, client, apart, patience=2)
-        await until(lambda: slow.fired > 0)
-        with ws.fault("server.dies", seconds=0.5) as fault:
-            assert ws.server.pid is None, "it is down when the block begins"
-            await until(lambda: ws.server.pid is not None)
-        counts = await effects(ws, order, handle)
-    assert ws.server.pid != pid
-    assert fault.fired == 1
-    # The report of a step can have met the dead server; then it is tried again.
-    assert all(count >= 1 for count in counts), counts
-    assert counts[3] == 1
-
-
 async def test_a_database_is_really_locked(ws: Workshop, client: Client, apart: str) -> None:
     with store() as database:
         path = database.execute("PRAGMA database_list").fetchone()[2]

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from temporalio.client import (
-    WorkflowExecutionStatus,
-    WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateStage,
-)
+import temporalio.client as tc
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -40,7 +34,7 @@ _T = TypeVar("_T")
 _newest: dict[str, Chatter] = {}  # by workflow id
 
 
-async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
+async def chat(handle: tc.WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
     """Show a conversation with an agent, and a box to type in, which still works after the cell has ended.
 
     Args:
@@ -108,7 +102,7 @@ class Chatter:
         handle: A handle of the agent's workflow.
     """
 
-    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+    def __init__(self, handle: tc.WorkflowHandle[Any, Any]) -> None:
         self._handle = handle
         self._entries: list[Line] = []
         self._sent: list[_Sent] = []
@@ -187,7 +181,7 @@ class Chatter:
             await self.look()
 
     async def _answer(self, sent: _Sent) -> Reply:
-        accepted = WorkflowUpdateStage.ACCEPTED
+        accepted = tc.WorkflowUpdateStage.ACCEPTED
         start = partial(
             self._handle.start_update, "send_message", valid_text(sent.text), id=sent.id, wait_for_stage=accepted
         )
@@ -207,12 +201,12 @@ class Chatter:
         """
         try:
             async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` limits each of the SDK's attempts
-                self._ended = (await self._handle.describe()).status != WorkflowExecutionStatus.RUNNING
+                self._ended = (await self._handle.describe()).status != tc.WorkflowExecutionStatus.RUNNING
                 # A handle from `get_workflow_handle` does not know the type of the result.
                 entries: list[Line] = await self._handle.query("transcript", result_type=list[Line])
             self._silence = ""
             self._entries = max(entries, self._entries, key=_last)  # answers may arrive in another order
-        except (TimeoutError, RPCError, WorkflowQueryFailedError) as error:
+        except (TimeoutError, RPCError, tc.WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
             self._silence = _UNREAD if self._ended else _UNHEARD
@@ -305,7 +299,7 @@ def _last(entries: list[Line]) -> int:
 
 def _why(error: BaseException) -> tuple[str, str]:
     """The reason of an error as a sentence, and as a word."""
-    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
+    cause = error.cause if isinstance(error, tc.WorkflowUpdateFailedError) else error
     if isinstance(cause, ApplicationError):
         return cause.message, cause.type or "ApplicationError"
     if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
