@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import temporalio.client as tc
 
@@ -59,10 +60,12 @@ async def flooded(connections: Connections, queue: str) -> AsyncIterator[None]:
     # Nothing waits for these executions, so waits need no explanation.
     client = await tc.Client.connect(**await connections.connection("default", quiet=True))
     handles = [client.get_workflow_handle(f"junk-{uuid.uuid4().hex}") for _ in range(JUNK)]
-    starts = [client.start_workflow("Junk", id=h.id, task_queue=queue, execution_timeout=_LIMIT) for h in handles]
+    # On a busy machine, each of so many calls takes its time.
+    limits: dict[str, Any] = {"execution_timeout": _LIMIT, "rpc_timeout": _LIMIT}
+    starts = [client.start_workflow("Junk", id=handle.id, task_queue=queue, **limits) for handle in handles]
     try:
         await asyncio.gather(*starts)
         yield
     finally:
         # Those that were not started yet cannot be terminated; all end at their timeout at the latest.
-        await asyncio.gather(*(handle.terminate() for handle in handles), return_exceptions=True)
+        await asyncio.gather(*(each.terminate(rpc_timeout=_LIMIT) for each in handles), return_exceptions=True)

@@ -42,14 +42,12 @@ async def lanes(handle: WorkflowHandle[Any, Any]) -> None:
 
 @dataclass(eq=False)
 class _Bar:
-    """A workflow in its lane; ``read`` is whether its history could be read."""
+    """A workflow in its lane; ``record`` is None if its history could not be read."""
 
     lane: str
     name: str = ""
-    read: bool = True
-    bad: bool = False
+    record: History | None = None
     open: bool = False
-    href: str = ""
     head: _Moment | None = None
     end: _Moment | None = None
     rows: list[int] = field(default_factory=list)
@@ -75,11 +73,9 @@ class _Chain:
     def __init__(self, log: UnifiedLog) -> None:
         self.log = log
         self.moments: list[_Moment] = []
-        self.bars = {link: _Bar(link.namespace, link.workflow_id, read=False) for link in log.unread}
+        self.bars = {link: _Bar(link.namespace, link.workflow_id) for link in log.unread}
         for each in log.histories:
-            bad = mark(each.status) == CROSS
-            bar = _Bar(each.namespace, each.workflow_id, bad=bad, open=each.closed is None, href=page_of(each))
-            self.bars[each.link] = bar
+            self.bars[each.link] = _Bar(each.namespace, each.workflow_id, each, each.closed is None)
         steps = [(step, record) for record in log.histories for step in record.steps]
         self.behind = {step.endpoint: link.namespace for step, _ in steps if step.endpoint for link in step.links}
         for record in log.histories:
@@ -118,7 +114,7 @@ class _Chain:
         there = [self.bars[link] for link in dict.fromkeys(step.links) if link in self.bars]
         if not there and not step.closed:
             return  # the call has not arrived
-        called = there[0] if there else _Bar(self.behind.get(step.endpoint, f"endpoint {step.endpoint}"), read=False)
+        called = there[0] if there else _Bar(self.behind.get(step.endpoint, f"endpoint {step.endpoint}"))
         if called.head is None:
             unread = [self._unread(link) for link in step.links if link in self.log.unread]
             words = ["answered without a workflow" if step.status == "completed" else "no workflow is known"]
@@ -237,20 +233,22 @@ class _Drawing(Picture):
 
     def _bar(self, bar: _Bar) -> None:
         top, bottom = self._tops[bar.rows[0]], self._bottom + 4 if bar.open else self._levels[bar.rows[-1]] + 2
-        hollow = {"stroke": INK, "stroke_dasharray": "4 2"}
-        look = {"fill": FAILED if bar.bad else WORK} if bar.read else hollow
+        look = {"stroke": INK, "stroke_dasharray": "4 2"}
+        if bar.record:
+            look = {"fill": FAILED if mark(bar.record.status) == CROSS else WORK}
         self.rect(bar.x, top, bar.width, bottom - top, **look)
         if bar.open:
             self.path(f"M{bar.x + bar.width / 2 - 5:.1f} {bottom + 3:.1f}l5 5l5 -5", stroke_width=2)
 
     def _texts(self, moment: _Moment, top: float) -> None:
         """Draw a moment's texts, and a thin line from its bar to them if other bars are between."""
-        x, edge = self._lanes[moment.bar.lane].texts, moment.bar.x + moment.bar.width
-        if self._lines[moment] and x - edge > _GAP:
-            self.path(f"M{edge:.1f} {top + 7:.1f}H{x - 3:.1f}", stroke=GRID)
+        bar, x = moment.bar, self._lanes[moment.bar.lane].texts
+        if self._lines[moment] and x - bar.x - bar.width > _GAP:
+            self.path(f"M{bar.x + bar.width:.1f} {top + 7:.1f}H{x - 3:.1f}", stroke=GRID)
+        href = page_of(bar.record) if bar.record and moment is bar.head else ""
         for number, line in enumerate(self._lines[moment]):
-            head, y = moment is moment.bar.head and moment.bar.read, top + 11 + number * _LINE
-            self.text(x, y, line, room=max(self._room(moment), 12), bold=head, href=moment.bar.href if head else "")
+            y, head = top + 11 + number * _LINE, bool(bar.record) and moment is bar.head
+            self.text(x, y, line, room=max(self._room(moment), 12), bold=head, href=href)
 
     def _arrow(self, moment: _Moment, aside: float) -> None:
         """Draw an arrow below the texts of its rows. Between two rows, it runs down in the gap between lanes."""

@@ -64,7 +64,7 @@ def test_a_choice_without_meaning_is_explained(
 
 def test_prefixes_never_begin_with_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a reset in one notebook would end another's workflows. The user's id has no name, as in containers."""
-    monkeypatch.setattr(getpass, "getuser", lambda: {}["uid not found"])
+    monkeypatch.setattr(getpass, "getuser", lambda: dict[str, str]()["uid not found"])
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
     keys = []
     for number in "12":
