@@ -106,7 +106,7 @@ def reason(error: BaseException) -> str:
     """Why something failed, as a message for the user: the message of the code that failed.
 
     Args:
-        error: As for ``kind``.
+        error: See ``kind``.
     """
     raised = _raised(error)
     if isinstance(raised, TimeoutError):

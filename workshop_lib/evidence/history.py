@@ -31,7 +31,7 @@ _BEGINS = {
 }
 
 NO_RIGHT = "no right to read"
-_UNREAD = {RPCStatusCode.PERMISSION_DENIED: NO_RIGHT, RPCStatusCode.NOT_FOUND: "its record is gone"}
+_UNREAD = {RPCStatusCode.PERMISSION_DENIED: NO_RIGHT, RPCStatusCode.NOT_FOUND: "its record was deleted"}
 CALLS = ("nexus operation", "child workflow")
 """The kinds of steps that lead to another workflow."""
 

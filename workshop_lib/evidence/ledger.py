@@ -115,7 +115,7 @@ def note(effect: str, *, once: str | None = None, **details: Any) -> None:
 
     Args:
         effect: Its name.
-        once: As for ``Ledger.note``.
+        once: See ``Ledger.note``.
         details: What it was about; anything that JSON can hold.
 
     Raises:

@@ -20,7 +20,8 @@ class UnifiedLog:
 
     Attributes:
         histories: The histories that were read, in the order in which the workflows started.
-        unread: The linked workflows that could not be read, and why: ``no right to read`` or ``its record is gone``.
+        unread: The linked workflows that could not be read, and why: ``no right to read`` or
+            ``its record was deleted``.
     """
 
     histories: list[History]

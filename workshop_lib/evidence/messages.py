@@ -73,7 +73,7 @@ def say(text: str, tone: str = "info", into: Display | None = None) -> None:
 
     Args:
         text: Plain text. Line breaks are kept, addresses become links, and text in backticks is shown as code.
-        tone: ``info``, ``warn`` or ``good``: the color of the line on its left. It adds no meaning of its own.
+        tone: ``info``, ``warn`` or ``good``: the color of the line on its left. The words carry the meaning.
         into: The display of an earlier notice, which is replaced.
     """
     color, fallback = _COLORS[tone]

@@ -34,7 +34,7 @@ _PORTS = range(20_000, 30_000)
 
 _HUB = "JUPYTERHUB_SERVICE_PREFIX"  # set by JupyterHub, where a browser does not reach a kernel's loopback
 _DATABASE = "temporal.db"
-_START_SECONDS = 120.0  # a guard only: while its process lives, it is starting
+_START_SECONDS = 120.0  # a guard only: it is starting while its process runs
 _STOP_SECONDS = 60.0  # a guard only
 
 # Each was measured on Temporal Server 1.32.

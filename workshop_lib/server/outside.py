@@ -72,7 +72,7 @@ class OutsideService(DevServer):
         """Say that this does not happen, and how an administrator makes the settings.
 
         Args:
-            dynamic_config: As for the embedded server.
+            dynamic_config: See base class.
         """
         said, self._said = self._said, False
         if dynamic_config:

@@ -34,7 +34,7 @@ async def lanes(handle: WorkflowHandle[Any, Any]) -> None:
         handle: Any workflow of the chain.
 
     Raises:
-        temporalio.service.RPCError: As for ``unified_log``.
+        temporalio.service.RPCError: See ``unified_log``.
     """
     log = await unified_log(handle)
     Display().show(draw(log), "\n".join(written(log)))

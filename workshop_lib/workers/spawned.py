@@ -20,7 +20,7 @@ from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.reasons import Polled
 
-START_SECONDS = 600.0  # a guard only: while its process lives, it is starting
+START_SECONDS = 600.0  # a guard only: it is starting while its process runs
 _PATIENCE_SECONDS = 10.0  # until a notice says what the cell is waiting for
 STOP_SECONDS = 10.0
 INSTALLED = "node_modules/.package-lock.json"  # npm writes it last
@@ -116,8 +116,8 @@ class SpawnedWorker(Spawned):
     """A Worker in its own process. ``Workshop.spawn`` makes it.
 
     Args:
-        launch: As for ``Spawned``.
-        name: As for ``Spawned``.
+        launch: See ``Spawned``.
+        name: See ``Spawned``.
         uses: The modules of its workflows and activities.
     """
 

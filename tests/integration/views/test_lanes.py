@@ -121,7 +121,7 @@ async def test_what_one_may_not_read_or_is_gone_is_named(
     assert any("/namespaces/sales/workflows/asker-" in link for link in links)
     assert not any("/namespaces/finance/workflows/" in link for link in links)
     refuse("finance", RPCStatusCode.NOT_FOUND)
-    assert "stock-price; its record is gone, called from sales" in told(await unified_log(talk.handle))
+    assert "stock-price; its record was deleted, called from sales" in told(await unified_log(talk.handle))
     refuse("finance", RPCStatusCode.UNAUTHENTICATED)
     with pytest.raises(RPCError, match="not for finance"):
         await unified_log(talk.handle)
