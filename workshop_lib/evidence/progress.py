@@ -1,4 +1,4 @@
-"""A learner's progress: one file for all notebooks, which survives restarts."""
+"""What a learner has done so far: kept in one file for all notebooks, over restarts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Record:
         passed: Whether a check has ever passed.
         checks: How often it was checked.
         hints: How many of its hints were shown.
-        error: Why the last check failed to run; empty if it ran.
+        error: Why the last check could not be carried out; empty if it could.
     """
 
     passed: bool = False
@@ -28,19 +28,16 @@ class Record:
 
 
 def progress() -> dict[str, Record]:
-    """The exercises that were checked, or whose hints were shown, by their numbers, such as ``"2.1"``."""
+    """The exercises that were checked or hinted at so far, by their numbers, such as ``"2.1"``."""
     return {number: Record(**record) for number, record in read_json(home() / _FILE).items()}
 
 
 def remember(exercise: str, **changes: Any) -> Record:
-    """Change the record of one exercise. Several notebooks may do so at the same time.
+    """Change the record of one exercise, also beside other notebooks that do the same.
 
     Args:
         exercise: Its number.
-        changes: New values of ``Record``'s attributes; an integer is added to the current one.
-
-    Returns:
-        The changed record.
+        changes: New values of ``Record``'s attributes; an integer is added to the one before.
     """
 
     def change(content: dict[str, Any]) -> None:

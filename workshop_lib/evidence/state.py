@@ -202,7 +202,7 @@ def service_address(name: str) -> str:
     """
     address = read_json(notebook_folder() / SERVICES).get(name)
     if address is None:
-        raise WorkshopError(f"The service {name!r} is not running.", then=f'Start it: `await ws.serve("{name}", …)`.')
+        raise WorkshopError(f"The service {name!r} does not run.", then=f'Start it: `await ws.serve("{name}", …)`.')
     return str(address)
 
 

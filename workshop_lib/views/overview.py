@@ -1,4 +1,4 @@
-"""``overview()``: the notebooks of this workshop, read from their files, and your progress."""
+"""``overview()``: the notebooks of this workshop, read from their files, with what you have done so far."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Notebook:
 
     Attributes:
         file: Its file's name.
-        title: Its title.
+        title: What one does in it.
         minutes: How long it takes.
         main: The numbers of its exercises on the main path.
-        further: The numbers of its exercises under *On your own*.
+        further: Those under *On your own*.
     """
 
     file: str
@@ -38,10 +38,10 @@ def notebooks(folder: Path = _FOLDER) -> list[Notebook]:
     """The notebooks of a folder, in order.
 
     Args:
-        folder: The folder.
+        folder: Where they stand.
 
     Raises:
-        WorkshopError: The folder has no notebooks.
+        WorkshopError: There are none: the workshop is not run from its checkout.
     """
     if found := [_read(path) for path in sorted(folder.glob("[0-9]*.ipynb"))]:
         return found
@@ -57,11 +57,11 @@ def _read(path: Path) -> Notebook:
 
 
 def overview() -> None:
-    """List the notebooks with their exercises, and mark those that you have passed."""
+    """Draw the way through the notebooks, their exercises, and which of them you have passed."""
     done = {number for number, record in progress().items() if record.passed}
     route = notebooks()
     lines = [f"{each.file[:2]}  {each.title}, {each.minutes} minutes. {_exercises(each, done)}" for each in route]
-    key = "✓ passed   ○ still to do   (on your own: optional)"
+    key = "✓ passed   ○ still to do   (on your own: for those who want more)"
     items = "".join(
         f'<li value="{int(each.file[:2])}"><a href="{escape(each.file)}">{escape(each.title)}</a> · '
         f"{each.minutes} minutes<br><small>{_exercises(each, done)}</small></li>"

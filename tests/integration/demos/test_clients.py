@@ -230,7 +230,7 @@ async def test_where_the_inspector_is_not_installed_it_says_what_to_do(monkeypat
 @pytest.mark.usefixtures("teams")
 async def test_what_is_not_served_is_named(ws: Workshop) -> None:
     update_json(ws._folder.path / SERVICES, lambda served: served.pop("it-mcp", None))  # another test may have done so
-    with pytest.raises(WorkshopError, match=r"'it-mcp' is not running.*\n.*ws\.serve"):
+    with pytest.raises(WorkshopError, match=r"'it-mcp' does not run.*\n.*ws\.serve"):
         await inspect("tools/list", service="it-mcp")
 
 

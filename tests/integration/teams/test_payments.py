@@ -112,7 +112,7 @@ async def test_killed_it_is_unreachable_and_served_again_it_remembers(ws: Worksh
 
 
 async def test_a_service_that_was_not_started_is_named(ws: Workshop) -> None:
-    with pytest.raises(WorkshopError, match=r"(?s)'billing' is not running.*ws.serve\(\"billing\""):
+    with pytest.raises(WorkshopError, match=r"(?s)'billing' does not run.*ws.serve\(\"billing\""):
         service_address("billing")
     with pytest.raises(WorkshopError, match=r"(?s)billing ended before it was ready.*no_such_module"):
         await ws.serve("billing", "no_such_module")
@@ -133,4 +133,4 @@ def test_after_a_restart_of_the_kernel_a_service_is_not_taken_to_run(tmp_path: P
         k.ok(f'{start}\nawait ws.serve("payments", "{MODULE}")')
         k.restart()
         output = k.run(f'{start}\nfrom workshop_lib.evidence.state import service_address\nservice_address("payments")')
-    assert "The service 'payments' is not running." in output.text
+    assert "The service 'payments' does not run." in output.text
