@@ -16,27 +16,25 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workshop_lib.checks.exercise import check, hint
-    from workshop_lib.evidence.history import history
-    from workshop_lib.views.chart import lines
-    from workshop_lib.views.chat.chat import chat
-    from workshop_lib.views.comparison import comparison
-    from workshop_lib.views.desk import desk
-    from workshop_lib.views.hops import hops
-    from workshop_lib.views.lanes import lanes
-    from workshop_lib.views.overview import overview
-    from workshop_lib.views.panel import panel
-    from workshop_lib.views.plumbing import plumbing
-    from workshop_lib.views.source import source
-    from workshop_lib.views.table import table
-    from workshop_lib.views.timeline import timeline
-    from workshop_lib.views.topology import topology
-    from workshop_lib.views.where import where
-    from workshop_lib.workers.background import run
-    from workshop_lib.workshop import Workshop
-
-__all__ = ["Workshop", "chat", "check", "comparison", "desk", "hint", "history", "hops", "lanes", "lines"]
-__all__ += ["overview", "panel", "plumbing", "run", "source", "table", "timeline", "topology", "where"]
+    from workshop_lib.checks.exercise import check as check
+    from workshop_lib.checks.exercise import hint as hint
+    from workshop_lib.evidence.history import history as history
+    from workshop_lib.views.chart import lines as lines
+    from workshop_lib.views.chat.chat import chat as chat
+    from workshop_lib.views.comparison import comparison as comparison
+    from workshop_lib.views.desk import desk as desk
+    from workshop_lib.views.hops import hops as hops
+    from workshop_lib.views.lanes import lanes as lanes
+    from workshop_lib.views.overview import overview as overview
+    from workshop_lib.views.panel import panel as panel
+    from workshop_lib.views.plumbing import plumbing as plumbing
+    from workshop_lib.views.source import source as source
+    from workshop_lib.views.table import table as table
+    from workshop_lib.views.timeline import timeline as timeline
+    from workshop_lib.views.topology import topology as topology
+    from workshop_lib.views.where import where as where
+    from workshop_lib.workers.background import run as run
+    from workshop_lib.workshop import Workshop as Workshop
 
 _VIEWS = ["comparison", "desk", "hops", "lanes", "overview", "panel", "plumbing"]
 _VIEWS += ["source", "table", "timeline", "topology", "where"]
@@ -77,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(_HOME)

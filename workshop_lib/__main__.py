@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shutil
 import sys
 from pathlib import Path
@@ -28,17 +29,15 @@ def _reset(arguments: argparse.Namespace) -> int:
             lock.release()
         else:
             kept += 1
-            print(f"Not touched, because its kernel runs: {folder.name}")
+            print(f"Not removed, because its kernel is running: {folder.name}")
     (home() / "progress.json").unlink(missing_ok=True)
-    print("Progress is forgotten, and all workflows and ledgers" + (" of the other notebooks." if kept else "."))
+    print("Removed: your progress, and all workflows and ledgers" + (" of the other notebooks." if kept else "."))
     if kept:
-        print("→ For the rest: Kernel → Shut Down All Kernels, then try again.")
+        print("→ To remove the rest, shut all kernels down (Kernel → Shut Down All Kernels), and try again.")
     return 1 if kept else 0
 
 
 def _demos(arguments: argparse.Namespace) -> int:
-    import asyncio
-
     if arguments.number is None:
         from workshop_lib.views import comparison
 
@@ -56,16 +55,14 @@ def main() -> int:
     """Run the command that the arguments name. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("doctor", help="what is fine on this machine, and what is not").set_defaults(run=_doctor)
-    demos = commands.add_parser(
-        "demos", help="compare the four demos, or talk with the agent of one, here in the terminal"
-    )
-    demos.add_argument("number", nargs="?", type=int, choices=sorted(NAMES), help="which one to talk with")
-    demos.add_argument("question", nargs="?", default="", help="answer this, and end")
-    demos.add_argument("--processes", action="store_true", help="each team's Worker in a process of its own")
-    demos.add_argument("--html", default="", metavar="FILE", help="write the comparison to a page, too")
+    commands.add_parser("doctor", help="check this machine").set_defaults(run=_doctor)
+    demos = commands.add_parser("demos", help="compare the four demos, or chat with one, in the terminal")
+    demos.add_argument("number", nargs="?", type=int, choices=sorted(NAMES), help="the one to chat with")
+    demos.add_argument("question", nargs="?", default="", help="answer this question, and end")
+    demos.add_argument("--processes", action="store_true", help="run each team's Worker in its own process")
+    demos.add_argument("--html", default="", metavar="FILE", help="also write the comparison to a page")
     demos.set_defaults(run=_demos)
-    commands.add_parser("reset", help="forget all workflows, ledgers and progress").set_defaults(run=_reset)
+    commands.add_parser("reset", help="remove all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()
     try:
         return int(arguments.run(arguments))

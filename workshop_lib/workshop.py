@@ -1,4 +1,4 @@
-"""The workshop beside a notebook: its Temporal Server, its running workers, its cells, its ids and its ledger."""
+"""What runs beside a notebook: its Temporal Server, Workers and services; its cells, ids and ledger."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import atexit
 import importlib
 import os
 import sys
-from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from workshop_lib.agents.model import settings as llm
 from workshop_lib.cells import magic
@@ -23,7 +22,6 @@ from workshop_lib.faults import surroundings
 from workshop_lib.faults.fault import Fault
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.faults.kinds import HTTP, MODEL, cannot_die, parse
-from workshop_lib.programs.http_services import HttpServices
 from workshop_lib.server import outside as outside_service
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
@@ -33,18 +31,19 @@ from workshop_lib.workers.pool import WorkerPool
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.spawned import Launcher, SpawnedWorker
 
-_WAIT_SECONDS = 60.0  # for what is itself bounded, step by step
-_NO_PAGE = "Your browser cannot open its Web UI, which only this hub's machine reaches.\n"
-_NO_PAGE += "→ `timeline`, `history` and the `temporal` commands that cells print show the same."
+_WAIT_SECONDS = 60.0  # a guard only: each step is bounded
+_NO_PAGE = (
+    "Your browser cannot open its Web UI, because it runs on another machine than this notebook.\n"
+    "→ `timeline`, `history` and the `temporal` commands that cells print show the same."
+)
 
 
 class Workshop(Connections):
     """What runs beside one notebook. ``await Workshop.start()`` makes it.
 
     Attributes:
-        ledger: The side effects that really happened.
-        run: See ``WorkerPool.run``; as are ``spawn`` and ``stop``.
-        serve: See ``HttpServices.serve``.
+        ledger: The side effects that happened.
+        run: See ``WorkerPool.run``; also ``spawn``, ``serve`` and ``stop``.
         current: The workshop of this kernel, once started.
     """
 
@@ -58,43 +57,37 @@ class Workshop(Connections):
         self._launcher = Launcher(folder, self.id)
         self._faults = Faults(folder.path, may_die=False)
         self._cells = Cells(folder.cells, notebook_names())
-        self._cells.subscribe(self._end_former_code)  # before its Workers get the new code
+        self._cells.subscribe(self._end_former_code)  # before the Workers get the new code
         self._pool = WorkerPool(self._cells, self._background, self._launcher)
-        self._services = HttpServices(self._launcher, self._background, self._faults)
         super().__init__(server, self._pool.polled, self._faults)
-        self.run, self.spawn, self.stop = self._pool.run, self._pool.spawn, self._pool.stop
-        self.serve = self._services.serve
+        self.run, self.spawn = self._pool.run, self._pool.spawn
+        self.serve, self.stop = self._pool.serve, self._pool.stop
         self.refuse_if_red = self._cells.refuse_if_red
 
     @classmethod
     async def start(cls, *, model: bool = False, calls_model: bool = True) -> Workshop:
         """Start this notebook's Temporal Server, or find it again, and say in one line what is used.
 
-        Running the cell again gives the same workshop. After a kernel restart, the workflows that are still open
-        are listed.
+        Running the cell again returns the same workshop. After a kernel restart, the workflows that are still open are
+        listed.
 
         Args:
-            model: Whether the notebook uses a language model. The offline one is started then, and a real one that
-                ``WORKSHOP_MODEL`` names is asked whether it takes our key.
-            calls_model: Whether this process is to call it, and not only others that it starts. LiteLLM is imported
-                for it meanwhile.
+            model: Whether the notebook uses a language model. If so, the offline model is started, and a real model
+                that ``WORKSHOP_MODEL`` names is asked whether it accepts our key.
+            calls_model: Whether this process calls the model. If so, LiteLLM is imported meanwhile.
 
         Raises:
-            WorkshopError: The server does not start, or what was asked for from outside does not answer.
+            WorkshopError: The server does not start, or the outside service or model does not answer.
         """
         async with cls._starting:
-            first = cls.current is None
-            if first:
-                cls.current = await cls._first_start(model, calls_model)
-            ws = cls.current
-            assert ws is not None
-            if not first:
-                await ws._greet()
-                await ws._serve_model(model, calls_model)
+            known = cls.current
+            ws = cls.current = known or await cls._first_start(model, calls_model)
+            if known:
+                await ws._begin(model, calls_model)
             if model:
                 say(f"Language model: {llm.described()}")
                 await llm.probe()
-            if first:
+            if not known:
                 await ws._list_open()
             return ws
 
@@ -107,34 +100,42 @@ class Workshop(Connections):
         ws: Workshop | None = None
         try:
             ws = cls(folder, outside_service.chosen(folder))
-            if ws.server.prefix:  # an outside service: its answer is waited for, and an import can block the loop
-                await ws._greet()
-                await ws._serve_model(model, calls_model)
-            else:
-                await _all(ws._greet(), ws._serve_model(model, calls_model))
-        except BaseException:  # an interrupted cell, too: the next try must find everything free
+            await ws._begin(model, calls_model)
+        except BaseException:  # also after an interrupt, the next try must find everything free
             await ws.close() if ws is not None else folder.release()
             raise
         os.environ[STATE_VARIABLE] = str(folder.path)
         atexit.register(ws._pool.stop_at_exit)
         return ws
 
-    async def _serve_model(self, wanted: bool, called_here: bool) -> None:
-        if not wanted or self._services.running(llm.SERVICE):
+    async def _begin(self, model: bool, calls_model: bool) -> None:
+        greeting = asyncio.create_task(self._greet())
+        try:
+            if self.server.prefix:  # an outside service, whose answer an import would delay by blocking the loop
+                await greeting
+            if model:
+                await self._serve_model(calls_model)
+            await greeting
+        finally:
+            greeting.cancel()
+            await asyncio.wait([greeting])
+
+    async def _serve_model(self, called_here: bool) -> None:
+        services = self._pool.services
+        if llm.SERVICE in services and services[llm.SERVICE].running:
             return
         serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:
-            await asyncio.sleep(0.05)  # two processes are starting
+            await asyncio.sleep(0.05)  # until the processes are starting
             if called_here:
                 _import_litellm()
         finally:
             await serving
 
     async def close(self) -> None:
-        """Stop the workers and the server. What the notebook did stays on disk."""
+        """Stop the Workers, the services and the server. What the notebook did stays on disk."""
         atexit.unregister(self._pool.stop_at_exit)
-        await self.stop(*self.workers)
-        await self._services.end()
+        await self.stop(*self.workers, *self._pool.services.values())
         await self.server.close()
         self._background.end()
         self._folder.release()
@@ -142,7 +143,7 @@ class Workshop(Connections):
         Workshop.current = None
 
     async def reset(self) -> None:
-        """End every open workflow of this notebook and empty its ledger. Its workers go on."""
+        """End every open workflow of this notebook and empty its ledger. Its Workers keep running."""
         executions = await self.open_executions()
         await self.terminate(executions, "ws.reset()")
         self.ledger.clear()
@@ -150,23 +151,23 @@ class Workshop(Connections):
 
     @property
     def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
-        """What ``run`` and ``spawn`` started and ``stop`` has not stopped; one that was killed is still among them."""
+        """See ``WorkerPool.workers``."""
         return self._pool.workers
 
     def id(self, kind: str) -> str:
-        """A new id, such as ``order-3``. None is given twice, also not after a restart.
+        """A new id, such as ``order-3``. No id is given twice, even after a restart.
 
         Args:
-            kind: What it is for; the part before the number.
+            kind: The part before the number.
         """
         return f"{kind}-{self.ledger.next_id(kind)}"
 
     def launch(self, module: str, *arguments: str) -> Process:
-        """Run a module, such as one of a ``%%workflow`` cell, as a program in its own process.
+        """Run a module, such as a ``%%workflow`` cell, as a program in its own process.
 
         Args:
             module: Its name, as for ``python -m``.
-            arguments: What the program finds in ``sys.argv``.
+            arguments: The program's ``sys.argv[1:]``.
 
         Returns:
             The process, with ``kill()`` and ``await wait(seconds)``. It ends with the kernel.
@@ -174,23 +175,23 @@ class Workshop(Connections):
         return self._launcher.python(module, *arguments, piped=False)
 
     def fault(self, name: str, *, times: int = 1, seconds: float = 3.0, skip: int = 0) -> Fault:
-        """Let something fail while a with-block runs: ``with ws.fault("charge_customer.fails", times=2) as fault:``.
+        """Make something fail while a with-block runs: ``with ws.fault("charge_customer.fails", times=2) as fault:``.
 
-        Workers made with ``ws.connection`` have their part in it without a restart, in whichever process they run.
+        It works in all Workers whose connections come from ``ws.connection``, in any process, without a restart.
 
         Args:
-            name: What fails and how, as in ``faults.kinds.KINDS``; an unknown name lists them.
-            times: How often at most, in all processes together. What happens to the server, a file or a task queue
-                happens once.
-            seconds: How long it lasts, if it is of those that last: ``is_slow``, ``delays``, ``locked``, ``flooded``,
-                ``dies``. The end of the with-block ends the last three earlier.
-            skip: How many chances it lets pass first: 2 for the third call of an activity.
+            name: What fails and how, as in ``faults.kinds.KINDS``; the error for an unknown name lists them.
+            times: How often it happens at most, in all processes together. A fault of the server, a file or a task
+                queue happens once.
+            seconds: The duration of ``is_slow``, ``delays``, ``locked``, ``flooded`` and ``dies``. The last three end
+                with the with-block at the latest.
+            skip: How many occasions pass before it happens, such as 2 for the third call of an activity.
 
         Returns:
             A context manager with ``fired``, how often it happened, and ``at``, when.
 
         Raises:
-            WorkshopError: There is no such fault, or it would have to kill the kernel.
+            WorkshopError: There is no such fault, or it would kill the kernel.
         """
         return Fault(name, times, seconds, skip, self._faults.file, self._background, _around(self, name))
 
@@ -203,16 +204,16 @@ class Workshop(Connections):
         await self.terminate(executions, "the %%workflow cell was edited")
         if executions:
             ids = ", ".join(execution.id for execution in executions[:5])
-            say(f"{_executions(len(executions))} of the former code had not ended; ended now: {ids}.")
+            say(f"{_executions(len(executions))} of the former code ended now: {ids}.")
 
     async def _greet(self) -> None:
-        self._faults.clear()  # what a kernel left that did not come to the end of its with-block
+        self._faults.clear()  # a kernel that was killed in a with-block may have left some
         await self.server.start()
         version = f"Temporal Server {await self.version()}"
         if isinstance(self.server, outside_service.OutsideService):
             text = f"{version} at {self.server.address}, from {self.server.origin}.\n"
             text += f"Your namespaces and Nexus endpoints there begin with {self.server.prefix}. "
-            say(text + "A cell that would kill the server or change its settings says so, and goes on without.")
+            say(text + "Cells that would kill the server or change its settings say so, and continue without.")
             if missing := await self.missing_rights():
                 say(missing, "warn")
             return
@@ -227,26 +228,27 @@ class Workshop(Connections):
             lines = [f"  {execution.id} ({execution.workflow_type})" for execution in executions[:10]]
             say(
                 f"{_executions(len(executions))} still open from before:\n" + "\n".join(lines) + "\n"
-                "→ They go on as soon as a worker polls their task queue. `await ws.reset()` ends them all."
+                "→ They continue as soon as a Worker polls their task queue. `await ws.reset()` ends them all."
             )
 
 
 def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | None:
-    """What a fault breaks around the Workers, unless it happens in them or in a proxy."""
+    """What breaks the surroundings of the Workers; None for a fault of an activity or an HTTP service."""
     target, kind = parse(fault)
     if kind == "dies":
         return surroundings.server_down(ws.server)
     if kind == "locked":
         path = ws._folder.path / target
-        if not path.exists():  # connecting to it would make one
-            raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or fix the name.")
+        if not path.exists():  # connecting to it would create it
+            raise WorkshopError(f"There is no database {path} yet.", then="Place an order first, or correct the name.")
         return surroundings.locked(path)
     if kind == "flooded":
         return surroundings.flooded(ws, target)
     if kind not in HTTP + MODEL:
         _refuse_without_activity(fault, [worker for worker in ws.workers if worker.running])
-    elif target not in ws._services.served:
-        raise WorkshopError(f"No service is called {target!r}.", then=f"`await ws.serve({target!r}, module)` first.")
+    elif target not in ws._pool.services:
+        then = f"Start it first: `await ws.serve({target!r}, module)`."
+        raise WorkshopError(f"No service is called {target!r}.", then=then)
     return None
 
 
@@ -255,36 +257,25 @@ def _refuse_without_activity(fault: str, running: list[InProcessWorker | Spawned
     able = [worker for worker in running if activity in worker.activities]
     if not able:
         known = ", ".join(sorted({known for worker in running for known in worker.activities})) or "none"
-        say(f"No running Worker has an activity {activity!r} so far. There are: {known}.", "warn")
+        say(f"No running Worker has an activity {activity!r}. There are: {known}.", "warn")
     elif kind.startswith("dies_") and all(isinstance(worker, InProcessWorker) for worker in able):
         raise cannot_die(fault)
 
 
 def _import_litellm() -> None:
-    """Import what the notebook needs next, in the seconds that processes take to start."""
+    """Import what the notebook needs next, while processes are starting."""
     if "litellm" not in sys.modules:
         with without_collector():
             for name in ("litellm", "openai.resources.chat", "mcp"):  # LiteLLM imports the others with its first call
                 importlib.import_module(name)
 
 
-async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run them side by side. If one fails, none goes on."""
-    tasks = [asyncio.create_task(each) for each in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-
-
 def _say_whether_renamed(folder: StateFolder) -> None:
     if folder.former:
         names = " and ".join(folder.former)
         say(
-            f"The workflows of {names} are kept, but there is no such notebook any more. Is this the same one?\n"
-            "→ To go on with them, give it its former name again, and restart its kernel. `make reset` forgets them."
+            f"There are workflows of {names}, but no such notebook. Is this notebook the same one?\n"
+            "→ To continue them, give it its former name again and restart its kernel. `make reset` removes them."
         )
 
 
@@ -294,7 +285,7 @@ def _executions(count: int) -> str:
 
 def _run_workflow_cell(line: str, cell: str) -> None:
     if Workshop.current is None:
-        raise CellError("%%workflow needs the workshop.", then="Run the set-up cell first: `await Workshop.start()`.")
+        raise CellError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     Workshop.current._cells.run(line, cell)
 
 

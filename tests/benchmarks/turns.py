@@ -53,8 +53,8 @@ def talk(client: Client, run: Any, task_queue: str, *arguments: object, length: 
 
 
 def offline(ws: Workshop) -> dict[str, Any]:
-    """Address and key of the offline model, past the proxy."""
-    return {**model("offline"), "api_base": ws._services.served[SERVICE].url + "/v1"}
+    """Address and key of the offline model."""
+    return {**model("offline"), "api_base": ws._pool.services[SERVICE].url + "/v1"}
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 _PYTEST = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
 _NBCONVERT = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
+_PAPERMILL = [sys.executable, "-c", "import papermill, sys; papermill.execute_notebook(sys.argv[1], None)"]
 _MAY = "+dac_override"  # a user may read what root installed
 _NOBODY = ["setpriv", "--reuid=12345", "--clear-groups", f"--inh-caps={_MAY}", f"--ambient-caps={_MAY}"]
 
@@ -83,6 +85,7 @@ CONDITIONS: dict[str, Callable[[], AbstractContextManager[Condition]]] = {
     "C locale": lambda: _given(Condition(environment={"LC_ALL": "C"}, without=("PYTHONUTF8", "LANG"))),
     "nobody": lambda: _given(Condition(prefix=_NOBODY, without=("USER", "LOGNAME"))),
     "nbconvert": lambda: _given(Condition(runner=_NBCONVERT)),
+    "papermill": lambda: _given(Condition(runner=_PAPERMILL)),
 }
 NEEDS = {"one slow core": "taskset", "256 files": "prlimit", "nobody": "setpriv"}
 
@@ -97,6 +100,8 @@ def left_out(name: str) -> str:
     tool = NEEDS.get(name)
     if tool and shutil.which(tool) is None:
         return f"left out: there is no {tool} here"
+    if name == "papermill" and find_spec("papermill") is None:
+        return "left out: papermill is not installed"
     return "left out: only root can become another user" if name == "nobody" and os.getuid() else ""
 
 

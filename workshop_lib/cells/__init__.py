@@ -1,1 +1,1 @@
-"""``%%workflow`` cells and what a kernel needs for them."""
+"""``%%workflow`` cells, and what a kernel needs for them."""

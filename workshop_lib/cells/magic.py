@@ -1,4 +1,4 @@
-"""The ``%%workflow`` magic of a notebook, and what a notebook needs besides."""
+"""The ``%%workflow`` magic, and other changes of a notebook's IPython."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workshop_lib.evidence.messages import in_notebook
 
 
 def install(run: Callable[[str, str], None]) -> None:
-    """Give the notebook its ``%%workflow`` and short tracebacks, if this is one.
+    """Add ``%%workflow`` and short tracebacks, if this process is a notebook.
 
     Args:
         run: Runs a cell, from the magic's line and the cell's text.
     """
     if in_notebook():
         _shell().register_magic_function(partial(_run_once, run), "cell", "workflow")
-        # Not on the first line, IPython takes it for a line magic of this name.
+        # On a later line than the first, IPython takes it for a line magic of this name.
         _shell().register_magic_function(_refuse_late_magic, "line", "%workflow")
         render_in_notebooks()
 
@@ -30,9 +30,9 @@ def install(run: Callable[[str, str], None]) -> None:
 def let_interrupts_wake_the_loop() -> None:
     """Make an interrupt end a cell that only sleeps.
 
-    ipykernel 7.4 answers an interrupt with a callback on its loop, and a loop that sleeps (`await asyncio.sleep(60)`)
-    does not notice it before something else wakes it. asyncio makes signals wake its loop once it handles any; this
-    one does nothing by default.
+    ipykernel 7.4 handles an interrupt with a callback on its loop. A loop that sleeps (`await asyncio.sleep(60)`) does
+    not notice the callback until something else wakes it. asyncio lets signals wake its loop as soon as it handles any
+    signal, so it handles one that has no effect.
     """
     if in_notebook():
         asyncio.get_running_loop().add_signal_handler(signal.SIGURG, lambda: None)
@@ -43,7 +43,7 @@ def _shell() -> Any:
 
 
 def _run_once(run: Callable[[str, str], None], line: str, cell: str) -> None:
-    """Run a cell, and keep ``%autoreload`` from importing its module again, as other classes than the Workers have."""
+    """Run a cell. Exclude its module from ``%autoreload``, which would make other classes than those of the Workers."""
     try:
         run(line, cell)
     finally:

@@ -1,4 +1,4 @@
-"""Keep the SDK's own logs out of a notebook. What failed is in the history, and the workshop says it in words."""
+"""Keep the SDK's logs out of a notebook. Failures are in the history, and the workshop explains them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import logging
 import os
 import warnings
 
-# The SDK logs each failed attempt with its whole traceback, on top of recording it in the history. These loggers
-# belong to the SDK. Those that a learner uses (activity.logger, workflow.logger) keep their own messages.
+# The SDK logs each failed attempt with its traceback, and records it in the history. These loggers are the SDK's. Those
+# that a learner uses (activity.logger, workflow.logger) keep the learner's messages.
 _SDK_LOGGERS = ("temporalio.worker", "temporalio.client", "temporalio.nexus", "temporalio.service", "asyncio")
 
 
 def _is_learners_own(record: logging.LogRecord) -> bool:
-    # activity.logger is used by both: the SDK's calls come from its own files.
+    # The SDK uses activity.logger as well, but from its own files.
     return "temporalio" not in record.pathname.replace("\\", "/").split("/")
 
 
 def quieten() -> None:
-    """Turn the logs of the SDK, in Python and in its Rust core, off for this process. Do it before the first Client."""
+    """Switch off the SDK's logs, in Python and in its Rust core. Call it before the first Client is made."""
     from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
     for name in _SDK_LOGGERS:
@@ -26,9 +26,9 @@ def quieten() -> None:
         logger = logging.getLogger(name)
         if _is_learners_own not in logger.filters:
             logger.addFilter(_is_learners_own)
-    # The sandbox imports what a workflow imports a second time, late, and says so to the author of the import.
+    # The sandbox imports what a workflow imports a second time, later, and warns about it.
     warnings.filterwarnings("ignore", message=".*was imported after initial workflow load.*")
-    # A forgotten `await` in a workflow is told where it fails; Python says it again, later, under some other cell.
+    # A forgotten `await` in a workflow is explained where it fails. Python's warning comes later, under another cell.
     never = r"coroutine '(execute_\w+|start_\w+|sleep|wait_condition)' was never awaited"
     warnings.filterwarnings("ignore", message=never)
     quieten_litellm()
@@ -39,14 +39,14 @@ def quieten() -> None:
 
 
 def quieten_litellm() -> None:
-    """Keep LiteLLM and the Agents SDK from the network, and their logs out of a notebook. Do it before their import."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches a price list when imported
-    os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")  # else traces go to OpenAI
+    """Keep LiteLLM and the Agents SDK off the network, and their logs out of notebooks. Call it before their import."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise its import downloads a price list
+    os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")  # otherwise it sends traces to OpenAI
     for name in ("LiteLLM Router", "LiteLLM Proxy", "httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # OpenAI's types, which pydantic meets when the plugin converts the first of them.
+    # pydantic warns about OpenAI's types when the plugin converts the first of them.
     warnings.filterwarnings("ignore", message=".*is using the `ReadOnly` qualifier.*")
-    # What fails they raise, and it stands in the history. What LiteLLM logs besides is trouble of its own bookkeeping,
-    # which takes a process for one loop; each in-process Worker has a loop of its own.
+    # They raise what fails, so it is in the history. LiteLLM also logs problems of its bookkeeping, which expects one
+    # loop in a process, while each in-process Worker has its own.
     for name in ("LiteLLM", "openai.agents", "mcp.client", "client"):  # the last is MCP's, too
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,8 +1,8 @@
 """``%%workflow NAME``: a cell becomes the module NAME.
 
-The SDK's sandbox imports a workflow's module a second time, and a spawned worker imports it in another process.
-A class from an ordinary cell lives in ``__main__``, where neither can find it. So the cell is written to a file,
-imported from there, and its names are put into the notebook.
+The SDK's sandbox imports a workflow's module a second time, and a spawned Worker imports it in another process.
+Neither can find a class from an ordinary cell, which is in ``__main__``. So the cell is written to a file and imported
+from there, and its public names are added to the notebook.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from workshop_lib.evidence.messages import WorkshopError
 
 
 class CellError(WorkshopError):
-    """A ``%%workflow`` cell that cannot become a module. Nothing has changed: the cell as it was is still in use."""
+    """A ``%%workflow`` cell that cannot become a module. Its former code is still in use."""
 
 
 _FIX = "Fix that line, and run the cell again."
@@ -37,11 +37,11 @@ _FIX = "Fix that line, and run the cell again."
 
 @dataclass(frozen=True)
 class Edit:
-    """A cell's edit, as those see it who run its code.
+    """The edit of a cell.
 
     Attributes:
         modules: The modules that it replaced, in the order of their import.
-        keep_open: Whether the open executions of their workflows are to be kept.
+        keep_open: Whether to keep the open executions of their workflows.
     """
 
     modules: tuple[str, ...]
@@ -58,48 +58,50 @@ class Edit:
 
 
 class Cells:
-    """The ``%%workflow`` cells of one notebook. Whoever runs their code subscribes to their edits.
+    """The ``%%workflow`` cells of one notebook.
 
     Args:
-        folder: Where their modules are kept.
-        names: The notebook's names; a cell's public names are put there.
+        folder: The folder for their modules.
+        names: The notebook's names, to which a cell's public names are added.
     """
 
     def __init__(self, folder: Path, names: dict[str, Any]) -> None:
         self._folder, self._names = folder, names
         self._subscribers: list[Callable[[Edit], None]] = []
-        self._red: set[str] = set()  # cells whose last run failed, while their code from before is in use
+        self._red: set[str] = set()  # cells whose last run failed; their former code is in use
         self._imported: list[str] = []
-        self._unpublished: list[str] = []  # replaced, and not yet taken up by every subscriber
-        self._former: dict[int, tuple[Any, str, str]] = {}  # what edits replaced: the thing, its module, its name there
-        # Python's cache of compiled modules compares size and time in whole seconds, and would take the code before a
-        # quick edit for the code after it. It keeps nothing here: its folder is a file.
+        self._unpublished: list[str] = []  # replaced modules that not every subscriber has processed
+        self._former: dict[
+            int, tuple[Any, str, str]
+        ] = {}  # what edits replaced: the object, its module, its name there
+        # Python's cache of compiled modules compares sizes, and times in whole seconds, so it would not notice a quick
+        # edit. Here it cannot keep anything, because its folder is a file.
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         (folder / "__pycache__").touch()
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
 
     def subscribe(self, take_up: Callable[[Edit], None]) -> None:
-        """Have edits taken up, after those who subscribed earlier. An edit that one cannot take up comes again."""
+        """Have a function called with each edit, after earlier subscribers. If it fails, it gets the edit again."""
         self._subscribers.append(take_up)
 
     def run(self, line: str, cell: str) -> None:
         """Run a ``%%workflow`` cell.
 
         Args:
-            line: ``NAME``, or ``NAME --keep-open`` to leave the open executions of an edited workflow alone.
+            line: ``NAME``, or ``NAME --keep-open`` to keep the open executions of an edited workflow.
             cell: The cell's text.
 
         Raises:
-            CellError: The name is taken or the text does not run; the line is named.
+            CellError: The name is taken, or the text fails; the message names the line.
         """
         name, *options = line.split() or [""]
-        plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)  # it becomes a file's name
+        plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)  # it becomes a file name
         if options not in ([], ["--keep-open"]) or not plain:
             then = "Write %%workflow NAME, where NAME is a new module name of letters, digits and underscores."
             raise CellError(f"%%workflow {line} is not understood.", then=then)
         self._refuse_if_taken(name)
-        # The first line stands for the magic, so that line numbers are those of the cell.
+        # The first line replaces the magic, so that line numbers are those of the cell.
         source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
         before = self._read(name)
         edited = before is not None and before != source
@@ -109,7 +111,7 @@ class Cells:
         except CellError as error:
             if name in self._imported:
                 self._red.add(name)
-                error.then += "\nUntil then, the code from before stays in use."
+                error.then += "\nUntil then, the cell's former code stays in use."
             raise
         self._red.discard(name)
         for module in replaced:
@@ -122,41 +124,41 @@ class Cells:
             self._unpublished = []
 
     def refuse_if_red(self, answer: Any) -> None:
-        """Refuse to judge what a cell defined before its last run failed.
+        """Refuse to check an answer whose cell's last run failed.
 
         Args:
             answer: A class or function of a cell.
 
         Raises:
-            CellError: Its cell's last run failed.
+            CellError: The cell's last run failed.
         """
         name = getattr(answer, "__module__", None)
         if name in self._red:
-            what = f'The last run of the cell "{name}" was red, so there is nothing new to check.'
-            raise CellError(what, then="Fix that cell first. Its last lines say what to do.")
+            what = f'The last run of the cell "{name}" failed, so there is nothing new to check.'
+            raise CellError(what, then="Fix that cell first. The end of its output says what to do.")
 
     def latest(self, thing: Any) -> Any:
-        """A class, function, bound method or instance of a cell, as the cell defines it now; others unchanged.
+        """A class, function, bound method or instance as its cell defines it now; anything else unchanged.
 
         Args:
-            thing: What a Worker was given.
+            thing: An argument of a Worker.
 
         Raises:
-            CellError: The cell does not define it any more.
+            CellError: The cell no longer defines it.
         """
         owner = getattr(thing, "__self__", None)
         if owner is not None and not isinstance(owner, type | ModuleType):
             return getattr(self.latest(owner), thing.__name__)
         if not isinstance(thing, type) and id(type(thing)) in self._former:
-            # An instance, such as a Nexus handler, keeps its state and gets the new methods. Assigning its class is
-            # Python's own way; `object` does it, because a frozen dataclass would refuse.
+            # An instance, such as a Nexus handler, keeps its state and gets new methods. `object` assigns the class,
+            # because a frozen dataclass would refuse.
             object.__setattr__(thing, "__class__", self.latest(type(thing)))
         if id(thing) not in self._former:
             return thing
         _, module, name = self._former[id(thing)]
         if not hasattr(sys.modules[module], name):
-            then = f"Define it there under this name. If it has another name now, use that one instead of {name}."
-            raise CellError(f"{name} is gone from the cell {module!r}.", then=then)
+            then = f"Define {name} there, or give the Worker what replaces it."
+            raise CellError(f"The cell {module!r} does not define {name} any more.", then=then)
         return getattr(sys.modules[module], name)
 
     def _refuse_if_taken(self, name: str) -> None:
@@ -164,7 +166,7 @@ class Cells:
             return
         try:
             spec = importlib.util.find_spec(name)
-        except ValueError:  # a module that was made by hand, such as __main__
+        except ValueError:  # a module without a specification, such as __main__
             spec = importlib.util.spec_from_loader(name, None)
         if spec is not None and spec.origin != str(self._folder / f"{name}.py"):
             why = f"`import {name}` already gives {spec.origin or 'a package'}."
@@ -183,21 +185,21 @@ class Cells:
             if isinstance(message, UndefinedName):
                 unknown = str(message.message_args[0])
                 where = line_of_cell(name, message.lineno, lines[message.lineno - 1])
-                why = "A %%workflow cell is its own module: it knows what it defines and imports, and nothing else."
+                why = "A %%workflow cell is a module: it knows only what it defines and imports."
                 what = f"NameError: name {unknown!r} is not defined ({where})"
                 raise CellError(what, why, self._how_to_import(unknown))
 
     def _how_to_import(self, unknown: str) -> str:
         value = self._names.get(unknown)
         if value is None:
-            return f"Is {unknown!r} a typing error? If not, define or import it in this cell."
+            return f"If {unknown!r} is not a typing error, define or import it in this cell."
         if isinstance(value, ModuleType):
             parent, _, last = value.__name__.rpartition(".")
             line = f"from {parent} import {last}" if parent else f"import {value.__name__}"
             return f"Add to this cell: {line}" + ("" if last == unknown else f" as {unknown}")
         module = getattr(value, "__module__", None)
         if module in (None, "__main__") or not hasattr(value, "__qualname__"):
-            return f"{unknown!r} stands in an ordinary cell. Move its definition to a %%workflow cell."
+            return f"{unknown!r} is defined in an ordinary cell. Move its definition to a %%workflow cell."
         return f"Add to this cell: from {_public(module, value)} import {value.__qualname__}"
 
     def _replace(self, name: str, source: str, before: str | None) -> list[str]:
@@ -211,8 +213,8 @@ class Cells:
                     kept[module] = sys.modules.pop(module)
                 importlib.import_module(module)
         except BaseException as error:
-            reason = describe(error)[-1].strip()  # while the line it names is still in the file
-            # The sandbox reads the file for each run of a workflow, so it has to fit what the workers hold.
+            reason = describe(error)[-1].strip()  # while the file still has the line that failed
+            # The sandbox reads the file for each run of a workflow, so it must be the code that the Workers have.
             self._write(name, before)
             for module in modules:
                 sys.modules.pop(module, None)
@@ -222,7 +224,7 @@ class Cells:
             raise CellError(reason, then=_FIX) from error
         for module, former in kept.items():
             for title, value in vars(former).items():
-                if getattr(value, "__module__", None) == module:  # what it only imports is not its own to replace
+                if getattr(value, "__module__", None) == module:  # not what it only imports
                     self._former.setdefault(id(value), (value, module, title))
         if name not in self._imported:
             self._imported.append(name)
@@ -243,7 +245,7 @@ class Cells:
         linecache.checkcache(str(path))
 
     def _dependents(self, name: str) -> list[str]:
-        """The cells that import this one, directly or not, each after those that it imports itself."""
+        """The cells that import this one, directly or indirectly, each after those that it imports."""
         imports = {module: _imports(self._read(module) or "") & {*self._imported, name} for module in self._imported}
         try:
             order = list(graphlib.TopologicalSorter(imports).static_order())
@@ -260,7 +262,7 @@ class Cells:
 
 
 def _public(module: str, value: Any) -> str:
-    """The shortest package that has the same thing: ``temporalio.worker``, not ``temporalio.worker._worker``."""
+    """The shortest package that exports the same object: ``temporalio.worker``, not ``temporalio.worker._worker``."""
     parts = module.split(".")
     packages = [".".join(parts[: length + 1]) for length in range(len(parts))]
     same = (name for name in packages if getattr(sys.modules.get(name), value.__name__, None) is value)

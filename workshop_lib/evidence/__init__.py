@@ -1,1 +1,1 @@
-"""What happened: histories, the ledger, failures, progress, and how it is said."""
+"""What happened: histories, the ledger, failures and progress, and the messages that report it."""

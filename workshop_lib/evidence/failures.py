@@ -1,4 +1,4 @@
-"""Put a failure into words: what failed, at which line of which cell, and what to use instead."""
+"""Explain a failure: what failed, in which line of which cell, and what to use instead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _Failed = TypeVar("_Failed", BaseException, Failure)
 _MOST_CAUSES = 20  # an exception may be its own cause
 
-# What a workflow must not call, and what the SDK offers in its place. For all else there are activities.
+# What a workflow must not call, and what the SDK has instead. Anything else needs an activity.
 _INSTEAD = (
     (r"datetime\.(now|utcnow|today)|date\.today", "workflow.now()"),
     (r"\btime\.(time|monotonic|perf_counter)", "workflow.time()"),
@@ -32,7 +32,7 @@ _INSTEAD = (
 _OF_NAMES = (AttributeError, ImportError, ModuleNotFoundError, NameError, UnboundLocalError)
 _OF_CODE = (NotImplementedError, SyntaxError, TypeError)
 BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
-"""Types of failures that no Worker can fix by trying again: the code or the registration is wrong."""
+"""Types of failures that a retry cannot fix: the code or the registration is wrong."""
 
 _CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
 
@@ -41,10 +41,10 @@ _REPLAY = "a replay would not do the same."
 
 
 def explain_sandbox(message: str) -> str:
-    """The sandbox's message, with the reason and with what to use instead.
+    """The sandbox's message, with the reason and what to use instead.
 
     Args:
-        message: Of a ``RestrictedWorkflowAccessError``.
+        message: The message of a ``RestrictedWorkflowAccessError``.
     """
     first = message.split(" If this is code from a module", 1)[0].replace(".__call__", "()")
     called = first.removeprefix("Cannot access ")
@@ -52,27 +52,24 @@ def explain_sandbox(message: str) -> str:
     return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
 
 
-# What a learner meets and cannot read from the message: a pattern in it, and what to do.
+# Patterns in messages that do not say what to do, and what to do.
 _ADVICE = (
     (
         r"of type coroutine|pickle 'coroutine'|'coroutine' object|<class 'coroutine'>",
         "A coroutine came back instead of a value: is an `await` missing?",
     ),
-    (r"Not in activity context", "Ask for it: `await workflow.execute_activity(…)`, not a plain call."),
-    (r"errors in a TaskGroup", "Temporal takes an ExceptionGroup for a bug. Use `asyncio.gather` instead."),
+    (r"Not in activity context", "Use `await workflow.execute_activity(…)` instead of a plain call."),
+    (r"errors in a TaskGroup", "Temporal treats an ExceptionGroup as a bug. Use `asyncio.gather` instead."),
     (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
     (r"has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
-    (r"'int' object has no", "Is a number given where something else is expected, such as a `timedelta`?"),
-    (r"required positional|positional arguments but", "The arguments of a call do not fit the function that it names."),
-    (
-        r"Expected value to be|Cannot convert to dataclass",
-        "An argument or a result does not have the type that the function declares.",
-    ),
+    (r"'int' object has no", "Is there a number in place of something else, such as a `timedelta`?"),
+    (r"required positional|positional arguments but", "The arguments of a call do not fit its function."),
+    (r"Expected value to be|Cannot convert to dataclass", "A value does not have the type that the function declares."),
 )
 
 
 def causes(failed: _Failed) -> list[_Failed]:
-    """A failure and what caused it, the innermost last.
+    """A failure and its causes, the innermost last.
 
     Args:
         failed: An exception, or a failure from a history.
@@ -86,11 +83,11 @@ def causes(failed: _Failed) -> list[_Failed]:
 def _cause(failed: Any) -> Any:
     if isinstance(failed, Failure):
         return failed.cause if failed.HasField("cause") else None
-    return getattr(failed, "cause", None) or failed.__cause__  # a Nexus handler's error has only Python's
+    return getattr(failed, "cause", None) or failed.__cause__  # a Nexus handler's error has only Python's cause
 
 
 def _raised(error: BaseException) -> BaseException:
-    """What the code that failed raised itself; what caused that is for whoever fixes it."""
+    """The error that the code raised. Its causes are details for the developer."""
     chain = causes(error)
     return next((each for each in chain if isinstance(each, ApplicationError)), chain[-1])
 
@@ -99,58 +96,58 @@ def kind(error: BaseException) -> str:
     """The type of an error, as the code that failed named it.
 
     Args:
-        error: What an activity, a child workflow or a Nexus operation failed with.
+        error: The error of an activity, a child workflow or a Nexus operation.
     """
     raised = _raised(error)
     return (raised.type if isinstance(raised, ApplicationError) else None) or type(raised).__name__
 
 
 def reason(error: BaseException) -> str:
-    """Why something failed, in a message for the user: what the code that failed said itself.
+    """Why something failed, as a message for the user: the message of the code that failed.
 
     Args:
-        error: As for ``kind``.
+        error: See ``kind``.
     """
     raised = _raised(error)
     if isinstance(raised, TimeoutError):
         return "It did not answer in time."
     text = str(getattr(raised, "message", "") or raised).strip()
-    if text in ("", "Application error"):  # the SDK's words for an exception without a message
+    if text in ("", "Application error"):  # the SDK's text for an exception without a message
         text = kind(error)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def cancelled(error: BaseException) -> bool:
-    """Whether this workflow was cancelled itself, and not only what it waited for.
+    """Whether this workflow was cancelled, and not only the step that it waited for.
 
     Args:
-        error: What a step failed with.
+        error: The step's error.
     """
     task = asyncio.current_task()
     return is_cancelled_exception(error) and bool(task and task.cancelling())
 
 
 def invalid_fields(error: ValidationError) -> str:
-    """What pydantic found wrong: each field, and what is wrong with it.
+    """What pydantic found wrong in each field.
 
     Args:
-        error: Of one validation.
+        error: The error.
     """
     found = error.errors(include_url=False)
     return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the JSON'}: {each['msg']}" for each in found)
 
 
 def line_of_cell(name: str, number: int, source: str) -> str:
-    """The line of a cell, as everything that is said about it names it."""
+    """The line of a cell as messages show it."""
     open_ended = source.rstrip().endswith(("(", "[", "{", ","))
     return f'cell "{name}", line {number}' + (f": `{source.strip()}{'…' if open_ended else ''}`" if source else "")
 
 
 def cell_line(stack_trace: str, at: datetime | None = None) -> str:
-    """Where in a ``%%workflow`` cell a stack trace ends, with its text; empty if nowhere.
+    """The last line of a ``%%workflow`` cell in a stack trace, with its text; empty if there is none.
 
     Args:
-        stack_trace: As Python or the SDK writes it.
+        stack_trace: In the format of Python or the SDK.
         at: When it was written. The text is left out if the cell has changed since then.
     """
     found = list(_CELL.finditer(stack_trace))
@@ -166,11 +163,11 @@ def cell_line(stack_trace: str, at: datetime | None = None) -> str:
 
 
 def sentence(failure: Failure, at: datetime | None = None) -> str:
-    """A failure from a history in one sentence, with the line of the cell where it has one.
+    """A failure from a history in one sentence, with the line of a cell if it has one.
 
     Args:
         failure: The API's message. The sentence is about its innermost cause.
-        at: When it happened, where that may be before the cell's last edit.
+        at: When it happened, if the cell may have been edited since.
     """
     failure = causes(failure)[-1]
     kind = failure.application_failure_info.type if failure.HasField("application_failure_info") else ""
@@ -183,12 +180,12 @@ def sentence(failure: Failure, at: datetime | None = None) -> str:
 
 
 def _without_address(message: str) -> str:
-    # pydantic ends each of its errors with one, and nothing here needs the network; or with advice for its own users.
+    # pydantic's errors end with an address, or with advice for its own users.
     return re.sub(r"(?s)\s*For further information visit \S+| Set `arbitrary_types_allowed=True`.*", "", message)
 
 
 def advice(text: str) -> str:
-    """What to do about a failure whose message does not say it; empty if nothing is known."""
+    """What to do about a failure whose message does not say it; may be empty."""
     return next((what for pattern, what in _ADVICE if re.search(pattern, text)), "")
 
 
@@ -199,7 +196,7 @@ def _own_line(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> list[str]:
-    """An exception and its causes, one line each, the innermost last, with the lines of cells where they have one."""
+    """An exception and its causes, one line each, the innermost last, with lines of cells."""
     lines: list[str] = []
     for current in causes(error):
         kind = getattr(current, "type", None)  # an ApplicationError's; a TimeoutError has a number there
@@ -211,9 +208,9 @@ def describe(error: BaseException) -> list[str]:
 
 
 def render_in_notebooks() -> None:
-    """Make IPython show failures of the SDK as their chain of causes, and an interrupt as one line.
+    """Make IPython show the SDK's errors as their chain of causes, and an interrupt as one line.
 
-    Without it, each is pages of the SDK's own frames.
+    Otherwise each is pages of the SDK's stack frames.
     """
 
     def failed(error: BaseException) -> list[str]:
@@ -224,15 +221,15 @@ def render_in_notebooks() -> None:
         return _notebook_line(error) + wrapped("\n".join([*lines, f"→ {what}"] if what else lines))
 
     def interrupted(error: BaseException) -> list[str]:
-        return [*_notebook_line(error), "Interrupted. What runs beside the notebook goes on, workflows included."]
+        return [*_notebook_line(error), "Interrupted. Everything beside the notebook continues, including workflows."]
 
-    # The hook that IPython offers to exception classes; nothing but the display changes.
+    # IPython's hook for exception classes, which changes only the display.
     TemporalError._render_traceback_ = failed  # type: ignore[attr-defined]
     asyncio.CancelledError._render_traceback_ = interrupted  # type: ignore[attr-defined]
 
 
 def _notebook_line(error: BaseException) -> list[str]:
-    # ipykernel gives each cell its own file under .../ipykernel_PID/; the first such frame is the learner's line.
+    # ipykernel gives each cell a file under .../ipykernel_PID/. The first such frame is the learner's line.
     for frame in traceback.extract_tb(error.__traceback__):
         if "ipykernel_" in frame.filename:
             return [f"In this cell, line {frame.lineno}: {frame.line}"]

@@ -1,4 +1,4 @@
-"""What a workflow's history says, as plain objects: steps, attempts, durations, failures, who called whom."""
+"""A workflow's history as plain objects: steps, attempts, durations, failures, and links between workflows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.failures import sentence
 
-# How each kind of step begins: the event type, the kind, and which of its attributes are its name and id.
+# The event with which each kind of step begins: its type, the kind, and the attributes with the name and the id.
 _BEGINS = {
     "ACTIVITY_TASK_SCHEDULED": ("activity", "activity_type.name", "activity_id"),
     "TIMER_STARTED": ("timer", "timer_id", "timer_id"),
@@ -31,12 +31,11 @@ _BEGINS = {
 }
 
 NO_RIGHT = "no right to read"
-_UNREAD = {RPCStatusCode.PERMISSION_DENIED: NO_RIGHT, RPCStatusCode.NOT_FOUND: "its record is gone"}
+_UNREAD = {RPCStatusCode.PERMISSION_DENIED: NO_RIGHT, RPCStatusCode.NOT_FOUND: "its record was deleted"}
 CALLS = ("nexus operation", "child workflow")
 """The kinds of steps that lead to another workflow."""
-_TRIED = ("activity", "nexus operation")  # kinds of steps that Temporal tries again
 
-# How later events name the one that began their step, and what becomes of it.
+# The attribute with which later events refer to the first event of their step, and the statuses that they bring.
 _BEGUN_BY = ("scheduled_event_id", "started_event_id", "initiated_event_id", "accepted_event_id")
 _ENDS = {
     "COMPLETED": "completed",
@@ -48,8 +47,8 @@ _ENDS = {
 }
 
 
-# Something came while the task was under way, so the server has it done again. Nobody's code is wrong; nor is it where
-# the server gives up a task for a reason of its own, without a message.
+# An event came while the task was running, so the server repeats it. No code is wrong, and neither is it if the server
+# gives a task up without a message.
 _NO_FAILURE = (WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,)
 
 
@@ -59,9 +58,9 @@ class Link:
 
     Attributes:
         namespace: Where the other workflow runs.
-        workflow_id: The other workflow.
-        run_id: Its run.
-        standalone: Whether it is an operation that a client called without a workflow; the ids are the operation's.
+        workflow_id: The other workflow's id.
+        run_id: Its run's id.
+        standalone: Whether it is an operation that a client called without a workflow. The ids are the operation's.
     """
 
     namespace: str
@@ -72,27 +71,27 @@ class Link:
 
 @dataclass
 class Step:
-    """One thing that a workflow asked for.
+    """One step of a workflow.
 
     Attributes:
         kind: ``activity``, ``timer``, ``nexus operation``, ``child workflow``, ``update`` or ``signal``.
         name: The activity's type, the operation, and so on.
-        id: What tells it from others of its kind in the same execution.
-        scheduled: When the workflow asked for it.
-        started: When the attempt that counts began; None if no worker has taken it yet.
+        id: Its id among the steps of its kind in the same execution.
+        scheduled: When the workflow requested it.
+        started: When its last attempt began; None if no Worker has started it yet.
         closed: When it ended; None while it is open.
         status: ``waiting``, ``running``, ``completed``, ``failed``, ``timed out``, ``cancelled``, ``terminated``, or
             ``abandoned``: the workflow ended before it did.
-        attempts: How often it was tried; 0 if not yet.
+        attempts: The number of attempts.
         failure: The last failure, in a sentence; empty if there was none.
-        links: The workflows it leads to.
-        due: When a timer is to fire; None for all else.
-        endpoint: Where a Nexus operation is called; empty for all else.
-        service: The service of a Nexus operation; empty for all else.
-        limit: How long it may take including retries, as its caller or the server set it; None if nobody did.
-        queue: The task queue of an activity; empty for all else.
-        event: The number of the event with which it began.
-        calls: What it started, where ``history`` was asked to follow.
+        links: The workflows that it started.
+        due: When a timer fires; None for other kinds.
+        endpoint: The endpoint of a Nexus operation; empty for other kinds.
+        service: The service of a Nexus operation; empty for other kinds.
+        limit: How long it may take including retries; None without a limit.
+        queue: The task queue of an activity; empty for other kinds.
+        event: The number of its first event.
+        calls: The histories of ``links``, if ``history`` was called with ``follow``.
     """
 
     kind: str
@@ -115,19 +114,19 @@ class Step:
 
     @property
     def title(self) -> str:
-        """What it is, in a few words."""
+        """A short description."""
         if self.due is not None:
             return f"timer of {spoken(self.due - self.scheduled)}"
         return f"{self.kind} {self.name}"
 
     @property
     def duration(self) -> timedelta | None:
-        """From being asked for to its end, waits and all attempts included; None while it is open."""
+        """From the request to the end, including waits and retries; None while it is open."""
         return self.closed - self.scheduled if self.closed else None
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a few words: how it ended, after how long and how many attempts."""
+        """How it ended, after how long and how many attempts."""
         if self.kind == "signal":
             return "received"
         timer = {"completed": "fired", "cancelled": "cut short"} if self.due else {}
@@ -143,20 +142,20 @@ class History:
     Attributes:
         workflow_id: Its id.
         workflow_type: Its type.
-        namespace: Where it runs.
-        task_queue: Where its tasks go.
+        namespace: Its namespace.
+        task_queue: Its task queue.
         status: ``running``, ``completed``, ``failed``, ``canceled``, ``terminated``, ``timed out``, …
-        steps: What it asked for, in order.
-        failed_tasks: Why workflow tasks failed, in sentences; the workflow's own code, not its steps.
+        steps: Its steps, in order.
+        failed_tasks: Why workflow tasks failed, in sentences: errors of the workflow's code, not of its steps.
         failure: Why it failed, in a sentence; empty if it did not.
         links: The workflows that called it.
         started: When it started.
-        taken: When a worker first took it; None if none has.
+        taken: When a Worker first ran it; None if none has.
         closed: When it ended; None while it is open.
-        events: How many events its history has.
-        sdk: The SDK of the worker that ran it, such as ``temporal-python``; empty if none has.
-        run_id: Tells it from other executions of the same id.
-        resting: Whether no workflow task was scheduled or running when this was read, and no event came meanwhile.
+        events: The number of events.
+        sdk: The SDK of the Worker that ran it, such as ``temporal-python``; empty if none has.
+        run_id: Its run's id.
+        resting: Whether no workflow task was scheduled or running when it was read.
     """
 
     workflow_id: str
@@ -178,7 +177,7 @@ class History:
 
     @property
     def link(self) -> Link:
-        """How others name it."""
+        """The link to this workflow."""
         return Link(self.namespace, self.workflow_id, self.run_id)
 
     @property
@@ -187,16 +186,14 @@ class History:
         return self.closed - self.started if self.closed else None
 
     def attempts(self, name: str) -> int:
-        """How often the steps of this name were tried, all together."""
+        """The number of attempts of all steps with this name."""
         return sum(step.attempts for step in self.steps if step.name == name)
 
     def __repr__(self) -> str:
         lines = [f"{self.workflow_type} {self.workflow_id}: {self.status}, {self.events} events"]
         for number, step in enumerate(self.steps, 1):
-            took = f" in {spoken(step.duration)}" if step.duration is not None else ""
-            tried = f", {step.attempts} attempt{'' if step.attempts == 1 else 's'}" if step.kind in _TRIED else ""
             why = f"; last failure: {step.failure}" if step.failure else ""
-            lines.append(f"  {number}. {step.title}: {step.status}{took}{tried}{why}")
+            lines.append(f"  {number}. {step.title}: {step.outcome}{why}")
             for call in step.calls:
                 first, *others = repr(call).splitlines()
                 lines += [f"     └ in namespace {call.namespace}: {first}", *(f"       {line}" for line in others)]
@@ -206,7 +203,7 @@ class History:
 
 
 def spoken(duration: timedelta) -> str:
-    """A duration as one says it: ``12 ms``, ``1.25 s``, ``2 min 5 s``, ``3 days``."""
+    """A duration as text: ``12 ms``, ``1.25 s``, ``2 min 5 s``, ``3 days``."""
     seconds = duration.total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
@@ -226,8 +223,8 @@ async def history(handle: WorkflowHandle[Any, Any], *, follow: bool = False) -> 
 
     Args:
         handle: From ``client.start_workflow`` or ``client.get_workflow_handle``.
-        follow: Whether to read the executions that it started, too, in whichever namespace they run: child
-            workflows, and the workflows behind Nexus operations.
+        follow: Whether to read also the executions that it started, in any namespace: child workflows, and the
+            workflows behind Nexus operations.
 
     Raises:
         temporalio.service.RPCError: There is no such execution, or the server does not answer.
@@ -256,13 +253,13 @@ async def linked(
     links: Callable[[History], Iterable[Link]],
     unread: dict[Link, str],
 ) -> dict[Link, History]:
-    """These histories, and all that their links lead to, by link, read with the rights of the handle's client.
+    """Histories and all others that they link to, by link, read with the rights of the handle's client.
 
     Args:
-        handle: Of any of these workflows.
-        begin: Where to begin.
-        links: The links of a history that are to be followed.
-        unread: Takes the workflows that could not be read, and why.
+        handle: The handle of any of these workflows.
+        begin: The first histories.
+        links: Returns the links of a history to follow.
+        unread: Gets the workflows that could not be read, and why.
 
     Raises:
         temporalio.service.RPCError: The server does not answer.
@@ -388,14 +385,14 @@ def _follow(event: HistoryEvent, name: str, attributes: Any, begun: dict[int, St
 
 
 def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> None:
-    # A retry leaves no event until the last attempt: what is open is known to the execution's description only.
+    # A retry adds no event before the last attempt: only the execution's description has the attempts of open steps.
     steps = {(step.kind, step.id): step for step in result.steps}
     for activity in raw.pending_activities:
         step = steps.get(("activity", activity.activity_id))
         if step is None:
-            continue  # asked for after the events were read
+            continue  # it was added after the events were read
         running = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-        step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it counts the next one
+        step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it includes the next one
         step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
         if running:
             step.started, step.status = _when(activity.last_started_time), "running"
@@ -409,7 +406,7 @@ def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> Non
 
 
 def _callers(event: HistoryEvent, started: WorkflowExecutionStartedEventAttributes) -> list[Link]:
-    # A Nexus operation's workflow knows its caller from the callback that is to take its result there.
+    # The workflow of a Nexus operation has its caller in the callback for its result.
     found = _links(event, *started.completion_callbacks)
     if started.parent_workflow_namespace:
         parent = started.parent_workflow_execution

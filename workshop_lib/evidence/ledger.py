@@ -1,6 +1,6 @@
-"""What really happened: each side effect, noted by the activity that had it, to be counted.
+"""The ledger: each side effect, noted by the activity that had it.
 
-A workflow's history says what was tried. The ledger says what was done, in whichever process it was done.
+A workflow's history records what was tried. The ledger records what was done, in every process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Effect:
 
 
 class Ledger:
-    """A list of side effects in an SQLite file. Any process may add to it, at once.
+    """A list of side effects in an SQLite file. Several processes may add to it at the same time.
 
     Args:
         path: The file.
@@ -55,8 +55,8 @@ class Ledger:
 
         Args:
             effect: Its name.
-            once: Names this very effect, where whoever has it may die before the note and try again: what is noted
-                under the same name is one effect.
+            once: A name for this particular effect. An activity that may die before the note and be retried uses the
+                same name in each attempt, so that the effect is noted once.
             details: What it was about; anything that JSON can hold.
         """
         row = (effect, json.dumps(details), time.time(), os.getpid(), once)
@@ -67,13 +67,13 @@ class Ledger:
         """The side effects so far, oldest first.
 
         Args:
-            effect: Only those of this name.
-            details: Only those that have all of these details.
+            effect: The name of those to look for; None for all.
+            details: Details that they must have.
         """
         with self._connected() as database:
             rows = database.execute("SELECT effect, details, at, process FROM effects ORDER BY rowid").fetchall()
         found = [Effect(name, json.loads(text), at, process) for name, text, at, process in rows]
-        wanted = json.loads(json.dumps(details))  # as they look after the trip through the file
+        wanted = json.loads(json.dumps(details))  # as they are read from the file
         return [
             entry
             for entry in found
@@ -82,16 +82,16 @@ class Ledger:
         ]
 
     def count(self, effect: str | None = None, **details: Any) -> int:
-        """How many ``entries`` there are."""
+        """The number of ``entries``."""
         return len(self.entries(effect, **details))
 
     def clear(self) -> None:
-        """Forget everything but the ids given out, so that none is given twice."""
+        """Remove all side effects. The ids are kept, so that none is given twice."""
         with self._connected() as database:
             database.execute("DELETE FROM effects")
 
     def next_id(self, kind: str) -> int:
-        """The next number of a kind: 1, 2, … also after a restart."""
+        """The next number of a kind: 1, 2, and so on, even after a restart."""
         with self._connected() as database:
             (number,) = database.execute(
                 "INSERT INTO ids VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last", (kind,)
@@ -100,8 +100,8 @@ class Ledger:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        # A connection for each call: threads and processes share nothing but the file. No WAL: to switch to it
-        # fails at once while another process has the file open, whatever the timeout (seen: 45 of 900 openings).
+        # A connection for each call, because threads and processes share only the file. No WAL: switching to it fails
+        # immediately, whatever the timeout, while another process has the file open (45 of 900 times when measured).
         database = sqlite3.connect(self._path, timeout=60)
         try:
             with database:
@@ -111,11 +111,11 @@ class Ledger:
 
 
 def note(effect: str, *, once: str | None = None, **details: Any) -> None:
-    """Add one side effect to the ledger of the notebook that this process belongs to. For activities.
+    """Add one side effect to the ledger of this process's notebook. For activities.
 
     Args:
         effect: Its name.
-        once: As for ``Ledger.note``.
+        once: See ``Ledger.note``.
         details: What it was about; anything that JSON can hold.
 
     Raises:

@@ -1,7 +1,7 @@
-"""One log across namespaces: what the workflows of a chain did, in the order of time, as far as a reader may read it.
+"""One log across namespaces: what the workflows of a chain did, in order of time, as far as a reader may read it.
 
-Each namespace keeps the histories of its own workflows. A Nexus operation links the caller's history with that of the
-workflow behind it, both ways, and so do a parent and its child. Whoever may read both can put the whole together.
+Each namespace keeps the histories of its workflows. A Nexus operation links the caller's history and the history of the
+workflow behind it in both directions, and so do a parent and its child. A reader of both can combine them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class UnifiedLog:
     """What the workflows of a chain did.
 
     Attributes:
-        histories: Those that were read, in the order in which they started.
-        unread: The workflows that are linked but could not be read, and why: ``no right to read`` or ``its record is
-            gone``.
+        histories: The histories that were read, in the order in which the workflows started.
+        unread: The linked workflows that could not be read, and why: ``no right to read`` or
+            ``its record was deleted``.
     """
 
     histories: list[History]
@@ -29,16 +29,16 @@ class UnifiedLog:
 
 
 async def unified_log(handle: WorkflowHandle[Any, Any]) -> UnifiedLog:
-    """Follow the links of a workflow both ways, up to its callers and down to all that was called, and read everything.
+    """Read a workflow, its callers, and all that they called, by following the links in their histories.
 
-    It reads with the rights of the handle's client. What these do not reach is named, and the rest is read.
+    It reads with the rights of the handle's client, and names the workflows that these do not include.
 
     Args:
         handle: Any workflow of the chain.
 
     Raises:
-        temporalio.service.RPCError: There is no such workflow, it is not for this client to read, or the server does
-            not answer.
+        temporalio.service.RPCError: There is no such workflow, this client may not read it, or the server does not
+            answer.
     """
     unread: dict[Link, str] = {}
     above = await linked(handle, [await history(handle)], lambda record: record.links, unread)

@@ -1,4 +1,4 @@
-"""What the workshop says to a learner: notices in the notebook, and errors that fit on a few lines."""
+"""How the workshop speaks to a learner: notices in the notebook, and errors of a few lines."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ class WorkshopError(Exception):
         return "\n".join(part for part in (self.what, self.why, f"→ {self.then}" if self.then else "") if part)
 
     def _render_traceback_(self) -> list[str]:
-        # IPython calls this instead of printing a page of frames that a learner did not write.
+        # IPython calls this, and then prints no stack trace of the library.
         return wrapped(f"{type(self).__name__}: {self}")
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text, cut where it is longer than so many characters."""
+    """A text, cut if it is longer than this number of characters."""
     return text if len(text) <= longest else f"{text[:longest]}… (cut)"
 
 
 def valid_text(text: str) -> str:
-    """A text in which no character is half of a pair (a lone surrogate), which no protocol carries."""
+    """A text in which lone surrogates are replaced, because no protocol can transport them."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def wrapped(text: str) -> list[str]:
-    """The lines of a text, wrapped at words. JupyterLab wraps a red output in the middle of them."""
+    """The lines of a text, wrapped between words. JupyterLab would wrap a red output inside words."""
     return [part for line in text.splitlines() for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ") or [""]]
 
 
 _WIDTH = 96  # columns that fit a 1280 pixel window
 _STYLE = (
-    "border-left:3px solid var(--jp-{colour}-color1,{fallback});padding:2px 10px;margin:4px 0;"
+    "border-left:3px solid var(--jp-{color}-color1,{fallback});padding:2px 10px;margin:4px 0;"
     "white-space:pre-wrap;overflow-wrap:anywhere;font-size:var(--jp-content-font-size1,14px);"
     "color:var(--jp-content-font-color1,inherit)"
 )
-PLAIN = "mathjax_ignore"  # JupyterLab would typeset "$5 and $6" as mathematics
-_COLOURS = {"info": ("info", "#00838f"), "warn": ("warn", "#e65100"), "good": ("success", "#2e7d32")}
+PLAIN = "mathjax_ignore"  # otherwise JupyterLab shows "$5 and $6" as a formula
+_COLORS = {"info": ("info", "#00838f"), "warn": ("warn", "#e65100"), "good": ("success", "#2e7d32")}
 
 
 def in_notebook() -> bool:
-    """Whether this process is a Jupyter kernel (and not a script, a terminal or a spawned worker)."""
+    """Whether this process is a Jupyter kernel, and not a script, a terminal or a spawned Worker."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
 
 
 def notebook_names() -> dict[str, Any]:
-    """The notebook's names; of a program, none."""
+    """The notebook's names; empty in a program."""
     names: dict[str, Any] = sys.modules["IPython"].get_ipython().user_ns if in_notebook() else {}
     return names
 
@@ -72,28 +72,28 @@ def say(text: str, tone: str = "info", into: Display | None = None) -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:
-        text: Plain text; line breaks are kept, addresses become links, and what is between backticks is code.
-        tone: ``info``, ``warn`` or ``good``: the colour of the line at its left. The words carry the meaning.
-        into: Where an earlier notice is replaced.
+        text: Plain text. Line breaks are kept, addresses become links, and text in backticks is shown as code.
+        tone: ``info``, ``warn`` or ``good``: the color of the line on its left. The words carry the meaning.
+        into: The display of an earlier notice, which is replaced.
     """
-    colour, fallback = _COLOURS[tone]
-    style = _STYLE.format(colour=colour, fallback=fallback)
+    color, fallback = _COLORS[tone]
+    style = _STYLE.format(color=color, fallback=fallback)
     marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
     marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", marked)
     (into or Display()).show(f'<div style="{style}">{marked}</div>', text)
 
 
 class Display:
-    """One output under the cell that runs, whose content can be replaced while the cell goes on."""
+    """One output under the cell that runs. Its content can be replaced while the cell continues."""
 
     def __init__(self) -> None:
         self._handle: Any = None
         self._last = ""
 
     def show(self, markup: str, text: str) -> None:
-        """Show something, in the place of what was shown before.
+        """Replace the content.
 
-        Outside a notebook the text is printed instead, whenever it has changed.
+        Outside a notebook, the text is printed whenever it has changed.
 
         Args:
             markup: HTML or SVG.

@@ -1,7 +1,7 @@
 """Where a notebook keeps what must survive a kernel restart: its server's database, its ledger, its cells.
 
-Each notebook has its own folder, held by a lock for as long as its kernel lives. Two kernels never
-share one, and a lock cannot outlive its process, however that ended.
+Each notebook has its own folder, which its kernel locks. Two kernels never share one, and the operating system releases
+the lock when its process ends, for whatever reason.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import IO, Any
 
 from workshop_lib.evidence.messages import WorkshopError, notebook_names
 
-STATE_VARIABLE = "WORKSHOP_STATE"  # names the folder to the processes that a notebook spawns
+STATE_VARIABLE = "WORKSHOP_STATE"  # gives the folder to the processes that a notebook spawns
 SERVICES = "services.json"  # the addresses of a notebook's HTTP services, by name
-_NOTEBOOK = "notebook.json"  # whose folder it is
+_NOTEBOOK = "notebook.json"  # the notebook that owns the folder
 _ROOM_MB = 100  # for the databases and logs of a notebook
-_FORGOTTEN_AFTER = 24 * 3600  # seconds; a kernel without a notebook's name leaves a folder that nobody finds again
+_FORGOTTEN_AFTER = 24 * 3600  # seconds; no later kernel finds the folder of a kernel without a notebook's name
 
 
 def home() -> Path:
-    """The folder that holds everything the workshop keeps: ``$WORKSHOP_HOME``, else ``.workshop`` in the checkout."""
+    """The folder for everything that the workshop keeps: ``$WORKSHOP_HOME``, or else ``.workshop`` in the checkout."""
     configured = os.environ.get("WORKSHOP_HOME")
     return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[2] / ".workshop"
 
 
 def why_unusable(folder: Path) -> str:
-    """Why nothing can be kept in a folder, in words; empty if it can be. The folder is made if it is missing."""
+    """Why a folder cannot be used, as a sentence; empty if it can. The folder is created if it is missing."""
     if os.pathsep in str(folder):
         return f"Python cannot import from a folder that has {os.pathsep!r} in its path."
     try:
@@ -48,10 +48,10 @@ def why_unusable(folder: Path) -> str:
 
 
 def notebook() -> str:
-    """The path of this kernel's notebook, as the front end tells it; empty where it does not.
+    """The path of this kernel's notebook; empty if the front end does not give it.
 
-    VS Code puts it among the notebook's names, also where its Jupyter server is told another one for each session.
-    JupyterLab and PyCharm give it in ``JPY_SESSION_NAME``.
+    A Jupyter server gives it in ``JPY_SESSION_NAME``. VS Code puts it among the notebook's names, and gives its server
+    another name for each session.
     """
     return str(notebook_names().get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", ""))
 
@@ -59,8 +59,8 @@ def notebook() -> str:
 def notebook_key() -> str:
     """A name for this notebook that is the same after a kernel restart.
 
-    It comes from the notebook's path. Runners such as nbclient and papermill tell a kernel none; there the name comes
-    from the kernel's connection file, which a restart keeps. Each plain script gets another name.
+    It comes from the notebook's path. Where a front end or runner does not give the path, as papermill and nbclient do
+    not, it comes from the kernel's connection file, which a restart keeps. Each plain script gets another name.
     """
     if session := notebook():
         slug = re.sub(r"[^a-z0-9]+", "-", Path(session).stem.lower())[:24].strip("-") or "notebook"
@@ -74,10 +74,10 @@ def notebook_key() -> str:
 
 
 class Lock:
-    """An exclusive lock on a file; the operating system releases it when the last holder has ended.
+    """An exclusive lock on a file, which the operating system releases when the last process that holds it ends.
 
     Args:
-        path: The file; made if it is missing.
+        path: The file; created if it is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,26 +89,22 @@ class Lock:
         file = open(self._path, "ab")  # noqa: SIM115 - held open: closing it releases the lock
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            taken = os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except (BlockingIOError, FileNotFoundError):  # another process holds it, or has just removed the file
+            taken = False
+        if taken:
+            self._file = file
+        else:
             file.close()
-            return False
-        try:
-            current = os.path.samestat(os.fstat(file.fileno()), self._path.stat())
-        except FileNotFoundError:
-            current = False
-        if not current:  # somebody removed the file between our opening and locking it
-            file.close()
-            return False
-        self._file = file
-        return True
+        return taken
 
     def fileno(self) -> int:
-        """The descriptor, to be handed to a child that is to hold the lock as well."""
+        """The descriptor, for a child process that is to hold the lock as well."""
         assert self._file is not None, "the lock is not held"
         return self._file.fileno()
 
     def release(self) -> None:
-        """Let go. A child that was handed the descriptor keeps holding the lock."""
+        """Release the lock. A child process that has the descriptor still holds it."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -118,10 +114,10 @@ class StateFolder:
     """One notebook's folder.
 
     Args:
-        path: The folder; ``StateFolder.claim`` chooses and locks it, a spawned worker opens its notebook's.
+        path: The folder. A kernel locks it with ``StateFolder.claim``; a spawned process opens its notebook's.
 
     Attributes:
-        former: Notebooks that are gone and left workflows, of which this new one may be one that was renamed or moved.
+        former: Paths of notebooks that do not exist any more. This notebook may be one of them, renamed or moved.
     """
 
     def __init__(self, path: Path) -> None:
@@ -135,20 +131,20 @@ class StateFolder:
 
     @classmethod
     def claim(cls, key: str) -> StateFolder:
-        """Take the folder of this notebook, or a numbered one if another living kernel has the same notebook.
+        """Lock the folder of this notebook, or a numbered one if another running kernel has opened the same notebook.
 
         Args:
             key: From ``notebook_key()``.
 
         Raises:
-            WorkshopError: The folder cannot be written.
+            WorkshopError: The folder cannot be used.
         """
         base = home() / "notebooks"
         if reason := why_unusable(base):
             raise _unusable(base, reason)
         try:
             for number in range(1, 1000):
-                # Without a dash: no folder's name may be another's and a dash, they become prefixes (service.py).
+                # No dash: the names become prefixes (server/outside.py), and none may begin with another and a dash.
                 folder = cls(base / (key if number == 1 else f"{key}x{number}"))
                 if folder._lock.take():
                     _remove_forgotten(base)
@@ -156,10 +152,10 @@ class StateFolder:
                     return folder
         except OSError as error:
             raise _unusable(base, f"{type(error).__name__}: {error.strerror}") from error
-        raise WorkshopError(f"A thousand kernels hold {base / key}.", then="Shut some of them down.")
+        raise WorkshopError(f"A thousand kernels use {base / key}.", then="Shut some of them down.")
 
     def release(self) -> None:
-        """Give the folder up, for a later kernel to claim."""
+        """Release the folder, so that another kernel can claim it."""
         self._lock.release()
 
     def _name(self, path: str) -> None:
@@ -189,20 +185,20 @@ def notebook_folder() -> Path:
     if path is None:
         raise WorkshopError(
             "This process belongs to no notebook.",
-            "So there is no ledger here, no database and no Temporal Server.",
-            'Run `await Workshop.start()`, or start this from a notebook: `await ws.spawn("module")`.',
+            "So it has no ledger, no database and no Temporal Server.",
+            'Run `await Workshop.start()`, or start this process from a notebook: `await ws.spawn("module")`.',
         )
     return Path(path)
 
 
 def service_address(name: str) -> str:
-    """Where an HTTP service of this notebook listens, such as ``http://127.0.0.1:12345``.
+    """The address of one of this notebook's HTTP services, such as ``http://127.0.0.1:12345``.
 
     Args:
-        name: Its name, such as ``"payments"``.
+        name: The service's name, such as ``"payments"``.
 
     Raises:
-        WorkshopError: It was not started.
+        WorkshopError: The service was not started.
     """
     address = read_json(notebook_folder() / SERVICES).get(name)
     if address is None:
@@ -214,15 +210,15 @@ def read_json(path: Path) -> dict[str, Any]:
     """A small JSON file; empty where it is missing or is not valid JSON."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):  # missing, or spoilt by hand: nothing in it is worth stopping for
+    except (FileNotFoundError, ValueError):
         return {}
 
 
 def update_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change a small JSON file in one step: other writers wait, and a reader never sees half of it.
+    """Change a small JSON file in one step: other writers wait, and a reader never sees half of a change.
 
     Args:
-        path: The file; made if it is missing.
+        path: The file; created if it is missing.
         change: Changes the content in place.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -248,4 +244,4 @@ def _remove_forgotten(base: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
                 lock.release()
         except OSError:
-            continue  # another kernel is clearing up, too
+            continue  # another kernel is removing it, too

@@ -1,7 +1,7 @@
-"""One failure, on while a with-block runs.
+"""One failure, which is on while a with-block runs.
 
-``with ws.fault("charge_customer.dies_after_effect", times=1) as fault:`` writes one entry to a file of the notebook's
-state folder. Every Worker reads it where an activity begins and ends, in whichever process it runs.
+``with ws.fault("charge_customer.dies_after_effect", times=1) as fault:`` writes an entry to a file in the notebook's
+state folder. The Workers and services of all processes read it, a Worker where an activity begins and ends.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
 from workshop_lib.workers.background import BackgroundLoop
 
-_CHANGE_SECONDS = 300.0  # a guard only, for what begins or ends around the Workers; a server takes 0.3
+_CHANGE_SECONDS = 300.0  # a guard only, for a change of the surroundings; a server takes 0.3
 
 
 @dataclass
 class Fault:
-    """One failure, on while its with-block runs. ``Workshop.fault`` makes it.
+    """One failure, which is on while its with-block runs. ``Workshop.fault`` makes it and describes the arguments.
 
     Attributes:
         name: Its name, as in ``KINDS``.
         times: How often it happens at most, in all processes together.
-        seconds: How long it lasts, if it is of those that last.
-        skip: How many chances it lets pass first.
-        file: Where the Workers look for it.
-        background: The loop for what is broken around the Workers.
-        around: Breaks that and fixes it, for a fault of such a kind.
+        seconds: Its duration.
+        skip: How many occasions pass before it happens.
+        file: The file in which the Workers and services look for it.
+        background: The loop on which ``around`` runs.
+        around: Breaks the surroundings of the Workers, and repairs them when it exits; None for other faults.
     """
 
     name: str
@@ -52,18 +52,18 @@ class Fault:
 
     @property
     def fired(self) -> int:
-        """How often it has happened so far."""
+        """How often it has happened."""
         return len(self.at)
 
     @property
     def at(self) -> list[float]:
-        """When it happened, in seconds since the epoch, the first time first."""
+        """When it happened, in seconds since the epoch, oldest first."""
         self._at = read_json(self.file).get(self._key, {"at": self._at})["at"]
         return self._at
 
     @property
     def over(self) -> bool:
-        """Whether it will not happen any more."""
+        """Whether it cannot happen again."""
         return self._held.done() if self._held is not None else self.fired >= self.times
 
     def __enter__(self) -> Fault:
@@ -73,7 +73,7 @@ class Fault:
                 self.background.call(self._begin(self.around), _CHANGE_SECONDS)
             else:
                 update_json(self.file, lambda content: content.update({self._key: entry}))
-        except BaseException:  # an interrupted cell, too: nobody else would end it
+        except BaseException:  # also after an interrupt: nothing else would end it
             self._end()
             raise
         return self
@@ -105,5 +105,5 @@ class Fault:
     async def _finish(self) -> None:
         self._over.set()
         if self._held is not None:
-            await asyncio.wait([self._held])  # unlike `await`, leaves it alone when the cell is interrupted
+            await asyncio.wait([self._held])  # unlike `await`, this does not cancel it when the cell is interrupted
             self._held.result()

@@ -1,4 +1,4 @@
-"""Lets faults happen in the Workers of one process, where an activity begins and ends."""
+"""Makes faults happen in the Workers of one process, where an activity begins and ends."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die
 
 
 class Faults(tc.Interceptor, tw.Interceptor):
-    """Lets the faults of one notebook happen in the Workers of one process.
+    """Makes the faults of one notebook happen in one process.
 
     Args:
         folder: The notebook's state folder.
-        may_die: Whether this process may be killed. The kernel may not.
+        may_die: Whether this process may be killed. The kernel must not be.
     """
 
     def __init__(self, folder: Path, *, may_die: bool) -> None:
@@ -75,15 +75,15 @@ class Faults(tc.Interceptor, tw.Interceptor):
         return Workflows
 
     def clear(self) -> None:
-        """End what a with-block left on."""
+        """End all faults."""
         update_json(self.file, lambda content: content.clear())
 
     def take(self, target: str, *kinds: str) -> dict[str, Any]:
-        """The fault that is to happen here and now, counted as fired; empty if there is none.
+        """The fault that happens now, which is counted; empty if none is due.
 
         Args:
-            target: Whom it befalls.
-            kinds: What may happen to it here.
+            target: The activity or service.
+            kinds: The kinds of faults that can happen at this point.
         """
         names = [f"{target}.{kind}" for kind in kinds]
         taken: dict[str, Any] = {}
@@ -102,14 +102,14 @@ class Faults(tc.Interceptor, tw.Interceptor):
                 taken.update(fault)
                 return
 
-        if due(read_json(self.file)):  # nearly never; and only then a lock
+        if due(read_json(self.file)):  # rarely true, and only then a lock is needed
             update_json(self.file, fire)
         if taken:
-            _tell(taken)
+            _report(taken)
         return taken
 
     async def _suffer(self, *kinds: str) -> float:
-        """Let a fault of an activity happen, if one is due. Returns for how many seconds it is to be slow."""
+        """Make a fault of the running activity happen, if one is due. Returns by how many seconds to slow it down."""
         info = activity.info()
         fault = self.take(info.activity_type, *kinds)
         kind = fault["name"].rpartition(".")[2] if fault else ""
@@ -117,7 +117,7 @@ class Faults(tc.Interceptor, tw.Interceptor):
             return float(fault.get("seconds", 0))
         if kind in ("hangs", "times_out"):
             limit = info.start_to_close_timeout or info.schedule_to_close_timeout or timedelta(0)
-            await _idle(limit.total_seconds() + 0.1)  # later than the server's own clock
+            await _idle(limit.total_seconds() + 0.1)  # until the server's timeout has fired
         raise ApplicationError(f"The fault {fault['name']}", type="Fault")
 
     def _may_happen(self, name: str) -> bool:
@@ -129,17 +129,17 @@ class Faults(tc.Interceptor, tw.Interceptor):
         return False
 
 
-def _tell(fault: dict[str, Any]) -> None:
+def _report(fault: dict[str, Any]) -> None:
     if ".dies_" in fault["name"]:
-        # The last line of its log, which the notebook shows when a worker ends by itself.
+        # This becomes the last line of its log, which the notebook shows when a Worker stops unexpectedly.
         print(f"killed by the fault {fault['name']}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    if len(fault["at"]) == 1:  # the end of the with-block counts the others
+    if len(fault["at"]) == 1:  # the end of the with-block gives the number
         say(f"Fault: {fault['name']}")
 
 
 def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
-    # Slow inside: what other interceptors do around the activity, such as heartbeats, goes on meanwhile.
+    # Inside the activity, so that other interceptors continue meanwhile, such as the one that sends heartbeats.
     if inspect.iscoroutinefunction(function):
 
         async def slow(*arguments: Any) -> Any:
@@ -150,7 +150,7 @@ def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
 
     def slow_thread(*arguments: Any) -> Any:
         until = time.monotonic() + seconds
-        while time.monotonic() < until:  # in steps, between which the SDK can cancel the thread
+        while time.monotonic() < until:  # in short steps, between which the SDK can cancel the thread
             time.sleep(0.02)
         return function(*arguments)
 
@@ -160,6 +160,6 @@ def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
 async def _idle(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if activity.is_cancelled():  # of a `def` activity, the SDK cancels its thread only, and not this coroutine
+        if activity.is_cancelled():  # for a `def` activity, the SDK cancels only its thread, not this coroutine
             raise CancelledError("Cancelled")
         await asyncio.sleep(0.02)

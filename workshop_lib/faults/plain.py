@@ -1,4 +1,4 @@
-"""The faults of a Worker's activities, for the same functions in a program without Temporal."""
+"""Faults of plain functions, in a program without Temporal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from workshop_lib.faults.kinds import AFTER
 
 
 def breakable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function to which ``ws.fault`` happens as it happens to an activity of that name.
+    """A function to which ``ws.fault`` can happen, as to an activity of the same name.
 
     Args:
-        function: The function. ``NAME.fails`` lets it raise an error; ``NAME.dies_after_effect`` kills the program
-            when it has done its work. The notebook's own process is not killed.
+        function: The function. ``NAME.fails`` makes it raise an error; ``NAME.dies_after_effect`` kills the program
+            after it has done its work. The notebook's process is not killed.
     """
     faults = Faults(notebook_folder(), may_die="ipykernel" not in sys.modules)
 

@@ -1,1 +1,1 @@
-"""What runs as a process of its own."""
+"""Programs that run in separate processes."""

@@ -1,4 +1,4 @@
-"""``python -m workshop_lib doctor``: what is fine on this machine, what is not, and what to do about it."""
+"""``python -m workshop_lib doctor`` checks this machine, and says what to do about what is wrong."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _MEMORY_MB = 600  # JupyterLab, one kernel and one server
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check of this machine.
 
     Attributes:
-        fine: Whether it is as it should be; None for something to know that is no fault.
+        fine: Whether it is as it should be; None for a note about something that is not wrong.
         what: What was found.
         then: What to do about it.
     """
@@ -47,39 +47,34 @@ class Finding:
 
     def __str__(self) -> str:
         mark = {True: "ok  ", False: "FAIL", None: "note"}[self.fine]
-        return f"{mark}  {self.what}" + (f"\n      → {self.then}" if self.then else "")
+        return f"{mark}  {self.what}" + (f"\n      → {self.then}" if self.then and not self.fine else "")
 
 
-def machine(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Look at this machine, and start nothing.
+def machine(*others: Callable[[], Finding]) -> Iterator[Finding]:
+    """Check this machine, without starting anything.
 
     Args:
-        others: Further looks.
+        others: Further checks.
     """
-    for look in (_python, _packages, _folder, _memory, _files, _proxies, _settings, *others):
+    for look in (_python, _packages, _folder, _memory, _files, _proxies, _service, *others):
         try:
-            yield from look()
+            yield look()
         except WorkshopError as error:
             yield Finding(False, f"{error.what} {error.why}".strip(), error.then)
 
 
-def _judged(fine: bool, what: str, instead: str, then: str) -> Finding:
-    """What was found: ``what`` if it is fine; else ``instead``, and what to do about it."""
-    return Finding(True, what) if fine else Finding(False, instead, then)
-
-
-def _python() -> Iterator[Finding]:
-    name = f"Python {'.'.join(map(str, sys.version_info[:2]))} at {sys.executable}"
+def _python() -> Finding:
     fine = _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]
-    yield _judged(fine, name, name, "Use Python 3.11 to 3.14: make clean; make PYTHON=python3.12 lab")
+    name = f"Python {'.'.join(map(str, sys.version_info[:2]))} at {sys.executable}"
+    return Finding(fine, name, "Use Python 3.11 to 3.14: make clean; make PYTHON=python3.12 lab")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Finding:
     pins = re.findall(r"^([\w.-]+)==([\w.]+)\s*(?:;.*)?$", (_ROOT / "requirements.txt").read_text(), re.M)
     found = {name: (_installed(name), pinned) for name, pinned in pins if name in _PACKAGES}
     wrong = [f"{name} {have} (tested with {pinned})" for name, (have, pinned) in found.items() if have != pinned]
-    then = "pip install -r requirements.txt, or: make clean lab"
-    yield _judged(not wrong, "Packages are those that were tested", f"Packages differ: {', '.join(wrong)}", then)
+    what = f"Packages differ: {', '.join(wrong)}" if wrong else "Packages are the tested versions"
+    return Finding(not wrong, what, "pip install -r requirements.txt, or: make clean lab")
 
 
 def _installed(package: str) -> str:
@@ -89,41 +84,41 @@ def _installed(package: str) -> str:
         return "missing"
 
 
-def _folder() -> Iterator[Finding]:
-    folder = home()
-    reason = why_unusable(folder)
-    then = "Set WORKSHOP_HOME to another folder."
-    yield _judged(not reason, f"{folder} can keep state", f"{folder} cannot keep state. {reason}", then)
+def _folder() -> Finding:
+    reason = why_unusable(folder := home())
+    what = f"{folder} cannot keep state. {reason}" if reason else f"{folder} can keep state"
+    return Finding(not reason, what, "Set WORKSHOP_HOME to another folder.")
 
 
-def _memory() -> Iterator[Finding]:
-    free = f"{(megabytes := psutil.virtual_memory().available // 2**20)} MB of memory free"
-    yield _judged(megabytes > _MEMORY_MB, free, f"only {free}", f"Close something: a notebook needs {_MEMORY_MB} MB.")
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available // 2**20
+    return Finding(free > _MEMORY_MB, f"{free} MB of memory free", f"Close programs: a notebook needs {_MEMORY_MB} MB.")
 
 
-def _files() -> Iterator[Finding]:
-    files = f"{(limit := resource.getrlimit(resource.RLIMIT_NOFILE)[0])} files can be open at once"
+def _files() -> Finding:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     fine = limit == resource.RLIM_INFINITY or limit >= _FILES
-    yield _judged(fine, files, f"only {files}", "Type `ulimit -n 1024`, and start JupyterLab from the same terminal.")
+    then = "Type `ulimit -n 1024`, and start JupyterLab from the same terminal."
+    return Finding(fine, f"{limit} files can be open at the same time", then)
 
 
-def _proxies() -> Iterator[Finding]:
+def _proxies() -> Finding:
     found = [name for name in _PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
-    bypassing = f"{', '.join(found)} for calls of other machines, not of {os.environ['NO_PROXY']}"
-    yield Finding(True, bypassing if found else "No proxy is set")
+    bypassed = f"{', '.join(found)} for calls to other machines, but not to {os.environ['NO_PROXY']}"
+    return Finding(True, bypassed if found else "No proxy is set")
 
 
-def _settings() -> Iterator[Finding]:
+def _service() -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         server = outside_service.chosen(StateFolder(Path(folder)))
     if isinstance(server, outside_service.OutsideService):
-        what = f"Notebooks will use {server.origin}: {server.address}"
-        yield Finding(None, what, f"Unset {outside_service.CHOICE} to not.")
-    elif unused := outside_service.ignored():
-        yield Finding(None, unused)
+        then = f"Unset {outside_service.CHOICE} to use an embedded server for each notebook."
+        return Finding(None, f"Notebooks will use {server.origin}: {server.address}", then)
+    unused = outside_service.ignored()
+    return Finding(None if unused else True, unused or "Each notebook has its own Temporal Server")
 
 
-def _server() -> Iterator[Finding]:
+def _server() -> Finding:
     quieten()
 
     async def start() -> str:
@@ -134,11 +129,14 @@ def _server() -> Iterator[Finding]:
             await server.close()
         return f"A Temporal Server started in {took:.1f} s at {server.address}, and stopped"
 
-    yield Finding(True, asyncio.run(start()))
+    return Finding(True, asyncio.run(start()))
 
 
 def main(say: Callable[[str], None] = print) -> int:
-    """Say everything that was found.
+    """Check this machine, and say what was found.
+
+    Args:
+        say: Prints a line.
 
     Returns:
         The exit status: 1 if something is wrong.
@@ -148,6 +146,6 @@ def main(say: Callable[[str], None] = print) -> int:
         findings.append(finding)
         say(str(finding))
     wrong = sum(finding.fine is False for finding in findings)
-    say("Everything is fine." if not wrong else f"{wrong} of {len(findings)} need you.")
+    say("Everything is fine." if not wrong else f"{wrong} of {len(findings)} need your attention.")
     sys.stdout.flush()
     return 1 if wrong else 0

@@ -1,4 +1,4 @@
-"""The other side of ``Workshop.spawn``: run one Worker in this process until it is told to stop.
+"""What ``Workshop.spawn`` starts: a process that runs one Worker until SIGTERM.
 
 ``python -m workshop_lib.programs.worker module NAME`` imports a module and runs what its coroutine function
 ``worker(ws)`` returns. ``… described NAMESPACE FILE`` builds the Worker that a cell described.
@@ -26,7 +26,7 @@ from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.server.connections import Connections, attach
-from workshop_lib.workers.in_process import activities_of, begin, polled_by
+from workshop_lib.workers.in_process import begin, offer
 from workshop_lib.workers.process import leave
 from workshop_lib.workers.spawned import READY
 
@@ -42,9 +42,9 @@ async def _build(ws: Connections, arguments: list[str]) -> Worker:
         worker = await import_module(arguments[1]).worker(ws)
         assert isinstance(worker, Worker), f"{arguments[1]}.worker(ws) must return a Worker, not {type(worker)}"
         return worker
-    namespace, described = ws.own_name(arguments[1]), _described(Path(arguments[2]))
+    described = _described(Path(arguments[2]))
     kind, data_converter = described.pop("worker"), described.pop("data_converter")
-    client = await Client.connect(**await ws.connection(namespace, data_converter=data_converter))
+    client = await Client.connect(**await ws.connection(ws.own_name(arguments[1]), data_converter=data_converter))
     if any(not inspect.iscoroutinefunction(activity) for activity in described.get("activities", [])):
         described["activity_executor"] = ThreadPoolExecutor(described.get("max_concurrent_activities") or 100)
     worker = kind(client, **described)
@@ -53,7 +53,7 @@ async def _build(ws: Connections, arguments: list[str]) -> Worker:
 
 
 async def main(arguments: list[str]) -> None:
-    """Run the worker that the arguments describe until SIGTERM."""
+    """Run the Worker that the arguments describe until SIGTERM."""
     quieten()
     with without_collector():
         worker = await _build(attach(Faults(notebook_folder(), may_die=True)), arguments)
@@ -61,7 +61,7 @@ async def main(arguments: list[str]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     running = await begin(worker)
     if not running.done():
-        print(READY + json.dumps([polled_by(worker), activities_of(worker)]), flush=True)
+        print(READY + json.dumps(offer(worker)), flush=True)
     await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await worker.shutdown()

@@ -24,45 +24,45 @@ from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.waiting import Explainer
 
 _ANSWER_SECONDS = 20.0
-_RETENTION = Duration(seconds=7 * 24 * 3600)  # how long closed executions can be looked at; the server's least is a day
+_RETENTION = Duration(seconds=7 * 24 * 3600)  # for which closed executions are kept
 
 
 class Connections:
     """Connections to one Temporal Service.
 
     Attributes:
-        server: The embedded server, to be killed and restarted. An outside service is neither, and says so.
+        server: The embedded server, which can be killed and restarted, or an outside service, which cannot.
 
     Args:
-        server: Of the service: the embedded one, or what stands for an outside one.
-        polled: Returns what the workers of this notebook poll, to explain waits.
-        interceptors: What else each connection carries.
+        server: As above.
+        polled: Returns what the Workers of this notebook poll, to explain waits.
+        interceptors: Further interceptors of each connection.
     """
 
     def __init__(self, server: DevServer, polled: Callable[[], list[Polled]], *interceptors: Interceptor) -> None:
         self.server, self._prefix = server, server.prefix
         self._interceptors = [Explainer(polled), *interceptors]
         self._names = [OwnNames(self._prefix)] if self._prefix else []
-        self._prepared: set[tuple[str, str]] = set()  # addresses and namespaces that are known to be there
+        self._prepared: set[tuple[str, str]] = set()  # addresses, and namespaces that exist there
 
     def namespace(self, name: str) -> str:
-        """The real name of a namespace: the same on the embedded server, prefixed on an outside service."""
+        """The real name of a namespace or endpoint. On an outside service it has a prefix."""
         return self._prefix + name
 
     def own_name(self, real: str) -> str:
-        """What the workshop calls the namespace or endpoint that has this real name."""
+        """The name in the workshop of a namespace or endpoint, from its real name."""
         return real.removeprefix(self._prefix)
 
     async def connection(self, namespace: str = "default", *, quiet: bool = False, **settings: Any) -> dict[str, Any]:
-        """Arguments for ``Client.connect``. The namespace is made if it is missing.
+        """Arguments for ``Client.connect``. The namespace is created if it is missing.
 
         Args:
             namespace: Its name in the workshop, such as ``"finance"``.
-            quiet: Whether to leave out what bounds waits and explains them to whoever sits before a cell.
-            settings: Further arguments of ``Client.connect``. ``interceptors`` come after the workshop's own.
+            quiet: Whether to leave out the interceptor that bounds and explains waits.
+            settings: Further arguments of ``Client.connect``. ``interceptors`` come after the workshop's.
 
         Raises:
-            WorkshopError: The service does not answer, or does not let us make the namespace.
+            WorkshopError: The service does not answer, or does not let us create the namespace.
         """
         name = self.namespace(namespace)
         await self._prepare(name)
@@ -71,29 +71,29 @@ class Connections:
         return {**self.server.connect, "namespace": name, "interceptors": interceptors, **settings}
 
     async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:
-        """Make a Nexus endpoint, or point an existing one at this target.
+        """Create a Nexus endpoint, or point an existing one at this target.
 
         Args:
             name: Its name in the workshop.
-            namespace: Of the handler's worker, as in ``connection``.
-            task_queue: Of the handler's worker.
+            namespace: The namespace of the handler's Worker, as in ``connection``.
+            task_queue: The task queue of the handler's Worker.
 
         Returns:
             The endpoint's real name, as callers use it.
+
+        Raises:
+            WorkshopError: The service does not answer, or does not let us create or change the endpoint.
         """
-        real = self._prefix + name
-        worker = EndpointTarget.Worker(namespace=self.namespace(namespace), task_queue=task_queue)
-        spec = EndpointSpec(name=real, target=EndpointTarget(worker=worker))
-        await self._prepare(self.namespace(namespace))
-        command = rights.endpoint_command(real, worker.namespace, task_queue)
-        async with self._asking(self.namespace(namespace)) as client:
-            operator = client.operator_service
-            request = operator_api.ListNexusEndpointsRequest(name=real)
-            pages = await rights.listed(operator.list_nexus_endpoints, request)
-            if pages is None:
-                say(f"{real} is taken to be there: you may not see Nexus endpoints. If it is not:\n{command}", "warn")
+        real, there = self.namespace(name), self.namespace(namespace)
+        target = EndpointTarget(worker=EndpointTarget.Worker(namespace=there, task_queue=task_queue))
+        spec = EndpointSpec(name=real, target=target)
+        await self._prepare(there)
+        command = rights.endpoint_command(real, there, task_queue)
+        async with self._asking(there) as client:
+            operator, found = client.operator_service, await rights.endpoints(client, real)
+            if found is None:
+                say(f"You may not see Nexus endpoints. If {real} does not exist, it is created by:\n{command}", "warn")
                 return real
-            found = [each for page in pages for each in page.endpoints]
             try:
                 if not found:
                     await operator.create_nexus_endpoint(operator_api.CreateNexusEndpointRequest(spec=spec))
@@ -103,13 +103,13 @@ class Connections:
             except RPCError as error:
                 if not rights.refused(error):
                     raise
-                what = f"The service does not let us make the Nexus endpoint {real!r}, or change where it leads."
-                then = f"Ask its administrator, and run this cell again:\n{command}"
+                what = f"The service does not let us create the Nexus endpoint {real!r}, or change its target."
+                then = f"Ask its administrator to run this command. Then run this cell again.\n{command}"
                 raise WorkshopError(what, error.message, then) from error
         return real
 
     async def namespaces(self) -> list[str]:
-        """The namespaces of this notebook, by the workshop's own names.
+        """The namespaces of this notebook, by their names in the workshop.
 
         Raises:
             WorkshopError: The service does not answer.
@@ -124,25 +124,23 @@ class Connections:
         return [self.own_name(name) for name in names if name.startswith(self._prefix) and name != "temporal-system"]
 
     async def endpoints(self) -> dict[str, tuple[str, str]]:
-        """The Nexus endpoints of this notebook: by name, the namespace and the task queue to which each leads.
+        """The Nexus endpoints of this notebook: by name, the namespace and the task queue of each one's target.
 
-        The names are the workshop's own.
+        All names are those in the workshop.
 
         Raises:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            request = operator_api.ListNexusEndpointsRequest(page_size=1000)
-            pages = await rights.listed(client.operator_service.list_nexus_endpoints, request)
-        targets = {each.spec.name: each.spec.target.worker for page in pages or [] for each in page.endpoints}
+            found = [(each.spec.name, each.spec.target.worker) for each in await rights.endpoints(client) or []]
         return {
             self.own_name(name): (self.own_name(target.namespace), target.task_queue)
-            for name, target in targets.items()
+            for name, target in found
             if name.startswith(self._prefix) and target.task_queue
         }
 
     async def remove_endpoints(self, beginning: str) -> None:
-        """Remove Nexus endpoints, as far as the service lets us.
+        """Remove Nexus endpoints, if the service lets us.
 
         Args:
             beginning: What their names in the workshop begin with.
@@ -151,17 +149,15 @@ class Connections:
             WorkshopError: The service does not answer.
         """
         async with self._asking() as client:
-            operator, request = client.operator_service, operator_api.ListNexusEndpointsRequest(page_size=1000)
-            for page in await rights.listed(operator.list_nexus_endpoints, request) or []:
-                for each in page.endpoints:
-                    if each.spec.name.startswith(self._prefix + beginning):
-                        with contextlib.suppress(RPCError):
-                            deletion = operator_api.DeleteNexusEndpointRequest(id=each.id, version=each.version)
-                            await operator.delete_nexus_endpoint(deletion)
+            for each in await rights.endpoints(client) or []:
+                if each.spec.name.startswith(self._prefix + beginning):
+                    with contextlib.suppress(RPCError):
+                        deletion = operator_api.DeleteNexusEndpointRequest(id=each.id, version=each.version)
+                        await client.operator_service.delete_nexus_endpoint(deletion)
 
     async def missing_rights(self) -> str:
         """What the credentials may not do there, and what an administrator can do; empty if nothing is missing."""
-        with contextlib.suppress(WorkshopError):  # it is among what is missing
+        with contextlib.suppress(WorkshopError):  # this right is checked below, too
             await self._prepare(self.namespace("default"))
         async with self._asking() as client:
             return await rights.missing(client, self._prefix)
@@ -177,10 +173,10 @@ class Connections:
             return answer.server_version
 
     async def open_executions(self, types: Iterable[str] | None = None) -> list[WorkflowExecution]:
-        """The open workflow executions of this notebook, in all of its namespaces, oldest first.
+        """The open workflow executions in all namespaces of this notebook, oldest first.
 
         Args:
-            types: Only those of these workflow types.
+            types: The workflow types to look for; None for all.
         """
         found: list[WorkflowExecution] = []
         query = 'ExecutionStatus = "Running"'
@@ -192,7 +188,7 @@ class Connections:
         return sorted(found, key=lambda execution: execution.start_time)
 
     async def terminate(self, executions: Iterable[WorkflowExecution], reason: str) -> None:
-        """Terminate executions. One that has ended in the meantime is left as it is.
+        """Terminate those executions that are still open.
 
         Args:
             executions: From ``open_executions``.
@@ -208,7 +204,7 @@ class Connections:
 
     @contextlib.asynccontextmanager
     async def _asking(self, namespace: str | None = None) -> AsyncIterator[Client]:
-        """A plain client for questions that are bounded, and that say in words that the service does not answer."""
+        """A plain client for bounded questions, which raise a ``WorkshopError`` if the service does not answer."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 yield await Client.connect(**self.server.connect, namespace=namespace or self.namespace("default"))
@@ -218,22 +214,22 @@ class Connections:
             raise self.server.silent(str(error)) from error
 
     async def _prepare(self, name: str) -> None:
-        """Make a namespace, unless it is known to be there."""
-        key = (self.server.address, name)  # a restarted server may have had to take another port
+        """Create a namespace, unless it is known to exist."""
+        key = (self.server.address, name)  # a server that was restarted may have another port
         if key in self._prepared:
             return
         request = service_api.RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
         async with self._asking(name) as client:
             try:
-                # Not asked for first: the server would remember for seconds that it is not there.
+                # Without looking for it first: the server would remember for seconds that it does not exist.
                 await client.workflow_service.register_namespace(request)
             except RPCError as error:
                 if error.status == RPCStatusCode.UNAVAILABLE:
                     raise
                 if error.status != RPCStatusCode.ALREADY_EXISTS and not await rights.namespace_exists(client, name):
-                    what = f"The service does not let us make the namespace {name!r}."
-                    then = f"Ask its administrator, and run this cell again:\n{rights.namespace_command(name)}"
-                    raise WorkshopError(what, error.message, then) from error
+                    what = f"The service does not let us create the namespace {name!r}."
+                    then = "Ask its administrator to run this command. Then run this cell again.\n"
+                    raise WorkshopError(what, error.message, then + rights.namespace_command(name)) from error
         self._prepared.add(key)
 
 
@@ -241,9 +237,9 @@ def attach(*interceptors: Interceptor) -> Connections:
     """The connections of the notebook that this process belongs to.
 
     Args:
-        interceptors: What each connection carries.
+        interceptors: Further interceptors of each connection.
 
     Raises:
-        WorkshopError: It belongs to none.
+        WorkshopError: This process belongs to no notebook.
     """
     return Connections(chosen(StateFolder(notebook_folder())), list, *interceptors)

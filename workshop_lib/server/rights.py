@@ -1,21 +1,17 @@
-"""What the credentials may not do on somebody else's service, and what its administrator does instead."""
+"""What the credentials may not do on an outside service, and what its administrator can do about it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import temporalio.api.workflowservice.v1 as service_api
+from temporalio.api.nexus.v1 import Endpoint
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    ListNamespacesRequest,
-    ListNexusOperationExecutionsRequest,
-    RegisterNamespaceRequest,
-)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-# What the notebooks and their checks use, by the workshop's own names; of endpoints, where they lead.
+# What the notebooks and their checks use, by name in the workshop; for endpoints, the target.
 NAMESPACES = ("default", "checks", "finance", "it", "sales", "support", "advice", "marketing")
 ENDPOINTS = {name: (name, name) for name in ("finance", "it")}
 ENDPOINTS |= {name: ("checks", name) for name in ("check-hosts", "check-prices", "check-vault", "check-relay")}
@@ -26,20 +22,20 @@ _REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPC
 
 
 def refused(error: RPCError) -> bool:
-    """Whether the service does not let these credentials do something, or offers it to nobody.
+    """Whether the service refuses something to these credentials, or to everyone.
 
     Args:
-        error: What it answered.
+        error: The service's answer.
     """
     return error.status in _REFUSALS
 
 
 async def listed(call: Callable[..., Awaitable[Any]], request: Any) -> list[Any] | None:
-    """All pages of a listing; None if the service does not show it to these credentials.
+    """All pages of a list; None if the service does not show it to these credentials.
 
     Args:
         call: The service's method.
-        request: Its request, changed by this function.
+        request: Its request, which this function changes.
     """
     found: list[Any] = []
     try:
@@ -53,49 +49,60 @@ async def listed(call: Callable[..., Awaitable[Any]], request: Any) -> list[Any]
     return found
 
 
-async def missing(client: Client, prefix: str) -> str:
-    """What an administrator can do for this notebook, with the commands; empty if nothing is missing.
-
-    Nothing is made here: each right is tried with an empty request, which a service refuses for one reason or another.
+async def endpoints(client: Client, name: str = "") -> list[Endpoint] | None:
+    """The service's Nexus endpoints; None if it does not show them to these credentials.
 
     Args:
-        client: Of a namespace that is there.
-        prefix: Of the notebook.
+        client: A client of any namespace.
+        name: The real name of the only one to look for; empty for all.
+    """
+    request = ListNexusEndpointsRequest(name=name, page_size=1000)
+    pages = await listed(client.operator_service.list_nexus_endpoints, request)
+    return None if pages is None else [each for page in pages for each in page.endpoints]
+
+
+async def missing(client: Client, prefix: str) -> str:
+    """What these credentials may not do, with the commands for an administrator; empty if nothing is missing.
+
+    Each right is tried with an empty request, which creates nothing: the service refuses it in any case.
+
+    Args:
+        client: A client of a namespace that exists.
+        prefix: The notebook's prefix.
     """
     service, operator = client.workflow_service, client.operator_service
     said: list[str] = []
 
     def ask(what: str, commands: list[str]) -> None:
         if commands:
-            said.extend([f"They may not {what}. Ask the administrator, before you go on:", *commands, _TERRAFORM])
+            said.extend([f"They may not {what}. Before you continue, ask the administrator:", *commands, _TERRAFORM])
 
-    if not await _may(service.register_namespace, RegisterNamespaceRequest()):
+    if not await _may(service.register_namespace, service_api.RegisterNamespaceRequest()):
         absent = [name for name in NAMESPACES if not await namespace_exists(client, prefix + name)]
-        ask("make namespaces, or not read these", [namespace_command(prefix + name) for name in absent])
+        ask("create namespaces, or not read these", [namespace_command(prefix + name) for name in absent])
     if not await _may(operator.create_nexus_endpoint, CreateNexusEndpointRequest()):
-        pages = await listed(operator.list_nexus_endpoints, ListNexusEndpointsRequest(page_size=1000)) or []
-        there = {each.spec.name for page in pages for each in page.endpoints}
+        there = {each.spec.name for each in await endpoints(client) or []}
         lacking = [(prefix + name, prefix + to, queue) for name, (to, queue) in ENDPOINTS.items()]
-        ask("make Nexus endpoints", [endpoint_command(*each) for each in lacking if each[0] not in there])
-    if not await _may(service.list_namespaces, ListNamespacesRequest(page_size=1)):
-        said.append("They may not list namespaces: `topology` and `ws.reset()` see those that this kernel has used.")
+        ask("create Nexus endpoints", [endpoint_command(*each) for each in lacking if each[0] not in there])
+    if not await _may(service.list_namespaces, service_api.ListNamespacesRequest(page_size=1)):
+        said.append("They may not list namespaces: `topology` and `ws.reset()` see only those that this kernel used.")
     if said:
         said.insert(0, "What your credentials may not do:")
-    standalone = ListNexusOperationExecutionsRequest(namespace=client.namespace)
+    standalone = service_api.ListNexusOperationExecutionsRequest(namespace=client.namespace)
     if not await _may(service.list_nexus_operation_executions, standalone):
         said.append(_STANDALONE)
     return "\n".join(said)
 
 
-_STANDALONE = "Standalone Nexus operations are off there. The notebooks call operations from Workflows.\n"
-_STANDALONE += (
+_STANDALONE = (
+    "Standalone Nexus operations are switched off there. The notebooks call operations from Workflows instead.\n"
     "→ An administrator switches them on with the dynamic configuration nexusoperation.enableStandalone=true."
 )
 _TERRAFORM = "  On Temporal Cloud: the Terraform resources temporalcloud_namespace, temporalcloud_nexus_endpoint."
 
 
 def namespace_command(name: str) -> str:
-    """The command that makes a namespace.
+    """The command that creates a namespace.
 
     Args:
         name: Its real name.
@@ -104,12 +111,12 @@ def namespace_command(name: str) -> str:
 
 
 def endpoint_command(name: str, namespace: str, task_queue: str) -> str:
-    """The command that makes a Nexus endpoint.
+    """The command that creates a Nexus endpoint.
 
     Args:
         name: Its real name.
-        namespace: To which it leads; its real name, too.
-        task_queue: To which it leads.
+        namespace: The real name of its target namespace.
+        task_queue: Its target task queue.
     """
     target = f"--target-namespace {namespace} --target-task-queue {task_queue}"
     return f"  temporal operator nexus endpoint create --name {name} {target}"
@@ -124,14 +131,14 @@ async def _may(call: Callable[..., Awaitable[Any]], request: Any) -> bool:
 
 
 async def namespace_exists(client: Client, name: str) -> bool:
-    """Whether a namespace is there, and these credentials may see it.
+    """Whether a namespace exists and these credentials may see it.
 
     Args:
-        client: Of any namespace.
-        name: Its real name.
+        client: A client of any namespace.
+        name: The namespace's real name.
     """
     try:
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        await client.workflow_service.describe_namespace(service_api.DescribeNamespaceRequest(namespace=name))
     except RPCError:
         return False
     return True

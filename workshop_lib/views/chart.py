@@ -11,13 +11,13 @@ _LOOKS = ((WORK, "none"), (WAIT, "8 4"), (INK, "2 3"), ("var(--jp-success-color1
 
 
 def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> None:
-    """Draw lines that go in steps: each value holds until the next point.
+    """Draw lines as steps: each value holds until the next point.
 
     Args:
         title: What the picture shows.
         series: A line's name, and its points (x, y) in the order of x; at most four lines.
-        x: What the horizontal axis counts, with its unit.
-        y: What the vertical axis counts.
+        x: The meaning and unit of the horizontal axis.
+        y: The meaning of the vertical axis.
     """
     points = [point for line in series.values() for point in line]
     widest = max(1e-9, *(right for right, _ in points))

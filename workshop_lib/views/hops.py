@@ -10,11 +10,11 @@ _ROW, _HIGH, _GAP = 62, 42, 64  # from one row to the next, a box, and between c
 
 
 def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
-    """Draw calls as arrows from left to right, and in each box how often it was called. What was not is not drawn.
+    """Draw calls as arrows from left to right between boxes. Each box has the number of calls to it.
 
     Args:
         title: What the picture shows.
-        calls: How often whom was called by whom: ``{("caller", "called"): times}``.
+        calls: The number of calls: ``{("caller", "called"): times}``. Those with 0 are not drawn.
     """
     made = {call: times for call, times in calls.items() if times}
     columns = _columns(made)
@@ -27,7 +27,7 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
         callers = {each: [boxes[a][2] for a, b in made if b == each and a in boxes] for each in names}
         names.sort(key=lambda name: sum(callers[name]) / max(1, len(callers[name])))
         for row, name in enumerate(names):
-            # Every other column stands half a row lower, so that an arrow past one column runs between its boxes.
+            # Every second column is half a row lower, so that an arrow past a column runs between its boxes.
             boxes[name] = (left, left + shrink * size, 30 + (row + number % 2 / 2) * _ROW + _HIGH / 2)
         left, rows = left + shrink * size + gap, max(rows, len(names))
     heading = f"{title}: {sum(made.values())} hops"
@@ -45,10 +45,10 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
 
 
 def _columns(calls: Mapping[tuple[str, str], int]) -> list[list[str]]:
-    """The boxes from left to right: each one further than the furthest of its callers."""
+    """The boxes from left to right, each to the right of all its callers."""
     names = list(dict.fromkeys(name for call in calls for name in call))
     place = dict.fromkeys(names, 0)
-    for _ in names:  # as many rounds as the longest way can have; a circle ends with them, too
+    for _ in names:  # the longest path has so many steps; the limit also ends a circle
         for caller, called in calls:
             place[called] = min(max(place[called], place[caller] + 1), len(names) - 1)
     return [[name for name in names if place[name] == each] for each in sorted(set(place.values()))]

@@ -1,4 +1,4 @@
-"""``await lanes(handle)``: the log of a whole chain of workflows as swim lanes, one for each namespace."""
+"""``await lanes(handle)``: the log of a chain of workflows as swim lanes, one for each namespace."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from workshop_lib.views.where import page, page_of
 
 _LEFT, _GUTTER, _GAP = 100, 24, 8  # widths: of the times, of the room for arrows before a lane's bars, between things
 _HEAD, _LINE, _FOOT = 46, 15, 13  # heights: of a lane's head, of a line of text, of what is below a row's texts
-_BARS, _MOST = 60, 3  # at most: of a lane's width, what its bars take; of a moment's text, lines
-_TOGETHER = timedelta(milliseconds=250)  # what follows at once stands in the same row
+_BARS, _MOST = 60, 3  # at most so wide are a lane's bars together; at most so many lines has a moment's text
+_TOGETHER = timedelta(milliseconds=250)  # a call that arrives within this time is drawn in the row of its caller
 _LEGEND = (
     "Bar: a workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took.",
     "✗ did not complete. ⌄ still open. From top to bottom in the order of time, not to scale.",
@@ -28,13 +28,13 @@ _LEGEND = (
 async def lanes(handle: WorkflowHandle[Any, Any]) -> None:
     """Draw what the workflows of a chain did, from top to bottom, in one lane for each namespace.
 
-    It shows what the client behind the handle may read. A namespace of which it may read nothing is a closed lane.
+    It shows what the handle's client may read. A namespace in which it may read nothing is a closed lane.
 
     Args:
         handle: Any workflow of the chain.
 
     Raises:
-        temporalio.service.RPCError: As for ``unified_log``.
+        temporalio.service.RPCError: See ``unified_log``.
     """
     log = await unified_log(handle)
     Display().show(draw(log), "\n".join(written(log)))
@@ -42,14 +42,12 @@ async def lanes(handle: WorkflowHandle[Any, Any]) -> None:
 
 @dataclass(eq=False)
 class _Bar:
-    """A workflow in its lane, or what stands for one that was not read."""
+    """A workflow in its lane; ``record`` is None if its history could not be read."""
 
     lane: str
     name: str = ""
-    read: bool = True
-    bad: bool = False
+    record: History | None = None
     open: bool = False
-    href: str = ""
     head: _Moment | None = None
     end: _Moment | None = None
     rows: list[int] = field(default_factory=list)
@@ -59,7 +57,7 @@ class _Bar:
 
 @dataclass(eq=False)
 class _Moment:
-    """What happened to a workflow, in one row of the picture; ``after`` is where the arrow to it comes from."""
+    """An event of a workflow, in one row of the picture; ``after`` is the start of the arrow to it."""
 
     when: datetime
     bar: _Bar
@@ -75,11 +73,9 @@ class _Chain:
     def __init__(self, log: UnifiedLog) -> None:
         self.log = log
         self.moments: list[_Moment] = []
-        self.bars = {link: _Bar(link.namespace, link.workflow_id, read=False) for link in log.unread}
+        self.bars = {link: _Bar(link.namespace, link.workflow_id) for link in log.unread}
         for each in log.histories:
-            bad = mark(each.status) == CROSS
-            bar = _Bar(each.namespace, each.workflow_id, bad=bad, open=each.closed is None, href=page_of(each))
-            self.bars[each.link] = bar
+            self.bars[each.link] = _Bar(each.namespace, each.workflow_id, each, each.closed is None)
         steps = [(step, record) for record in log.histories for step in record.steps]
         self.behind = {step.endpoint: link.namespace for step, _ in steps if step.endpoint for link in step.links}
         for record in log.histories:
@@ -117,8 +113,8 @@ class _Chain:
         asked = self._add(step.scheduled, bar, [name if step.closed else _words(step, name)])
         there = [self.bars[link] for link in dict.fromkeys(step.links) if link in self.bars]
         if not there and not step.closed:
-            return  # on its way
-        called = there[0] if there else _Bar(self.behind.get(step.endpoint, f"endpoint {step.endpoint}"), read=False)
+            return  # the call has not arrived
+        called = there[0] if there else _Bar(self.behind.get(step.endpoint, f"endpoint {step.endpoint}"))
         if called.head is None:
             unread = [self._unread(link) for link in step.links if link in self.log.unread]
             words = ["answered without a workflow" if step.status == "completed" else "no workflow is known"]
@@ -136,14 +132,14 @@ class _Chain:
 
 
 def _words(step: Step, name: str) -> str:
-    """What came of a step, and why it failed; of one that went well, how long it took."""
+    """A step's outcome: how long it took, or why it failed."""
     good = step.status in ("completed", "running", "waiting")
     why = f"{', last failure: ' if good else ': '}{step.failure}" if step.failure else ""
     return f"{name}: {step.outcome.removeprefix('completed in ')}{why}"
 
 
 def written(log: UnifiedLog) -> Iterator[str]:
-    """What the picture shows, as lines of text.
+    """The content of the picture as lines of text.
 
     Args:
         log: From ``unified_log``.
@@ -157,7 +153,7 @@ def written(log: UnifiedLog) -> Iterator[str]:
 
 
 def draw(log: UnifiedLog) -> str:
-    """The picture of a log, as SVG.
+    """The picture of a log as SVG.
 
     Args:
         log: From ``unified_log``.
@@ -167,7 +163,7 @@ def draw(log: UnifiedLog) -> str:
 
 @dataclass
 class _Lane:
-    """Where a lane is: its edges, and where the texts of its moments begin, right of its bars."""
+    """The place of a lane: its edges, and the left edge of its texts, to the right of its bars."""
 
     left: float
     right: float
@@ -175,7 +171,7 @@ class _Lane:
 
 
 class _Drawing(Picture):
-    """Moments in rows from top to bottom, and in lanes from left to right."""
+    """Moments in rows from top to bottom, in lanes from left to right."""
 
     def __init__(self, chain: _Chain) -> None:
         names = list(dict.fromkeys(moment.bar.lane for moment in chain.moments))
@@ -202,7 +198,7 @@ class _Drawing(Picture):
             self._levels.append(self._bottom - _FOOT + 4)
 
     def whole(self) -> str:
-        """Everything, as SVG."""
+        """The whole picture as SVG."""
         begin = self._chain.log.histories[0].started
         for name, lane in self._lanes.items():
             self._lane(name, lane)
@@ -223,37 +219,39 @@ class _Drawing(Picture):
         return lane.right - _GAP - lane.texts
 
     def _lane(self, name: str, lane: _Lane) -> None:
-        """A lane's frame and head; dashed and shaded if it is closed to this reader."""
+        """Draw a lane's frame and head, dashed and shaded if it is closed to this reader."""
         log = self._chain.log
         refused = any(link.namespace == name and why == NO_RIGHT for link, why in log.unread.items())
         closed = refused and not any(record.namespace == name for record in log.histories)
         shade = {"fill": "var(--jp-layout-color2,#eeeeee)", "stroke": INK, "stroke_dasharray": "6 4"}
         width = lane.right - lane.left
         self.rect(lane.left, 1, width, self._bottom + 5, **(shade if closed else {"stroke": GRID}))
-        # Of an endpoint, the namespace is known only where a workflow answered.
+        # The namespace behind an endpoint is known only if a workflow answered.
         kind, href = ("Nexus endpoint", page("nexus")) if " " in name else ("namespace", page("namespaces", name))
         self.text(lane.left + _GAP, 18, name, room=width - 2 * _GAP, bold=True, href=href)
         self.text(lane.left + _GAP, 34, f"closed: {NO_RIGHT}" if closed else kind, room=width - 2 * _GAP)
 
     def _bar(self, bar: _Bar) -> None:
         top, bottom = self._tops[bar.rows[0]], self._bottom + 4 if bar.open else self._levels[bar.rows[-1]] + 2
-        hollow = {"stroke": INK, "stroke_dasharray": "4 2"}
-        look = {"fill": FAILED if bar.bad else WORK} if bar.read else hollow
+        look = {"stroke": INK, "stroke_dasharray": "4 2"}
+        if bar.record:
+            look = {"fill": FAILED if mark(bar.record.status) == CROSS else WORK}
         self.rect(bar.x, top, bar.width, bottom - top, **look)
         if bar.open:
             self.path(f"M{bar.x + bar.width / 2 - 5:.1f} {bottom + 3:.1f}l5 5l5 -5", stroke_width=2)
 
     def _texts(self, moment: _Moment, top: float) -> None:
-        """A moment's texts, and a thin line to them from their bar where others stand between."""
-        x, edge = self._lanes[moment.bar.lane].texts, moment.bar.x + moment.bar.width
-        if self._lines[moment] and x - edge > _GAP:
-            self.path(f"M{edge:.1f} {top + 7:.1f}H{x - 3:.1f}", stroke=GRID)
+        """Draw a moment's texts, and a thin line from its bar to them if other bars are between."""
+        bar, x = moment.bar, self._lanes[moment.bar.lane].texts
+        if self._lines[moment] and x - bar.x - bar.width > _GAP:
+            self.path(f"M{bar.x + bar.width:.1f} {top + 7:.1f}H{x - 3:.1f}", stroke=GRID)
+        href = page_of(bar.record) if bar.record and moment is bar.head else ""
         for number, line in enumerate(self._lines[moment]):
-            head, y = moment is moment.bar.head and moment.bar.read, top + 11 + number * _LINE
-            self.text(x, y, line, room=max(self._room(moment), 12), bold=head, href=moment.bar.href if head else "")
+            y, head = top + 11 + number * _LINE, bool(bar.record) and moment is bar.head
+            self.text(x, y, line, room=max(self._room(moment), 12), bold=head, href=href)
 
     def _arrow(self, moment: _Moment, aside: float) -> None:
-        """An arrow below the texts of its rows; where these are two, it changes in the room between lanes."""
+        """Draw an arrow below the texts of its rows. Between two rows, it runs down in the gap between lanes."""
         assert moment.after
         start, end = moment.after.bar, moment.bar
         begin, goal = self._lanes[start.lane], self._lanes[end.lane]
@@ -268,7 +266,7 @@ class _Drawing(Picture):
 
 
 def _rows(moments: list[_Moment]) -> list[list[_Moment]]:
-    """Moments by rows: each has its own, but an arrow that arrives at once ends in the row in which it begins."""
+    """The rows of moments: each has its own, but an arrow that arrives at once ends in the row where it starts."""
     rows: list[list[_Moment]] = []
     for moment in moments:
         last = rows[-1][-1] if rows else moment
@@ -282,8 +280,8 @@ def _rows(moments: list[_Moment]) -> list[list[_Moment]]:
 
 
 def _place(bars: list[_Bar], left: float, last: int) -> float:
-    """Put a lane's bars side by side where they are at the same time. Returns where the texts may begin."""
-    until: list[int] = []  # the last row of what stands in each slot
+    """Place bars that overlap in time side by side. Returns the left edge of the lane's texts."""
+    until: list[int] = []  # the last row of the bars in each slot
     slots = []
     for bar in bars:
         slot = next((number for number, row in enumerate(until) if row < bar.rows[0]), len(until))

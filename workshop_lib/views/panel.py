@@ -1,4 +1,4 @@
-"""``await panel(…)``: switch failures on and off while orders keep coming, and watch what becomes of them."""
+"""``await panel(…)``: switch failures on and off while orders keep coming, and watch the orders."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from workshop_lib.views.timeline import draw
 from workshop_lib.workshop import Workshop
 
 _EVERY = 0.35  # seconds from one order to the next
-_TIMES = 3  # how often a failure happens when its button is pressed once
+_TIMES = 3  # how often a failure happens after one press of its button
 _LASTS = 1.0  # seconds
-_TO_END = 120.0  # seconds that the last orders have after the failures
+_TO_END = 120.0  # seconds in which the last orders must end
 
 Place = Callable[[], Awaitable[WorkflowHandle[Any, Any]]]
 
@@ -32,16 +32,16 @@ Place = Callable[[], Awaitable[WorkflowHandle[Any, Any]]]
 async def panel(place: Place, faults: Sequence[str], *, script: Sequence[str] = (), seconds: float = 20) -> None:
     """Place orders, and show a button for each failure, until the time is over and every order has ended.
 
-    A failure that is switched on happens a few times, or lasts a second. Switching it off ends it.
+    A failure that is switched on happens a few times or for a second. Switching it off ends it.
 
     Args:
-        place: Starts one order, and returns its handle. The workflow's id is the order's.
+        place: Starts one order, and returns its handle. The workflow has the order's id.
         faults: The failures' names, as for ``Workshop.fault``.
-        script: Failures that switch themselves on, one after another, over the time.
+        script: Failures that are switched on automatically, one after another, spread over the time.
         seconds: How long orders keep coming.
 
     Raises:
-        WorkshopError: The workshop was not started, or an order is still open two minutes after the last was placed.
+        WorkshopError: The workshop is not started, or an order is still open two minutes after the last was placed.
     """
     ws = Workshop.current
     if ws is None:
@@ -60,7 +60,9 @@ async def panel(place: Place, faults: Sequence[str], *, script: Sequence[str] = 
                 shown.show(*await orders.picture(switches))
             await asyncio.gather(*working)
     except TimeoutError:
-        raise WorkshopError("Some orders are still open: " + ", ".join(each.id for each in orders.open)) from None
+        what = "These orders are still open: " + ", ".join(each.id for each in orders.open)
+        then = "See what one is waiting for: `await timeline(client.get_workflow_handle(id))`."
+        raise WorkshopError(what, f"They did not end within {_TO_END:.0f} s.", then) from None
     finally:
         for task in working:
             task.cancel()
@@ -85,7 +87,7 @@ class _Switch:
             self._faults[-1].__exit__(None, None, None)
 
     def release(self) -> None:
-        """Let the button up when the failure is over, so that it can be pressed again."""
+        """Release the button when the failure is over, so that it can be pressed again."""
         if self.button.value and self._faults[-1].over:
             self.button.value = False
 
@@ -102,7 +104,7 @@ async def _play(script: Sequence[str], switches: dict[str, _Switch], seconds: fl
 
 
 class _Orders:
-    """The orders placed so far, and what the ledger says of them."""
+    """The orders that were placed, and what the ledger says about them."""
 
     def __init__(self, ws: Workshop, place: Place) -> None:
         self._ws, self._place = ws, place
@@ -111,7 +113,7 @@ class _Orders:
     async def keep_coming(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            with contextlib.suppress(RPCError):  # the server is down: this customer comes back later
+            with contextlib.suppress(RPCError):  # the server is down
                 handle = await self._place()
                 self._ends[handle] = asyncio.create_task(_end(handle))
             await asyncio.sleep(_EVERY)
@@ -122,7 +124,7 @@ class _Orders:
 
     async def picture(self, switches: dict[str, _Switch]) -> tuple[str, str]:
         charged: Counter[str] = Counter()
-        for entry in self._ws.ledger.entries():  # read once: the ledger may be long, and there are many orders
+        for entry in self._ws.ledger.entries():
             charged[entry.details.get("order", "")] += {"charge": 1, "refund": -1}.get(entry.effect, 0)
         ends = {handle.id: task.result() for handle, task in self._ends.items() if task.done()}
         completed = sum(end == WorkflowExecutionStatus.COMPLETED for end in ends.values())

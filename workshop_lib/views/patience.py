@@ -1,4 +1,4 @@
-"""Views go on while a server is down: it may come back."""
+"""Views keep trying while a server is down."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
-LOOK_EVERY = 0.2  # seconds; retries and transcripts leave no event to wait for
+LOOK_EVERY = 0.2  # seconds; no event announces a retry or a new line of a transcript
 _T = TypeVar("_T")
 
 
 async def patiently(call: Callable[[], Awaitable[_T]]) -> _T:
-    """Try again as long as the server cannot be reached. The caller sets the limit.
+    """Retry a call while the server cannot be reached. The caller sets the time limit.
 
     Args:
         call: Calls the server.

@@ -1,8 +1,7 @@
-"""Business logic and plumbing, counted by one rule for every version of the same program, and drawn.
+"""``plumbing``: how many lines of a program are business logic, and how many are plumbing.
 
-The rule: a line of code is business logic if it names one of the business's own things (its steps, its data), and
-plumbing if not. Code that Python reads as one line counts with all the lines that it takes. Imports, comments,
-docstrings and blank lines are not counted.
+A line of code is business logic if it has a name from the business, such as a step or its data. Otherwise it is
+plumbing. A statement counts with all its lines. Imports, comments, docstrings and blank lines are not counted.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ def plumbing(title: str, versions: Mapping[str, Any], names: Iterable[str]) -> N
 
     Args:
         title: What the picture shows.
-        versions: What to call each version, and the version: a class, a function, a list of them, or source code.
-        names: The names of the business's own things.
+        versions: The versions by name: each is a class, a function, a list of them, or source code.
+        names: The names from the business.
     """
     counted = {name: count(_source(version), names) for name, version in versions.items()}
     scale = _LONGEST / (max(map(sum, counted.values())) or 1)
@@ -47,11 +46,11 @@ def plumbing(title: str, versions: Mapping[str, Any], names: Iterable[str]) -> N
 
 
 def count(source: str, names: Iterable[str]) -> tuple[int, int]:
-    """How many lines of business logic and of plumbing a program has.
+    """The number of lines of business logic and of plumbing in a program.
 
     Args:
         source: The program.
-        names: The names of the business's own things.
+        names: The names from the business.
     """
     business, counted = frozenset(names), [0, 0]
     words: list[tokenize.TokenInfo] = []

@@ -1,4 +1,4 @@
-"""``source(thing)``: code of the library, as it is in its file, without what its docstrings say of arguments."""
+"""``source(thing)``: the code of functions and classes, with short docstrings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOK = HtmlFormatter(style=JupyterStyle, noclasses=True, nowrap=True)  # the co
 
 
 def source(*things: Any) -> None:
-    """Show functions and classes: where each stands, and its code.
+    """Show functions and classes: the place and the code of each.
 
     Args:
         things: What to show, in this order.
@@ -32,16 +32,16 @@ def source(*things: Any) -> None:
 
 
 def _colored(text: str) -> str:
-    # Scrolled, not wrapped: JupyterLab's own rendering breaks lines in the middle of a word.
+    # Scrolled, because JupyterLab would break long lines inside words.
     style = "white-space:pre;overflow-x:auto;padding:4px 0 8px 16px"
     return f'<pre style="{style}">{highlight(text, PythonLexer(), _LOOK)}</pre>'
 
 
 def code(thing: Any) -> str:
-    """The code of a function or a class, without docstrings but for the first line of a class's.
+    """The code of a function or a class, without docstrings except for the first line of a class's.
 
     Args:
-        thing: Has source in a file.
+        thing: The function or class.
     """
     text = textwrap.dedent(inspect.getsource(thing))
     lines: list[str | None] = [*text.splitlines()]
@@ -49,7 +49,7 @@ def code(thing: Any) -> str:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
             said = node.body[0]
             first, last = said.lineno - 1, said.end_lineno or said.lineno
-            if isinstance(node, ast.ClassDef):  # of a contract's types, a model reads it
+            if isinstance(node, ast.ClassDef):  # a model reads the first line in a contract's schema
                 lines[first] = (lines[first] or "").removesuffix('"""') + '"""'
                 first += 1
             elif len(node.body) == 1:

@@ -1,4 +1,4 @@
-"""``table``: facts side by side, as a table that follows the theme and as aligned text."""
+"""``table``: facts side by side, as HTML and as aligned text."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def aligned(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]
     """A table in plain text.
 
     Args:
-        title: As for ``table``.
-        columns: As for ``table``.
-        rows: As for ``table``.
+        title: See ``table``.
+        columns: See ``table``.
+        rows: See ``table``.
         width: How many characters a column has.
     """
     lines, first = [title], min(width, max(map(len, rows), default=0)) + 2

@@ -1,4 +1,4 @@
-"""``await timeline(handle)``: what an execution did, and what it called, drawn over time from its history."""
+"""``await timeline(handle)``: draw what an execution and the executions that it called did over time."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _AGAIN = "↻"
 async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> None:
     """Draw an execution, and follow it while it runs. The last picture stays in the notebook.
 
-    Everything in it comes from the histories on the server: those of the execution and, through their links, of the
-    child workflows and Nexus operations that it called.
+    The picture comes from the history of the execution and, through its links, from those of the child workflows and
+    Nexus operations that it called.
 
     Args:
         handle: From ``client.start_workflow`` or ``client.get_workflow_handle``.
-        seconds: How long to follow it at most; 0 draws it once, as it is now.
+        seconds: How long to follow it at most; 0 draws it once.
 
     Raises:
         temporalio.service.RPCError: There is no such execution, or the server does not answer.
@@ -44,7 +44,7 @@ async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> 
     shown.show(draw(record), repr(record))
     if record.closed or not seconds:
         return
-    ending = asyncio.ensure_future(handle.result())  # says, after a while, what it waits for in vain
+    ending = asyncio.ensure_future(handle.result())  # this also explains a wait for a stuck workflow
     try:
         async with asyncio.timeout(seconds):
             while not record.closed:
@@ -52,7 +52,7 @@ async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> 
                 record = await patiently(partial(history, handle, follow=True))
                 shown.show(draw(record), repr(record))
     except TimeoutError:
-        pass  # the picture says that it still runs
+        pass  # the picture shows that it is open
     finally:
         ending.cancel()
         await asyncio.gather(ending, return_exceptions=True)
@@ -60,7 +60,7 @@ async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> 
 
 @dataclass
 class _Row:
-    """One line of the picture: an execution or a step, ``depth`` calls below the first execution."""
+    """A row of the picture: an execution or a step, ``depth`` calls below the first execution."""
 
     depth: int
     kind: str
@@ -79,13 +79,13 @@ class _Row:
 
     @property
     def is_mark(self) -> bool:
-        """Whether it came from outside, and was done with at once."""
+        """Whether it is a signal, or an update that took no time."""
         done = self.ended and self.ended - self.asked < timedelta(milliseconds=50)
         return self.kind == "signal" or bool(self.kind == "update" and done)
 
 
 def draw(record: History) -> str:
-    """The picture of an execution, as SVG.
+    """The picture of an execution as SVG.
 
     Args:
         record: From ``history``.
@@ -136,7 +136,7 @@ def _rows(record: History, depth: int) -> Iterator[_Row]:
 
 
 def _step(step: Step, record: History, depth: int) -> _Row:
-    cut_short = step.due is not None and step.status == "cancelled"  # a timer's end as it should be
+    cut_short = step.due is not None and step.status == "cancelled"  # a normal end for a timer
     bad = mark(step.status) == CROSS and not cut_short
     failure = f"{CROSS} {step.failure}" if bad else f"{_AGAIN} last failure: {step.failure}"
     ended = record.closed if step.status == "abandoned" else step.closed
@@ -152,12 +152,12 @@ class _Drawing(Picture):
     """Rows of bars over time.
 
     Args:
-        record: The execution that is drawn.
-        rows: Of it, and of what it called.
-        start: Where the axis begins.
+        record: The execution.
+        rows: Its rows, and those of the executions that it called.
+        start: The time at which the axis begins.
 
     Attributes:
-        gaps: The times that are left out, from and to.
+        gaps: The periods that are left out, from and to.
     """
 
     def __init__(self, record: History, rows: list[_Row], start: datetime) -> None:
@@ -187,7 +187,7 @@ class _Drawing(Picture):
         return self._x(self._since(moment) / self._length)
 
     def axis(self, bottom: float) -> None:
-        """Draw the times above, lines down from them, and where time was left out."""
+        """Draw the times, vertical lines below them, and marks where time is left out."""
         length = self._length.total_seconds()
         unit = next((unit for unit in _UNITS if length >= 2 * unit), 1)
         for seconds in (unit * number for number in ticks(length / unit, 4)):

@@ -1,8 +1,7 @@
-"""``await topology(ws)``: namespaces, their task queues, who polls them, and the Nexus endpoints between, drawn.
+"""``await topology(ws)``: draw the namespaces, their task queues and pollers, and the Nexus endpoints between them.
 
-The server knows what there is and who has polled, but not who still lives: it lists a poller for five minutes, and an
-idle Worker asks once a minute, so that one that was killed looks like one that waits. So this looks for the process
-on this machine.
+The server lists a poller for five minutes, and an idle Worker polls once a minute. So the server cannot tell a Worker
+that was killed from one that waits, and this view looks for the Workers' processes on this machine.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -33,31 +31,30 @@ from workshop_lib.workers.reasons import Polled
 from workshop_lib.workshop import Workshop
 
 _APART = "checks"  # the namespace in which exercises are checked
-_OF_CHECKS = "check-"  # and the queues, where a check needs the namespaces of teams
+_OF_CHECKS = "check-"  # the beginning of the queues of checks that need the namespaces of teams
 _KINDS = {
     "workflow": ("workflows", TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
     "activity": ("activities", TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     "nexus": ("Nexus", TaskQueueType.TASK_QUEUE_TYPE_NEXUS),
 }
-_LONG_POLL = timedelta(seconds=70)  # a worker that waits asks again within a minute
-_NEWEST, _OPEN = 20, 200  # histories of a namespace, open workflows: read at most
-_MOST = 4  # of those that are gone, the last are listed
+_LONG_POLL = timedelta(seconds=70)  # an idle Worker polls at least once a minute
+_NEWEST, _OPEN = 20, 200  # at most so many histories and open workflows of a namespace are read
+_MOST = 4  # at most so many of those that have stopped are listed
 _HERE = "this notebook, "
 _GAP = 10  # room between boxes
 _NAMESPACE, _ENDPOINT = 292, 185  # widths
 _SOURCES = (
-    "From the server: namespaces, endpoints, task queues, who polled and who called lately. Whether a process still",
-    "lives: from this machine; one that runs elsewhere counts as alive for 70 s after its last poll.",
+    "Namespaces, endpoints, task queues, pollers and callers are from the server. Whether a process is running is",
+    "from this machine; a process on another machine counts as running for 70 s after its last poll.",
 )
 _NOTHING = ("No namespace has a task queue yet.",)
 
 
 async def topology(ws: Workshop) -> None:
-    """Draw which namespaces there are, their task queues, who polls them, where endpoints lead, and what is down.
+    """Draw the namespaces, their task queues and pollers, the targets of endpoints, and what is down.
 
-    Each call asks again. An arrow into an endpoint comes from a queue whose workflows have called it, according to the
-    newest 20 histories of each namespace. A queue where every workflow has ended is left out when nobody has polled
-    it for five minutes.
+    An arrow to an endpoint starts at a queue whose workflows have called it, according to the newest 20 histories of
+    each namespace. A queue without open workflows is left out if nothing has polled it for five minutes.
 
     Args:
         ws: The workshop.
@@ -71,14 +68,14 @@ async def topology(ws: Workshop) -> None:
 
 @dataclass(eq=False)
 class Queue:
-    """One task queue, or with an empty name the clients of a namespace that call endpoints without a workflow.
+    """A task queue; with an empty name, the clients of a namespace that call endpoints without a workflow.
 
     Attributes:
-        polled: Who takes what from it.
-        gone: Who took what from it until now.
-        open: How many workflows on it have not ended.
-        endpoints: Those that lead to it.
-        calls: Those that were called from it.
+        polled: The kinds of tasks that each poller polls.
+        gone: The kinds of tasks that each stopped poller polled.
+        open: The number of open workflows.
+        endpoints: The endpoints whose target it is.
+        calls: The endpoints that its workflows have called.
     """
 
     namespace: str
@@ -91,29 +88,29 @@ class Queue:
 
     @property
     def title(self) -> str:
-        """What it is called in the picture."""
+        """Its name in the picture."""
         return f"task queue {self.name}" if self.name else "clients, without a workflow"
 
     @property
     def left(self) -> list[str]:
-        """Who is gone altogether. A Worker that was built again with less to do is not."""
+        """The pollers that have stopped. A Worker that was built again and polls less has not."""
         return [who for who in self.gone if who not in self.polled]
 
     @property
     def missing(self) -> list[str]:
-        """The kinds of work that are wanted from it, or were done until now, and that nobody takes."""
+        """The kinds of tasks that are needed or were polled before, and that nothing polls now."""
         wanted = {kind for kind, by in {"workflow": self.open, "nexus": self.endpoints}.items() if by}
         wanted.update(*(self.gone[who] for who in self.left))
         return [kind for kind in _KINDS if kind in wanted.difference(*self.polled.values())]
 
     def lines(self) -> Iterator[str]:
-        """What there is to say, in the picture as in the text."""
+        """Its description, in the picture and in the text."""
         for who, kinds in self.polled.items():
             yield f"● {who}"
             yield f"  polls: {_listed(kinds)}"
         if self.missing:
             yield f"{CROSS} nobody polls" + (f" for {_listed(self.missing)}" if self.polled else "")
-            yield from (f"  {'stopped' if who.startswith(_HERE) else 'gone'}: {who}" for who in self.left[-_MOST:])
+            yield from (f"  stopped: {who}" for who in self.left[-_MOST:])
         if self.open:
             yield f"open workflows: {self.open}"
 
@@ -129,21 +126,18 @@ class _Queues(dict[tuple[str, str], Queue]):
 
 @dataclass
 class Found:
-    """What there is: the queues of each namespace, and of each endpoint the queue that it leads to."""
+    """The queues of each namespace, and the target queue of each endpoint."""
 
     namespaces: dict[str, list[Queue]]
     endpoints: dict[str, Queue]
 
     def callers(self, endpoint: str) -> list[Queue]:
-        """The queues from which an endpoint was called."""
+        """The queues that have called an endpoint."""
         return [queue for queues in self.namespaces.values() for queue in queues if endpoint in queue.calls]
 
 
-# What there is
-
-
 async def look(ws: Workshop) -> Found:
-    """Ask the server, and this machine, what there is.
+    """Ask the server and this machine.
 
     Args:
         ws: The workshop.
@@ -154,7 +148,7 @@ async def look(ws: Workshop) -> Found:
     for name, queue in endpoints.items():
         queue.endpoints.add(name)
     for worker in ws.workers:
-        lives = worker.running and worker.wanted  # a process that was killed is gone a few milliseconds later
+        lives = worker.running and worker.wanted  # a killed process runs a few milliseconds longer
         for real, queue_name, kind in worker.polls:
             if (namespace := ws.own_name(real)) in names:
                 _note(queues[namespace, queue_name], _who(worker.pid), kind, lives)
@@ -164,7 +158,7 @@ async def look(ws: Workshop) -> Found:
     await asyncio.gather(*(_read_pollers(ws, clients[0], queue) for queue in queues.values() if queue.name))
     found: dict[str, list[Queue]] = {}
     for (namespace, _), queue in sorted(queues.items(), key=lambda each: each[0]):
-        queue.calls &= endpoints.keys()  # those that are still there
+        queue.calls &= endpoints.keys()  # others were removed
         known = queue.polled or queue.missing or (queue.calls and not queue.name)
         if known and (queue.endpoints or not queue.name.startswith(_OF_CHECKS)):
             found.setdefault(namespace, []).append(queue)
@@ -176,7 +170,7 @@ def _note(queue: Queue, who: str, kind: str, lives: bool) -> None:
 
 
 async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None:
-    """Find the task queues of a namespace, and who calls which endpoint."""
+    """Find the task queues of a namespace, and the endpoints that they call."""
     namespace = ws.own_name(client.namespace)
     async for execution in client.list_workflows('ExecutionStatus = "Running"', limit=_OPEN):
         queues[namespace, execution.task_queue].open += 1
@@ -184,19 +178,19 @@ async def _read_namespace(ws: Workshop, client: Client, queues: _Queues) -> None
     for record in filter(None, await asyncio.gather(*(_recorded(client, each) for each in newest))):
         calls = {ws.own_name(step.endpoint) for step in record.steps if step.endpoint}
         queues[namespace, record.task_queue].calls |= calls
-    with contextlib.suppress(RPCError):  # not every service can list them
+    with contextlib.suppress(RPCError):  # some services cannot list them
         async for operation in client.list_nexus_operations("", limit=_NEWEST):
             queues[namespace, ""].calls.add(ws.own_name(operation.endpoint))
 
 
 async def _recorded(client: Client, execution: WorkflowExecution) -> History | None:
-    with contextlib.suppress(RPCError):  # it may have been deleted in between
+    with contextlib.suppress(RPCError):  # it may have been deleted meanwhile
         return await history(client.get_workflow_handle(execution.id, run_id=execution.run_id))
     return None
 
 
 async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
-    """Find who polls a queue."""
+    """Find the pollers of a queue."""
     namespace = ws.namespace(queue.namespace)
     for kind, (_, number) in _KINDS.items():
         request = DescribeTaskQueueRequest(
@@ -208,21 +202,18 @@ async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
 
 
 def _judge(ws: Workshop, queue: Queue, poller: PollerInfo, place: Polled) -> None:
-    """Note a poller that the server lists, alive or gone."""
+    """Note a poller from the server's list, as running or stopped."""
     pid, _, host = poller.identity.partition("@")
-    if re.fullmatch(r"\d+", pid) and host == socket.gethostname():
-        ours = int(pid) in (os.getpid(), *(worker.pid for worker in ws.workers))  # which are noted, if they live
+    if pid.isdecimal() and host == socket.gethostname():
+        ours = int(pid) in (os.getpid(), *(worker.pid for worker in ws.workers))  # these are noted if they run
         _note(queue, _who(int(pid)), place[2], not ours and psutil.pid_exists(int(pid)))
-    elif not any(place in worker.polls for worker in ws.workers):  # else it is one of those, under its own name
+    elif not any(place in worker.polls for worker in ws.workers):  # otherwise it is a Worker of ours with another name
         heard = datetime.now(UTC) - poller.last_access_time.ToDatetime(UTC)
         _note(queue, poller.identity, place[2], heard < _LONG_POLL)
 
 
 def _who(pid: int | None) -> str:
     return f"{_HERE if pid == os.getpid() else ''}process {pid}"
-
-
-# What is shown of it
 
 
 def _written(found: Found) -> Iterator[str]:
@@ -233,7 +224,7 @@ def _written(found: Found) -> Iterator[str]:
             yield from (f"    {line}" for line in queue.lines())
     for name, target in found.endpoints.items():
         yield f"endpoint {name}{_fate(target)}"
-        yield f"  leads to task queue {target.name} in namespace {target.namespace}"
+        yield f"  target: task queue {target.name} in namespace {target.namespace}"
         yield from (f"  called from {each.title} in namespace {each.namespace}" for each in found.callers(name))
     yield from _SOURCES if found.namespaces else _NOTHING
 
@@ -243,7 +234,7 @@ def _fate(target: Queue) -> str:
 
 
 class _Spot(NamedTuple):
-    """Where a box stands: its left and right edge, and its middle between top and bottom."""
+    """The place of a box: its left and right edge, and its vertical middle."""
 
     left: float
     right: float
@@ -251,7 +242,7 @@ class _Spot(NamedTuple):
 
 
 def draw(found: Found) -> str:
-    """The picture, as SVG: callers, endpoints and what these lead to, from left to right.
+    """The picture as SVG: callers, endpoints and their targets, from left to right.
 
     Args:
         found: From ``look``.
@@ -263,7 +254,7 @@ def draw(found: Found) -> str:
     columns = [(1, others), (x + 245, targets)] if targets else [(1 + 303 * n, others[n::3]) for n in range(3)]
     bottom = max(picture.column(found, *column) for column in columns)
     free = 0.0
-    # In the order of what they lead to, so that few arrows cross.
+    # In the order of their targets, so that few arrows cross.
     for name, target in sorted(found.endpoints.items(), key=lambda each: picture.spots[each[1]].middle):
         spot = _Spot(x, x + _ENDPOINT, max(picture.spots[target].middle, free + 24))
         free = spot.middle + 24 + _GAP / 2
@@ -275,14 +266,14 @@ def draw(found: Found) -> str:
 
 
 class _Drawing(Picture):
-    """Boxes for namespaces, their queues and the endpoints between, and arrows."""
+    """Boxes for namespaces, queues and endpoints, and arrows between them."""
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
         self.spots: dict[Queue, _Spot] = {}
 
     def column(self, found: Found, x: float, names: list[str]) -> float:
-        """Namespaces, one below the other. Returns where the last ends."""
+        """Draw namespaces, one below the other. Returns the bottom of the last one."""
         y, width = 1.0, _NAMESPACE
         for name in names:
             top = y
@@ -297,7 +288,7 @@ class _Drawing(Picture):
         return y - _GAP
 
     def _queue(self, queue: Queue, x: float, y: float, width: float) -> float:
-        """A queue's box: dashed and crossed if something of it is down. Returns its height."""
+        """Draw a queue's box, dashed and crossed if something of it is down. Returns its height."""
         lines = list(queue.lines())
         height = 28 + LINE * len(lines)
         self.spots[queue] = _Spot(x, x + width, y + height / 2)
@@ -311,7 +302,7 @@ class _Drawing(Picture):
         return height
 
     def endpoint(self, name: str, target: Queue, callers: list[Queue], spot: _Spot) -> None:
-        """An endpoint's box and its arrows: from those who called it, and to where it leads."""
+        """Draw an endpoint's box, arrows from its callers, and an arrow to its target."""
         down, goal = _fate(target), self.spots[target]
         self.rect(spot.left, spot.middle - 22, _ENDPOINT, 44, **(DOWN if down else {"stroke": INK}))
         room = _ENDPOINT - 2 * _GAP
@@ -322,5 +313,5 @@ class _Drawing(Picture):
         for start in (self.spots[caller] for caller in callers):
             if start.right < spot.left:
                 self.arrow((start.right, start.middle), (spot.left, spot.middle))
-            else:  # it stands among those that are led to, and its arrow runs back
+            else:  # the caller is in the column of the targets, so its arrow runs back
                 self.arrow((start.left, start.middle + 8), (spot.right, spot.middle + 8))

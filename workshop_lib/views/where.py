@@ -1,4 +1,4 @@
-"""``await where(ws, handle, "finance")``: where to look at Workflows and Nexus Endpoints at work."""
+"""``await where(ws, handle, "finance")``: how to open Workflows and Nexus Endpoints in the Web UI and the CLI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workshop_lib.workshop import Workshop
 
 
 def page(*path: str) -> str:
-    """A page of the Web UI of this notebook's server, as ``DevServer.page`` gives it; empty before there is one.
+    """The address of a page of the Web UI, as from ``DevServer.page``; empty while no workshop is started.
 
     Args:
         path: Its parts.
@@ -21,7 +21,7 @@ def page(*path: str) -> str:
 
 
 def page_of(record: History) -> str:
-    """The page of a Workflow, as ``page`` gives it."""
+    """The address of a Workflow's page, as from ``page``."""
     return page("namespaces", record.namespace, "workflows", record.workflow_id, record.run_id, "history")
 
 
@@ -30,7 +30,7 @@ async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> Non
 
     Args:
         ws: The workshop.
-        things: Handles of Workflows, and names of Nexus Endpoints.
+        things: Handles of Workflows, and names of Nexus Endpoints in the workshop.
 
     Raises:
         temporalio.service.RPCError: There is no such Workflow.

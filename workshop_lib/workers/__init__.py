@@ -1,1 +1,1 @@
-"""Workers beside a notebook: in its process, in processes of their own, and those who wait for them."""
+"""Workers in the notebook's process and in separate processes, and notices of what a cell waits for."""

@@ -1,4 +1,4 @@
-"""An asyncio loop beside the kernel's own, and coroutines in synchronous code."""
+"""An asyncio loop beside the kernel's loop, and coroutines called from synchronous code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """An asyncio loop on its own thread. A cell that blocks the kernel's loop stalls nothing here."""
+    """An asyncio loop on its own thread. A cell that blocks the kernel's loop does not stall it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -26,7 +26,7 @@ class BackgroundLoop:
 
         Args:
             work: The coroutine.
-            seconds: How long to wait at most, also if something blocks that loop.
+            seconds: How long to wait at most, even if something blocks that loop.
 
         Raises:
             TimeoutError: It took longer; it is cancelled.
@@ -34,7 +34,7 @@ class BackgroundLoop:
         result = self._submit(work, seconds)
         try:
             return result.result(seconds + _GRACE)
-        except BaseException:  # an interrupt, too, must not leave it going on unnoticed
+        except BaseException:  # also after an interrupt, it must not continue unnoticed
             result.cancel()
             raise
 
@@ -43,7 +43,7 @@ class BackgroundLoop:
         return await asyncio.wait_for(asyncio.wrap_future(self._submit(work, seconds)), seconds + _GRACE)
 
     def end(self) -> None:
-        """Stop the loop, and with it its thread, once it has done what it does now and its tasks are cancelled."""
+        """Cancel the loop's tasks, then stop the loop and its thread."""
 
         async def wind_up() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -56,8 +56,7 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(wind_up()))
 
     def _submit(self, work: Coroutine[Any, Any, T], seconds: float) -> concurrent.futures.Future[T]:
-        # An empty context: with the cell's own, IPython would take what an activity prints for output of a cell
-        # that is long over, and drop it.
+        # In the cell's context, IPython would assign what an activity prints to a cell that has ended, and drop it.
         return contextvars.Context().run(asyncio.run_coroutine_threadsafe, _bounded(work, seconds), self._loop)
 
 
@@ -67,10 +66,10 @@ async def _bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
 
 
 def run(work: Coroutine[Any, Any, T], seconds: float = 30) -> T:
-    """Run a coroutine to its end from synchronous code: a widget's callback, a plain function.
+    """Run a coroutine from synchronous code, such as a widget's callback, and return its result.
 
-    In a notebook the kernel's loop already runs, and asyncio refuses to run it again. So the coroutine runs on a loop
-    beside it. In cells, plain ``await`` is better.
+    A notebook's kernel runs a loop already, which cannot be run a second time, so the coroutine runs on another one. In
+    a cell, use plain ``await``.
 
     Args:
         work: The coroutine.

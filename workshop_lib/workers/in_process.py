@@ -1,7 +1,7 @@
-"""Workers beside a notebook, each on its own loop in the kernel's process.
+"""Workers in the kernel's process, each on its own loop.
 
-A Worker on the kernel's own loop would stall whenever a cell blocks. On its own loop it goes on polling and
-heartbeating, and an activity that blocks its loop stalls nobody else.
+A Worker on the kernel's loop would stall whenever a cell blocks. On its own loop it keeps polling and heartbeating, and
+an activity that blocks its loop stalls nothing else.
 """
 
 from __future__ import annotations
@@ -27,27 +27,22 @@ _SILENT = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatus
 
 
 async def begin(worker: Worker) -> asyncio.Task[None]:
-    """Run a Worker. Returns its run as soon as it polls, or has failed."""
+    """Run a Worker. Returns the running task as soon as it polls or has failed."""
     running = asyncio.create_task(worker.run())
     while not (worker.is_running or running.done()):
         await asyncio.sleep(0.001)
     return running
 
 
-def polled_by(worker: Worker) -> list[Polled]:
-    """What a Worker takes from its task queue."""
+def offer(worker: Worker) -> tuple[list[Polled], list[str]]:
+    """What a Worker polls, and the names under which its activities are registered."""
     config = worker.config(active_config=True)
     kinds = {"workflow": "workflows", "activity": "activities", "nexus": "nexus_service_handlers"}
-    place = (worker.client.namespace, worker.task_queue)
-    return [(*place, kind) for kind, name in kinds.items() if config.get(name)]
-
-
-def activities_of(worker: Worker) -> list[str]:
-    """The names under which a Worker's activities are registered."""
+    polls = [(worker.client.namespace, worker.task_queue, kind) for kind, name in kinds.items() if config.get(name)]
     # The SDK's decorator leaves its definition in this attribute; there is no public way (tests/unit/house/test_sdk.py)
-    functions = worker.config(active_config=True).get("activities", [])
+    functions = config.get("activities", [])
     definitions = (getattr(function, "__temporal_activity_definition", None) for function in functions)
-    return [definition.name for definition in definitions if definition is not None and definition.name]
+    return polls, [definition.name for definition in definitions if definition is not None and definition.name]
 
 
 class InProcessWorker:
@@ -105,50 +100,50 @@ class InProcessWorker:
             task = self._task = await begin(worker)
             if task.done():
                 task.result()
-        except BaseException:  # an interrupt, too, must leave its task queue to the next Worker
+        except BaseException:  # also after an interrupt, the next Worker needs the task queue
             await worker.shutdown()
             raise
-        self.polls, self.activities = polled_by(worker), activities_of(worker)
+        self.polls, self.activities = offer(worker)
         task.add_done_callback(self._ended)
 
     async def _find_namespace(self) -> None:
-        # Asked before the Worker is built. One that was built and cannot run blocks its task queue for good; and the
-        # SDK tries for as long as the server is silent, and gives no reason.
+        # This comes before the Worker is built. A Worker that was built and cannot run blocks its task queue until the
+        # kernel ends, and the SDK retries for as long as the server is silent, without giving a reason.
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         try:
-            # A server that is down is known at once; one on a busy machine takes its time.
+            # If the server is down, this fails immediately. A busy machine may take long to answer.
             await self._client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=30))
         except RPCError as error:
             if error.status not in _SILENT:
                 raise
-            then = "If you killed it: `await ws.server.restart()`. Then run this cell again."
+            then = "If you killed it, run `await ws.server.restart()`. Then run this cell again."
             raise WorkshopError("The Worker did not start: the Temporal Server does not answer.", then=then) from error
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            say(f"{self} ended by itself:\n" + "\n".join(describe(error)), "warn")
+            say(f"{self} has ended:\n" + "\n".join(describe(error)), "warn")
 
     async def stop(self) -> None:
         """Stop it, waiting for its activities for at most ``STOP_SECONDS``.
 
         Raises:
-            WorkshopError: An activity blocks and does not return. The worker stops when it does.
+            WorkshopError: An activity blocks. The Worker stops when the activity returns.
         """
         if self._loop is None:
             return
         try:
             await self._loop.acall(self._stop(), STOP_SECONDS)
         except TimeoutError:
-            what = f"{self} has not stopped after {STOP_SECONDS:.0f} s."
-            then = "Wait for it to return and run this cell again, or restart the kernel.\n"
+            what = f"{self} did not stop within {STOP_SECONDS:.0f} s."
+            then = "Wait until the activity returns and run this cell again, or restart the kernel.\n"
             then += "In an `async def` activity, await instead of blocking."
             raise WorkshopError(what, "One of its activities blocks and cannot be cancelled.", then) from None
-        loop, self._loop = self._loop, None
-        if loop is not None:  # somebody else may have stopped it meanwhile
-            loop.end()
+        if self._loop is not None:  # another call may have stopped it meanwhile
+            self._loop.end()
+            self._loop = None
 
     async def _stop(self) -> None:
         assert self._worker is not None
         assert self._task is not None
-        # Unlike `await`, this leaves both alone when its time is up.
+        # Unlike `await`, this does not cancel them at the time limit.
         await asyncio.wait([self._task, asyncio.ensure_future(self._worker.shutdown())])

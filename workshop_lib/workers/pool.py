@@ -1,4 +1,4 @@
-"""The Workers of one notebook: beside it or in their own processes, replaced, and renewed after a cell's edit."""
+"""The Workers and HTTP services of one notebook. Its Workers are replaced, and renewed when a cell is edited."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import pickle
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from workshop_lib.cells.workflow_cells import Cells
 from workshop_lib.evidence.messages import WorkshopError, say
+from workshop_lib.evidence.state import SERVICES
 from workshop_lib.workers.background import BackgroundLoop
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.reasons import Polled
-from workshop_lib.workers.spawned import START_SECONDS, Launcher, SpawnedWorker, javascript
+from workshop_lib.workers.spawned import START_SECONDS, HttpService, Launcher, Spawned, SpawnedWorker, javascript
 
 _WAIT_SECONDS = START_SECONDS + 60  # for what is itself bounded, step by step
 _EXIT_SECONDS = 1.0  # for a worker to stop while the kernel ends
@@ -27,7 +29,10 @@ _PROGRAM = "workshop_lib.programs.worker"
 
 
 class WorkerPool:
-    """The Workers of one notebook.
+    """The Workers and HTTP services of one notebook.
+
+    Attributes:
+        services: The HTTP services, by name.
 
     Args:
         cells: Whose edits renew the Workers that use them.
@@ -38,22 +43,24 @@ class WorkerPool:
     def __init__(self, cells: Cells, background: BackgroundLoop, launcher: Launcher) -> None:
         self._cells, self._background, self._launcher = cells, background, launcher
         self._pooled: list[InProcessWorker | SpawnedWorker] = []
+        self.services: dict[str, HttpService] = {}
+        (launcher.folder.path / SERVICES).unlink(missing_ok=True)  # those of an earlier kernel ended with it
         cells.subscribe(lambda edit: background.call(self._renew({*edit.modules}), _WAIT_SECONDS))
 
     @property
     def workers(self) -> tuple[InProcessWorker | SpawnedWorker, ...]:
-        """What ``run`` and ``spawn`` started and ``stop`` has not stopped; one that was killed is still among them."""
+        """What ``run`` and ``spawn`` started and ``stop`` has not stopped, including Workers that were killed."""
         return tuple(self._pooled)
 
     def polled(self) -> list[Polled]:
-        """What they take from which task queues."""
+        """What the running Workers poll."""
         return [polled for worker in self._pooled if worker.running for polled in worker.polls]
 
     def run(self, worker: type[Worker], client: Client, **settings: Any) -> InProcessWorker:
-        """Run a Worker beside the notebook, in the place of the one that polled the same queue before.
+        """Run a Worker in the kernel's process. It replaces the one that polls the same task queue.
 
-        It takes the class and its arguments, not a Worker, because the SDK refuses a second Worker on a queue in its
-        constructor: the one before must be stopped first. An edited ``%%workflow`` cell is taken up by itself.
+        It takes the class and its arguments, not a Worker, because the SDK's constructor refuses a second Worker on a
+        task queue: the first must be stopped before the second is built. Editing a ``%%workflow`` cell renews it.
 
         Args:
             worker: ``temporalio.worker.Worker``.
@@ -61,10 +68,10 @@ class WorkerPool:
             settings: Its other arguments, as in the SDK.
 
         Raises:
-            WorkshopError: The Worker cannot be built or started, or the one before does not stop.
+            WorkshopError: The Worker cannot be built or started, or the one that it replaces does not stop.
         """
         if "deployment_config" not in settings:  # which has its own id
-            # Else the SDK hashes the code of every module that is loaded: 0.2 s where LiteLLM is one of them.
+            # Without it, the SDK hashes the code of every loaded module, which takes 0.2 s when LiteLLM is one of them.
             settings = {"build_id": "workshop", **settings}
         queue = str(settings.get("task_queue"))
         added = InProcessWorker(lambda: worker(client, **self._latest(settings)), client, queue, _modules(settings))
@@ -77,19 +84,19 @@ class WorkerPool:
         self._pooled.append(added)
 
     async def spawn(self, worker: str | type[Worker], client: Client | None = None, **settings: Any) -> SpawnedWorker:
-        """Run a Worker in its own process, which can be killed for real, and wait until it polls.
+        """Run a Worker in its own process, which can really be killed, and wait until it polls.
 
         Args:
             worker: A module with a coroutine function ``worker(ws)`` that returns the Worker; or
-                ``temporalio.worker.Worker``, with its arguments behind it as in ``run``; or a program in JavaScript,
+                ``temporalio.worker.Worker``, followed by its arguments as in ``run``; or a program in JavaScript,
                 ``"package.worker.mjs"``, which finds its address, namespace and task queue in its environment.
             client: The Worker's client; the process connects in the same way.
-            settings: The Worker's other arguments; of a program in JavaScript, ``task_queue`` alone. Classes and
+            settings: The Worker's other arguments; for a program in JavaScript, only ``task_queue``. Classes and
                 functions must be defined in ``%%workflow`` cells or in modules, where another process can import them.
 
         Raises:
-            WorkshopError: The worker cannot be described to another process, ends before it polls, or is written in
-                JavaScript, and Node or its packages are missing.
+            WorkshopError: The Worker cannot be described to another process, ends before it polls, or is written in
+                JavaScript while Node or its packages are missing.
         """
         name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
         spawned = SpawnedWorker(lambda: self._launch(worker, client, settings), name, _modules(settings))
@@ -111,8 +118,31 @@ class WorkerPool:
         describe_worker(described, file)
         return self._launcher.python(_PROGRAM, "described", client.namespace, str(file))
 
-    async def stop(self, *workers: InProcessWorker | SpawnedWorker) -> None:
-        """Stop workers that ``run`` or ``spawn`` started, all at once, waiting for their activities for a while.
+    async def serve(self, name: str, module: str) -> HttpService:
+        """Run an HTTP service in its own process. It replaces the one of this name, and keeps its address.
+
+        ``state.service_address(name)`` gives the address to other processes.
+
+        Args:
+            name: What it is called, such as ``"payments"``. ``NAME.drops`` and other faults can happen to it.
+            module: Defines the service as an ASGI application ``app``.
+
+        Raises:
+            WorkshopError: It ends before it listens.
+        """
+        url = ""
+        if before := self.services.pop(name, None):
+            await before.stop()
+            url = before.url
+        port = str(urlsplit(url).port or 0)
+        service = HttpService(lambda: self._launcher.python("workshop_lib.programs.http", module, name, port), name)
+        await service.start()
+        self.services[name] = service
+        self._launcher.folder.write(SERVICES, {name: service.url})
+        return service
+
+    async def stop(self, *workers: InProcessWorker | Spawned) -> None:
+        """Stop what ``run``, ``spawn`` and ``serve`` started, all at once. Activities get a while to end.
 
         Raises:
             WorkshopError: An activity blocks its thread and does not let its worker stop.
@@ -121,7 +151,7 @@ class WorkerPool:
         self._pooled = [worker for worker in self._pooled if worker not in workers]
 
     def stop_at_exit(self) -> None:
-        """Stop those that poll from this process: one that goes on while the interpreter ends can abort it."""
+        """Stop the Workers of this process: one that still runs while the interpreter ends can abort it."""
         for worker in self._pooled:
             if isinstance(worker, InProcessWorker):
                 with contextlib.suppress(Exception):
@@ -157,27 +187,24 @@ def _modules(settings: dict[str, Any]) -> set[str]:
 def describe_worker(arguments: dict[str, Any], file: Path) -> None:
     """Write the arguments of a Worker to a file, for its own process to read and remove.
 
-    A file, not the command line: other users of the machine can see that, and a codec may hold a key.
+    Other users of the machine could read a command line, and a codec may hold a key.
 
     Raises:
-        WorkshopError: An argument belongs to the notebook alone and cannot be handed to another process.
+        WorkshopError: An argument exists only in this notebook's process.
     """
     sendable = {name: value for name, value in arguments.items() if not isinstance(value, Executor)}
     for value in sendable.values():
         for item in value if isinstance(value, list | tuple) else [value]:
             thing = item if isinstance(item, type) or callable(item) else type(item)
             if getattr(thing, "__module__", None) == "__main__":
-                what = f"{getattr(thing, '__qualname__', thing)} cannot run in a process of its own."
-                why = "It is defined in an ordinary cell, which exists in this notebook's kernel only."
-                then = (
-                    "Move its definition to a %%workflow cell and run that cell; any process can import it from there."
-                )
-                raise WorkshopError(what, why, then)
+                what = f"{getattr(thing, '__qualname__', thing)} cannot run in its own process."
+                why = "It is defined in an ordinary cell, so only this notebook's kernel knows it."
+                raise WorkshopError(what, why, "Move its definition to a %%workflow cell, and run that cell.")
     try:
         content = pickle.dumps(sendable)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         then = "Write a module with `async def worker(ws)` that returns the Worker, and spawn it by its name."
         why = f"{type(error).__name__}: {error}"
-        raise WorkshopError("These Worker arguments cannot be handed to another process.", why, then) from error
+        raise WorkshopError("These Worker arguments cannot be sent to another process.", why, then) from error
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         output.write(content)

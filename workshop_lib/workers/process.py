@@ -1,4 +1,4 @@
-"""Start a process that ends with this one, can be killed for real, and survives an interrupted cell."""
+"""Start a process that ends with this one, can really be killed, and survives an interrupted cell."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -21,7 +22,7 @@ _LONGEST = 400  # characters of a message
 
 
 def leave(status: int) -> NoReturn:
-    """End this process at once: the SDK's threads can abort an interpreter that is being finalised (exit code 134).
+    """End this process at once: the SDK's threads can abort an interpreter while it shuts down (exit code 134).
 
     Args:
         status: The exit status.
@@ -36,11 +37,11 @@ class Process:
 
     Args:
         command: The program and its arguments.
-        log: Where its standard error goes, and its standard output unless ``piped``.
+        log: The file for its standard error, and for its standard output unless ``piped``.
         environment: Its whole environment.
-        folder: Where the command works; None for where this process does.
+        folder: Its working directory; None for this process's.
         piped: Whether this process reads its standard output, as ``Process.stdout``.
-        lock: A lock that the command holds for as long as it lives, also when this process is gone.
+        lock: A lock that the command holds for as long as it runs, even after this process has ended.
     """
 
     def __init__(
@@ -74,18 +75,19 @@ class Process:
             answer = report.read()
         if not answer:
             self._warden.wait()
-            raise WorkshopError(f"{command[0]} could not be started.", f"See {log}.", "`make doctor` may say more.")
+            then = "Run `make doctor`, which checks what it needs."
+            raise WorkshopError(f"{command[0]} could not be started.", f"The reason is in {log}.", then)
         self.pid = int(answer)
 
     @property
     def running(self) -> bool:
-        """Whether the command still runs."""
+        """Whether the command is running."""
         return self._warden.poll() is None
 
     def last_words(self) -> str:
         """The last line of its log, with the line of the ``%%workflow`` cell that it is about.
 
-        Of a long line, its beginning and its end: that is where a chain of errors says why.
+        A long line is cut in its middle, because a chain of errors gives the reason at its end.
         """
         text = self.log.read_text(errors="replace").strip()
         last, where = (text.splitlines() or ["It left no message."])[-1], cell_line(text)
@@ -94,25 +96,24 @@ class Process:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command itself."""
-        with contextlib.suppress(ProcessLookupError):  # it may end between the question and the signal
+        with contextlib.suppress(ProcessLookupError):  # it may end just before the signal
             if self.running:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End the command with SIGKILL: nothing in it gets a chance to tidy up."""
+        """End the command with SIGKILL, which leaves it no time to clean up."""
         self.signal(signal.SIGKILL)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for the command's end, for at most so many seconds. Returns whether it ended."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while self.running:
-            if asyncio.get_running_loop().time() > deadline:
-                return False
+        """Wait until the command has ended, for at most this many seconds. Returns whether it has."""
+        deadline = time.monotonic() + seconds
+        while self.running and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
-        self.close()
-        return True
+        if ended := not self.running:
+            self.close()
+        return ended
 
     def close(self) -> None:
-        """End the command and its children at once, without waiting for them."""
+        """Kill the command and its children, without waiting for them to end."""
         assert self._warden.stdin is not None
         self._warden.stdin.close()

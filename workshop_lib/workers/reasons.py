@@ -1,4 +1,4 @@
-"""Why a workflow goes nowhere: the server does not answer, nobody polls, or its code fails each time."""
+"""Why a workflow is stuck: the server does not answer, nobody polls its task queue, or its code fails each time."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from temporalio.service import RPCError, RPCStatusCode
 from workshop_lib.evidence.failures import BUG_NAMES, advice, sentence
 
 EXPLAIN_AFTER = 3.0  # seconds
-_ANSWER_SECONDS = 1.5  # the SDK itself would go on trying for nine
+_ANSWER_SECONDS = 1.5  # the SDK would retry for nine
 
 Polled = tuple[str, str, str]
-"""Namespace, task queue, and what is taken from it: ``workflow``, ``activity`` or ``nexus``."""
+"""A namespace, a task queue, and the kind of task that is polled: ``workflow``, ``activity`` or ``nexus``."""
 
-_FIX = "Interrupt this cell (■), fix what is named there, run its cell again, then this one."
+_FIX = "Interrupt this cell (■), fix the line above, run its cell again, then this one."
 _NO_SERVER = (
-    "The Temporal Server does not answer.\n→ If you killed it, start it again: await ws.server.restart(). "
-    "The workflow goes on from where it stood."
+    "The Temporal Server does not answer: it is down, or this machine is busy.\n→ If you killed it, start it again: "
+    "await ws.server.restart(). The workflow continues where it was."
 )
 _PLAIN_CALL: dict[str, Any] = {"rpc_metadata": {}, "rpc_timeout": None}
+_PAGING: dict[str, Any] = {"page_size": None, "next_page_token": None, "wait_new_event": False, "skip_archival": True}
 
 
 class Reasons:
-    """Finds out why workflows go nowhere.
+    """Finds out why workflows are stuck.
 
     Args:
-        calls: To the server.
-        polled: Returns what the workers of this notebook poll.
+        calls: Calls the server.
+        polled: Returns what the Workers of this notebook poll.
     """
 
     def __init__(self, calls: tc.OutboundInterceptor, polled: Callable[[], list[Polled]]) -> None:
         self._calls, self._polled = calls, polled
 
     async def find(self, workflow_id: str, run_id: str | None, *, asks: bool) -> str | None:
-        """The reason, if the workflow goes nowhere.
+        """The reason, if the workflow is stuck.
 
         Args:
-            workflow_id: Of the workflow.
-            run_id: Of one run of it; else the latest.
-            asks: Whether a query or an update waits, which needs a worker and leaves no task that shows it.
+            workflow_id: The workflow's id.
+            run_id: The id of one of its runs; None for the latest.
+            asks: Whether a query or an update waits. It needs a Worker, but no pending task shows that it waits.
         """
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -69,22 +70,15 @@ class Reasons:
     async def _task_fails(self, described: tc.WorkflowExecutionDescription) -> str | None:
         if described.raw_description.pending_workflow_task.attempt < 2:
             return None
-        cause = ""
-        paging = {"page_size": None, "next_page_token": None, "wait_new_event": False, "skip_archival": True}
-        kinds = tc.WorkflowHistoryEventFilterType.ALL_EVENT
-        of_run: dict[str, Any] = {
-            "id": described.id,
-            "run_id": described.run_id,
-            "event_filter_type": kinds,
-            **paging,
-            **_PLAIN_CALL,
-        }
-        async for event in self._calls.fetch_workflow_history_events(tc.FetchWorkflowHistoryEventsInput(**of_run)):
+        cause, every = "", tc.WorkflowHistoryEventFilterType.ALL_EVENT
+        run: dict[str, Any] = {"id": described.id, "run_id": described.run_id, "event_filter_type": every}
+        asked = tc.FetchWorkflowHistoryEventsInput(**run, **_PAGING, **_PLAIN_CALL)
+        async for event in self._calls.fetch_workflow_history_events(asked):
             if event.HasField("workflow_task_completed_event_attributes"):
-                cause = ""  # what failed before it was fixed
+                cause = ""  # an earlier failure, which was fixed
             elif event.HasField("workflow_task_failed_event_attributes"):
                 cause = sentence(event.workflow_task_failed_event_attributes.failure)
-        what = advice(cause) or "The Worker takes the new code by itself."
+        what = advice(cause) or "The Worker gets the new code automatically."
         return f"It fails each time the Worker runs it:\n{cause}\n→ {_FIX} {what}" if cause else None
 
     def _nobody_polls(self, described: tc.WorkflowExecutionDescription) -> str | None:
@@ -104,11 +98,11 @@ class Reasons:
         polled = self._polled()
         place = (described.namespace, queue)
         if (*place, kind) in polled:
-            return f"No worker has taken its {what} from task queue {queue!r} so far: those that poll it are busy."
+            return f"Its {what} waits on task queue {queue!r}: the Workers that poll it are busy."
         if any(other[:2] == place for other in polled):
             argument = {"workflow": "workflows", "activity": "activities"}[kind]
             return (
-                f"The Worker on task queue {queue!r} takes no {argument}, and its {what} waits there.\n"
+                f"Its {what} waits on task queue {queue!r}, and the Worker there has no {argument}.\n"
                 f"→ Interrupt this cell (■), give the Worker `{argument}=[…]`, and run its cell again."
             )
         others = sorted({f"{other[1]!r} in {other[0]!r}" for other in polled})
@@ -116,7 +110,7 @@ class Reasons:
             f"No Worker of this notebook polls task queue {queue!r} in namespace {described.namespace!r}, "
             f"where its {what} waits. Polled: {', '.join(others) or 'nothing'}.\n"
             "→ Interrupt this cell (■) and run the cell that starts the Worker, with "
-            f"`task_queue={queue!r}`. {described.id} goes on as soon as a Worker polls."
+            f"`task_queue={queue!r}`. {described.id} continues as soon as a Worker polls."
         )
 
 
@@ -127,7 +121,7 @@ def _activity_fails(described: tc.WorkflowExecutionDescription) -> str | None:
             cause = sentence(failure)
             return (
                 f"Activity {activity.activity_type.name!r} fails each time it is tried:\n{cause}\n"
-                f"→ Trying again does not fix code. {_FIX} {advice(cause)}".rstrip()
+                f"→ A retry does not fix code. {_FIX} {advice(cause)}".rstrip()
             )
     return None
 
@@ -138,7 +132,7 @@ def _operation_waits(described: tc.WorkflowExecutionDescription) -> str | None:
         if not started and _overdue(operation.scheduled_time):
             last = sentence(operation.last_attempt_failure) or "no answer yet"
             name = f"{operation.service}.{operation.operation} on endpoint {operation.endpoint!r}"
-            then = "→ Is a worker with its handler polling the endpoint's task queue?"
+            then = "→ Is a Worker with its handler polling the endpoint's task queue?"
             return f"It waits for the Nexus operation {name} ({last}).\n{then}"
     return None
 

@@ -1,4 +1,4 @@
-"""Processes beside a notebook that can be killed for real: Workers, and HTTP services."""
+"""Workers and HTTP services in separate processes, which can really be killed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.reasons import Polled
 
-START_SECONDS = 600.0  # a guard only: while its process lives, it is starting
-_PATIENCE_SECONDS = 10.0  # until a notice says what is waited for
+START_SECONDS = 600.0  # a guard only: it is starting while its process runs
+_PATIENCE_SECONDS = 10.0  # until a notice says what the cell is waiting for
 STOP_SECONDS = 10.0
 INSTALLED = "node_modules/.package-lock.json"  # npm writes it last
-READY = "\x1eready "  # how a process says, on its standard output, that it is ready, and what it offers
+READY = "\x1eready "  # begins the line on standard output with which a process says that it is ready
 
 
 class Spawned:
@@ -32,7 +32,7 @@ class Spawned:
 
     Args:
         launch: Starts the process; called for each start.
-        name: What to call it in a notebook.
+        name: Its name in messages.
     """
 
     def __init__(self, launch: Callable[[], Process], name: str) -> None:
@@ -45,12 +45,12 @@ class Spawned:
 
     @property
     def pid(self) -> int:
-        """Its process id, also when it has ended."""
+        """Its process id, also after it has ended."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process is running."""
         return self._process.running
 
     async def start(self) -> None:
@@ -62,32 +62,32 @@ class Spawned:
         self.wanted = True
         process = self._process = self._launch()
         offered: Future[Any] = Future()
-        offered.set_running_or_notify_cancel()  # from now on it is the thread's, and cannot be cancelled
+        offered.set_running_or_notify_cancel()  # from here on only the thread completes it
         threading.Thread(target=self._forward, args=(process, offered), daemon=True).start()
         try:
             async with asyncio.timeout(START_SECONDS):
                 ready = asyncio.wrap_future(offered)
                 if not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
-                    say(f"Waiting for {self.name}: its process {process.pid} is starting, and imports what it needs.")
+                    say(f"Waiting for {self.name}: its process {process.pid} is starting and importing modules.")
                 self._is_ready(await ready)
         except (EOFError, TimeoutError) as error:
             process.close()
             raise WorkshopError(
                 f"{self.name} {'ended before it was ready' if isinstance(error, EOFError) else 'is not ready yet'}.",
                 process.last_words(),
-                "Fix what that line names, and run the cell again.",
+                "Fix what the line above names, and run the cell again.",
             ) from None
-        except BaseException:  # an interrupt, too: nobody would have a handle to it
+        except BaseException:  # also after an interrupt: nothing else would end the process
             process.close()
             raise
 
     def kill(self) -> None:
-        """End it with SIGKILL: no shutdown, no last heartbeat, nothing sent. A crash."""
+        """Crash it with SIGKILL: no shutdown, no last heartbeat, no last message."""
         self.wanted = False
         self._process.kill()
 
     async def stop(self) -> None:
-        """Ask it to stop (SIGTERM), and kill it if it has not after ``STOP_SECONDS``."""
+        """Ask it to stop with SIGTERM, and kill it if it has not stopped after ``STOP_SECONDS``."""
         self.wanted = False
         self._process.signal(signal.SIGTERM)
         if not await self._process.wait(STOP_SECONDS):
@@ -98,7 +98,7 @@ class Spawned:
         """Take what the process offers."""
 
     def _forward(self, process: Process, offered: Future[Any]) -> None:
-        """Pass on what the process prints, from a thread, until its end."""
+        """Print what the process prints, in a thread, until it ends."""
         assert process.stdout is not None
         for line in process.stdout:
             text = line.decode(errors="replace").rstrip("\n")
@@ -109,23 +109,24 @@ class Spawned:
         if not offered.done():
             offered.set_exception(EOFError())
         elif self.wanted and process is self._process:
-            say(f"{self.name} ended by itself: {process.last_words()}", "warn")
+            say(f"{self.name} has ended: {process.last_words()}", "warn")
 
 
 class SpawnedWorker(Spawned):
     """A Worker in its own process. ``Workshop.spawn`` makes it.
 
     Args:
-        launch: Starts the process; called for each start.
-        name: What to call it in a notebook.
+        launch: See ``Spawned``.
+        name: See ``Spawned``.
         uses: The modules of its workflows and activities.
     """
+
+    polls: list[Polled]
+    activities: list[str]
 
     def __init__(self, launch: Callable[[], Process], name: str, uses: set[str]) -> None:
         super().__init__(launch, name)
         self.uses = uses
-        self.polls: list[Polled] = []
-        self.activities: list[str] = []
 
     def _is_ready(self, offered: Any) -> None:
         polls, self.activities = offered
@@ -136,17 +137,10 @@ class HttpService(Spawned):
     """An HTTP service in its own process. ``Workshop.serve`` makes it.
 
     Attributes:
-        url: Where its process listens, on loopback; it keeps the address when it starts again, if that is free.
-
-    Args:
-        launch: As for ``Spawned``.
-        name: As for ``Spawned``.
-        url: Where it is to listen, if that is free; empty if it does not matter.
+        url: Where it listens on loopback, such as ``http://127.0.0.1:12345``.
     """
 
-    def __init__(self, launch: Callable[[], Process], name: str, url: str) -> None:
-        super().__init__(launch, name)
-        self.url = url
+    url = ""
 
     def _is_ready(self, offered: Any) -> None:
         self.url = str(offered)
@@ -174,16 +168,16 @@ class Launcher:
 
         Args:
             command: The program and its arguments.
-            name: What it is called; its log has the last part.
-            piped: Whether what it prints is read here; it goes to the log otherwise.
-            variables: Of its environment, besides those of every process.
+            name: Its name; the last part is the name of its log file.
+            piped: Whether this process reads its output; otherwise the output goes to the log.
+            variables: Environment variables besides those that every process gets.
         """
         log = self.folder.logs / f"{self.new_id(name.rpartition('.')[2])}.log"
         return Process(command, log=log, environment={**environment(self.folder), **(variables or {})}, piped=piped)
 
 
 def environment(folder: StateFolder) -> dict[str, str]:
-    """The environment of a spawned process: it imports this notebook's cells and finds its server and ledger.
+    """The environment of a spawned process, so that it imports this notebook's cells and finds its server and ledger.
 
     Args:
         folder: The notebook's state folder.
@@ -191,8 +185,8 @@ def environment(folder: StateFolder) -> dict[str, str]:
     return {
         **os.environ,
         STATE_VARIABLE: str(folder.path),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # what this process can import, that one can, too
-        "PYTHONDONTWRITEBYTECODE": "1",  # a stale .pyc would run the cell before the edit
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # it can import what this process can
+        "PYTHONDONTWRITEBYTECODE": "1",  # a stale .pyc would run the code from before an edit
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -201,7 +195,7 @@ def javascript(name: str) -> list[str]:
     """The command that runs a JavaScript program.
 
     Args:
-        name: Where it stands, with dots as a module's: ``"package.program.mjs"``.
+        name: Its package and file, with dots like a module's name: ``"package.program.mjs"``.
 
     Raises:
         WorkshopError: Node, or a package that the program needs, is not installed.
@@ -212,6 +206,6 @@ def javascript(name: str) -> list[str]:
     node = shutil.which("node")
     if node is None or not (program.parent / INSTALLED).exists():
         missing = "Node.js is not installed." if node is None else "The packages that it needs are not installed."
-        then = f"{'Install Node.js 20 or newer, and then run' if node is None else 'Run'} `make js` in a terminal."
+        then = f"{'Install Node.js 20 or newer, then run' if node is None else 'Run'} `make js` in a terminal."
         raise WorkshopError(f"{name} cannot be run.", missing, f"{then} Everything else works without it.")
     return [node, str(program)]

@@ -1,4 +1,4 @@
-"""What a team's Worker needs so that nobody waits for a dead one, and a handler's bug is said at once."""
+"""Settings of a team's Worker: its death is noticed in seconds, and a handler's bug is reported at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nexusrpc import HandlerError, HandlerErrorType
 from temporalio import activity
 from temporalio.common import RetryPolicy
 
-# Errors of wrong code, which are the same at the next try. For a Worker's ``workflow_failure_exception_types``.
+# Errors of wrong code, which a retry does not change. For a Worker's ``workflow_failure_exception_types``.
 BUG_TYPES: tuple[type[Exception], ...] = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError)
 BUG_TYPES += (NameError, NotImplementedError, TypeError, ValueError)
 
-# After how long without a heartbeat a Worker is taken for dead. One that has too much to do is silent for seconds.
+# A Worker that sends no heartbeat for so long is considered dead. A busy one may be silent for seconds.
 HEARTBEAT = timedelta(seconds=5)
 
-# The retry policy of a step that a person waits for: soon again, then once a second.
+# The retry policy of a step that a person waits for.
 QUICK_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 
 
@@ -38,10 +38,10 @@ def limits(limit: timedelta) -> dict[str, Any]:
 
 
 class Heartbeats(tw.Interceptor):
-    """Lets a Worker heartbeat for each activity that has a heartbeat timeout, while it runs.
+    """Lets a Worker send heartbeats for each running activity that has a heartbeat timeout.
 
-    So the death of a Worker is noticed within that timeout, and not when the activity's time is up. An activity that
-    hangs in a Worker that lives is ended by its start-to-close timeout.
+    The death of a Worker is then noticed within that timeout. An activity that hangs in a running Worker is ended by
+    its start-to-close timeout.
     """
 
     def intercept_activity(self, next: tw.ActivityInboundInterceptor) -> tw.ActivityInboundInterceptor:
@@ -57,10 +57,10 @@ class _Beating(tw.ActivityInboundInterceptor):
 
         async def beat() -> None:
             while True:
-                await asyncio.sleep(limit.total_seconds() / 4)  # most activities have ended by then
+                await asyncio.sleep(limit.total_seconds() / 4)
                 if inspect.iscoroutinefunction(input.fn):
                     activity.heartbeat()
-                else:  # the SDK expects it from a thread then, and would wait for this loop
+                else:  # the SDK expects this call from a thread, and would wait for this loop
                     await asyncio.to_thread(activity.heartbeat)
 
         beats = asyncio.create_task(beat())
@@ -70,27 +70,27 @@ class _Beating(tw.ActivityInboundInterceptor):
             beats.cancel()
 
 
-# Arguments of a Worker whose users wait for it: its death is noticed in seconds, and another one takes over.
+# Arguments of a Worker that people wait for: if it dies, another one takes over within seconds.
 QUICK_TAKEOVER: dict[str, Any] = {
     "interceptors": [Heartbeats()],
     "max_heartbeat_throttle_interval": timedelta(milliseconds=500),  # how long the SDK holds heartbeats back
     "sticky_queue_schedule_to_start_timeout": timedelta(milliseconds=200),  # how long a task waits for a dead Worker
-    # Each takes a thread. With many, the loop that runs activities and sends their heartbeats would hardly get a turn.
+    # Each takes a thread. Many threads would starve the loop that runs activities and sends their heartbeats.
     "max_concurrent_workflow_tasks": 4,
 }
 
 
 def idempotency_key() -> str:
-    """A key for the effect of the activity that runs now: the same in each of its attempts, and in no other one."""
+    """A key for the effect of the running activity: the same in all its attempts, and different from all others."""
     info = activity.info()
     return f"{info.workflow_run_id}/{info.activity_id}"
 
 
 class KeepsReasons(tw.Interceptor):
-    """Lets a handler's bug fail the operation at once, with its reason.
+    """Makes a handler's bug fail the operation at once, with its reason.
 
-    The SDK takes each exception for a passing one. Temporal tries again then until the operation's time is up, and all
-    that the caller learns is that it timed out. What may pass (a database, a network) is still tried again.
+    The SDK marks every exception as retryable. Temporal then retries until the operation times out, and the timeout is
+    all that the caller learns. Errors that may pass, such as a database's or a network's, are still retried.
     """
 
     def intercept_nexus_operation(
@@ -106,5 +106,5 @@ class _KeepsReasons(tw.NexusOperationInboundInterceptor):
             return await super().execute_nexus_operation_start(input)
         except BUG_TYPES as error:
             what = f"The handler of {input.ctx.operation} has a bug. {type(error).__name__}: {error}"
-            # Without the error itself: its stack trace is the handler's own, and nothing for callers.
+            # Not chained: callers must not see the handler's stack trace.
             raise HandlerError(what, type=HandlerErrorType.INTERNAL, retryable_override=False) from None

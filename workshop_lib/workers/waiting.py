@@ -1,8 +1,8 @@
 """Never stuck: every wait is bounded, and after three seconds of waiting a notice says what is missing.
 
-Connections made with the workshop's settings carry ``Explainer``. It changes three things and no more: a workflow
-started without an execution timeout gets one, a wait that goes nowhere is explained, and a workflow that breaks
-the sandbox's rules fails at once instead of trying the same line forever.
+Connections made with the workshop's settings have the interceptor ``Explainer``. It changes three things: a workflow
+that is started without an execution timeout gets one, a wait for a stuck workflow is explained, and a workflow that
+breaks the sandbox's rules fails at once instead of retrying the same line forever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workshop_lib.evidence.failures import explain_sandbox
 from workshop_lib.evidence.messages import Display, WorkshopError, say
 from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 
-EXECUTION_TIMEOUT = timedelta(days=1)  # what is left open by then was forgotten; a minute is short for a reader
+EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 class Explainer(tc.Interceptor, tw.Interceptor):
-    """Bounds and explains the waits of a Client, and of Workers made with it the sandbox's refusals.
+    """Bounds and explains the waits of a Client, and explains what the sandbox refuses in its Workers.
 
     Args:
-        polled: Returns what the workers of this notebook poll.
+        polled: Returns what the Workers of this notebook poll.
     """
 
     def __init__(self, polled: Callable[[], list[Polled]]) -> None:
@@ -54,7 +54,7 @@ async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:
     try:
         return await call
     except RestrictedWorkflowAccessError as error:
-        # By default the workflow task would fail, and be retried until somebody deploys other code.
+        # Otherwise the workflow task would fail, and be retried until other code is deployed.
         refused = ApplicationError(explain_sandbox(str(error)), type=type(error).__name__, non_retryable=True)
         raise refused.with_traceback(error.__traceback__) from None
 
@@ -77,7 +77,7 @@ class _ClientCalls(tc.OutboundInterceptor):
     def __init__(self, next: tc.OutboundInterceptor, reasons: Reasons) -> None:
         super().__init__(next)
         self._reasons = reasons
-        self._notices: dict[str, tuple[Display, list[str]]] = {}  # by their reason: who waits for it
+        self._notices: dict[str, tuple[Display, list[str]]] = {}  # by reason: the workflows that wait
 
     async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
         input.execution_timeout = input.execution_timeout or EXECUTION_TIMEOUT
@@ -103,7 +103,7 @@ class _ClientCalls(tc.OutboundInterceptor):
     ) -> tc.WorkflowUpdateHandle[Any]:
         async with self._explained(workflow_id, run_id, asks=True):
             handle = await starting
-        # An update that was accepted only is waited for without another call of an interceptor.
+        # The SDK waits for an update that was only accepted without calling an interceptor again.
         handle.result = self._watched(handle.result, workflow_id, run_id, asks=True)  # type: ignore[method-assign]
         return handle
 
@@ -138,7 +138,7 @@ class _ClientCalls(tc.OutboundInterceptor):
 
     @contextlib.asynccontextmanager
     async def _explained(self, workflow_id: str, run_id: str | None, *, asks: bool = False) -> AsyncIterator[None]:
-        """Bound a wait, and explain it. A question (``asks``) needs a worker at once, and leaves no task in between."""
+        """Bound a wait, and explain it. For ``asks``, see ``Reasons.find``."""
         watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks))
         try:
             async with asyncio.timeout(LONGEST_WAIT) as limit:
@@ -148,12 +148,12 @@ class _ClientCalls(tc.OutboundInterceptor):
                 raise
             what = f"Stopped waiting for workflow {workflow_id} after {LONGEST_WAIT:.0f} s."
             then = f"Look at it later: client.get_workflow_handle({workflow_id!r})."
-            raise WorkshopError(what, "The workflow itself goes on.", then) from error
+            raise WorkshopError(what, "The workflow itself continues.", then) from error
         finally:
             watcher.cancel()
 
     async def _watch(self, workflow_id: str, run_id: str | None, asks: bool) -> None:
-        mine: dict[str, list[str]] = {}  # what was said of this wait
+        mine: dict[str, list[str]] = {}  # the reasons that were shown for this wait
         await asyncio.sleep(EXPLAIN_AFTER)
         try:
             while True:
@@ -170,4 +170,4 @@ class _ClientCalls(tc.OutboundInterceptor):
             for kind, waits in mine.items():
                 waits.remove(workflow_id)
                 if not waits:
-                    del self._notices[kind]  # a later wait is another cell's
+                    del self._notices[kind]  # the next wait belongs to another cell

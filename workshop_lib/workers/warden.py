@@ -1,9 +1,8 @@
-"""A warden: a tiny process that runs one command and ends it when its own parent is gone.
+"""A warden: a tiny process that runs one command, and ends it when the warden's own parent has ended.
 
-A notebook's server and workers must survive an interrupted cell, which Jupyter sends to the kernel's whole
-process group, and must not survive the kernel, which may be killed without notice. So each runs in a session of
-its own under a warden, and the warden reads a pipe that only the kernel holds open: its end is the kernel's end,
-however that came about.
+A notebook's server and Workers must survive an interrupt, which Jupyter sends to the kernel's whole process group, and
+must not survive the kernel, which may be killed without notice. So each runs in its own session under a warden. The
+warden reads a pipe that only the kernel holds open: when the pipe closes, the kernel has ended.
 
 Run as a file, with the standard library only: ``python -I -S warden.py FD COMMAND…``. FD is a descriptor to
 which the command's process id is written.

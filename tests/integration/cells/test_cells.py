@@ -26,9 +26,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         ("%%workflow w\nx = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)'),
         ("%%workflow w\ndef f():\n    return Worker\n", "Add to this cell: from temporalio.worker import Worker"),
         ("%%workflow w\ndef f():\n    return mine\n", "Move its definition to a %%workflow cell"),
-        ("%%workflow w\ndef f():\n    return wrold\n", "Is 'wrold' a typing error?"),
+        ("%%workflow w\ndef f():\n    return wrold\n", "If 'wrold' is not a typing error"),
         ("%%workflow agents\nx = 1\n", "Choose another name, such as %%workflow my_agents"),
-        ("%%workflow sys\nx = 1\n", "the name is taken"),
         ("%%workflow two words\nx = 1\n", "is not understood"),
         ("# my orders\n%%workflow w\nx = 1\n", "%%workflow must be the first line of its cell"),
     ],
@@ -70,20 +69,10 @@ def test_an_ordinary_cells_activity_runs_in_process_only(shared: Kernel) -> None
     )
     output = shared.run('await ws.spawn(Worker, client, task_queue="apart", activities=[here])')
     assert output.error == "WorkshopError"
-    assert "here cannot run in a process of its own" in output.text
+    assert "here cannot run in its own process" in output.text
     shared.ok('ws.run(Worker, client, task_queue="mixed", workflows=[ProcessOrder], activities=[here])')
     cell = 'print(await client.execute_workflow(ProcessOrder.run, "a", id=ws.id("m"), task_queue="mixed"))'
     assert "here a" in shared.ok(cell)
-
-
-def test_a_worker_that_cannot_start_says_why(shared: Kernel) -> None:
-    output = shared.run('ws.run(Worker, client, task_queue="none")')
-    assert output.error == "WorkshopError"
-    assert "The Worker did not start" in output.text
-    assert "At least one activity" in output.text
-    output = shared.run('await ws.spawn(Worker, client, task_queue="none")')
-    assert output.error == "WorkshopError"
-    assert "ended before it was ready" in output.text
 
 
 def test_what_a_worker_is_given_may_come_from_anywhere(shared: Kernel) -> None:

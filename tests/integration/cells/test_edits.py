@@ -76,8 +76,8 @@ def test_an_edit_that_goes_wrong_changes_nothing(tmp_path: Path) -> None:
         assert "charges: 1" in k.ok(PLACE_APART)
         k.ok(GREET)
         output = k.run(GREET.replace("{name}", "{nmae}"))
-        assert "Until then, the code from before stays in use" in output.text
-        assert 'The last run of the cell "greet_exercise" was red' in k.ok('await check("0.1", greet)')
+        assert "Until then, the cell's former code stays in use" in output.text
+        assert 'The last run of the cell "greet_exercise" failed' in k.ok('await check("0.1", greet)')
         k.ok(GREET)
         assert "passed" in k.ok('await check("0.1", greet)')
 
@@ -94,7 +94,7 @@ def test_an_edit_that_the_worker_cannot_take_is_fixed_by_the_next(tmp_path: Path
         assert "charges: 1" in k.ok(PLACE)
         assert "charges: 1" in k.ok(PLACE_APART)
         output = k.run(ORDERS.replace("class ProcessOrder", "class HandleOrder"))
-        assert "ProcessOrder is gone from the cell 'orders'" in output.text
+        assert "The cell 'orders' does not define ProcessOrder any more" in output.text
         k.ok(ORDERS)
         assert "charges: 1" in k.ok(PLACE)
         assert "charges: 1" in k.ok(PLACE_APART)
@@ -116,7 +116,8 @@ def test_a_forgotten_await_is_explained_once(tmp_path: Path) -> None:
         open_notebook(k)
         k.ok(ORDERS.replace("return await workflow", "return workflow"))
         sent = k.start(PLACE)
-        assert "is an `await` missing?" in k.wait_for_output(sent)
+        while "is an `await` missing?" not in k.wait_for_output(sent):
+            pass  # on a busy machine, another reason may come first
         k.interrupt()
         k.finish(sent)
         k.ok(ORDERS)

@@ -64,15 +64,11 @@ def test_a_choice_without_meaning_is_explained(
 
 def test_prefixes_never_begin_with_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a reset in one notebook would end another's workflows. The user's id has no name, as in containers."""
-
-    def unknown() -> str:
-        raise KeyError("getpwuid(): uid not found")
-
-    monkeypatch.setattr(getpass, "getuser", unknown)
+    monkeypatch.setattr(getpass, "getuser", lambda: dict[str, str]()["uid not found"])
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
     keys = []
-    for name in ("a_notebook_with_a_very_long_name_indeed_1.ipynb", "a_notebook_with_a_very_long_name_indeed_2.ipynb"):
-        monkeypatch.setenv("JPY_SESSION_NAME", name)
+    for number in "12":
+        monkeypatch.setenv("JPY_SESSION_NAME", f"a_notebook_with_a_very_long_name_indeed_{number}.ipynb")
         keys += [notebook_key(), f"{notebook_key()}x2"]
     prefixes = {outside.chosen(StateFolder(tmp_path / key)).prefix for key in keys}
     assert len(prefixes) == 4

@@ -123,7 +123,7 @@ async def test_a_conversation_that_ended_is_shown_and_takes_no_message(
     assert await chat(agent.handle, "hello?") == [Reply("This conversation has ended.", "Ended")]
     await agent.stop()
     await chat(agent.handle)
-    unread = "(This conversation has ended. A Worker would read its transcript, and none answers.)\n"
+    unread = "(This conversation has ended. Its transcript cannot be read, because none of its Workers is running.)\n"
     assert capsys.readouterr().out.endswith(unread)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-from pathlib import Path
 
 import flows
 import pytest
-from kernels import kernel
 from temporalio.client import Client
+from temporalio.worker import Worker
+from waits import until
 
+from workshop_lib.evidence import messages
 from workshop_lib.views.timeline import timeline
 from workshop_lib.workshop import Workshop
 
@@ -33,37 +33,22 @@ async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(
     assert f"Stubborn {handle.id}: terminated" in capsys.readouterr().out
 
 
-START = """import asyncio
-import flows
-from temporalio.client import Client
-from temporalio.worker import Worker
-from workshop_lib import Workshop, timeline
-ws = await Workshop.start()
-client = await Client.connect(**await ws.connection("default"))
-ws.run(Worker, client, task_queue="q", workflows=[flows.Stubborn])
-handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue="q")"""
-WATCH = """import sys
-view, first = sys.modules["workshop_lib.views.timeline"], asyncio.Event()
-def draw(told, draw=view.draw):
-    first.set()
-    return draw(told)
-view.draw = draw
-watching = asyncio.create_task(timeline(handle, seconds=3600))
-await first.wait()
-await ws.server.kill()
-await ws.server.restart()
-await handle.signal("proceed")
-await watching"""
-
-
-def test_in_a_notebook_one_picture_changes_also_while_the_server_dies_and_comes_back(tmp_path: Path) -> None:
-    paths = [str(Path(flows.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    with kernel(tmp_path, PYTHONPATH=os.pathsep.join(paths)) as k:
-        k.ok(START)
-        output = k.run(WATCH)
-    assert not output.error, output.text
-    pictures = re.findall(r"<svg.*?</svg>", output.html)
-    assert output.displays < len(pictures), "updated in place"
-    assert "signal proceed" not in pictures[0]
-    assert "signal proceed" in pictures[-1]
-    assert re.search(r"Stubborn stubborn-1: completed.*\n  1\. signal proceed: completed", output.text)
+async def test_it_changes_also_while_the_server_dies_and_comes_back(
+    ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[int, str]] = []
+    monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.append((id(self), text)))
+    queue = ws.id("queue")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+    following = asyncio.create_task(timeline(handle, seconds=3600))
+    await until(lambda: any("Stubborn" in text for _, text in shown))
+    await ws.server.kill()
+    await ws.server.restart()
+    await handle.signal(flows.Stubborn.proceed)
+    await following
+    pictures = [(place, text) for place, text in shown if text.startswith("Stubborn")]
+    assert len({place for place, _ in pictures}) == 1, "one picture, which changes"
+    assert "signal proceed" not in pictures[0][1]
+    assert re.match(rf"Stubborn {handle.id}: completed.*\n  1\. signal proceed: received", pictures[-1][1])
+    await ws.stop(worker)

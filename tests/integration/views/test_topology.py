@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import xml.etree.ElementTree as ET
+import re
 from collections.abc import AsyncIterator, Callable
 
 import flows
 import pytest
+from drawings import Drawn
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -17,7 +18,6 @@ from workshop_lib.views.topology import topology
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
-SVG = "{http://www.w3.org/2000/svg}"
 BOTH = "polls: workflows, activities"
 
 
@@ -40,28 +40,19 @@ class Seen:
 
     def of(self, head: str) -> list[str]:
         """What the text says below a line."""
-        lines = self.text.splitlines()
-        indents = [len(line) - len(line.lstrip()) for line in lines]
-        first = next((number for number, line in enumerate(lines) if line.strip() == head), len(lines))
-        below = range(first + 1, len(lines))
-        last = next((number for number in below if indents[number] <= indents[first]), len(lines))
-        return [lines[number].strip() for number in range(first + 1, last)]
+        found = re.search(rf"^( *){re.escape(head)}\n((\1 +.*\n?)*)", self.text, re.M)
+        return [line.strip() for line in found[2].splitlines()] if found else []
 
     @property
-    def texts(self) -> set[str | None]:
+    def texts(self) -> set[str]:
         """What the picture says; whole where it is cut."""
-        found = list(ET.fromstring(self.markup).iter(f"{SVG}text"))
-        return {each.findtext(f"{SVG}title") or each.text for each in found}
-
-    def shapes(self, kind: str, **wanted: str) -> int:
-        """How many shapes of this kind have attributes that contain these words."""
-        found = ET.fromstring(self.markup).iter(SVG + kind)
-        return sum(all(part in each.get(name.replace("_", "-"), "") for name, part in wanted.items()) for each in found)
+        return set(Drawn(self.markup).texts)
 
     @property
     def down(self) -> tuple[int, int]:
         """How many crosses and how many dashed boxes there are."""
-        return self.shapes("path", d="l10 10m0 -10l-10 10"), self.shapes("rect", stroke_dasharray="6 4")
+        picture = Drawn(self.markup)
+        return picture.crosses, len(picture.shapes("rect", stroke_dasharray="6 4"))
 
 
 @pytest.fixture
@@ -103,11 +94,11 @@ async def test_a_killed_process_is_down_at_once_until_another_polls(ws: Workshop
     crosses, dashed = seen.down
     first.kill()
     await seen.look()
-    assert seen.of(f"task queue {queue}") == ["✗ nobody polls", f"gone: process {first.pid}"]
+    assert seen.of(f"task queue {queue}") == ["✗ nobody polls", f"stopped: process {first.pid}"]
     assert seen.down == (crosses + 1, dashed + 1), "not by color alone"
     await ws.stop(first)
     await seen.look()
-    assert seen.of(f"task queue {queue}")[1:] == [f"gone: process {first.pid}"], "the server alone knows of it now"
+    assert seen.of(f"task queue {queue}")[1:] == [f"stopped: process {first.pid}"], "the server alone knows of it now"
     ws.run(Worker, client, **settings)
     await seen.look()
     assert seen.down == (crosses, dashed)
@@ -129,11 +120,11 @@ async def test_an_endpoint_leads_from_its_callers_to_a_queue(ws: Workshop, clien
     await nexus.execute_operation(flows.Sums.add, 1, id=ws.id("operation"))
     await seen.look(lambda: len(seen.of(f"endpoint {endpoint}")) == 3)
     assert seen.of(f"endpoint {endpoint}") == [
-        f"leads to task queue {handlers} in namespace sums",
+        f"target: task queue {handlers} in namespace sums",
         "called from clients, without a workflow in namespace default",
         f"called from task queue {callers} in namespace default",
     ]
-    assert seen.shapes("path", d="C") >= 3
+    assert len(Drawn(seen.markup).shapes("path", d="C")) >= 3
 
 
 async def test_a_workflow_whose_queue_nobody_polls(ws: Workshop, client: Client, seen: Seen) -> None:
@@ -155,6 +146,5 @@ async def test_other_processes_and_other_names(ws: Workshop, seen: Seen) -> None
     here = f"● this notebook, process {os.getpid()}"
     assert seen.of(f"task queue {hostile}") == [here, "polls: workflows"], "it is known, whatever it calls itself"
     assert f"task queue {hostile}" in seen.texts
-    assert not seen.shapes("script")
     assert "namespace checks" not in seen.text
     assert "temporal-system" not in seen.text

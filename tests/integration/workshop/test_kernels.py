@@ -12,24 +12,21 @@ from kernels import Kernel, kernel, ours, wait_until_gone
 from notebook import ORDERS, PLACE, START, WAIT, WAITING, WORK, open_notebook, spawn
 
 
-def test_an_order_runs_and_what_its_activity_prints_is_seen(tmp_path: Path) -> None:
-    """Also in a folder that is named relative to another one than the notebook works in later."""
+def test_the_setup_can_be_repeated_and_a_blocking_cell_stalls_no_worker(tmp_path: Path) -> None:
+    """Also with a relative home, when the notebook changes its working directory."""
     with kernel(tmp_path, WORKSHOP_HOME="relative") as k:
+        k.ok("import asyncio, os, time\nfrom workshop_lib import Workshop")
+        k.ok("a, b = await asyncio.gather(Workshop.start(), Workshop.start())")
         for _ in range(2):
             open_notebook(k)
-        k.ok("import os; os.chdir('/')")
+        assert k.ok("print(a is b is ws)").strip() == "True"
+        k.ok("os.chdir('/')\nawait ws.server.kill()")
         open_notebook(k)
         text = k.ok(PLACE)
-        assert k.ok("print(len(ws.workers))").strip() == "1", "each took the place of the one before"
-    assert "charging order-1" in text
-    assert "charged order-1" in text
-    assert "charges: 1" in text
-
-
-def test_a_blocking_cell_stalls_no_worker(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        open_notebook(k)
-        k.ok("from datetime import timedelta; import time; place = dict(id='b', task_queue='orders')")
+        assert "charging order-1" in text, "what an activity prints is seen"
+        assert "charged order-1\ncharges: 1" in text
+        assert k.ok("print(len(ws.workers))").strip() == "1", "each replaced the one before"
+        k.ok("from datetime import timedelta; place = dict(id='b', task_queue='orders')")
         k.ok('handle = await client.start_workflow(ProcessOrder.run, "b", start_delay=timedelta(seconds=0.3), **place)')
         k.ok('while not ws.ledger.count("charge", order="b"): time.sleep(0.05)')
         assert "charged b" in k.ok("print(await handle.result())")
@@ -71,7 +68,9 @@ def test_four_notebooks_do_not_touch_one_another_and_leave_nothing_behind(tmp_pa
 
 
 def test_a_restarted_kernel_finds_its_server_and_goes_on(tmp_path: Path) -> None:
-    with kernel(tmp_path, JPY_SESSION_NAME="/class/01_plain.ipynb") as k:
+    """Also where nobody tells it its notebook's name, as a kernel of PyCharm or papermill (no JPY_SESSION_NAME)."""
+    with kernel(tmp_path) as k:
+        assert k.ok("import os; print(os.environ.get('JPY_SESSION_NAME'))").strip() == "None"
         open_notebook(k)
         k.ok(WAITING)
         k.ok(WAIT)
@@ -93,18 +92,7 @@ def test_a_restarted_kernel_finds_its_server_and_goes_on(tmp_path: Path) -> None
         assert k.ok("print(len(await ws.open_executions()), ws.ledger.count())").strip() == "0 0"
 
 
-def test_the_setup_again_is_one_setup_and_starts_a_killed_server(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        k.ok("import asyncio\nfrom workshop_lib import Workshop")
-        k.ok("a, b = await asyncio.gather(Workshop.start(), Workshop.start())")
-        open_notebook(k)
-        assert k.ok("print(a is b is ws)").strip() == "True"
-        k.ok("await ws.server.kill()")
-        k.ok(START)
-        assert "charges: 1" in k.ok(PLACE)
-
-
-@pytest.mark.parametrize("ending", ["killed", "killed beside a stopped process", "shut down"])
+@pytest.mark.parametrize("ending", ["killed beside a stopped process", "shut down"])
 def test_nothing_outlives_its_kernel(tmp_path: Path, ending: str) -> None:
     with kernel(tmp_path) as k:
         open_notebook(k)

@@ -108,4 +108,3 @@ def test_a_home_that_cannot_be_used_is_named(
 def test_importing_the_package_imports_none_of_the_heavy_ones() -> None:
     code = "import sys, workshop_lib; print([m for m in ('temporalio', 'IPython', 'litellm') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
-    assert state.home().exists()

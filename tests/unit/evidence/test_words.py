@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from workshop_lib.evidence.failures import advice, cell_line, describe, explain_sandbox
+from workshop_lib.evidence.failures import cell_line, describe
 from workshop_lib.evidence.messages import WorkshopError
 
 
@@ -16,21 +14,6 @@ def test_an_error_is_what_why_then() -> None:
     assert str(error) == "It broke.\nA part is missing.\n→ Fetch it."
     assert str(WorkshopError("It broke.")) == "It broke."
     assert error._render_traceback_() == ["WorkshopError: It broke.", "A part is missing.", "→ Fetch it."]
-
-
-@pytest.mark.parametrize(
-    ("called", "instead"),
-    [
-        ("datetime.datetime.now.__call__", "workflow.now()"),
-        ("open.__call__", "an activity"),
-    ],
-)
-def test_the_sandbox_says_what_to_use_instead(called: str, instead: str) -> None:
-    message = f"Cannot access {called} from inside a workflow. If this is code from a module not used in …"
-    text = explain_sandbox(message)
-    assert text.endswith(f"Use {instead} instead.")
-    assert "If this is code" not in text
-    assert "__call__" not in text
 
 
 def test_a_stack_trace_leads_to_the_cells_last_line(tmp_path: Path) -> None:
@@ -57,15 +40,3 @@ def test_causes_are_named_down_to_the_first() -> None:
     except RuntimeError as error:
         lines = describe(error)
     assert lines == ["RuntimeError: middle", "  ↳ ValueError: deep"]
-
-
-@pytest.mark.parametrize(
-    ("message", "part"),
-    [
-        ("TypeError: Object of type coroutine is not JSON serializable", "is an `await` missing?"),
-        ("TypeError: Expected value to be str, was <class 'int'>", "the type that the function declares"),
-    ],
-)
-def test_some_messages_need_advice(message: str, part: str) -> None:
-    assert part in advice(message)
-    assert advice("KeyError: 'x'") == ""

@@ -42,7 +42,7 @@ def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatc
     assert status == 1
     for part in ("Python 3.10", "temporalio 0.1 (tested with", "cannot keep state", "could not be started", "nonsense"):
         assert part in text, text
-    assert "5 of 8 need you" in text
+    assert "5 of 8 need your attention" in text
 
 
 def test_settings_that_are_there_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_settings_that_are_there_are_named(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "note  Not used: TEMPORAL_ADDRESS" in said()[1]
     monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost,::1")
-    assert "HTTPS_PROXY for calls of other machines, not of 127.0.0.1,localhost,::1" in said()[1]
+    assert "HTTPS_PROXY for calls to other machines, but not to 127.0.0.1,localhost,::1" in said()[1]
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
     assert "Notebooks will use the TEMPORAL_* variables: prod.invalid:7233" in said()[1]
 
@@ -63,7 +63,7 @@ def test_reset_forgets_what_no_kernel_uses(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "progress.json").write_text("{}")
     done = command("reset", WORKSHOP_HOME=str(tmp_path))
     assert done.returncode == 1
-    assert "Not touched, because its kernel runs: used" in done.stdout
+    assert "Not removed, because its kernel is running: used" in done.stdout
     assert [path.name for path in (tmp_path / "notebooks").iterdir()] == ["used"]
     assert not (tmp_path / "progress.json").exists()
     used.release()

@@ -1,18 +1,14 @@
-"""How a conversation is written down, that nothing in it runs, and what the box below it sends."""
+"""How a conversation is written down, and that nothing in it runs."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import pytest
-from waits import until
 
 from workshop_lib.agents.conversation import Line
-from workshop_lib.views.chat.controls import Controls
 from workshop_lib.views.chat.transcript import written
 
-pytestmark = pytest.mark.anyio
 TALK = [
     Line(1, "user", "12*3?"),
     Line(2, "call", '{"expression": "12*3"}', "calculator"),
@@ -86,15 +82,3 @@ def test_what_waits_and_the_status_come_last_and_no_text_pretends_to_be_a_line()
     markup, text = written(TALK[:1], "No answer.", waiting=["and you?"])
     assert text == "You: 12*3?\nYou (waits): and you?\n(No answer.)"
     assert plain(markup).endswith("and you?No answer.")
-
-
-async def test_text_that_is_in_the_box_already_is_sent_once() -> None:
-    sent: list[str] = []
-    controls = Controls(sent.append, lambda *_: asyncio.ensure_future(asyncio.sleep(0)), lambda: None)
-    controls.box.value = "typed, then clicked elsewhere"
-    assert not sent
-    controls.box._handle_custom_msg({"event": "submit"}, [])
-    controls.send.click()
-    await until(lambda: sent and not controls._entered)
-    assert sent == ["typed, then clicked elsewhere"]
-    assert controls.box.value == ""

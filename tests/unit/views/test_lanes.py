@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from drawings import Box, Drawn, apart, number
 
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.evidence.log import UnifiedLog
 from workshop_lib.views.lanes import draw, written
-from workshop_lib.views.svg import width
 
-SVG = "{http://www.w3.org/2000/svg}"
 LONG = "an-uncommonly-long-name-that-no-lane-of-this-picture-has-room-for-WWWWWWWWWWWWWWWW"
 HOSTILE = '<script>alert("1")</script> & <b>'
 REASON = "UnknownTicker: No stock NOPE is traded, and none of that name ever was, here or anywhere else at all."
-Box = tuple[float, float, float, float]
 
 
 def at(milliseconds: float) -> datetime:
@@ -56,10 +52,10 @@ def pair(status: str = "completed") -> UnifiedLog:
 def twelve() -> UnifiedLog:
     """So many calls at once, there and back to two namespaces."""
     theirs, calls = [], []
-    for number in range(12):
-        begin, end = 10 + number, 200 + number
+    for index in range(12):
+        begin, end = 10 + index, 200 + index
         activity = Step("activity", LONG, "1", at(begin + 8), at(begin + 9), at(begin + 12), "completed", 1)
-        theirs.append(workflow(("finance", "it")[number % 2], f"{LONG}-{number}", begin + 5, end - 5, activity))
+        theirs.append(workflow(("finance", "it")[index % 2], f"{LONG}-{index}", begin + 5, end - 5, activity))
         calls.append(call(begin, end, theirs[-1].link))
     return log(workflow("sales", "mine", 0, 10_000, *calls), *theirs)
 
@@ -84,94 +80,71 @@ LOGS = {
 }
 
 
-def drawn(name: str) -> ET.Element:
-    return ET.fromstring(draw(LOGS[name]))
+def drawn(name: str) -> Drawn:
+    return Drawn(draw(LOGS[name]))
 
 
-def words(root: ET.Element) -> list[str]:
-    return [each.text or "" for each in root.iter(f"{SVG}text")]
-
-
-def texts(root: ET.Element) -> Iterator[Box]:
-    """What each text takes: from its baseline 11 up and 3 down."""
-    for each in root.iter(f"{SVG}text"):
-        x, y = float(each.get("x", 0)), float(each.get("y", 0))
-        wide = width(each.text or "", bool(each.get("font-weight")))
-        left = x - wide if each.get("text-anchor") else x
-        yield left, y - 11, left + wide, y + 3
-
-
-def arrows(root: ET.Element) -> list[list[Box]]:
+def arrows(picture: Drawn) -> list[list[Box]]:
     """The straight parts of each arrow, without its head."""
     found = []
-    for each in root.iter(f"{SVG}path"):
+    for each in picture.shapes("path"):
         points = each.get("d", "")
-        if not re.fullmatch(r"M\S+ \S+?(H[-\d.]+V[-\d.]+)?H[-\d.]+", points) or each.get("stroke", "").count("border"):
+        if not re.fullmatch(r"M\S+ \S+?(H[-\d.]+V[-\d.]+)?H[-\d.]+", points) or "border" in each.get("stroke", ""):
             continue
-        x, y, *rest = (float(number) for number in re.findall(r"-?[\d.]+", points))
+        x, y, *rest = (float(each) for each in re.findall(r"-?[\d.]+", points))
         parts = []
-        for number, goal in enumerate(rest):
-            new = (goal, y) if number % 2 == 0 else (x, goal)
+        for turn, goal in enumerate(rest):
+            new = (x, goal) if turn % 2 else (goal, y)
             parts.append((min(x, new[0]), min(y, new[1]), max(x, new[0]), max(y, new[1])))
             x, y = new
         found.append(parts)
     return found
 
 
-def apart(a: Box, b: Box) -> bool:
-    return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
-
-
 @pytest.mark.parametrize("name", LOGS)
 def test_texts_stand_inside_and_overlap_neither_arrows_nor_each_other(name: str) -> None:
-    root = drawn(name)
-    _, _, right, height = map(float, root.get("viewBox", "").split())
-    assert not list(root.iter(f"{SVG}script"))
-    boxes = list(texts(root))
-    for number, box in enumerate(boxes):
-        assert 0 <= box[0] < box[2] <= right, (name, box)
-        assert 0 <= box[1] < box[3] <= height
-        assert all(apart(box, other) for other in boxes[:number]), (name, box)
-        assert all(apart(box, part) for arrow in arrows(root) for part in arrow), (name, box)
+    picture = drawn(name)
+    for index, box in enumerate(picture.places):
+        assert 0 <= box[0] < box[2] <= picture.right, (name, box)
+        assert 0 <= box[1] < box[3] <= picture.bottom
+        assert all(apart(box, other) for other in picture.places[:index]), (name, box)
+        assert all(apart(box, part) for arrow in arrows(picture) for part in arrow), (name, box)
 
 
-@pytest.mark.parametrize("name", ["pair", "twelve at once"])
-def test_each_call_has_an_arrow_there_and_one_back(name: str) -> None:
-    root = drawn(name)
-    calls = sum(len(told.steps) for told in LOGS[name].histories if told.namespace == "sales")
-    assert len(arrows(root)) == 2 * calls
-    dashed = [each for each in root.iter(f"{SVG}path") if each.get("stroke-dasharray") == "5 3"]
-    assert len(dashed) == calls, "the answers' are dashed"
-    bars = [each for each in root.iter(f"{SVG}rect") if "color1" in each.get("fill", "")]
+def test_each_call_has_an_arrow_there_and_one_back() -> None:
+    picture, calls = drawn("twelve at once"), 12
+    assert len(arrows(picture)) == 2 * calls
+    assert len(picture.shapes("path", stroke_dasharray="5 3")) == calls, "the answers' are dashed"
+    bars = picture.shapes("rect", fill="color1")
     assert len(bars) == 1 + calls
-    edges = {round(float(bar.get("x", 0)) + side, 1) for bar in bars for side in (0, float(bar.get("width", 0)))}
-    for arrow in arrows(root):
+    edges = {number(bar, "x") + side for bar in bars for side in (0, number(bar, "width"))}
+    for arrow in arrows(picture):
         assert any(abs(goal - edge) <= 2.2 for goal in (arrow[-1][0], arrow[-1][2]) for edge in edges), "it ends there"
 
 
 def test_what_failed_says_so_and_why_once_on_each_side() -> None:
-    said = words(drawn("failed"))
+    said = drawn("failed").words
     assert sum("UnknownTicker" in each for each in said) == 2, "at the step and at the caller, not at the workflow too"
     assert any(each.startswith("✗ ← price: failed in 40 ms") for each in said)
     assert any(each.startswith("✗ activity read") for each in said)
     assert "here or anywhere else at all." in " ".join(each.strip() for each in said)
     good = {"✓ completed", "← price: 40 ms", "✓ activity read: 5 ms, 3 attempts", "→ price", "+10 ms", "+30 ms"}
-    assert good <= set(words(drawn("pair")))
+    assert good <= set(drawn("pair").words)
 
 
 def test_what_is_open_goes_on_below_and_waits_without_an_arrow() -> None:
-    root = drawn("child")
-    assert sum("l5 5l5 -5" in each.get("d", "") for each in root.iter(f"{SVG}path")) == 2
-    assert {"→ price: running", "Kind child"} <= set(words(root))
-    assert len(arrows(root)) == 1
-    root = ET.fromstring(draw(log(workflow("sales", "mine", 0, None, call(10, None, None, "waiting")))))
-    assert any(each.startswith("→ price: waiting, last failure") for each in words(root))
-    assert not arrows(root)
+    picture = drawn("child")
+    assert len(picture.shapes("path", d="l5 5l5 -5")) == 2
+    assert {"→ price: running", "Kind child"} <= set(picture.words)
+    assert len(arrows(picture)) == 1
+    picture = Drawn(draw(log(workflow("sales", "mine", 0, None, call(10, None, None, "waiting")))))
+    assert any(each.startswith("→ price: waiting, last failure") for each in picture.words)
+    assert not arrows(picture)
 
 
 def test_what_is_cut_can_be_read_and_is_whole_in_the_text() -> None:
-    assert f"{LONG}-0" in [each.text for each in drawn("twelve at once").iter(f"{SVG}title")]
-    assert HOSTILE in "".join(drawn("hostile").itertext())
+    assert f"{LONG}-0" in drawn("twelve at once").cut
+    assert HOSTILE in drawn("hostile").texts
     lines = list(written(LOGS["twelve at once"]))
     assert f"00:00:00.015  finance · Kind {LONG}-0, called from sales" in lines
     assert f"00:00:00.018  finance · {LONG}-0 · ✓ activity {LONG}: 4 ms" in lines

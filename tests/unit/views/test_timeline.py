@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
+from drawings import Drawn, number
+
 from workshop_lib.evidence.history import History, Link, Step
-from workshop_lib.views.svg import width
 from workshop_lib.views.timeline import draw
 
-SVG = "{http://www.w3.org/2000/svg}"
 NOW = datetime.now(UTC)
 
 
@@ -28,14 +26,8 @@ def execution(id: str, end: float | None, *steps: Step, taken: float | None = 0.
     return History(id, "Kind", "default", "q", status, NOW, at(end), 9, taken=at(taken), steps=list(steps))
 
 
-def drawn(record: History) -> tuple[ET.Element, list[str]]:
-    root = ET.fromstring(draw(record))
-    assert not list(root.iter(f"{SVG}script"))
-    return root, ["".join(each.itertext()) for each in root.iter(f"{SVG}text")]
-
-
-def crosses(root: ET.Element) -> int:
-    return sum("l10 10m0" in each.get("d", "") for each in root.iter(f"{SVG}path"))
+def drawn(record: History) -> tuple[Drawn, list[str]]:
+    return (picture := Drawn(draw(record))), picture.texts
 
 
 def test_what_failed_is_crossed_and_what_it_called_stands_below_it() -> None:
@@ -53,7 +45,7 @@ def test_what_failed_is_crossed_and_what_it_called_stands_below_it() -> None:
     assert {"↻ last failure: no luck in attempt 2", "✗ <script>alert(1)</script>", "cut short after 1 s"} <= set(texts)
     assert "completed in 2 s, 3 attempts" in texts
     assert texts.index("activity caller") < texts.index("└ default · Kind child") < texts.index("activity inner")
-    assert crosses(root) == 1, "not only red; what was retried or cut short is not crossed"
+    assert root.crosses == 1, "not only red; what was retried or cut short is not crossed"
     assert any("✗ did not complete" in each for each in texts), "the legend names what is in the picture"
 
 
@@ -63,8 +55,8 @@ def test_what_waits_is_hollow_and_dashed_until_it_runs() -> None:
     root, texts = drawn(waiting)
     assert {"running, no worker yet", "timer of 3 days", "called by above in namespace sales"} <= set(texts)
     assert any(each.startswith(("fires in 2 days 23 h", "fires in 3 days")) for each in texts)
-    assert all(box.get("fill") == "none" and box.get("stroke-dasharray") for box in root.iter(f"{SVG}rect"))
-    hollow, filled = drawn(execution("mine", 2, taken=1))[0].iter(f"{SVG}rect")
+    assert len(root.shapes("rect", fill="none", stroke_dasharray=" ")) == len(root.boxes)
+    hollow, filled = drawn(execution("mine", 2, taken=1))[0].shapes("rect")
     assert (hollow.get("fill") == "none", filled.get("fill") == "none") == (True, False)
 
 
@@ -78,9 +70,8 @@ def test_idle_time_is_left_out_and_what_runs_is_filled() -> None:
     root, texts = drawn(talk)
     assert "hollow: waits · filled: runs · ›  still open · // idle, left out: 10 min" in texts
     assert [text for text in texts if text.removesuffix(" s").isdigit()] == ["0", "1 s", "2 s", "3 s", "4 s"]
-    _, first, _, second = (box for box in root.iter(f"{SVG}rect") if box.get("fill") != "none")
-    left, right = (float(first.get(side, 0)) for side in ("x", "width"))
-    assert abs(left + right - float(second.get("x", 0))) < 1, "one answer after the other"
+    _, first, _, second = (box for box in root.shapes("rect") if box.get("fill") != "none")
+    assert abs(number(first, "x") + number(first, "width") - number(second, "x")) < 1, "one answer after the other"
     waits = execution("mine", None, update(-9e4, -8e4), taken=-1e5)
     waits.started = at(-1e5)
     assert {"10 h", "20 h"} <= set(drawn(waits)[1]), "for a Worker, until now"
@@ -93,15 +84,5 @@ def test_of_a_long_conversation_the_last_turns_are_drawn_with_labels_that_fit() 
     assert texts.count("update send_message") == 2
     assert "Shown: the last 2 of 6 updates, from 4 s after the start." in texts
     assert texts.count(f"activity {long}") == 18
-    labels = [each for each in root.iter(f"{SVG}text") if long in (each.text or "")]
-    end = max(float(each.get("x", 0)) + width(each.text or "") for each in labels)
-    assert end < min(float(box.get("x", 0)) for box in root.iter(f"{SVG}rect"))
-
-
-def test_forty_steps_can_be_told_apart() -> None:
-    steps = [step("same", number, number + 1, "completed") for number in range(40)]
-    root, _ = drawn(execution("mine", 41, *steps))
-    rows = [float(each.get("y", 0)) for each in root.iter(f"{SVG}text") if each.text == "activity same"]
-    assert len(rows) == 40
-    assert min(below - above for above, below in pairwise(rows)) >= 15
-    assert max(rows) < float(root.get("viewBox", "").split()[3])
+    end = max(right for (_, _, right, _), text in zip(root.places, texts, strict=True) if long in text)
+    assert end < min(box[0] for box in root.boxes)

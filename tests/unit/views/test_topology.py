@@ -7,19 +7,18 @@ import re
 import socket
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from drawings import Drawn, apart
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.taskqueue.v1 import PollerInfo
 
 from workshop_lib.views.topology import Found, Queue, _judge, draw
 
-SVG = "{http://www.w3.org/2000/svg}"
 LONG = "an-uncommonly-long-name-that-no-box-of-this-picture-has-room-for"
 
 
@@ -36,13 +35,13 @@ def test_another_process_of_this_machine_lives_while_it_lives() -> None:
         identity = f"{process.pid}@{socket.gethostname()}"
         assert judged(identity, timedelta(minutes=4)) == [f"● process {process.pid}", "  polls: Nexus"]
         process.kill()
-    assert judged(identity, timedelta(seconds=1)) == ["✗ nobody polls", f"  gone: process {process.pid}"]
+    assert judged(identity, timedelta(seconds=1)) == ["✗ nobody polls", f"  stopped: process {process.pid}"]
 
 
 @pytest.mark.parametrize("identity", ["finance-team", f"{os.getpid()}@elsewhere"], ids=["a name", "another machine"])
 def test_one_that_runs_elsewhere_counts_as_alive_for_a_long_poll(identity: str) -> None:
     assert judged(identity, timedelta(seconds=10)) == [f"● {identity}", "  polls: Nexus"]
-    assert judged(identity, timedelta(seconds=80)) == ["✗ nobody polls", f"  gone: {identity}"]
+    assert judged(identity, timedelta(seconds=80)) == ["✗ nobody polls", f"  stopped: {identity}"]
 
 
 def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
@@ -54,23 +53,18 @@ def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
         {"it": [handlers], "finance": [finance], LONG: callers},
         {"a": handlers, "b": handlers, LONG: handlers, "f": finance},
     )
-    root = ET.fromstring(draw(found))
-    _, _, width, height = map(float, root.get("viewBox", "").split())
-    boxes = [
-        tuple(float(each.get(side, 0)) for side in ("x", "y", "width", "height")) for each in root.iter(f"{SVG}rect")
-    ]
+    picture = Drawn(draw(found))
+    boxes = picture.boxes
     assert len(boxes) == 3 + 4 + 4
-    assert all(x > 0 and x + w < width and y > 0 and y + h < height for x, y, w, h in boxes)
-    for (x1, y1, w1, h1), (x2, y2, w2, h2) in combinations(boxes, 2):
-        apart = x1 + w1 <= x2 or x2 + w2 <= x1 or y1 + h1 <= y2 or y2 + h2 <= y1
-        inner, outer = ((x1, y1, w1, h1), (x2, y2, w2, h2))[:: 1 if w1 < w2 else -1]
-        within = all(outer[n] < inner[n] and inner[n] + inner[n + 2] < outer[n] + outer[n + 2] for n in (0, 1))
-        assert apart or within
-    cut = {each.findtext(f"{SVG}title") for each in root.iter(f"{SVG}text")} - {None}
-    assert cut == {LONG, f"task queue {LONG}", f"namespace {LONG}"}
-    arrows = [each.get("d", "") for each in root.iter(f"{SVG}path") if "C" in each.get("d", "")]
+    assert all(x > 0 and right < picture.right and y > 0 and bottom < picture.bottom for x, y, right, bottom in boxes)
+    for first, second in combinations(boxes, 2):
+        inner, outer = (first, second) if first[2] - first[0] < second[2] - second[0] else (second, first)
+        within = outer[0] < inner[0] and outer[1] < inner[1] and inner[2] < outer[2] and inner[3] < outer[3]
+        assert apart(first, second) or within
+    assert picture.cut == {LONG, f"task queue {LONG}", f"namespace {LONG}"}
+    arrows = [each.get("d", "") for each in picture.shapes("path", d="C")]
     assert len(arrows) == 4 + 4 + 1, "each endpoint's, those of the callers, and the one that runs back"
     for arrow in arrows:
         begin, *_, end = (float(each) for each in re.findall(r"[\d.]+(?= )", arrow))
-        between = [min(begin, end) >= x + w or max(begin, end) <= x for x, _, w, _ in boxes if w < 290]
+        between = [min(begin, end) >= right or max(begin, end) <= x for x, _, right, _ in boxes if right - x < 290]
         assert all(between), "over no box, and so over no text"

@@ -1,4 +1,4 @@
-"""``await chat(handle)``: a conversation with a running agent, for a person who types and for a cell that does."""
+"""``await chat(handle)``: a conversation with a running agent, by typing or from a cell."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from temporalio.client import (
-    WorkflowExecutionStatus,
-    WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateStage,
-)
+import temporalio.client as tc
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -28,28 +22,28 @@ from workshop_lib.views.chat.transcript import written
 from workshop_lib.views.patience import LOOK_EVERY, patiently
 from workshop_lib.workers.waiting import LONGEST_WAIT
 
-_PATIENCE = 3600.0  # seconds; then nobody looks any more
-_QUERY_TAKES = 2.0  # less than what waiting.py explains: here the line below the transcript does
+_PATIENCE = 3600.0  # seconds without a change, after which it stops looking
+_QUERY_TAKES = 2.0  # shorter than EXPLAIN_AFTER: the line below the transcript explains the wait
 _UNHEARD = (
-    "The agent does not answer: none of its Workers runs, or the server is down. Nothing is lost. "
-    "The conversation goes on, and so does this, when they are back."
+    "The agent does not answer: none of its Workers is running, or the server is down. Nothing is lost. "
+    "→ Start them again, and the conversation continues."
 )
-_UNREAD = "A Worker would read its transcript, and none answers."
+_UNREAD = "Its transcript cannot be read, because none of its Workers is running."
 _ENDED = "This conversation has ended."
 _T = TypeVar("_T")
 _newest: dict[str, Chatter] = {}  # by workflow id
 
 
-async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
-    """Show a conversation with an agent, and a box to type in, which goes on working when the cell has ended.
+async def chat(handle: tc.WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
+    """Show a conversation with an agent, and a box to type in, which still works after the cell has ended.
 
     Args:
-        handle: Of an agent's workflow: from ``client.start_workflow`` or ``client.get_workflow_handle``.
-        messages: Are sent one after another, as a person would, each after the answer to the one before. An
-            interrupt sends no more of them; what was sent still gets its answer.
+        handle: A handle of an agent's workflow, from ``client.start_workflow`` or ``client.get_workflow_handle``.
+        messages: Messages to send, each after the answer to the one before. After an interrupt, no more of them are
+            sent, and the last one still gets its answer.
 
     Returns:
-        The replies to ``messages``. A message that could not be answered has one that says why, with a ``problem``.
+        The replies to ``messages``. If a message could not be answered, its reply has the reason and a ``problem``.
 
     Raises:
         WorkshopError: There is no such conversation.
@@ -67,15 +61,15 @@ async def chat(handle: WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:
     replies = _Replies()
     try:
         for text in messages:
-            replies.append(await asyncio.shield(view.send(text)))  # what was sent is sent, also after an interrupt
+            replies.append(await asyncio.shield(view.send(text)))  # an interrupt does not take the message back
     finally:
         if not in_notebook():
-            view.close()  # nobody is there to go on
+            view.close()
     return replies
 
 
 class _Replies(list[Reply]):
-    """The replies. The cell that got them does not show them once more below the chat; any other cell does."""
+    """The replies. The cell of the chat, which shows them already, does not display them again. Other cells do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +87,7 @@ def _cell() -> int:
 
 @dataclass
 class _Sent:
-    """A message on its way: its update's id, the transcript's last line then, and whether it is in there."""
+    """A message that is sent: its update's id, the transcript's last line at that time, and whether it is shown."""
 
     text: str
     id: str
@@ -102,17 +96,17 @@ class _Sent:
 
 
 class Chatter:
-    """One chat on the page: what is known of the conversation, and what is on its way.
+    """One chat on the page: the conversation, and the messages that are sent.
 
     Args:
-        handle: Of the agent's workflow.
+        handle: A handle of the agent's workflow.
     """
 
-    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+    def __init__(self, handle: tc.WorkflowHandle[Any, Any]) -> None:
         self._handle = handle
         self._entries: list[Line] = []
         self._sent: list[_Sent] = []
-        self._found: set[int] = set()  # the transcript's lines that are messages of this chat
+        self._found: set[int] = set()  # the numbers of the transcript's lines that are messages of this chat
         self._gate = asyncio.Lock()  # messages reach the agent in the order in which they were sent
         self._tasks: set[asyncio.Task[Any]] = set()  # asyncio itself keeps no task alive
         self._follower: asyncio.Task[None] | None = None
@@ -133,9 +127,8 @@ class Chatter:
             A task with the reply.
         """
         after = _last(self._entries)
-        # The same id for each try, so that the message arrives once. A number would tell as much in the history, but
-        # must be nobody else's: one of another notebook, or one sent before this kernel was restarted, may still
-        # wait, and the agent would answer this message with the reply to that.
+        # Each retry has the same id, so that the message arrives once. The random part keeps it different from the ids
+        # of other notebooks and of earlier kernels, whose replies would otherwise answer this message.
         sent = _Sent(text, f"chat-{after}-{secrets.token_hex(4)}", after)
         self._sent.append(sent)
         self._problem = ""
@@ -147,15 +140,15 @@ class Chatter:
         """Answer a question of the agent's.
 
         Args:
-            number: Of the transcript's line that asks.
+            number: The number of the transcript's line that asks.
             yes: Whether it is approved.
         """
-        # The id makes of two clicks one. It differs between yes and no: nobody is to think that his was the decision.
+        # The id makes two clicks one decision. A later no is not taken for an earlier yes.
         decision = partial(self._handle.execute_update, "decide", args=[number, yes], id=f"decide-{number}-{yes}")
         return self._start(self._act(decision))
 
     def end(self) -> asyncio.Task[None]:
-        """Tell the agent that the conversation is over. What was sent before is still answered."""
+        """End the conversation. Messages that were sent before are still answered."""
         self._ending = True
         self.draw()
         return self._start(self._end())
@@ -188,7 +181,7 @@ class Chatter:
             await self.look()
 
     async def _answer(self, sent: _Sent) -> Reply:
-        accepted = WorkflowUpdateStage.ACCEPTED
+        accepted = tc.WorkflowUpdateStage.ACCEPTED
         start = partial(
             self._handle.start_update, "send_message", valid_text(sent.text), id=sent.id, wait_for_stage=accepted
         )
@@ -207,13 +200,13 @@ class Chatter:
             WorkshopError: There is no such conversation.
         """
         try:
-            async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` is for each of the SDK's tries
-                self._ended = (await self._handle.describe()).status != WorkflowExecutionStatus.RUNNING
-                # By its name and with its type: a handle from `get_workflow_handle` knows neither.
+            async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` limits each of the SDK's attempts
+                self._ended = (await self._handle.describe()).status != tc.WorkflowExecutionStatus.RUNNING
+                # A handle from `get_workflow_handle` does not know the type of the result.
                 entries: list[Line] = await self._handle.query("transcript", result_type=list[Line])
             self._silence = ""
-            self._entries = max(entries, self._entries, key=_last)  # an answer may be overtaken by a later one
-        except (TimeoutError, RPCError, WorkflowQueryFailedError) as error:
+            self._entries = max(entries, self._entries, key=_last)  # answers may arrive in another order
+        except (TimeoutError, RPCError, tc.WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
             self._silence = _UNREAD if self._ended else _UNHEARD
@@ -221,7 +214,7 @@ class Chatter:
         self.draw()
 
     def _find_sent(self) -> None:
-        """Find the messages on their way in the transcript: those are not shown a second time, as waiting."""
+        """Find sent messages in the transcript, so that they are not shown as waiting, too."""
         for sent in self._sent:
             for entry in self._entries:
                 mine = entry.kind == "user" and entry.text == sent.text and entry.number > sent.after
@@ -230,7 +223,7 @@ class Chatter:
                     self._found.add(entry.number)
 
     def follow(self) -> None:
-        """Look again and again, soon and then more rarely, while something is about to happen."""
+        """Look repeatedly, at increasing intervals, while a change is expected."""
         if self._follower:
             self._follower.cancel()
         self._follower = self._start(self._follow())
@@ -255,21 +248,21 @@ class Chatter:
 
     @property
     def questions(self) -> list[Line]:
-        """The agent's questions that nobody has answered."""
+        """The agent's questions that are not answered."""
         decided = {entry.of for entry in self._entries if entry.kind == "decision"}
         return [] if self.over else [e for e in self._entries if e.kind == "approval" and e.number not in decided]
 
     @property
     def over(self) -> bool:
-        """Whether nothing can be sent any more from here."""
+        """Whether this chat cannot send messages any more."""
         return self._ended or self._ending or self._closed
 
     def draw(self) -> None:
-        """Show what is known, if it is not what is shown already."""
+        """Show the conversation, if it has changed."""
         ended = self._ended or (self._ending and not self._sent)
         status = [self._problem, _ENDED if ended else "", self._silence]
         if not any(status) and self._answering:
-            status = ["The agent is at work …" if not self.questions else "The agent waits for a decision."]
+            status = ["The agent is waiting for a decision." if self.questions else "The agent is working …"]
         waiting = [sent.text for sent in self._sent if not sent.shown]
         line = " ".join(dict.fromkeys(filter(None, status)))
         if (drawn := written(self._entries, line, waiting=waiting, ended=self._ended)) != self._drawn:
@@ -279,14 +272,14 @@ class Chatter:
             self.controls.follow(self.over, self.questions)
 
     def close(self) -> None:
-        """Stop looking, and take no more messages: a newer chat shows this conversation."""
+        """Stop looking, and take no more messages, because a newer chat shows this conversation."""
         self._closed = True
         if self._follower:
             self._follower.cancel()
         self.draw()
 
     def _start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Run something beside the cell. What goes wrong in it is shown below the transcript."""
+        """Run something beside the cell. Its error is shown below the transcript."""
 
         def done(task: asyncio.Task[Any]) -> None:
             self._tasks.discard(task)
@@ -305,13 +298,13 @@ def _last(entries: list[Line]) -> int:
 
 
 def _why(error: BaseException) -> tuple[str, str]:
-    """What went wrong in a sentence, and in a word."""
-    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
+    """The reason of an error as a sentence, and as a word."""
+    cause = error.cause if isinstance(error, tc.WorkflowUpdateFailedError) else error
     if isinstance(cause, ApplicationError):
         return cause.message, cause.type or "ApplicationError"
     if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
         return _ENDED, "Ended"
-    if "Timeout" in type(error).__name__:  # ours, or what the SDK makes of it
-        again = "Look whether it has arrived before you send it again."
-        return f"No answer within {LONGEST_WAIT:.0f} seconds. {again}", "Timeout"
+    if "Timeout" in type(error).__name__:  # asyncio's, or the SDK's
+        then = "→ See whether the message is in the conversation before you send it again."
+        return f"No answer within {LONGEST_WAIT:.0f} seconds. {then}", "Timeout"
     return " ".join(str(error).split()) or type(error).__name__, type(error).__name__

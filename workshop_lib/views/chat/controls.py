@@ -15,12 +15,12 @@ from workshop_lib.views.chat.transcript import safe
 _TEXT_FOLLOWS = 0.25  # seconds
 
 
-# A widget without its kernel would show broken links, and in a notebook that is opened again, an error.
+# Without its kernel, a widget would show broken links or, in a notebook that is opened again, an error.
 _NO_KERNEL = ".jupyter-widgets-disconnected, .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {display: none}"
 
 
 def show(widget: Any) -> None:
-    """Put a widget below the cell that runs, for as long as there is its kernel. What is exported does not show it."""
+    """Show a widget below the cell that runs, while its kernel is running. An exported notebook does not have it."""
     from IPython.display import display
 
     display({"text/html": f"<style>{_NO_KERNEL}</style>", "text/plain": ""}, raw=True)
@@ -28,11 +28,11 @@ def show(widget: Any) -> None:
 
 
 class Controls:
-    """What a person types into and clicks.
+    """The box and the buttons.
 
     Args:
-        send: Takes the message that was typed.
-        decide: Takes the number of a question, and whether it is approved; the buttons wait for its task.
+        send: Is called with the message that was typed.
+        decide: Is called with the number of a question, and whether it is approved. Buttons are off during its task.
         end: Ends the conversation.
     """
 
@@ -45,7 +45,7 @@ class Controls:
         self._send, self._decide = send, decide
         self._entered = False
         self._rows: dict[int, Any] = {}
-        # Each change of a continuous box is sent by itself, and the Enter key would overtake the last letters.
+        # A continuous box sends each change separately, and the Enter key would overtake the last letters.
         self.box = ipywidgets.Text(
             placeholder="Your message",
             tooltip="Your message",
@@ -63,11 +63,11 @@ class Controls:
         self.end.on_click(lambda _: end())
 
     def follow(self, over: bool, questions: Iterable[Line]) -> None:
-        """Have the buttons that the state of the conversation asks for.
+        """Show the buttons for the state of the conversation.
 
         Args:
-            over: Whether nothing can be sent any more.
-            questions: The agent's, which nobody has answered.
+            over: Whether no more messages can be sent.
+            questions: The agent's questions that are not answered.
         """
         for each in (self.box, self.send, self.end):
             each.disabled = over
@@ -77,7 +77,7 @@ class Controls:
             self.questions.children = list(self._rows.values())
 
     def _row(self, number: int, question: str) -> Any:
-        # Not a Label: it would set what stands between two dollar signs as mathematics.
+        # A Label would show text between two dollar signs as a formula.
         text = ipywidgets.HTML(f'<div style="line-height:1.4;overflow-wrap:anywhere">{safe(question)}</div>')
         row = ipywidgets.HBox([text], layout={"align_items": "center"})
         for word, yes, style in (("Approve", True, "success"), ("Refuse", False, "danger")):
@@ -93,8 +93,8 @@ class Controls:
                 button.disabled = off
 
         def done(_: asyncio.Task[None]) -> None:
-            switch(off=False)  # if it failed, they are still there
-            self.box.focus()  # otherwise they are gone, and the focus with them
+            switch(off=False)  # after a failure, the buttons are still needed
+            self.box.focus()  # otherwise the focus would disappear with them
 
         switch(off=True)
         self._decide(number, yes).add_done_callback(done)
@@ -104,9 +104,8 @@ class Controls:
             self._submit_soon()
 
     def _submit_soon(self) -> None:
-        # The browser reports the Enter key before the text, if it has not reported the text already; a click can
-        # overtake the text, too, when the kernel is busy. (To send whatever text is reported, whenever that happens,
-        # would send half a message for everybody who clicks elsewhere.)
+        # The browser reports the Enter key before the text, and when the kernel is busy, a click may overtake the text,
+        # too. (Sending whenever a text is reported would send half a message after a click elsewhere.)
         self._entered = True
         asyncio.get_running_loop().call_later(_TEXT_FOLLOWS, self._on_text)
 

@@ -1,4 +1,4 @@
-"""A conversation as HTML and as plain text. What users, models and tools wrote is shown, and never run."""
+"""A conversation as HTML and as plain text. Text from users, models and tools is shown, and never run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONG = 200  # characters; what is longer is folded
 _NOTHING = "Nothing to show yet."
 _OPEN = {"call": "…", "approval": "waits for a decision"}
 _NEVER = {"call": "no result", "approval": "not decided"}
-# Control characters would command a terminal, and marks of direction would turn a line around: both become visible.
+# Control characters could control a terminal, and direction marks could reverse a line, so both are made visible.
 _VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 _VISIBLE |= dict.fromkeys([*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 
@@ -21,7 +21,7 @@ _FRAME = (
     '<div style="max-width:52em;font-size:var(--jp-content-font-size1,14px);'
     'color:var(--jp-content-font-color1,inherit)">{}</div>'
 )
-# The column is turned around, so that the browser keeps its end in view without a script.
+# In a reversed column, the browser keeps the end in view without a script.
 _SCROLLS = (
     '<div role="log" tabindex="0" aria-label="Conversation" style="display:flex;flex-direction:column-reverse;'
     'max-height:26em;overflow-y:auto;border:1px solid var(--jp-border-color2,#bdbdbd);border-radius:4px;padding:6px">'
@@ -43,7 +43,7 @@ _NAMES = {"user": "You", "waits": "You (waits)", "agent": "Agent", "approval": "
 
 @dataclass(frozen=True)
 class _Line:
-    """What a user or an agent said, or a call or question together with what came of it."""
+    """A message, or a call or question together with its outcome."""
 
     kind: str
     text: str
@@ -56,10 +56,10 @@ def written(
     """A conversation as HTML, and as plain text.
 
     Args:
-        entries: Of the transcript, oldest first.
+        entries: The transcript, oldest first.
         status: A sentence below it.
         waiting: Messages that the agent has not begun to answer.
-        ended: Whether nothing more can come.
+        ended: Whether the conversation has ended.
     """
     lines = list(_lines(entries, waiting, ended))
     shown = "".join(map(_html, lines)) or f"<i>{_NOTHING}</i>"
@@ -77,7 +77,7 @@ def _lines(entries: Sequence[Line], waiting: Sequence[str], ended: bool) -> Iter
             text = _spoken(entry) if entry.kind == "call" else entry.text
             nothing = (_NEVER if ended else _OPEN)[entry.kind]
             yield _Line(entry.kind, text, _outcome(outcomes.pop(entry.number, None), nothing))
-        elif outcomes.pop(entry.of, None):  # what it answers is so old that the transcript has forgotten it
+        elif outcomes.pop(entry.of, None):  # the transcript does not keep the old call or question any more
             yield _Line("call" if entry.kind == "result" else "approval", entry.tool or "…", _outcome(entry, ""))
     yield from (_Line("waits", text) for text in waiting)
 
@@ -93,7 +93,7 @@ def _outcome(entry: Line | None, nothing: str) -> str:
 def _spoken(call: Line) -> str:
     try:
         arguments = json.loads(call.text or "{}")
-    except (ValueError, RecursionError):  # a model may write anything
+    except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict):
         return f"{call.tool}({call.text})"
@@ -107,7 +107,7 @@ def _html(line: _Line) -> str:
 
 
 def _folded(text: str, kind: str) -> str:
-    if len(text) <= _LONG or kind != "call":  # what people read is not folded
+    if len(text) <= _LONG or kind != "call":  # messages are not folded
         return safe(text)
     return f"<details><summary>{safe(text[: _LONG // 2])}… ({len(text):,} characters)</summary>{safe(text)}</details>"
 
@@ -130,9 +130,9 @@ def _clean(text: str) -> str:
 
 
 def safe(text: str) -> str:
-    """A text as HTML, with its control characters made visible.
+    """An untrusted text as HTML, with its control characters made visible.
 
     Args:
-        text: From anybody.
+        text: The text.
     """
     return escape(_clean(text))

@@ -1,0 +1,52 @@
+"""What breaks an HTTP service: its faults, in the process that serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from workshop_lib.faults.interceptor import Faults
+from workshop_lib.faults.kinds import HTTP, parse
+
+_ERROR = {"error": {"message": "the workshop made this fail"}}  # as OpenAI's errors are written
+
+
+def breakable(app: ASGIApp, name: str, faults: Faults) -> ASGIApp:
+    """An application that answers as before, unless a fault is due.
+
+    Args:
+        app: The application.
+        name: What the service is called in the names of faults.
+        faults: Of this process.
+    """
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        fault = faults.take(name, *HTTP) if scope["type"] == "http" else {}
+        if not fault:
+            await app(scope, receive, send)
+            return
+        kind, seconds = parse(fault["name"])[1], fault["seconds"]
+
+        async def answer(message: Message) -> None:
+            if kind == "delays":
+                if message["type"] == "http.response.start":
+                    await asyncio.sleep(seconds)
+                await send(message)
+
+        if kind in ("delays", "drops_answer"):
+            await app(scope, receive, answer)
+        else:
+            while (await receive()).get("more_body"):  # a connection that is closed earlier takes the answer back
+                pass
+        if kind.startswith("answers_"):
+            status = int(kind.removeprefix("answers_"))
+            headers = {"Retry-After": str(math.ceil(seconds))} if status == 429 else None  # whole seconds, as in HTTP
+            await JSONResponse(_ERROR, status, headers)(scope, receive, send)
+        elif kind != "delays":
+            # The server closes the connection of an answer that ends before its length is reached.
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+
+    return served
