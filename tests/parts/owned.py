@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from workshop_lib.governance.policy.chain import Row, verify
 from workshop_lib.governance.policy.contract import Approval, Waiting
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
 from workshop_lib.governance.policy.held import HeldCall
+from workshop_lib.governance.policy.keeper import KEEPER
 from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections
@@ -64,13 +64,10 @@ class Owned:
     async def rules(self, *rules: Rule, queue: str = QUEUE) -> None:
         """Begin anew, with these."""
         with contextlib.suppress(RPCError):  # there is none
-            await self.clients[OWNER].get_workflow_handle("policy-keeper").terminate()
+            await self.clients[OWNER].get_workflow_handle(KEEPER).terminate()
         await deploy(self.clients[OWNER], Policy(list(rules)), queue)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
-        """Let it run; without a limit for its operation, and without headers, if none are given."""
-        missing = len(inspect.signature(workflow.run).parameters) - 1 - len(args)
-        args = (*args, *(0.0, {})[2 - missing :])
         name = f"{who}-{uuid.uuid4()}"
         return await self.clients[who].start_workflow(workflow.run, args=args, id=name, task_queue=CALLS)
 
