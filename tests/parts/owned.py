@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,9 @@ class Owned:
         await deploy(self.clients[OWNER], Policy(list(rules)), queue)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
+        """Let it run; without a limit for its operation, and without headers, if none are given."""
+        missing = len(inspect.signature(workflow.run).parameters) - 1 - len(args)
+        args = (*args, *(0.0, {})[2 - missing :])
         name = f"{who}-{uuid.uuid4()}"
         return await self.clients[who].start_workflow(workflow.run, args=args, id=name, task_queue=CALLS)
 

@@ -84,9 +84,7 @@ class Pay:
     """Calls one operation once, or several at the same time."""
 
     @workflow.run
-    async def run(
-        self, operation: str, refund: Refund, seconds: float = 0.0, headers: dict[str, str] | None = None
-    ) -> Paid:
+    async def run(self, operation: str, refund: Refund, seconds: float, headers: dict[str, str]) -> Paid:
         refunds = workflow.create_nexus_client(service=Refunds, endpoint=ENDPOINT)
         paid: Paid = await refunds.execute_operation(
             operation,
@@ -125,7 +123,7 @@ class Decides:
     """Approves or refuses."""
 
     @workflow.run
-    async def run(self, approval: Approval, headers: dict[str, str] | None = None) -> str:
+    async def run(self, approval: Approval, headers: dict[str, str]) -> str:
         approvals = workflow.create_nexus_client(service=Approvals, endpoint=ENDPOINT)
         return await approvals.execute_operation(
             Approvals.decide, approval, headers=headers, schedule_to_close_timeout=LIMIT
