@@ -191,7 +191,7 @@ async def test_a_held_call_by_each_way(way: Way) -> None:
 @pytest.mark.parametrize("way", [3], indirect=True)
 async def test_demo_3_passes_by(way: Way) -> None:
     """Its MCP server is a second way in: it starts Finance's workflow itself, and the policy never hears of it."""
-    await way.rules()
+    await way.rules(Rule("nobody", "deny"))
     quotes = way.quotes()
     assert PRICE[-1] in await way.ask(PRICE)
     assert way.quotes() == quotes + 1

@@ -135,6 +135,9 @@ class PolicyGuard(worker.Interceptor):
     allow for that (no timeout does); it is held no longer than that. The keeper that cannot be asked lets nobody
     through: the call fails with ``UNAVAILABLE``, and Nexus tries again.
 
+    A caller that asks again for what is held already joins that call, until it has ended: one decision, one effect, and
+    the same result for each request. If one of them is called off, all are.
+
     Everybody may ask for the list of tools (``Directory.tools``), and gets those that the policy offers to it.
     """
 
@@ -238,8 +241,8 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
             return StartOperationResultAsync((await start).to_token())
         except WorkflowAlreadyStartedError:
             await _keeper().signal(PolicyKeeper.ended, id)  # which knows it already, unless somebody has terminated it
-            what = "The same call was held, and has just ended. Ask again."
-            raise HandlerError(what, type=HandlerErrorType.UNAVAILABLE) from None  # Nexus does
+            what = "The same call was held, and has just ended. Nexus asks again."
+            raise HandlerError(what, type=HandlerErrorType.UNAVAILABLE) from None
 
     async def _listed(self, input: worker.ExecuteNexusOperationStartInput, call: Call) -> StartOperationResultSync[Any]:
         result = await super().execute_nexus_operation_start(input)
