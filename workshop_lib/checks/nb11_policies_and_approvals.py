@@ -13,11 +13,13 @@ from typing import Any
 
 import nexusrpc
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
+from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.trial import NAMESPACE, end, stop
+from workshop_lib.evidence.failures import invalid_fields
 from workshop_lib.evidence.ledger import note
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
 from workshop_lib.governance.policy.keeper import KEEPER
@@ -147,19 +149,25 @@ async def _outcomes(calls: Iterable[WorkflowHandle[Any, Any]]) -> list[bool]:
 # 11.1 and 11.2: first what the policy says of each call, then what really happens
 
 
+def _function(answer: Any) -> Callable[..., Any]:
+    if not inspect.isfunction(answer):
+        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
+    return answer
+
+
 def _policy(ws: Workshop, answer: Any, *teams: str) -> Policy:
     """What a learner's function makes.
 
     Raises:
         Wrong: It is not a policy, or a rule makes no sense.
     """
-    if not inspect.isfunction(answer):
-        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
     try:
-        made = answer(*(ws.namespace(team) for team in teams))
+        made = _function(answer)(*(ws.namespace(team) for team in teams))
     except (ValueError, TypeError) as error:
+        fields = invalid_fields(error) if isinstance(error, ValidationError) else str(error)
+        why = fields.replace("the JSON: Value error, ", "")
         raise Wrong(
-            f"Your policy cannot be made: {error}", "Compare that line with the rules in the notebook."
+            f"Your policy cannot be made. {why}", "Compare that line with the rules in the notebook."
         ) from error
     if not isinstance(made, Policy):
         raise Wrong(f"Your function returned {made!r}.", "Return a `Policy` with a list of rules.")
@@ -281,8 +289,7 @@ def _held(ws: Workshop, rule: Rule) -> None:
 @exercise("11.3")
 async def paid_by(ws: Workshop, answer: Any) -> str:
     """What was paid for each caller, read from the record of calls that were really made."""
-    if not inspect.isfunction(answer):
-        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
+    _function(answer)
     small = Rule("small", "allow", operations=[_REFUND], when=["amount <= 100"])
     large = Rule(
         "large", "hold", operations=[_REFUND], when=["amount <= 1000"], approvers=[ws.namespace("finance")], hours=48
