@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -74,7 +74,7 @@ GUARDED: dict[str, Any] = {
     "nexus_service_handlers": [*finance.WORKER["nexus_service_handlers"], ApprovalsHandler()],
     "workflows": [PriceStock, *WORKFLOWS],
 }
-Ask = Callable[[Any], Awaitable[str]]
+Ask = Callable[[Any], Coroutine[Any, Any, str]]
 
 
 @dataclass
@@ -239,7 +239,7 @@ async def test_an_mcp_client_sees_what_it_may_call_and_joins_a_held_call(world: 
     """Without any key: who asks again for what is held asks for the same refund."""
     refund, goes_on = {"order": "from outside", "amount": 500}, asyncio.Event()
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         goes_on.set()
 
     async with serving(gateway(world, "mallory").app()) as url, McpClient(url) as stranger:
@@ -249,7 +249,7 @@ async def test_an_mcp_client_sees_what_it_may_call_and_joins_a_held_call(world: 
     async with serving(gateway(world, "sales").app()) as url, McpClient(url) as one, McpClient(url) as other:
         assert [tool.name for tool in (await one.list_tools()).tools] == ["pay", "count"]
         assert told(await one.call_tool("count", {"order": "o", "amount": 5})) == '{"order": "o", "amount": 5.0}'
-        first = asyncio.create_task(one.call_tool("pay", refund, progress_callback=progress))
+        first = asyncio.create_task(one.call_tool("pay", refund, progress_callback=hear))
         waiting = await world.one_waiting()
         assert waiting.until - waiting.since > timedelta(hours=40).total_seconds()  # as the list says, not a minute
         async with asyncio.timeout(GUARD):
