@@ -4,7 +4,6 @@
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -149,12 +148,6 @@ async def _outcomes(calls: Iterable[WorkflowHandle[Any, Any]]) -> list[bool]:
 # 11.1 and 11.2: first what the policy says of each call, then what really happens
 
 
-def _function(answer: Any) -> Callable[..., Any]:
-    if not inspect.isfunction(answer):
-        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
-    return answer
-
-
 def _policy(ws: Workshop, answer: Any, *teams: str) -> Policy:
     """What a learner's function makes.
 
@@ -162,13 +155,12 @@ def _policy(ws: Workshop, answer: Any, *teams: str) -> Policy:
         Wrong: It is not a policy, or a rule makes no sense.
     """
     try:
-        made = _function(answer)(*(ws.namespace(team) for team in teams))
+        made = answer(*(ws.namespace(team) for team in teams))
     except (ValueError, TypeError) as error:
         fields = invalid_fields(error) if isinstance(error, ValidationError) else str(error)
         why = fields.replace("the JSON: Value error, ", "")
-        raise Wrong(
-            f"Your policy cannot be made. {why}", "Compare that line with the rules in the notebook."
-        ) from error
+        advice = "Hand in the function, without calling it, and compare its rules with those in the notebook."
+        raise Wrong(f"Your policy cannot be made. {why}", advice) from error
     if not isinstance(made, Policy):
         raise Wrong(f"Your function returned {made!r}.", "Return a `Policy` with a list of rules.")
     return made
@@ -289,7 +281,6 @@ def _held(ws: Workshop, rule: Rule) -> None:
 @exercise("11.3")
 async def paid_by(ws: Workshop, answer: Any) -> str:
     """What was paid for each caller, read from the record of calls that were really made."""
-    _function(answer)
     small = Rule("small", "allow", operations=[_REFUND], when=["amount <= 100"])
     large = Rule(
         "large", "hold", operations=[_REFUND], when=["amount <= 1000"], approvers=[ws.namespace("finance")], hours=48
