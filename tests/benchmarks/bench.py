@@ -119,20 +119,28 @@ async def round_trips(ws: Workshop, stock: str) -> None:
     await ws.stop(*ws.workers)
 
 
-async def allowlist(ws: Workshop) -> None:
-    """A sync operation that is called from a workflow, with and without the Allowlist on the handler's Worker."""
+async def guards(ws: Workshop) -> None:
+    """A sync operation that is called from a workflow, with and without a guard on the handler's Worker.
+
+    A policy costs one further request and one workflow task: ``test_an_allowed_call_costs_one_request_more`` counts.
+    """
     from workshop_lib.governance.allowlist import Allowlist
+    from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard, deploy
+    from workshop_lib.governance.policy.rules import Policy, Rule
 
     client = await Client.connect(**await ws.connection("default"))
     ws.run(Worker, client, task_queue="counting", workflows=[strangers.Call])
-    calls: list[Call] = []
-    for name, interceptors in (("guarded", [Allowlist(["default"])]), ("unguarded", [])):
+    calls: dict[str, Call] = {}
+    for name, interceptors in (("open", []), ("allowlist", [Allowlist(["default"])]), ("policy", [PolicyGuard()])):
         await ws.endpoint(name, namespace="default", task_queue=name)
-        handler = [flows.SumsHandler()]
-        ws.run(Worker, client, task_queue=name, nexus_service_handlers=handler, interceptors=interceptors)
-        calls.append(caller(client, name, "counting", strangers.Call.run, "add", {}, name))
-        await calls[-1]()
-    await ratio("an operation with the allowlist / without it", 1.1, *calls)
+        handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": WORKFLOWS}
+        ws.run(Worker, client, task_queue=name, interceptors=interceptors, **handlers)
+        calls[name] = caller(client, name, "counting", strangers.Call.run, "add", {}, name)
+    await deploy(client, Policy([Rule("yes", "allow")]), task_queue="policy")
+    for call in calls.values():
+        await call()
+    for name, most in (("allowlist", 1.1), ("policy", 2.0)):
+        await ratio(f"an operation with the {name} / without it", most, calls[name], calls["open"])
     await ws.stop(*ws.workers)
 
 
@@ -241,7 +249,7 @@ def _growth(by: str) -> Served:
 
 SERVED: dict[str, Served] = {
     "round trip": round_trips,
-    "allowlist": lambda ws, _: allowlist(ws),
+    "guards": lambda ws, _: guards(ws),
     "packing": lambda ws, _: packing(ws),
     "growth: namespaces": _growth("namespaces"),
     **{f"demo {number}: turn": _turns(number) for number in range(1, 5)},

@@ -25,6 +25,7 @@ from workshop_lib.governance.policy.chain import Row, verify
 from workshop_lib.governance.policy.contract import Approval, Waiting
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
 from workshop_lib.governance.policy.held import HeldCall
+from workshop_lib.governance.policy.keeper import KEEPER
 from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections
@@ -64,7 +65,7 @@ class Owned:
     async def rules(self, *rules: Rule, queue: str = QUEUE) -> None:
         """Begin anew, with these."""
         with contextlib.suppress(RPCError):  # there is none
-            await self.clients[OWNER].get_workflow_handle("policy-keeper").terminate()
+            await self.clients[OWNER].get_workflow_handle(KEEPER).terminate()
         await deploy(self.clients[OWNER], Policy(list(rules)), queue)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:

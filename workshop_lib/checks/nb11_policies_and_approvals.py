@@ -4,7 +4,6 @@
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from typing import Any
 
 import nexusrpc
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
+from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong, exercise
 from workshop_lib.checks.harness.trial import NAMESPACE, end, stop
+from workshop_lib.evidence.failures import invalid_fields
 from workshop_lib.evidence.ledger import note
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
 from workshop_lib.governance.policy.keeper import KEEPER
@@ -153,14 +154,13 @@ def _policy(ws: Workshop, answer: Any, *teams: str) -> Policy:
     Raises:
         Wrong: It is not a policy, or a rule makes no sense.
     """
-    if not inspect.isfunction(answer):
-        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
     try:
         made = answer(*(ws.namespace(team) for team in teams))
     except (ValueError, TypeError) as error:
-        raise Wrong(
-            f"Your policy cannot be made: {error}", "Compare that line with the rules in the notebook."
-        ) from error
+        fields = invalid_fields(error) if isinstance(error, ValidationError) else str(error)
+        why = fields.replace("the JSON: Value error, ", "")
+        advice = "Hand in the function, without calling it, and compare its rules with those in the notebook."
+        raise Wrong(f"Your policy cannot be made. {why}", advice) from error
     if not isinstance(made, Policy):
         raise Wrong(f"Your function returned {made!r}.", "Return a `Policy` with a list of rules.")
     return made
@@ -281,8 +281,6 @@ def _held(ws: Workshop, rule: Rule) -> None:
 @exercise("11.3")
 async def paid_by(ws: Workshop, answer: Any) -> str:
     """What was paid for each caller, read from the record of calls that were really made."""
-    if not inspect.isfunction(answer):
-        raise Wrong(f"{answer!r} is not a function.", "Hand in the function itself, without a call.")
     small = Rule("small", "allow", operations=[_REFUND], when=["amount <= 100"])
     large = Rule(
         "large", "hold", operations=[_REFUND], when=["amount <= 1000"], approvers=[ws.namespace("finance")], hours=48

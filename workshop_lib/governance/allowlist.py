@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nexusrpc import HandlerError, HandlerErrorType, Link
-from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
+from nexusrpc.handler import StartOperationContext, StartOperationResultAsync, StartOperationResultSync
 from temporalio import nexus
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, NexusOperationInboundInterceptor
 
@@ -54,6 +54,32 @@ def caller(links: Sequence[Link]) -> str:
     return found.pop()
 
 
+def who(ctx: StartOperationContext) -> str:
+    """The namespace that calls: as it has signed, where ``identity.Verifier`` stands before, else as the links say.
+
+    Args:
+        ctx: The request's.
+
+    Raises:
+        HandlerError: Nobody knows.
+    """
+    try:
+        return verified.get() or caller(ctx.inbound_links)
+    except ValueError as error:
+        raise refused(f"Nobody knows which namespace calls {ctx.service}.{ctx.operation}: {error}.") from None
+
+
+def refused(why: str) -> HandlerError:
+    """The error of a call that Nexus does not try again. It says whom to ask.
+
+    Args:
+        why: In a sentence.
+    """
+    asked = nexus.info()
+    whom = f"Ask the team that runs namespace {asked.namespace!r} (endpoint {asked.endpoint!r})."
+    return HandlerError(f"{why} {whom}", type=HandlerErrorType.UNAUTHORIZED)
+
+
 def _namespace(link: Link) -> str:
     if link.type not in _CALLERS:
         raise ValueError(f"it carries a link of the unknown type {link.type!r}")
@@ -65,6 +91,8 @@ def _namespace(link: Link) -> str:
 
 class Allowlist(Interceptor):
     """Lets only callers of some namespaces start an operation: ``Worker(…, interceptors=[Allowlist(["sales"])])``.
+
+    Where ``identity.Verifier`` stands before it, who has signed is who calls, whatever the links say.
 
     Everybody else, and whoever does not say clearly where the request comes from, gets an ``UNAUTHORIZED`` error with
     the reason. Nexus does not try such an operation again; the reason is recorded in the caller's own history. It names
@@ -102,17 +130,10 @@ class _Checked(NexusOperationInboundInterceptor):
     async def execute_nexus_operation_start(
         self, input: ExecuteNexusOperationStartInput
     ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
-        operation, handler = f"{input.ctx.service}.{input.ctx.operation}", nexus.info()
-        try:
-            namespace = caller(input.ctx.inbound_links)
-        except ValueError as error:
-            refusal = f"Nobody knows which namespace calls {operation}: {error}."
-        else:
-            if namespace in self._namespaces:
-                return await super().execute_nexus_operation_start(input)
-            refusal = f"Namespace {namespace!r} may not call {operation}."
-        raise HandlerError(
-            f"{refusal} Allowed: {', '.join(sorted(self._namespaces)) or 'nobody'}. Ask the team that runs namespace "
-            f"{handler.namespace!r} (endpoint {handler.endpoint!r}) to put you on its allowlist.",
-            type=HandlerErrorType.UNAUTHORIZED,
+        namespace = who(input.ctx)
+        if namespace in self._namespaces:
+            return await super().execute_nexus_operation_start(input)
+        allowed = ", ".join(sorted(self._namespaces)) or "nobody"
+        raise refused(
+            f"Namespace {namespace!r} may not call {input.ctx.service}.{input.ctx.operation}. Allowed: {allowed}."
         )

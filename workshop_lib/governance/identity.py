@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import json
 import sqlite3
 import time
@@ -26,6 +25,7 @@ from pydantic import TypeAdapter
 from temporalio import client, nexus, worker, workflow
 
 from .allowlist import verified
+from .digest import sha256
 
 HEADER = "signed-caller"
 LIFETIME = timedelta(minutes=5)  # of the token of an operation without a schedule-to-close timeout
@@ -71,7 +71,7 @@ def digest(given: Any) -> str:
     """
     adapter: TypeAdapter[Any] = TypeAdapter(type(given))
     plain = adapter.dump_python(adapter.validate_json(adapter.dump_json(given)), mode="json", exclude_defaults=True)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return sha256(plain)
 
 
 def sign(claims: Claims, key: Ed25519PrivateKey) -> str:

@@ -1,28 +1,46 @@
-"""A policy whose callers sign who they are: the ways in by MCP, outside and in a workflow, and those of forgers."""
+"""A policy by each way in: the demos' own agents, the gateway with a real MCP client, and those who forge or sign."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import refunds
-from bridge import LIMIT, serving, shop
+from bridge import LIMIT, serving, told
+from demo_talks import Demo, run_team
+from demo_talks import ask as say
 from mcp import Client as McpClient
 from mcp import MCPError
 from owned import KEYS, LARGE, OWNER, OWNERS, SMALL, TYPED, Owned, owned
 from temporalio.client import Client
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
+from temporalio.service import RPCError
 from temporalio.worker import Worker
-from waits import until
+from waits import GUARD, until
 
+from workshop_lib.demos import computers
 from workshop_lib.governance.identity import Signer, Verifier
-from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
+from workshop_lib.governance.policy.guard import (
+    WORKFLOWS,
+    ApprovalsHandler,
+    PolicyGuard,
+    deploy,
+    record,
+    switch,
+)
+from workshop_lib.governance.policy.keeper import KEEPER
+from workshop_lib.governance.policy.rules import Policy, Rule
+from workshop_lib.nexus_mcp.gateway import Gateway
+from workshop_lib.teams.finance import worker as finance
+from workshop_lib.teams.finance.workflows import PriceStock
+from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +50,155 @@ FORGED = {
     '&referenceType=EventReference>; type="temporal.api.common.v1.Link.WorkflowEvent"'
     for name in ("sales", "leads")
 }
+
+
+# The real ways: Finance behind a policy, and whoever asks it for a price, or for a return on an investment.
+
+PRICE = ("stock_price", "What's the stock price of ACME?", {"ticker": "ACME"}, "120.6")
+ROI = (
+    "calculate_roi",
+    "What is the ROI if I invest 100 dollars and get back 150?",
+    {"invested": 100, "returned": 150},
+    "50",
+)
+ALLOW = Rule("yes", "allow", callers=["default"])
+VERDICTS: dict[str, tuple[list[Rule], Any, int, str]] = {  # what is asked for, how often it is answered, why not then
+    "deny": ([Rule("no", "deny", when=['ticker == "ACME"']), ALLOW], PRICE, 0, "refused by rule 'no'"),
+    "nobody": ([], PRICE, 0, "no rule allows default to call Finance.stock_price"),
+    "limit": ([Rule("one", "limit", most=1, per="day"), ALLOW], PRICE, 1, "refused by rule 'one'"),
+    "breaker": ([Rule("again", "breaker", most=1, per="day"), ALLOW], ROI, 1, "refused by rule 'again'"),
+    "budget": ([Rule("sum", "budget", most=120, per="day", of="invested"), ALLOW], ROI, 1, "refused by rule 'sum'"),
+    "off": ([Rule("stop", "off"), ALLOW], ROI, 0, "refused by rule 'stop': it is switched off: loop"),
+}
+GUARDED: dict[str, Any] = {
+    "nexus_service_handlers": [*finance.WORKER["nexus_service_handlers"], ApprovalsHandler()],
+    "workflows": [PriceStock, *WORKFLOWS],
+}
+Ask = Callable[[Any], Coroutine[Any, Any, str]]
+
+
+@dataclass
+class Way:
+    """One way to Finance.
+
+    Attributes:
+        ask: Takes PRICE or ROI, and returns what the person or the program hears.
+        lists: Whether it asks first which tools there are.
+        owner: Finance's client.
+    """
+
+    ws: Workshop
+    ask: Ask
+    lists: bool
+    owner: Client
+
+    async def rules(self, *rules: Rule) -> None:
+        """Begin again, with these."""
+        with contextlib.suppress(RPCError):  # there is none
+            await self.owner.get_workflow_handle(KEEPER).terminate()
+        await deploy(self.owner, Policy(list(rules)), finance.TASK_QUEUE)
+
+    def quotes(self) -> int:
+        """How often Finance has really looked for the price."""
+        return self.ws.ledger.count("quote", ticker="ACME")
+
+
+@contextlib.asynccontextmanager
+async def guarded(ws: Workshop, number: int, ask: Ask) -> AsyncIterator[tuple[Way, Demo]]:
+    """The teams of a demo; a policy guards Finance."""
+    demo = Demo(ws, computers.demo(number), await Client.connect(**await ws.connection("finance")))
+    await run_team(demo, "it")
+    await run_team(demo, "finance", PolicyGuard(), **GUARDED)
+    yield Way(ws, ask, number == 4, demo.client), demo
+    await demo.client.get_workflow_handle(KEEPER).terminate()
+    await ws.stop(*ws.workers)
+    await asyncio.gather(*(server.stop() for server in demo.servers.values()))
+
+
+@contextlib.asynccontextmanager
+async def talking(ws: Workshop, number: int) -> AsyncIterator[Way]:
+    """A demo's own agent: it hears a question, and a person hears its answer."""
+    await Workshop.start(model=True)
+    module = computers.demo(number)
+    client = await module.connect(ws)
+    ws.run(Worker, client, **module.WORKER, activity_executor=ThreadPoolExecutor(20))
+
+    async def ask(asked: Any) -> str:
+        conversation = await Demo(ws, module, client).begin(tool_seconds=150.0)
+        reply = await say(conversation, asked[1])
+        await conversation.terminate()
+        return reply.text
+
+    async with guarded(ws, number, ask) as (way, _):
+        yield way
+
+
+@contextlib.asynccontextmanager
+async def calling(ws: Workshop) -> AsyncIterator[Way]:
+    """Demo 4's gateway, as a process, and an MCP client."""
+    served = await ws.serve("gateway", "workshop_lib.demos.gateway")
+
+    async def ask(asked: Any) -> str:
+        tool, _, arguments, _ = asked
+        async with McpClient(f"{served.url}/mcp") as mcp:
+            try:
+                return told(await mcp.call_tool(tool, arguments))
+            except MCPError as error:
+                return str(error)
+
+    async with guarded(ws, 4, ask) as (way, _):
+        yield way
+    await served.stop()
+
+
+@pytest.fixture(scope="module", params=[1, "gateway", *(pytest.param(each, marks=pytest.mark.full) for each in (2, 4))])
+async def way(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Way]:
+    async with calling(ws) if request.param == "gateway" else talking(ws, request.param) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+async def test_each_verdict_by_each_way(way: Way, verdict: str) -> None:
+    rules, asked, answered, reason = VERDICTS[verdict]
+    await way.rules(*rules)
+    if verdict == "off":
+        await switch(way.owner, "stop", True, "loop")
+    for _ in range(answered):
+        assert asked[-1] in await way.ask(asked)
+    quotes = way.quotes()
+    heard = await way.ask(asked)
+    assert asked[-1] not in heard
+    if not (way.lists and verdict == "nobody"):  # there it is not even offered
+        assert reason in heard
+        assert (await record(way.owner))[-1].verdict == "deny"
+    assert way.quotes() == quotes
+
+
+async def test_a_held_call_by_each_way(way: Way) -> None:
+    await way.rules(Rule("prices", "hold", operations=["Finance.stock_price"], approvers=["leads"], hours=48), ALLOW)
+    leads = await Client.connect(**await way.ws.connection("leads"))
+    for approve, expected in ((True, PRICE[-1]), (False, "Refused by leads: I say so")):
+        quotes, asking = way.quotes(), asyncio.create_task(way.ask(PRICE))
+        office = await desk(leads, "finance", calls=1)
+        (held,) = office.waiting
+        assert (held.caller, held.operation, way.quotes()) == ("default", "Finance.stock_price", quotes)
+        await (office.approve if approve else office.refuse)(held.id, "I say so")
+        assert expected in await asking
+        assert way.quotes() == quotes + approve
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("way", [3], indirect=True)
+async def test_demo_3_passes_by(way: Way) -> None:
+    """Its MCP server is a second way in: it starts Finance's workflow itself, and the policy never hears of it."""
+    await way.rules(Rule("nobody", "deny"))
+    quotes = way.quotes()
+    assert PRICE[-1] in await way.ask(PRICE)
+    assert way.quotes() == quotes + 1
+    assert [row.kind for row in await record(way.owner)] == ["policy"]
+
+
+# Callers who sign, and those who forge.
 
 
 @pytest.fixture(scope="module")
@@ -65,48 +232,45 @@ def gateway(world: Owned, namespace: str) -> Gateway:
     async def connect() -> Client:
         return world.clients[namespace]
 
-    # No whole amounts below: a signature covers 500 as it was written, and the handler's field makes 500.0 of it.
     return Gateway(connect, [refunds.ENDPOINT], LIMIT)
 
 
 async def test_an_mcp_client_sees_what_it_may_call_and_joins_a_held_call(world: Owned) -> None:
+    """Without any key: who asks again for what is held asks for the same refund."""
+    refund, goes_on = {"order": "from outside", "amount": 500}, asyncio.Event()
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        goes_on.set()
+
     async with serving(gateway(world, "mallory").app()) as url, McpClient(url) as stranger:
         assert (await stranger.list_tools()).tools == []
         with pytest.raises(MCPError, match="Unknown tool"):
-            await called(stranger, "count", 5, "k")
-    async with serving(gateway(world, "sales").app()) as url, McpClient(url) as mcp:
-        assert [tool.name for tool in (await mcp.list_tools()).tools] == ["pay", "count"]
-        assert (await called(mcp, "count", 5.5, str(uuid.uuid4()))).structured_content["amount"] == 5.5
-        key = str(uuid.uuid4())
-        first = asyncio.create_task(called(mcp, "pay", 500.5, key, "from outside"))
+            await stranger.call_tool("count", refund)
+    async with serving(gateway(world, "sales").app()) as url, McpClient(url) as one, McpClient(url) as other:
+        assert [tool.name for tool in (await one.list_tools()).tools] == ["pay", "count"]
+        assert told(await one.call_tool("count", {"order": "o", "amount": 5})) == '{"order": "o", "amount": 5.0}'
+        first = asyncio.create_task(one.call_tool("pay", refund, progress_callback=hear))
         waiting = await world.one_waiting()
         assert waiting.until - waiting.since > timedelta(hours=40).total_seconds()  # as the list says, not a minute
-        second = asyncio.create_task(called(mcp, "pay", 500.5, key, "from outside"))
+        async with asyncio.timeout(GUARD):
+            await goes_on.wait()
+        second = asyncio.create_task(other.call_tool("pay", refund))
+
+        async def joined() -> bool:
+            return [row.verdict for row in await world.rows() if row.id == waiting.id] == ["hold", "hold"]
+
+        await until(joined)
+        assert await world.one_waiting() == waiting
         await world.decide("leads", waiting.id)
         for each in (first, second):
-            assert (await each).structured_content == {"order": "from outside", "amount": 500.5}
+            assert (await each).structured_content == refund
         assert world.paid("from outside") == 1
-
-
-async def called(mcp: McpClient, tool: str, amount: float, key: str, order: str = "o") -> Any:
-    meta: Any = {IDEMPOTENCY_KEY: key}
-    return await mcp.call_tool(tool, {"order": order, "amount": amount}, meta=meta)
-
-
-async def test_an_agent_that_finds_tools_over_nexus_sees_and_calls_what_it_may(world: Owned) -> None:
-    """As demo 4 does. Its workflow ends within a minute, so the call is held no longer."""
-    call = {"order": "bridged", "amount": 500.5}
-    shopping = asyncio.create_task(shop(world.clients["sales"], ("pay", call), endpoints=(refunds.ENDPOINT,)))
-    waiting = await world.one_waiting()
-    assert waiting.until - waiting.since < LIMIT.total_seconds()
-    await world.decide("leads", waiting.id, False, "no")
-    assert await shopping == ["Error: pay failed (Refused). Refused by leads: no."]
-    assert world.paid("bridged") == 0
+    assert [row.verdict for row in await world.rows() if row.id == waiting.id] == ["hold", "hold", "approved"]
 
 
 async def test_an_allowed_call_costs_one_request_more(world: Owned) -> None:
     """The handler asks once; nothing is started, queried or polled for. The keeper's answer is a workflow task."""
-    keeper = world.clients[OWNER].get_workflow_handle("policy-keeper")
+    keeper = world.clients[OWNER].get_workflow_handle(KEEPER)
 
     async def events() -> int:
         return len((await keeper.fetch_history()).events)

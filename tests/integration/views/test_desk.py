@@ -2,97 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-from refunds import CALLERS, ENDPOINT, Pay, PayRefund, Refund, RefundsHandler, pay_back
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
+import refunds
+from owned import LARGE, Owned, owned
+from temporalio.client import WorkflowFailureError
 from waits import until
 
 from workshop_lib.evidence.failures import reason
-from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy
-from workshop_lib.governance.policy.keeper import KEEPER
-from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
 
-Ask = Callable[[str, float], Awaitable[Any]]
+
+@pytest.fixture(scope="module")
+async def world(ws: Workshop) -> AsyncIterator[Owned]:
+    async with owned(ws) as made, made.owner():
+        await made.rules(LARGE)
+        yield made
 
 
-@pytest.fixture
-async def ask(ws: Workshop) -> AsyncIterator[Ask]:
-    """Asks for a refund from the namespace ``sales``; each waits for ``finance``."""
-    owner = await Client.connect(**await ws.connection("support", data_converter=pydantic_data_converter))
-    sales = await Client.connect(**await ws.connection("sales"))
-    await ws.endpoint(ENDPOINT, namespace="support", task_queue=ENDPOINT)
-    handlers = [RefundsHandler(), ApprovalsHandler()]
-    serving = ws.run(
-        Worker,
-        owner,
-        task_queue=ENDPOINT,
-        nexus_service_handlers=handlers,
-        workflows=[PayRefund, *WORKFLOWS],
-        activities=[pay_back],
-        activity_executor=ThreadPoolExecutor(4),
-        interceptors=[PolicyGuard()],
-    )
-    calling = ws.run(Worker, sales, task_queue=ENDPOINT, workflows=CALLERS)
-    await deploy(owner, Policy([Rule("all", "hold", approvers=["finance"], hours=48)]), task_queue=ENDPOINT)
-
-    async def start(order: str, amount: float) -> Any:
-        refund = Refund(order, amount)
-        return await sales.start_workflow(Pay.run, args=["pay", refund, 0.0, {}], id=ws.id("pay"), task_queue=ENDPOINT)
-
-    yield start
-    await owner.get_workflow_handle(KEEPER).terminate()
-    await ws.stop(serving, calling)
-
-
-async def test_who_asks_for_what_is_shown_and_decided_by_code(
-    ws: Workshop, ask: Ask, capsys: pytest.CaptureFixture[str]
-) -> None:
-    order = ws.id("order")
-    paid, refused = await ask(order, 500), await ask(order, 900)
-    finance, marketing = [await Client.connect(**await ws.connection(name)) for name in ("finance", "marketing")]
-    office = await desk(finance, ENDPOINT, calls=2)
+async def test_who_asks_for_what_is_shown_and_decided_by_code(world: Owned, capsys: pytest.CaptureFixture[str]) -> None:
+    orders = {amount: world.ws.id("order") for amount in (500, 900)}
+    asked = [await world.start("sales", refunds.Pay, "pay", refunds.Refund(orders[each], each)) for each in orders]
+    office = await desk(world.clients["leads"], refunds.ENDPOINT, calls=2)
     said = capsys.readouterr().out
-    for part in ("2 calls wait for finance", "sales asks for Refunds.pay", '"amount": 500', "'all'", "left"):
+    for part in ("2 calls wait for leads", "sales asks for Refunds.pay", '"amount": 500', "'large'", "left"):
         assert part in said
     ids = {each.input["amount"]: each.id for each in office.waiting}
-    other = await desk(marketing, ENDPOINT)
+    other = await desk(world.clients["mallory"], refunds.ENDPOINT)
     assert other.waiting == []
     with pytest.raises(WorkflowFailureError) as caught:
         await other.approve(ids[500], "mine")
-    assert "waits for marketing" in reason(caught.value)
+    assert "waits for mallory" in reason(caught.value)
     await office.approve(ids[500], "fine")
     await office.refuse(ids[900], "too much")
-    assert "Nothing waits for finance" in capsys.readouterr().out
-    await paid.result()
-    with pytest.raises(WorkflowFailureError) as caught:
-        await refused.result()
-    assert "too much" in reason(caught.value)
-    assert [each.details["amount"] for each in ws.ledger.entries("refund", order=order)] == [500]
+    assert "Nothing waits for leads" in capsys.readouterr().out
+    assert [await world.outcome(each) for each in asked] == ["paid 500", "Refused: Refused by leads: too much."]
+    assert [world.paid(order) for order in orders.values()] == [1, 0]
 
 
-async def test_with_the_keyboard(ws: Workshop, ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
-    order = ws.id("order")
-    asked = await ask(order, 700)
-    finance = await Client.connect(**await ws.connection("finance"))
-    office = await desk(finance, ENDPOINT, calls=1)
+async def test_with_the_keyboard(world: Owned, capsys: pytest.CaptureFixture[str]) -> None:
+    order = world.ws.id("order")
+    asked = await world.start("sales", refunds.Pay, "pay", refunds.Refund(order, 700))
+    office = await desk(world.clients["leads"], refunds.ENDPOINT, calls=1)
     said, approve, refuse = office._row(1, office.waiting[0]).children
     assert [approve.description, refuse.description] == ["Approve", "Refuse"]
     said.value = "the customer called"
     approve.click()
     assert said.disabled
     await until(lambda: not office.waiting)
-    await asked.result()
-    assert ws.ledger.count("refund", order=order) == 1
+    assert (await world.outcome(asked), world.paid(order)) == ("paid 700", 1)
     refuse.click()  # too late
     await until(lambda: not office._tasks)
     assert "No call" in capsys.readouterr().out

@@ -6,12 +6,13 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from nexusrpc import HandlerError, HandlerErrorType
 
-from workshop_lib.governance.identity import Claims, Verifier
+from workshop_lib.governance.identity import Claims, Verifier, digest
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,20 @@ def somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def claims(nonce: str, lasts: float = 3600) -> Claims:
     return Claims("sales", "sums", "Sums", "add", "", time.time() + lasts, nonce)
+
+
+@dataclass
+class Refund:
+    order: str
+    amount: float
+    note: str = ""
+
+
+def test_one_number_has_one_digest_however_it_was_written() -> None:
+    """A program that knows no types writes 500, and the contract makes 500.0 of it."""
+    assert digest({"order": "o", "amount": 500}) == digest(Refund("o", 500.0))
+    assert digest([{"a": [1, 2.0]}]) == digest([{"a": [1.0, 2]}])
+    assert len({digest(each) for each in (500, 500.5, "500", True, 1, 2**53, 2**53 + 1)}) == 7
 
 
 def test_two_handlers_share_what_is_spent(tmp_path: Path) -> None:

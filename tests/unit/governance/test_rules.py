@@ -167,7 +167,8 @@ def test_what_cannot_be_judged_is_not_let_through() -> None:
     assert explain(policy, Call("sales", "Refunds.pay", {"amount": 5})).rule == "yes"
 
 
-def test_a_limit_begins_anew_with_the_clock_and_a_breaker_with_another_call_or_a_pause() -> None:
+def test_a_limit_lasts_from_its_first_call_on_and_a_breaker_until_another_call_or_a_pause() -> None:
+    """Not by the clock: else twice as many would pass around midnight."""
     policy = Policy([Rule("two", "limit", most=2), Rule("again", "breaker", most=1), Rule("yes", "allow")])
     usage = Usage()
 
@@ -177,8 +178,8 @@ def test_a_limit_begins_anew_with_the_clock_and_a_breaker_with_another_call_or_a
         usage.count(policy, call, decision)
         return decision.rule
 
-    assert [asked("a", 10), asked("a", 11), asked("b", 12), asked("c", 59.9)] == ["yes", "again", "yes", "two"]
-    assert [asked("b", 60), asked("b", 121)] == ["again", "yes"]
+    assert [asked("a", 10), asked("a", 11), asked("b", 12), asked("c", 69.9)] == ["yes", "again", "yes", "two"]
+    assert [asked("c", 70), asked("c", 71), asked("c", 130)] == ["yes", "again", "yes"]
 
 
 def test_a_budget_is_reserved_and_corrected() -> None:

@@ -14,47 +14,32 @@ namespace close that, see ``proxy``.
 import asyncio
 import dataclasses
 import re
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from nexusrpc import HandlerError, HandlerErrorType
-from nexusrpc.handler import (
-    StartOperationContext,
-    StartOperationResultAsync,
-    StartOperationResultSync,
-    service_handler,
-    sync_operation,
-)
+from nexusrpc import HandlerError, HandlerErrorType, handler
+from nexusrpc.handler import StartOperationContext, StartOperationResultAsync, StartOperationResultSync
 from pydantic import TypeAdapter
-from temporalio import nexus
-from temporalio.client import (
-    Client,
-    WorkflowHandle,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio import nexus, worker
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import (
-    ExecuteNexusOperationCancelInput,
-    ExecuteNexusOperationStartInput,
-    Interceptor,
-    NexusOperationInboundInterceptor,
-)
 
-from ..allowlist import caller, verified  # noqa: TID252 - so that the package can be lifted out
+from ..allowlist import refused, who  # noqa: TID252 - so that the package can be lifted out
+from ..digest import sha256  # noqa: TID252
 from .chain import Row
 from .contract import Approval, Approvals, Waiting
 from .held import TICKET, HeldCall, HeldInput
 from .keeper import KEEPER, Asked, Kept, PolicyKeeper, held_id, request
-from .rules import Call, Decision, Policy, sha256
+from .rules import Call, Decision, Policy
 
 WORKFLOWS = [PolicyKeeper, HeldCall]
 """For the owner's Worker."""
 
+_LISTING = "Directory.tools"  # returns a list of operations, each with ``service``, ``operation`` and ``seconds``
 _ANSWER_SECONDS = 7.0  # for the keeper; a request has 10 s
 _LONGEST_TEXT, _LONGEST_LIST = 500, 20  # of an input that the keeper is asked about
 _AT_ONCE = 25  # calls that one update asks about
@@ -67,7 +52,7 @@ _current: ContextVar[str] = ContextVar("_current", default="")
 T = TypeVar("T")
 
 
-async def deploy(client: Client, policy: Policy, task_queue: str, keeper: str = KEEPER) -> None:
+async def deploy(client: Client, policy: Policy, task_queue: str) -> None:
     """Let a policy hold from now on. The keeper is started where there is none.
 
     It returns when the server has taken it; no Worker has to run. A step of a release, and not of each Worker's start:
@@ -77,12 +62,11 @@ async def deploy(client: Client, policy: Policy, task_queue: str, keeper: str = 
         client: Of the owner's namespace.
         policy: The policy.
         task_queue: Of the Worker that has ``WORKFLOWS``.
-        keeper: The id of the keeper's workflow.
     """
     await client.start_workflow(
         PolicyKeeper.run,
         Kept(),
-        id=keeper,
+        id=KEEPER,
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         execution_timeout=_YEARS,
@@ -91,7 +75,7 @@ async def deploy(client: Client, policy: Policy, task_queue: str, keeper: str = 
     )
 
 
-async def switch(client: Client, rule: str, thrown: bool, reason: str = "", keeper: str = KEEPER) -> None:
+async def switch(client: Client, rule: str, thrown: bool, reason: str = "") -> None:
     """Throw the switch of a rule (``off``), or release it. It holds for each call that is decided afterwards.
 
     Args:
@@ -99,12 +83,11 @@ async def switch(client: Client, rule: str, thrown: bool, reason: str = "", keep
         rule: The rule's name.
         thrown: Whether it refuses from now on.
         reason: For refused callers and for the record.
-        keeper: As for ``deploy``.
 
     Raises:
         WorkflowUpdateFailedError: The policy has no such rule, so nothing was stopped.
     """
-    await client.get_workflow_handle(keeper).execute_update(PolicyKeeper.switch, args=[rule, thrown, reason])
+    await client.get_workflow_handle(KEEPER).execute_update(PolicyKeeper.switch, args=[rule, thrown, reason])
 
 
 def current() -> str:
@@ -112,7 +95,7 @@ def current() -> str:
     return _current.get()
 
 
-async def spent(client: Client, call: str, of: str, amount: float, keeper: str = KEEPER) -> None:
+async def spent(client: Client, call: str, of: str, amount: float) -> None:
     """Correct what a budget has reserved for a call.
 
     Args:
@@ -120,23 +103,21 @@ async def spent(client: Client, call: str, of: str, amount: float, keeper: str =
         call: What ``current`` returned in its handler.
         of: The field of the input that the budget goes by.
         amount: What was really used. Said twice, the last counts.
-        keeper: As for ``deploy``.
     """
-    await client.get_workflow_handle(keeper).signal(PolicyKeeper.spent, args=[call, of, amount])
+    await client.get_workflow_handle(KEEPER).signal(PolicyKeeper.spent, args=[call, of, amount])
 
 
-async def record(client: Client, keeper: str = KEEPER) -> list[Row]:
+async def record(client: Client) -> list[Row]:
     """All that was decided, the oldest first, as far back as the namespace keeps what has ended.
 
     Args:
         client: Of the owner's namespace.
-        keeper: As for ``deploy``.
     """
     pages: list[list[Row]] = []
     run = ""
     while run or not pages:
         try:
-            page = await client.get_workflow_handle(keeper, run_id=run or None).query(PolicyKeeper.page)
+            page = await client.get_workflow_handle(KEEPER, run_id=run or None).query(PolicyKeeper.page)
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND or not pages:
                 raise
@@ -146,7 +127,7 @@ async def record(client: Client, keeper: str = KEEPER) -> list[Row]:
     return [row for rows in reversed(pages) for row in rows]
 
 
-class PolicyGuard(Interceptor):
+class PolicyGuard(worker.Interceptor):
     """Asks the keeper about each call of an operation, with one request to the server, before the handler sees it.
 
     A call that is refused fails with ``UNAUTHORIZED`` and the rule's name, and is not tried again. One that is held is
@@ -154,28 +135,28 @@ class PolicyGuard(Interceptor):
     allow for that (no timeout does); it is held no longer than that. The keeper that cannot be asked lets nobody
     through: the call fails with ``UNAVAILABLE``, and Nexus tries again.
 
-    Args:
-        listings: Operations that return a list of others, each with ``service``, ``operation`` and ``seconds``.
-            Everybody may call them, and gets only what the policy offers to them.
-        keeper: The id of the keeper's workflow.
+    A caller that asks again for what is held already joins that call, until it has ended: one decision, one effect, and
+    the same result for each request. If one of them is called off, all are.
+
+    Everybody may ask for the list of tools (``Directory.tools``), and gets those that the policy offers to it.
     """
 
-    def __init__(self, listings: Collection[str] = ("Directory.tools",), keeper: str = KEEPER) -> None:
-        self.listings, self.keeper = listings, keeper
+    def __init__(self) -> None:
         self._questions: list[_Question] = []  # in their order, as the lock lets them in
         self._lock = asyncio.Lock()
 
-    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+    def intercept_nexus_operation(
+        self, next: worker.NexusOperationInboundInterceptor
+    ) -> worker.NexusOperationInboundInterceptor:
         """See base class."""
         return _Guarded(next, self)
 
-    async def decide(self, keeper: WorkflowHandle[PolicyKeeper, None], asked: Asked) -> Decision:
+    async def decide(self, asked: Asked) -> Decision:
         """Ask the keeper. While it is being asked, further calls gather, and are asked about together.
 
         So one Worker sends one update at a time, of which a workflow takes ten at once.
 
         Args:
-            keeper: The keeper.
             asked: The call.
 
         Raises:
@@ -187,7 +168,7 @@ class PolicyGuard(Interceptor):
             async with self._lock:
                 if mine.answer is None:
                     now = self._questions[:_AT_ONCE]
-                    update = keeper.execute_update(PolicyKeeper.decide, [each.asked for each in now])
+                    update = _keeper().execute_update(PolicyKeeper.decide, [each.asked for each in now])
                     for each, answer in zip(now, await _answered(update), strict=True):
                         each.answer = answer
                         self._questions.remove(each)
@@ -204,13 +185,13 @@ class _Question:
     answer: Decision | None = None
 
 
-class _Guarded(NexusOperationInboundInterceptor):
-    def __init__(self, next: NexusOperationInboundInterceptor, guard: PolicyGuard) -> None:
+class _Guarded(worker.NexusOperationInboundInterceptor):
+    def __init__(self, next: worker.NexusOperationInboundInterceptor, guard: PolicyGuard) -> None:
         super().__init__(next)
         self._guard = guard
 
     async def execute_nexus_operation_start(
-        self, input: ExecuteNexusOperationStartInput
+        self, input: worker.ExecuteNexusOperationStartInput
     ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
         ctx = input.ctx
         if ctx.service == Approvals.__name__:
@@ -218,10 +199,10 @@ class _Guarded(NexusOperationInboundInterceptor):
         if not ctx.request_id:
             raise _refused(ctx, "the request has no id, so a second attempt could not be told from a second call")
         call = _call(ctx, input.input)
-        if call.operation in self._guard.listings:
+        if call.operation == _LISTING:
             return await self._listed(input, call)
         asked = Asked(call, _seconds_left(ctx), ctx.headers.get(TICKET, ""))
-        decision = await self._guard.decide(self._keeper(), asked)
+        decision = await self._guard.decide(asked)
         ctx.outbound_links.clear()  # the caller's history leads to what is done for it, and not to everybody's keeper
         if decision.verdict == "deny":
             raise _refused(ctx, decision.why, decision.rule)
@@ -230,7 +211,7 @@ class _Guarded(NexusOperationInboundInterceptor):
         _current.set(request(call))
         return await super().execute_nexus_operation_start(input)
 
-    async def execute_nexus_operation_cancel(self, input: ExecuteNexusOperationCancelInput) -> None:
+    async def execute_nexus_operation_cancel(self, input: worker.ExecuteNexusOperationCancelInput) -> None:
         """Calls off a call that is held; the operation's own handler knows nothing of it."""
         try:
             workflow = nexus.WorkflowHandle[Any].from_token(input.token).workflow_id
@@ -240,31 +221,34 @@ class _Guarded(NexusOperationInboundInterceptor):
             return await super().execute_nexus_operation_cancel(input)
         return await nexus.client().get_workflow_handle(workflow).cancel()
 
-    def _keeper(self) -> WorkflowHandle[PolicyKeeper, None]:
-        return nexus.client().get_workflow_handle_for(PolicyKeeper.run, self._guard.keeper)
-
     async def _hold(
-        self, input: ExecuteNexusOperationStartInput, call: Call, decision: Decision
+        self, input: worker.ExecuteNexusOperationStartInput, call: Call, decision: Decision
     ) -> StartOperationResultAsync:
-        ctx, id = input.ctx, request(call)
+        ctx, id = input.ctx, decision.joins or request(call)
         place = (nexus.info().endpoint, ctx.service, ctx.operation)
         fields = {each.name: getattr(ctx, each.name) for each in dataclasses.fields(ctx)}
-        handle = await nexus.WorkflowRunOperationContext(**fields).start_workflow(
+        start = nexus.WorkflowRunOperationContext(**fields).start_workflow(
             HeldCall.run,
             # Without defaults: so the digest that a Signer makes of it is the one that the Verifier makes of the input.
-            HeldInput(id, *place, _json(input.input, exclude_defaults=True), decision.until, self._guard.keeper),
+            HeldInput(id, *place, _json(input.input, exclude_defaults=True), decision.until),
             id=held_id(id),
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # two requests that ask for the same
             execution_timeout=_YEARS,
             static_summary=f"{call.operation} for {call.caller}: {decision.why}",
         )
-        return StartOperationResultAsync(handle.to_token())
+        try:
+            return StartOperationResultAsync((await start).to_token())
+        except WorkflowAlreadyStartedError:
+            await _keeper().signal(PolicyKeeper.ended, id)  # which knows it already, unless somebody has terminated it
+            what = "The same call was held, and has just ended. Nexus asks again."
+            raise HandlerError(what, type=HandlerErrorType.UNAVAILABLE) from None
 
-    async def _listed(self, input: ExecuteNexusOperationStartInput, call: Call) -> StartOperationResultSync[Any]:
+    async def _listed(self, input: worker.ExecuteNexusOperationStartInput, call: Call) -> StartOperationResultSync[Any]:
         result = await super().execute_nexus_operation_start(input)
         assert isinstance(result, StartOperationResultSync), f"{call.operation} does not answer at once"
         names = [f"{each.service}.{each.operation}" for each in result.value]
-        hours = await _answered(self._keeper().query(PolicyKeeper.offers, args=[call.caller, names]))
+        hours = await _answered(_keeper().query(PolicyKeeper.offers, args=[call.caller, names]))
         return StartOperationResultSync(
             [
                 # A caller that goes by the list would not wait for a person.
@@ -275,45 +259,24 @@ class _Guarded(NexusOperationInboundInterceptor):
         )
 
 
-@service_handler(service=Approvals)
+@handler.service_handler(service=Approvals)
 class ApprovalsHandler:
-    """Handles ``Approvals``, behind the same endpoint as the operations whose calls are held.
+    """Handles ``Approvals``, behind the same endpoint as the operations whose calls are held."""
 
-    Args:
-        keeper: The id of the keeper's workflow.
-    """
-
-    def __init__(self, keeper: str = KEEPER) -> None:
-        self._keeper = keeper
-
-    @sync_operation
+    @handler.sync_operation
     async def waiting(self, ctx: StartOperationContext, nothing: None) -> list[Waiting]:
         """What waits for the caller."""
-        keeper = nexus.client().get_workflow_handle(self._keeper)
-        return await _answered(keeper.query(PolicyKeeper.waiting, who(ctx)))
+        return await _answered(_keeper().query(PolicyKeeper.waiting, who(ctx)))
 
-    @sync_operation
+    @handler.sync_operation
     async def decide(self, ctx: StartOperationContext, approval: Approval) -> str:
         """Approve or refuse a call, in the name of the caller."""
-        keeper, by = nexus.client().get_workflow_handle(self._keeper), who(ctx)
-        arguments = [approval, by, ctx.request_id]
-        return await _answered(keeper.execute_update(PolicyKeeper.settle, args=arguments))
+        arguments = [approval, who(ctx), ctx.request_id]
+        return await _answered(_keeper().execute_update(PolicyKeeper.settle, args=arguments))
 
 
-def who(ctx: StartOperationContext) -> str:
-    """The namespace that calls: as it has signed, where ``identity.Verifier`` stands before, else as the links say.
-
-    Args:
-        ctx: The request's.
-
-    Raises:
-        HandlerError: Nobody knows.
-    """
-    try:
-        return verified.get() or caller(ctx.inbound_links)
-    except ValueError as error:
-        what = f"Nobody knows which namespace calls {ctx.service}.{ctx.operation}: {error}."
-        raise HandlerError(what, type=HandlerErrorType.UNAUTHORIZED) from None
+def _keeper() -> WorkflowHandle[PolicyKeeper, None]:
+    return nexus.client().get_workflow_handle_for(PolicyKeeper.run, KEEPER)
 
 
 async def _answered(answer: Awaitable[T]) -> T:
@@ -325,7 +288,7 @@ async def _answered(answer: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return await answer
-    except (RPCError, TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+    except (TemporalError, TimeoutError) as error:
         cause = error.__cause__
         if isinstance(cause, ApplicationError) and cause.type in _REFUSALS:
             raise HandlerError(cause.message, type=HandlerErrorType[cause.type]) from None
@@ -338,13 +301,8 @@ async def _answered(answer: Awaitable[T]) -> T:
 
 
 def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerError:
-    where = nexus.info()
     by = f" by rule {rule!r}" if rule else ""
-    return HandlerError(
-        f"{ctx.service}.{ctx.operation} is refused{by}: {why}. Ask the team that runs namespace {where.namespace!r} "
-        f"(endpoint {where.endpoint!r}).",
-        type=HandlerErrorType.UNAUTHORIZED,
-    )
+    return refused(f"{ctx.service}.{ctx.operation} is refused{by}: {why}.")
 
 
 def _call(ctx: StartOperationContext, given: Any) -> Call:

@@ -28,7 +28,6 @@ class HeldInput:
         operation: The operation.
         input: Its input.
         until: Until when somebody may decide, in seconds since 1970.
-        keeper: The id of the keeper's workflow.
     """
 
     id: str
@@ -37,7 +36,6 @@ class HeldInput:
     operation: str
     input: Any
     until: float
-    keeper: str = KEEPER
 
 
 @workflow.defn
@@ -57,7 +55,7 @@ class HeldCall:
         Raises:
             ApplicationError: It was refused (``Refused``), or the operation failed.
         """
-        keeper = workflow.get_external_workflow_handle(held.keeper)
+        keeper = workflow.get_external_workflow_handle(KEEPER)
         try:
             await keeper.signal(PolicyKeeper.opened, held.id)
             settled = await self._wait(keeper, held)

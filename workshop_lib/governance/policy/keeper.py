@@ -12,9 +12,10 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from ..digest import sha256  # noqa: TID252 - so that the package can be lifted out
     from .chain import Row
     from .contract import Approval, Waiting
-    from .rules import Call, Decision, Policy, Usage, explain, sha256
+    from .rules import Call, Decision, Policy, Usage, explain
 
 KEEPER = "policy-keeper"
 _MOST_ROWS = 500  # of one run of the keeper
@@ -135,31 +136,36 @@ class PolicyKeeper:
     def _decide(self, asked: Asked) -> Decision:
         call, id, now = asked.call, request(asked.call), workflow.now().timestamp()
         known = self._kept.answers.get(id)
-        if known:
+        if known and (not known.joins or known.joins in self._kept.held):
             return known
         if asked.ticket:
             decision = self._redeem(asked)
         else:
             decision = explain(self._kept.policy, call, self._kept.usage, now)
-            if decision.verdict == "hold" and len(self._kept.held) >= _MOST_HELD:
-                decision = replace(decision, verdict="deny", why=f"{_MOST_HELD} calls are held already", counted={})
-            self._kept.usage.count(self._kept.policy, call, decision)
             if decision.verdict == "hold":
-                decision = self._hold(asked, id, decision, now)
+                decision = self._hold(asked, id, decision)
+            self._kept.usage.count(self._kept.policy, call, decision)
+        if not (asked.ticket and decision.verdict == "allow"):  # that is what the row of its approval says
             what = {"rule": decision.rule, "why": decision.why, "would": decision.would}
-            self._note("decision", decision.verdict, call, id, **what)
+            self._note("decision", decision.verdict, call, decision.joins or id, **what)
         self._answer(id, decision)
         return decision
 
-    def _hold(self, asked: Asked, id: str, decision: Decision, now: float) -> Decision:
-        call, rule = asked.call, next(each for each in self._kept.policy.rules if each.name == decision.rule)
+    def _hold(self, asked: Asked, id: str, decision: Decision) -> Decision:
+        call, held, now = asked.call, self._kept.held, decision.at
+        for there in held.values():
+            if (there.waiting.caller, there.digest) == (call.caller, call.digest()):
+                why = "the caller asks again for what is held already"
+                return replace(decision, why=why, counted={}, joins=there.waiting.id)
+        if len(held) >= _MOST_HELD:
+            return replace(decision, verdict="deny", why=f"{_MOST_HELD} calls are held already", counted={})
+        rule = next(each for each in self._kept.policy.rules if each.name == decision.rule)
         # Somewhat before the caller's limit, so that it still hears why. Later, a yes would help nobody.
         seconds = min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
         silence = rule.silence if seconds == rule.hours * 3600 else "deny"
         decision = replace(decision, until=now + seconds)
-        where = (call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
-        waiting = Waiting(id, *where)
-        self._kept.held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
+        waiting = Waiting(id, call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
+        held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
         return decision
 
     def _redeem(self, asked: Asked) -> Decision:
@@ -193,12 +199,9 @@ class PolicyKeeper:
         """
         mark = f"{request_id} {by} {approval.id}"
         if mark not in self._kept.answers:
-            verdict, said = (
-                "approved" if approval.approve else "refused",
-                f": {approval.reason}" if approval.reason else "",
-            )
-            held = self._kept.held[approval.id]
-            held.settled = self._settled(held, approval.approve, verdict, f"{verdict.capitalize()} by {by}{said}", by)
+            held, verdict = self._kept.held[approval.id], "approved" if approval.approve else "refused"
+            why = f"{verdict.capitalize()} by {by}" + (f": {approval.reason}" if approval.reason else "")
+            held.settled = self._settled(held, approval.approve, verdict, why, by)
             self._answer(mark, held.settled)
             await _tell(approval.id, held)
         return self._kept.answers[mark].why

@@ -3,7 +3,6 @@
 # No `from __future__ import annotations`: a data converter reads the types of the fields.
 
 import fnmatch
-import hashlib
 import json
 import math
 import operator
@@ -17,20 +16,13 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as validated
 
+from ..digest import sha256  # noqa: TID252 - so that the package can be lifted out
+
 Verdict = Literal["allow", "deny", "hold", "limit", "budget", "breaker", "off"]
 _NEEDS = {"hold": ("approvers", "hours"), "limit": ("most",), "budget": ("most", "of"), "breaker": ("most",)}
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|not in\b|in\b)\s*(.+)", re.DOTALL)
 _COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
-
-
-def sha256(value: Any) -> str:
-    """The hash of a value as JSON, in hexadecimal.
-
-    Args:
-        value: What ``json`` can write.
-    """
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -77,8 +69,8 @@ class Rule:
         hours: ``hold``: how long they have.
         silence: ``hold``: what it means when nobody has decided by then, ``"deny"`` or ``"allow"``.
         most: ``limit``: how many calls; ``budget``: how much; ``breaker``: how often the same call in a row.
-        per: ``limit`` and ``budget``: in each ``"minute"``, ``"hour"`` or ``"day"`` of the clock (UTC), by caller.
-            ``breaker``: how long after the last one a call still counts as in a row.
+        per: ``limit`` and ``budget``: in a ``"minute"``, ``"hour"`` or ``"day"``, which begins with the first call of a
+            caller, whatever the clock says. ``breaker``: how long after the last one a call still counts as in a row.
         of: ``budget``: the field of the input that says how much a call may use. It is reserved when the call is
             decided, and can be corrected afterwards.
         log_only: It decides nothing. What it would have decided is noted.
@@ -191,12 +183,12 @@ class Used:
     Attributes:
         since: Of a limit or budget: when its minute, hour or day began. Of a breaker: when the last call was.
         amount: How much.
-        digest: Of a breaker: which call it was.
+        digest: Of the last call.
     """
 
     since: float
     amount: float
-    digest: str = ""
+    digest: str
 
 
 @dataclass
@@ -204,12 +196,17 @@ class Usage:
     """What guards go by.
 
     Attributes:
-        used: By rule and caller: see ``key``.
+        used: By the rule's name, and then by caller.
         thrown: The rules whose switch is thrown, and why.
     """
 
-    used: dict[str, Used] = field(default_factory=dict)
+    used: dict[str, dict[str, Used]] = field(default_factory=dict)
     thrown: dict[str, str] = field(default_factory=dict)
+
+    def _lasting(self, rule: Rule, caller: str, now: float) -> Used | None:
+        """What counts at this moment: of what is longer ago, nothing does."""
+        used = self.used.get(rule.name, {}).get(caller)
+        return used if used and now - used.since < _SECONDS[rule.per] else None
 
     def of(self, rule: Rule, call: Call, now: float) -> float:
         """How much of a guard is used before this call.
@@ -219,13 +216,9 @@ class Usage:
             call: The call.
             now: In seconds since 1970.
         """
-        used = self.used.get(key(rule, call.caller))
-        if used is None:
-            return 0.0
-        if rule.verdict == "breaker":
-            again = used.digest == call.digest() and now - used.since <= _SECONDS[rule.per]
-            return used.amount if again else 0.0
-        return used.amount if used.since == _window(rule, now) else 0.0
+        used = self._lasting(rule, call.caller, now)
+        another = used and rule.verdict == "breaker" and used.digest != call.digest()
+        return used.amount if used and not another else 0.0
 
     def count(self, policy: Policy, call: Call, decision: "Decision") -> None:
         """Count a call that is let through or held.
@@ -236,11 +229,11 @@ class Usage:
             decision: What it said.
         """
         for rule in policy.rules:
-            if (place := key(rule, call.caller)) in decision.counted:
-                amount = self.of(rule, call, decision.at) + decision.counted[place]
-                breaker = rule.verdict == "breaker"
-                since, digest = (decision.at, call.digest()) if breaker else (_window(rule, decision.at), "")
-                self.used[place] = Used(since, amount, digest)
+            if rule.name in decision.counted:
+                lasting = self._lasting(rule, call.caller, decision.at)
+                since = lasting.since if lasting and rule.verdict != "breaker" else decision.at
+                amount = self.of(rule, call, decision.at) + decision.counted[rule.name]
+                self.used.setdefault(rule.name, {})[call.caller] = Used(since, amount, call.digest())
 
     def correct(self, policy: Policy, decision: "Decision", of: str, amount: float) -> None:
         """Put what a call has really used into the place of what was reserved for it, unless its time is over.
@@ -252,11 +245,11 @@ class Usage:
             amount: What was used.
         """
         for rule in policy.rules:
-            for place in [each for each in decision.counted if each.startswith(key(rule, ""))]:
-                used = self.used.get(place)
-                if rule.verdict == "budget" and rule.of == of and used and used.since == _window(rule, decision.at):
-                    used.amount += amount - decision.counted[place]
-                    decision.counted[place] = amount
+            used = self.used.get(rule.name, {}).get(decision.caller)
+            budget = rule.verdict == "budget" and rule.of == of and rule.name in decision.counted
+            if budget and used and used.since <= decision.at:
+                used.amount += amount - decision.counted[rule.name]
+                decision.counted[rule.name] = amount
 
 
 @dataclass(frozen=True)
@@ -268,18 +261,22 @@ class Decision:
         rule: The name of the rule that decided; empty if none did.
         why: In a sentence.
         would: What rules that only log would have decided.
-        counted: By guard and caller (see ``key``), how much the call uses.
+        caller: Who called.
+        counted: By the guards' names, how much the call uses.
         at: When, in seconds since 1970.
         until: Until when a call is held, in seconds since 1970.
+        joins: The id of a held call, if this one is the same again.
     """
 
     verdict: Literal["allow", "deny", "hold"]
     rule: str
     why: str
     would: list[str] = field(default_factory=list)
+    caller: str = ""
     counted: dict[str, float] = field(default_factory=dict)
     at: float = 0.0
     until: float = 0.0
+    joins: str = ""
 
 
 def explain(policy: Policy, call: Call, usage: Usage | None = None, now: float = 0.0) -> Decision:
@@ -298,13 +295,15 @@ def explain(policy: Policy, call: Call, usage: Usage | None = None, now: float =
         amount = _amount(rule, call)
         why = _decides(rule, call, usage, amount, now)
         if not why:
-            counted[key(rule, call.caller)] = amount
+            counted[rule.name] = amount
         elif rule.log_only:
             would.append(f"{rule.name} ({rule.verdict})")
         else:
             verdict = rule.verdict if rule.verdict in ("allow", "hold") else "deny"
-            return Decision(verdict, rule.name, why, would, {} if verdict == "deny" else counted, now)
-    return Decision("deny", "", f"no rule allows {call.caller} to call {call.operation}", would, {}, now)
+            used = {} if verdict == "deny" else counted
+            return Decision(verdict, rule.name, why, would, call.caller, used, now)
+    nobody = f"no rule allows {call.caller} to call {call.operation}"
+    return Decision("deny", "", nobody, would, call.caller, at=now)
 
 
 def _decides(rule: Rule, call: Call, usage: Usage, amount: float, now: float) -> str:
@@ -333,20 +332,6 @@ def _amount(rule: Rule, call: Call) -> float:
     if given is None:
         return 0.0
     return float(given) if _kind(given) is float and given >= 0 else math.inf  # what is unclear is not let through
-
-
-def key(rule: Rule, caller: str) -> str:
-    """The name under which a guard's use by a caller is kept.
-
-    Args:
-        rule: The guard.
-        caller: The namespace.
-    """
-    return f"{rule.name} | {caller}"
-
-
-def _window(rule: Rule, now: float) -> float:
-    return now // _SECONDS[rule.per] * _SECONDS[rule.per]
 
 
 @cache
