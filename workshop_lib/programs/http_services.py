@@ -65,8 +65,9 @@ class HttpServices:
             proxy = await self._background.acall(made, _WAIT_SECONDS)
             self._close_proxy(name)
             self._proxies[name] = proxy
-            address = f"http://{HOST}:{proxy.sockets[0].getsockname()[1]}"
-            self._launcher.folder.write(SERVICES, {name: address})
+        # In any case: a team's process that serves the same name has written its own address.
+        address = f"http://{HOST}:{self._proxies[name].sockets[0].getsockname()[1]}"
+        self._launcher.folder.write(SERVICES, {name: address})
         return service
 
     async def end(self) -> None:
