@@ -115,7 +115,7 @@ async def _judge(number: str, answer: Any) -> str:
     try:
         saw = await _prove(number, answer)
         say(f"✓ Exercise {number} passed. {saw}", "good")
-        _remember(number, passed=True, checks=1, error="")
+        _remember(number, passed=True, checks=1, error="", saw=saw)
         return ""
     except Wrong as wrong:
         text = f"✗ Exercise {number} is not right yet. {wrong.saw}\n→ {wrong.advice}"
