@@ -50,8 +50,8 @@ class BareSdkAgent:
 
     Args:
         demo: The demo that does the same. As in 3, two MCP servers are asked for their tools once a turn; here the SDK
-            does that, one by one; each call has its own connection. As in 4, two directories are asked in each turn, at once, although the tools are
-            known.
+            does that, one by one, and each call has its own connection. As in 4, two directories are asked in each
+            turn, at once, although the tools are known.
     """
 
     @workflow.init

@@ -3,10 +3,9 @@
 from temporalio.worker import Worker
 
 from workshop_lib.governance.allowlist import Allowlist
-from workshop_lib.governance.policy.guard import PolicyGuard
+from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard
 from workshop_lib.server.connections import Connections
 from workshop_lib.teams.finance.contract import ENDPOINT
-from workshop_lib.teams.finance.later import LATER
 from workshop_lib.teams.finance.mcp_server import app as app
 from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
 from workshop_lib.teams.offering import offer
@@ -14,5 +13,5 @@ from workshop_lib.teams.offering import offer
 
 async def worker(ws: Connections) -> Worker:
     """The Worker, not yet running."""
-    settings = {**LATER, "nexus_service_handlers": WORKER["nexus_service_handlers"]}
+    settings = {**WORKER, "workflows": [*WORKER["workflows"], *WORKFLOWS]}
     return await offer(ws, ENDPOINT, NAMESPACE, settings, Allowlist([ws.namespace("default")]), PolicyGuard())
