@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from workshop_lib.agents.conversation import Chat
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Watch, handled
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.recorded import PAUSE, look, stays
@@ -67,15 +67,13 @@ class _Caller:
         finally:
             await end(call)
 
-    async def book(
-        self, who: str, *, approved: bool, meanwhile: Callable[[], Awaitable[None]] | None = None
-    ) -> WorkflowHandle[Any, Any]:
+    async def book(self, who: str, *, approved: bool, meanwhile: Any = None) -> WorkflowHandle[Any, Any]:
         """Book a vacation, decide it as a manager, and look what became of it.
 
         Args:
             who: The employee.
             approved: What the manager says.
-            meanwhile: Is called while the manager thinks.
+            meanwhile: A coroutine function that is called while the manager thinks; None for none.
 
         Returns:
             The Workflow behind the operation.
@@ -90,11 +88,10 @@ class _Caller:
             result, failure, _ = await ended(call)
         finally:
             await end(call)
-        if result != {**request, "approved": approved}:
-            raise expected(f"a `Vacation` with approved={approved}", failure or result, "What does `run` return?")
+        right, saw = result == {**request, "approved": approved}, failure or result
+        require(right, f"a `Vacation` with approved={approved}", saw, "What does `run` return?")
         entered = self.ws.ledger.count("vacation", who=who) - before
-        if entered != approved:
-            raise expected(f"{int(approved)} entries after a {'yes' if approved else 'no'}", entered, _ENTER)
+        require(entered == approved, f"{int(approved)} entries after a {'yes' if approved else 'no'}", entered, _ENTER)
         return behind
 
 
@@ -114,8 +111,8 @@ async def team(ws: Workshop, answer: Any) -> str:
     async with handled(ws, answer(), "check-hr", watch, **work) as there:
         for employee, days in code.DAYS_LEFT.items():
             result, failure = await there.ask(_DAYS, {"employee": employee})
-            if result != {"employee": employee, "days": days}:
-                raise expected(f"{days} days for {employee}", failure or result, "Read `DAYS_LEFT`.")
+            right = result == {"employee": employee, "days": days}
+            require(right, f"{days} days for {employee}", failure or result, "Read `DAYS_LEFT`.")
         caller, who = _Caller(ws, there.client, there.endpoint, there.endpoint), ws.id("Ann")
         with ws.fault("enter_vacation.fails_after_effect"):
             await caller.book(who, approved=True)
@@ -129,9 +126,8 @@ async def team(ws: Workshop, answer: Any) -> str:
             f"Two vacations of {who} had the same Workflow id.", f"Each call has its own `request_id`: {_START}"
         )
     return (
-        "HR answered a question at once. Two vacations waited for the manager. The one that was approved is entered "
-        "once, although the entry failed and was repeated; the other is not. A call whose answer was lost found its "
-        "Workflow again."
+        "Two vacations waited for the manager. The one that was approved is entered once, although the entry failed "
+        "and was repeated; the other is not. A call whose answer was lost found its Workflow again."
     )
 
 
@@ -184,18 +180,17 @@ async def reachable(ws: Workshop, answer: Any) -> str:
     try:
         async with _caller(ws, "marketing") as stranger:
             result, failure = await stranger.ask(_DAYS, {"employee": "Ann"})
-            if not failure:
-                advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'
-                raise expected("a refusal of marketing", result, advice)
+            advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'
+            require(failure, "a refusal of marketing", result, advice)
         async with _caller(ws, "default") as default:
             listed, failure = await default.ask("tools", None, "Directory")
             tools = {tool["name"]: tool["seconds"] for tool in listed or []}
-            if set(tools) != {_DAYS, _BOOK}:
-                advice = "`DirectoryHandler({HumanResources: [...]}, ...)` is one of the `nexus_service_handlers`."
-                raise expected(f"a directory with {_DAYS} and {_BOOK}", failure or sorted(tools), advice)
-            if tools[_BOOK] < _THREE_DAYS.total_seconds():
-                advice = f'`DirectoryHandler(…, {{"{_BOOK}": timedelta(days=3)}})` says so to callers.'
-                raise expected(f"a limit of three days for {_BOOK}", f"{tools[_BOOK]:.0f} s", advice)
+            right, saw = set(tools) == {_DAYS, _BOOK}, failure or sorted(tools)
+            advice = "`DirectoryHandler({HumanResources: [...]}, ...)` is one of the `nexus_service_handlers`."
+            require(right, f"a directory with {_DAYS} and {_BOOK}", saw, advice)
+            advice = f'`DirectoryHandler(…, {{"{_BOOK}": timedelta(days=3)}})` says so to callers.'
+            right, saw = tools[_BOOK] >= _THREE_DAYS.total_seconds(), f"{tools[_BOOK]:.0f} s"
+            require(right, f"a limit of three days for {_BOOK}", saw, advice)
             behind = await default.book(ws.id("Ann"), approved=True, meanwhile=kill)
     finally:
         await ws.stop(*processes)
@@ -218,11 +213,8 @@ async def _process(ws: Workshop, module: str) -> SpawnedWorker:
 @asynccontextmanager
 async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[_Caller]:
     client, queue = await Client.connect(**await ws.connection(namespace)), f"check-{namespace}-calls"
-    running = ws.run(Worker, client, task_queue=queue, workflows=[CallOperation])
-    try:
+    async with Worker(client, task_queue=queue, workflows=[CallOperation]):
         yield _Caller(ws, client, queue, "hr")
-    finally:
-        await stop(ws, running)
 
 
 # 12.3
@@ -242,10 +234,10 @@ async def used(ws: Workshop, answer: Any) -> str:
                 await _talk(ws, agent)
     finally:
         await ws.stop(hr)
-    return (
+    said = (
         "Both agents asked HR for the days that are left, and booked a vacation. The questions stayed open until the "
-        "manager had decided, and each vacation is entered once."
     )
+    return said + "manager had decided, and each vacation is entered once."
 
 
 async def _talk(ws: Workshop, agent: Any) -> None:
@@ -261,20 +253,19 @@ async def _talk(ws: Workshop, agent: Any) -> None:
     talk = Talk(handle)
     try:
         reply = await talk.say("What does ACME cost?")
-        if "120.6" not in reply:
-            raise expected(f"{agent.__name__} to ask Finance", repr(reply), "It keeps the tools that it had.")
+        require("120.6" in reply, f"{agent.__name__} to ask Finance", repr(reply), "It keeps the tools that it had.")
         reply = await talk.say("How many vacation days does Bob have left?")
         asked = _calls(await history(handle))
-        if [step.name for step in asked] != [_DAYS]:
-            advice = "Demo 2's agent needs both operations as tools; demo 4's needs one more endpoint in `teams`."
-            raise expected(f"{agent.__name__} to ask HR, once", f"{len(asked)} calls and {reply!r}", advice)
+        right, saw = [step.name for step in asked] == [_DAYS], f"{len(asked)} calls and {reply!r}"
+        advice = "Demo 2's agent needs both operations as tools; demo 4's needs one more endpoint in `teams`."
+        require(right, f"{agent.__name__} to ask HR, once", saw, advice)
         before = ws.ledger.count("vacation")
         booking = talk.send("Please book 2 vacation days for Bob.")
         behind = await _booking(ws, handle, booking)
         await behind.execute_update("decide", True)
         await talk.reply(booking, "the booking")
-        if (entered := ws.ledger.count("vacation") - before) != 1:
-            raise expected("one entry for one vacation", entered, _ENTER)
+        entered = ws.ledger.count("vacation") - before
+        require(entered == 1, "one entry for one vacation", entered, _ENTER)
         await handle.signal("end_chat")
         await handle.result()
     finally:

@@ -39,7 +39,6 @@ from workshop_lib.governance.policy.keeper import KEEPER, PolicyKeeper
 from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
-from workshop_lib.teams.finance.worker import NAMESPACE, TASK_QUEUE
 from workshop_lib.workers.spawned import HttpService, Spawned, SpawnedWorker
 from workshop_lib.workshop import Workshop
 
@@ -172,7 +171,7 @@ class _Measurement:
         workers = {name: each for name, each in three.items() if isinstance(each, SpawnedWorker)}
         self._finance = workers["Finance"]
         self._client = await Client.connect(**await self._ws.connection(local.NAMESPACE, quiet=True))
-        self._books = await Client.connect(**await self._ws.connection(NAMESPACE, quiet=True))
+        self._books = await Client.connect(**await self._ws.connection("finance", quiet=True))
         self._keeper = self._books.get_workflow_handle_for(PolicyKeeper.run, KEEPER)
         ports = {name: _ports(worker) for name, worker in workers.items()}
         listening = " and ".join(name for name in ports if ports[name])
@@ -287,7 +286,7 @@ class _Measurement:
         result = asyncio.create_task(price.result())
         while not result.done() and not await self._waits():
             await asyncio.sleep(_LOOK_EVERY)
-        await deploy(self._books, Policy([_ALLOW]), TASK_QUEUE)
+        await deploy(self._books, Policy([_ALLOW]), "finance")
         self._ends.push_async_callback(self._keeper.terminate)
         await self._ws.spawn(self._module)
         if "finance-mcp" in self._demo.SERVERS:
@@ -342,7 +341,7 @@ class _Measurement:
 
     async def policy(self) -> None:
         """Let Finance's policy hold prices, ask for one in each way, and see whether somebody has to approve it."""
-        await deploy(self._books, Policy([_HOLD, _ALLOW]), TASK_QUEUE)
+        await deploy(self._books, Policy([_HOLD, _ALLOW]), "finance")
         seen, evidence = dict[str, bool](), list[str]()
         for way in ("the agent", *self._sellers):
             asking = _call(way) if way in self._sellers else self._ask(self._talk, "What does UMBRL cost?")
