@@ -14,4 +14,6 @@ from workshop_lib.teams.offering import offer
 async def worker(ws: Connections) -> Worker:
     """The Worker, not yet running."""
     settings = {**WORKER, "workflows": [*WORKER["workflows"], *WORKFLOWS]}
-    return await offer(ws, ENDPOINT, NAMESPACE, settings, Allowlist([ws.namespace("default")]), PolicyGuard())
+    return await offer(
+        ws, ENDPOINT, NAMESPACE, settings, Allowlist(map(ws.namespace, ["default", "finance"])), PolicyGuard()
+    )

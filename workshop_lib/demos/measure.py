@@ -11,11 +11,11 @@ import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import mcp
@@ -72,6 +72,7 @@ _OTHERS = {  # questions that Finance has no part in, and what their answers hol
     "its own tools": ("What is 6 * 7?", "42"),
     "IT's tools": ("What is the IP address of web-1?", "192.0.2.11"),
 }
+T = TypeVar("T")
 _TOOL, _ARGUMENTS = Finance.stock_price.name, {"ticker": "ACME"}
 _ALLOW = Rule("all else", "allow")
 _HOLD = Rule("prices", "hold", operations=[f"{Finance.__name__}.{_TOOL}"], approvers=["it"], hours=1)
@@ -251,7 +252,7 @@ class _Measurement:
         handle, ledger = await self._begin(), self._ws.ledger
         known, reads = {id async for id, _ in self._priced()}, ledger.count("quote")
         with self._ws.fault("read_quote.is_slow", seconds=_GUARD_SECONDS) as slow:
-            asked = asyncio.create_task(self._ask(handle, "What does HOOLI cost?"))
+            asked = self._begun(self._ask(handle, "What does HOOLI cost?"))
             while not slow.fired:
                 await asyncio.sleep(_LOOK_EVERY)
             self._finance.kill()
@@ -283,7 +284,7 @@ class _Measurement:
         replies = {what: await self._ask(self._talk, text) for what, (text, _) in _OTHERS.items()}
         stage = WorkflowUpdateStage.ACCEPTED
         price = await self._talk.start_update(Conversation.send_message, "What does PIED cost?", wait_for_stage=stage)
-        result = asyncio.create_task(price.result())
+        result = self._begun(price.result())
         while not result.done() and not await self._waits():
             await asyncio.sleep(_LOOK_EVERY)
         await deploy(self._books, Policy([_ALLOW]), "finance")
@@ -345,14 +346,16 @@ class _Measurement:
         seen, evidence = dict[str, bool](), list[str]()
         for way in ("the agent", *self._sellers):
             asking = _call(way) if way in self._sellers else self._ask(self._talk, "What does UMBRL cost?")
-            asked = asyncio.create_task(asking)
+            asked = self._begun(asking)
             while not (held := await self._keeper.query(PolicyKeeper.waiting, "it")) and not asked.done():
                 await asyncio.sleep(_LOOK_EVERY)
             seen[way] = bool(held)
             for each in held:
                 approval = [Approval(each.id, approve=True), "it", each.id]
                 await self._keeper.execute_update(PolicyKeeper.settle, args=approval)
-            evidence.append(f"{way}: {await asked}")
+            answer = await asked
+            assert any(price in answer for price in ("120.6", "201")), f"It was not answered in the end. {answer}"
+            evidence.append(f"{way}: {answer}")
         evidence += [f"Finance's record, {row.kind}: {row.verdict}, {row.why}" for row in await record(self._books)]
         said = "; ".join(f"{way}: {'held' if held else 'not held'}" for way, held in seen.items())
         self.put(POLICY, said, evidence, await history(self._talk))
@@ -367,6 +370,12 @@ class _Measurement:
             execution_timeout=timedelta(hours=1),
         )
         return made
+
+    def _begun(self, waiting: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that is not left behind, whatever happens meanwhile."""
+        task = asyncio.create_task(waiting)
+        self._ends.callback(task.cancel)
+        return task
 
     async def _ask(self, handle: WorkflowHandle[Any, Any], text: str) -> str:
         return (await handle.execute_update(Conversation.send_message, text)).text

@@ -29,7 +29,8 @@ _WIDTH = 28  # characters of a column in a terminal
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     "<style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
-    "padding:0 1em}}</style>{more}<h1>{title}</h1>{table}<p>{note}</p></html>"
+    "padding:0 1em}}svg text{{fill:currentColor;text-decoration:none!important}}</style>"
+    "{more}<h1>{title}</h1>{table}<p>{note}</p></html>"
 )
 
 

@@ -22,7 +22,7 @@ from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
 from workshop_lib.teams.mcp_serving import application
 from workshop_lib.teams.offering import offer
 
-CALLERS = ["default"]
+CALLERS = ["default", NAMESPACE]  # a call that was held comes from the owner's namespace
 _DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi], Exchange: [Exchange.convert]})
 LATER = {
     **WORKER,
