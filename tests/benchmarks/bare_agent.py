@@ -33,7 +33,7 @@ async def ask(messages: list[dict[str, Any]]) -> dict[str, Any]:
     return said
 
 
-@workflow.defn(sandboxed=False)  # its module is the benchmark's; the others run in the sandbox all the same
+@workflow.defn  # in the sandbox, as is the SDK's default
 class BareAgent:
     """A conversation without limits, retries, memory rules or transcript."""
 

@@ -50,8 +50,8 @@ class BareSdkAgent:
 
     Args:
         demo: The demo that does the same. As in 3, two MCP servers are asked for their tools once a turn; here the SDK
-            does that, one by one. As in 4, two directories are asked in each turn, at once, although the tools are
-            known.
+            does that, one by one, and each call has its own connection. As in 4, two directories are asked in each
+            turn, at once, although the tools are known.
     """
 
     @workflow.init
@@ -78,7 +78,7 @@ class BareSdkAgent:
         tools: list[Tool] = [activity_as_tool(each, start_to_close_timeout=_LIMIT) for each in local.TOOLS]
         more: dict[str, Any] = {}
         if self.demo == 3:  # new ones in each turn: each remembers what its server offered
-            more["mcp_servers"] = [temporal_mcp_server(name) for name in ("finance", "it")]
+            more["mcp_servers"] = [temporal_mcp_server(name, factory_argument=name) for name in ("finance", "it")]
         else:
             tools += [
                 operation(Finance.stock_price, Finance, "finance"),

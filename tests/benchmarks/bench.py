@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,15 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "parts"
 
 import flows
 import strangers
-from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
-from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.server.devserver import HOST, cli, free_ports
-from workshop_lib.workers.process import Process, leave
+from workshop_lib.workers.process import leave
 from workshop_lib.workshop import Workshop
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "12"))
 CALLS = 10  # of each side in a round
 PROCESSES = min(7, ROUNDS)  # for what is measured in a fresh one
-# Measured: 1.3 and 9. A call has an operation around its workflow, so that it can be made again. A list is two
-# operations in the place of none: it takes half as long as a call.
-GATEWAY = {"call_tool": 2.0, "list_tools": 15.0}
 Call = Callable[[], Awaitable[object]]
 say = functools.partial(print, file=sys.stdout, flush=True)  # where nothing else is printed: see `quiet`
 failed = False
@@ -83,11 +77,8 @@ def caller(client: Client, ids: str, task_queue: str, run: Any, *arguments: Any)
     return call
 
 
-async def round_trips(ws: Workshop, stock: str) -> None:
-    """Two round trips: ours, the bare SDK's on the same server, and the bare SDK's on a stock dev server.
-
-    One has an activity, the other a Nexus operation that runs a workflow.
-    """
+async def round_trips(ws: Workshop) -> None:
+    """Two round trips, ours and the bare SDK's: an activity, and a Nexus operation that runs a workflow."""
     handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": [flows.Echo]}
     callers: dict[str, Any] = {"workflows": [strangers.Call, flows.Many], "activities": [flows.shaky]}
     ours, behind = [await Client.connect(**await ws.connection(name)) for name in ("default", "finance")]
@@ -95,27 +86,21 @@ async def round_trips(ws: Workshop, stock: str) -> None:
     ws.run(Worker, ours, task_queue="callers", **callers)
     for name in ("ours", "bare"):
         await ws.endpoint(name, namespace="finance", task_queue=name)
-    same, plain = await Client.connect(ws.server.address), await Client.connect(stock)
-    same_behind = await Client.connect(ws.server.address, namespace="finance")
-    worker = EndpointTarget.Worker(namespace="default", task_queue="bare")
-    spec = EndpointSpec(name="bare", target=EndpointTarget(worker=worker))
-    await plain.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+    bare = await Client.connect(ws.server.address)
+    bare_behind = await Client.connect(ws.server.address, namespace="finance")
     async with (
-        Worker(same_behind, task_queue="bare", **handlers),
-        Worker(same, task_queue="bare-callers", **callers),
-        Worker(plain, task_queue="bare", **handlers),
-        Worker(plain, task_queue="bare-callers", **callers),
+        Worker(bare_behind, task_queue="bare", **handlers),
+        Worker(bare, task_queue="bare-callers", **callers),
     ):
-        sides = [(ours, "callers", "ours"), (same, "bare-callers", "bare"), (plain, "bare-callers", "bare")]
-        for what, bars, made in (
-            ("one activity", (1.05, 0.45), lambda endpoint: (flows.Many.run, 1)),
-            ("a Nexus workflow-run operation", (1.1, 0.5), lambda end: (strangers.Call.run, "slowly", {}, end)),
+        for what, made in (
+            ("one activity", lambda endpoint: (flows.Many.run, 1)),
+            ("a Nexus workflow-run operation", lambda endpoint: (strangers.Call.run, "slowly", {}, endpoint)),
         ):
+            sides = (ours, "callers", "ours"), (bare, "bare-callers", "bare")
             calls = [caller(client, f"{what} {end}", queue, *made(end)) for client, queue, end in sides]
             for call in calls:
                 await call()
-            await ratio(f"{what}, ours / bare SDK, same server", bars[0], calls[0], calls[1])
-            await ratio(f"{what}, ours / bare SDK, stock server", bars[1], calls[0], calls[2])
+            await ratio(f"{what}, ours / bare SDK", 1.1, *calls)
     await ws.stop(*ws.workers)
 
 
@@ -174,18 +159,6 @@ async def agent_turns(ws: Workshop, demo: int) -> None:
         await ratio(f"demo {demo}'s warm turn with one tool, ours / bare SDKs", 1.1, ours, bare)
 
 
-async def gateway_requests(ws: Workshop) -> None:
-    """One request to the gateway over HTTP, and the same to a plain MCP server that starts the same workflow."""
-    import turns
-
-    async with turns.gateway(ws) as requests:
-        for name, (ours, bare) in requests.items():
-            for request in (ours, bare):
-                for _ in range(turns.CONVERSATION):
-                    await request()
-            await ratio(f"the gateway's {name}, ours / a plain MCP server", GATEWAY[name], ours, bare)
-
-
 async def grown(ws: Workshop, by: str) -> None:
     """How a cost grows: see growth.py."""
     import growth
@@ -236,44 +209,24 @@ FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
     "demo 1: first answer": lambda: first_answer("demo 1", "1"),
     "demo 2: first answer": lambda: first_answer("demo 2", "2", _AGENTS),
 }
-Served = Callable[[Workshop, str], Awaitable[None]]  # given the workshop and the stock server
-
-
-def _turns(demo: int) -> Served:
-    return lambda ws, _: agent_turns(ws, demo)
-
-
-def _growth(by: str) -> Served:
-    return lambda ws, _: grown(ws, by)
-
-
+Served = Callable[[Workshop], Awaitable[None]]
 SERVED: dict[str, Served] = {
     "round trip": round_trips,
+<<<<<<< HEAD
     "guards": lambda ws, _: guards(ws),
     "packing": lambda ws, _: packing(ws),
     "growth: namespaces": _growth("namespaces"),
     **{f"demo {number}: turn": _turns(number) for number in range(1, 5)},
     "gateway": lambda ws, _: gateway_requests(ws),
     **{f"growth: {by}": _growth(by) for by in ("turn", "tools", "crowd")},
+=======
+    "allowlist": allowlist,
+    "packing": packing,
+    "growth: namespaces": functools.partial(grown, by="namespaces"),
+    **{f"demo {number}: turn": functools.partial(agent_turns, demo=number) for number in range(1, 5)},
+    **{f"growth: {by}": functools.partial(grown, by=by) for by in ("turn", "tools", "crowd")},
+>>>>>>> room-f
 }
-
-
-@contextlib.asynccontextmanager
-async def served() -> AsyncIterator[tuple[Workshop, str]]:
-    """A workshop, and a stock dev server beside it."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["WORKSHOP_HOME"] = folder
-        port, ui = free_ports(2)
-        command = [cli(), "server", "start-dev", "--ip", HOST, "--port", str(port), "--ui-port", str(ui)]
-        command += ["--log-level", "error"]  # in memory, as it comes
-        stock = Process(command, log=Path(folder) / "stock.log", environment=os.environ)
-        ws = await Workshop.start()
-        try:
-            yield ws, f"{HOST}:{port}"
-        finally:
-            await ws.close()
-            stock.close()
-            await stock.wait(10)
 
 
 async def main(part: str) -> None:
@@ -284,12 +237,16 @@ async def main(part: str) -> None:
     rows = {name: row for name, row in SERVED.items() if part in name}
     if not rows:
         return
-    with contextlib.redirect_stdout(None):  # of the workshop's own notices
-        async with served() as (ws, stock):
+    with contextlib.redirect_stdout(None), tempfile.TemporaryDirectory() as folder:  # no notices of the workshop's own
+        os.environ["WORKSHOP_HOME"] = folder
+        ws = await Workshop.start()
+        try:
             for name, row in rows.items():
-                if name.startswith(("demo", "gateway", "growth")):
+                if name.startswith(("demo", "growth")):
                     await Workshop.start(model=True)
-                await row(ws, stock)
+                await row(ws)
+        finally:
+            await ws.close()
 
 
 if __name__ == "__main__":

@@ -76,11 +76,7 @@ async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
 
 @asynccontextmanager
 async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demos 2 to 4, which use Finance's operation. Finance's computer is the same for both sides.
-
-    The yardstick of demo 3 keeps its connections to the servers, as the plugin does where it is not told otherwise.
-    Ours makes one for each call, so that no slow call holds up another one.
-    """
+    """Demos 2 to 4, which use Finance's operation. Finance's computer is the same for both sides."""
     import bare_sdk_agent
     from agents.mcp import MCPServerStreamableHttp
     from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
@@ -91,8 +87,8 @@ async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn
     demo, yardstick = computers.demo(number), bare_sdk_agent.BareSdkAgent
     started = await computers.start(ws, demo)
 
-    def over_http(server: str) -> Callable[[], MCPServerStreamableHttp]:
-        return lambda: MCPServerStreamableHttp({"url": f"{started.servers[f'{server}-mcp'].url}/mcp"}, name=server)
+    def over_http(server: str) -> Callable[[str], MCPServerStreamableHttp]:
+        return lambda _: MCPServerStreamableHttp({"url": f"{started.servers[f'{server}-mcp'].url}/mcp"}, name=server)
 
     # The parameters of the Worker that starts last count for all Workers of a process, so both sides have the same.
     known = {name: value for name, value in offline(ws).items() if name in ("model", "api_base", "api_key")}
@@ -108,6 +104,7 @@ async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn
             talk(client, demo.AGENT.run, local.TASK_QUEUE, Chat(model="offline")),
             talk(bare, yardstick.run, f"bare-{number}", number),
         )
+<<<<<<< HEAD
 
 
 @asynccontextmanager
@@ -137,3 +134,5 @@ async def gateway(ws: Workshop) -> AsyncIterator[dict[str, tuple[Turn, Turn]]]:
     async with McpClient(f"{served[0].url}/mcp") as ours, McpClient(f"{served[1].url}/mcp") as bare:
         yield {"call_tool": (caller(ours), caller(bare)), "list_tools": (ours.list_tools, bare.list_tools)}
     await ws.stop(*team)
+=======
+>>>>>>> room-f

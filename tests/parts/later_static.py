@@ -3,6 +3,7 @@
 from temporalio.worker import Worker
 
 from workshop_lib.governance.allowlist import Allowlist
+from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard
 from workshop_lib.server.connections import Connections
 from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.teams.finance.mcp_server import app as app
@@ -12,4 +13,7 @@ from workshop_lib.teams.offering import offer
 
 async def worker(ws: Connections) -> Worker:
     """The Worker, not yet running."""
-    return await offer(ws, ENDPOINT, NAMESPACE, WORKER, Allowlist([ws.namespace("default")]))
+    settings = {**WORKER, "workflows": [*WORKER["workflows"], *WORKFLOWS]}
+    return await offer(
+        ws, ENDPOINT, NAMESPACE, settings, Allowlist(map(ws.namespace, ["default", "finance"])), PolicyGuard()
+    )

@@ -174,7 +174,7 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
     if tool is None:
         return f"Unknown tool {name!r}. There are: {', '.join(tool.name for tool in tools)}.", True
     try:
-        given: Any = TypeAdapter(tool.arguments).validate_python(json_object(arguments))
+        given: Any = _adapter(tool.arguments).validate_python(json_object(arguments))
     except ValidationError as error:
         return f"Invalid arguments for {name}. {invalid_fields(error)}", True
     except ValueError as error:
@@ -189,9 +189,15 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
 
 
 @cache
+def _adapter(described: type) -> TypeAdapter[Any]:
+    return TypeAdapter(described)
+
+
+@cache
 def _schema(arguments: type) -> dict[str, Any]:
-    return TypeAdapter(arguments).json_schema()
+    return _adapter(arguments).json_schema()
 
 
 def _plain(value: Any) -> Any:
-    return TypeAdapter(type(value)).dump_python(value, mode="json")
+    kind: Any = type(value)
+    return _adapter(kind).dump_python(value, mode="json")

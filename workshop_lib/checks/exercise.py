@@ -115,7 +115,7 @@ async def check(number: str, answer: Any) -> None:
     if forgotten and said.startswith("✗"):
         more = "" if "is an `await` missing?" in advice else advice
         advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {more}".strip()
-    passed = {"passed": True} if said.startswith("✓") else {}
+    passed = {"passed": True, "saw": said.partition("passed. ")[2]} if said.startswith("✓") else {}
     said = f"{said}\n→ {advice}" if advice else said
     say(said, "good" if passed else "warn")
     _remember(number, checks=1, error=error, **passed)

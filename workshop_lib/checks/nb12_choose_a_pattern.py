@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,14 +16,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from workshop_lib.agents.conversation import Chat
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Watch, handled
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.recorded import PAUSE, look, stays
 from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import end, ended, stop
 from workshop_lib.demos import openai_temporal
-from workshop_lib.evidence.history import Link, Step, history
+from workshop_lib.evidence.history import History, Link, Step, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers.spawned import SpawnedWorker
@@ -34,6 +35,64 @@ _START = '`return await ctx.start_workflow(BookVacation.run, request, id=f"vacat
 _WAIT = "`await workflow.wait_condition(lambda: self.decision is not None)`"
 _ENTER = "Run `enter_vacation` with `workflow.execute_activity` after a yes, once, and not after a no."
 _TEAM, _HR = "hr_team", "hr_worker"  # the cells of exercises 12.1 and 12.2
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """Somebody who calls HR.
+
+    Attributes:
+        ws: The workshop.
+        client: Of the caller's namespace.
+        queue: Of a Worker there that has ``CallOperation``.
+        endpoint: HR's.
+    """
+
+    ws: Workshop
+    client: Client
+    queue: str
+    endpoint: str
+
+    async def start(self, operation: str, given: Any, service: str = _SERVICE) -> WorkflowHandle[Any, Any]:
+        """Call an operation, with far more time than it needs."""
+        call = [self.ws.namespace(self.endpoint), service, operation, given, timedelta(days=9).total_seconds()]
+        id = self.ws.id("check-call")
+        return await self.client.start_workflow(CallOperation.run, args=call, id=id, task_queue=self.queue)
+
+    async def ask(self, operation: str, given: Any, service: str = _SERVICE) -> tuple[Any, str]:
+        """Call an operation, and wait for its result, or for the reason why there is none."""
+        call = await self.start(operation, given, service)
+        try:
+            return (await ended(call))[:2]
+        finally:
+            await end(call)
+
+    async def book(self, who: str, *, approved: bool, meanwhile: Any = None) -> WorkflowHandle[Any, Any]:
+        """Book a vacation, decide it as a manager, and look what became of it.
+
+        Args:
+            who: The employee.
+            approved: What the manager says.
+            meanwhile: A coroutine function that is called while the manager thinks; None for none.
+
+        Returns:
+            The Workflow behind the operation.
+        """
+        request, before = {"employee": who, "days": 2}, self.ws.ledger.count("vacation", who=who)
+        call = await self.start(_BOOK, request)
+        try:
+            behind = await _waiting(self.ws, call)
+            if meanwhile:
+                await meanwhile()
+            await behind.execute_update("decide", approved)
+            result, failure, _ = await ended(call)
+        finally:
+            await end(call)
+        right, saw = result == {**request, "approved": approved}, failure or result
+        require(right, f"a `Vacation` with approved={approved}", saw, "What does `run` return?")
+        entered = self.ws.ledger.count("vacation", who=who) - before
+        require(entered == approved, f"{int(approved)} entries after a {'yes' if approved else 'no'}", entered, _ENTER)
+        return behind
 
 
 @exercise("12.1")
@@ -50,19 +109,25 @@ async def team(ws: Workshop, answer: Any) -> str:
     work = {"workflows": [code.BookVacation], "activities": [code.enter_vacation]}
     watch = _LosesAnswer()
     async with handled(ws, answer(), "check-hr", watch, **work) as there:
-        result, failure = await there.ask(_DAYS, {"employee": "Bob"})
-        if result != {"employee": "Bob", "days": code.DAYS_LEFT["Bob"]}:
-            raise expected(f"{code.DAYS_LEFT['Bob']} days for Bob", failure or result, "Read `DAYS_LEFT`.")
+        for employee, days in code.DAYS_LEFT.items():
+            result, failure = await there.ask(_DAYS, {"employee": employee})
+            right = result == {"employee": employee, "days": days}
+            require(right, f"{days} days for {employee}", failure or result, "Read `DAYS_LEFT`.")
+        caller, who = _Caller(ws, there.client, there.endpoint, there.endpoint), ws.id("Ann")
         with ws.fault("enter_vacation.fails_after_effect"):
-            await _booked(ws, there.client, there.endpoint, there.endpoint, approved=True)
-        await _booked(ws, there.client, there.endpoint, there.endpoint, approved=False)
-        if len({id for _, id in watch.started}) != len({request for request, _ in watch.started}):
-            what = "Nexus had to repeat a call, because its answer was lost, and a second Workflow was started."
-            raise Wrong(what, f"All attempts have the same `request_id`: {_START}")
+            await caller.book(who, approved=True)
+        await caller.book(who, approved=False)
+    requests, ids = ({each[part] for each in watch.started} for part in (0, 1))
+    if len(ids) > len(requests):
+        what = "Nexus had to repeat a call, because its answer was lost, and a second Workflow was started."
+        raise Wrong(what, f"All attempts have the same `request_id`: {_START}")
+    if len(ids) < len(requests):
+        raise Wrong(
+            f"Two vacations of {who} had the same Workflow id.", f"Each call has its own `request_id`: {_START}"
+        )
     return (
-        "HR answered a question at once. Two vacations waited for the manager. The one that was approved is entered "
-        "once, although the entry failed and was repeated; the other is not. A call whose answer was lost found its "
-        "Workflow again."
+        "Two vacations waited for the manager. The one that was approved is entered once, although the entry failed "
+        "and was repeated; the other is not. A call whose answer was lost found its Workflow again."
     )
 
 
@@ -76,61 +141,18 @@ class _LosesAnswer(Watch):
             raise HandlerError("The answer was lost.", type=HandlerErrorType.UNAVAILABLE)
 
 
-async def _booked(
-    ws: Workshop, caller: Client, queue: str, endpoint: str, *, approved: bool, killed: Any = None
-) -> WorkflowHandle[Any, Any]:
-    """Book a vacation as a caller, decide it as a manager, and look what became of it.
-
-    Args:
-        ws: The workshop.
-        caller: Of the namespace from which HR is called.
-        queue: Of a Worker there that has ``CallOperation``.
-        endpoint: HR's.
-        approved: What the manager says.
-        killed: Is called while the manager thinks.
-
-    Returns:
-        The Workflow behind the operation.
-    """
-    who = ws.id("Ann")
-    request = {"employee": who, "days": 2}
-    call = await _started(ws, caller, queue, endpoint, _SERVICE, _BOOK, request)
-    try:
-        behind = await _waiting(ws, call)
-        if killed:
-            await killed()
-        await behind.execute_update("decide", approved)
-        result, failure, _ = await ended(call)
-    finally:
-        await end(call)
-    if result != {**request, "approved": approved}:
-        raise expected(f"a `Vacation` with approved={approved}", failure or result, "What does `run` return?")
-    entered = ws.ledger.count("vacation", who=who)
-    if entered != approved:
-        raise expected(f"{int(approved)} entries after a {'yes' if approved else 'no'}", entered, _ENTER)
-    return behind
-
-
 async def _waiting(ws: Workshop, call: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
     """The Workflow behind a call, as soon as it waits for the manager."""
     while True:
-        told = await history(call, follow=True)
-        if told.closed:
-            saw = f"an end: {told.failure or told.status}"
+        seen = await history(call, follow=True)
+        if seen.closed:
+            saw = f"an end: {seen.failure or seen.status}"
             raise expected("a Workflow that waits for the manager", saw, f"Start it: {_START} It waits: {_WAIT}")
-        if stays(told) and (links := _calls(told.steps)[0].links):
+        if not stays(seen):
+            look(seen, "")
+        elif links := _calls(seen)[0].links:
             return await _behind(ws, links[0])
-        if not stays(told):
-            look(told, "")
         await asyncio.sleep(PAUSE)
-
-
-async def _started(
-    ws: Workshop, caller: Client, queue: str, endpoint: str, service: str, operation: str, given: Any
-) -> WorkflowHandle[Any, Any]:
-    """A call of an operation, which has far more time than it needs."""
-    arguments = [ws.namespace(endpoint), service, operation, given, timedelta(days=9).total_seconds()]
-    return await caller.start_workflow(CallOperation.run, args=arguments, id=ws.id("check-call"), task_queue=queue)
 
 
 async def _behind(ws: Workshop, link: Link) -> WorkflowHandle[Any, Any]:
@@ -139,8 +161,8 @@ async def _behind(ws: Workshop, link: Link) -> WorkflowHandle[Any, Any]:
     return client.get_workflow_handle(link.workflow_id)
 
 
-def _calls(steps: list[Step]) -> list[Step]:
-    return [step for step in steps if step.kind == "nexus operation" and step.service == _SERVICE]
+def _calls(seen: History) -> list[Step]:
+    return [step for step in seen.steps if step.kind == "nexus operation" and step.service == _SERVICE]
 
 
 # 12.2
@@ -157,20 +179,19 @@ async def reachable(ws: Workshop, answer: Any) -> str:
 
     try:
         async with _caller(ws, "marketing") as stranger:
-            result, failure = await _ask(ws, stranger, _SERVICE, _DAYS, {"employee": "Ann"})
-            if not failure:
-                advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'
-                raise expected("a refusal of marketing", result, advice)
+            result, failure = await stranger.ask(_DAYS, {"employee": "Ann"})
+            advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'
+            require(failure, "a refusal of marketing", result, advice)
         async with _caller(ws, "default") as default:
-            listed, failure = await _ask(ws, default, "Directory", "tools", None)
+            listed, failure = await default.ask("tools", None, "Directory")
             tools = {tool["name"]: tool["seconds"] for tool in listed or []}
-            if set(tools) != {_DAYS, _BOOK}:
-                advice = "`DirectoryHandler({HumanResources: [...]}, ...)` is one of the `nexus_service_handlers`."
-                raise expected(f"a directory with {_DAYS} and {_BOOK}", failure or sorted(tools), advice)
-            if tools[_BOOK] < _THREE_DAYS.total_seconds():
-                advice = f'`DirectoryHandler(…, limits={{"{_BOOK}": timedelta(days=3)}})` tells callers.'
-                raise expected(f"a limit of three days for {_BOOK}", f"{tools[_BOOK]:.0f} s", advice)
-            behind = await _booked(ws, default, _queue("default"), "hr", approved=True, killed=kill)
+            right, saw = set(tools) == {_DAYS, _BOOK}, failure or sorted(tools)
+            advice = "`DirectoryHandler({HumanResources: [...]}, ...)` is one of the `nexus_service_handlers`."
+            require(right, f"a directory with {_DAYS} and {_BOOK}", saw, advice)
+            advice = f'`DirectoryHandler(…, {{"{_BOOK}": timedelta(days=3)}})` says so to callers.'
+            right, saw = tools[_BOOK] >= _THREE_DAYS.total_seconds(), f"{tools[_BOOK]:.0f} s"
+            require(right, f"a limit of three days for {_BOOK}", saw, advice)
+            behind = await default.book(ws.id("Ann"), approved=True, meanwhile=kill)
     finally:
         await ws.stop(*processes)
     return (
@@ -189,26 +210,11 @@ async def _process(ws: Workshop, module: str) -> SpawnedWorker:
         raise
 
 
-def _queue(namespace: str) -> str:
-    return f"check-{namespace}-calls"
-
-
 @asynccontextmanager
-async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[Client]:
-    client = await Client.connect(**await ws.connection(namespace))
-    running = ws.run(Worker, client, task_queue=_queue(namespace), workflows=[CallOperation])
-    try:
-        yield client
-    finally:
-        await stop(ws, running)
-
-
-async def _ask(ws: Workshop, caller: Client, service: str, operation: str, given: Any) -> tuple[Any, str]:
-    call = await _started(ws, caller, _queue(ws.own_name(caller.namespace)), "hr", service, operation, given)
-    try:
-        return (await ended(call))[:2]
-    finally:
-        await end(call)
+async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[_Caller]:
+    client, queue = await Client.connect(**await ws.connection(namespace)), f"check-{namespace}-calls"
+    async with Worker(client, task_queue=queue, workflows=[CallOperation]):
+        yield _Caller(ws, client, queue, "hr")
 
 
 # 12.3
@@ -228,14 +234,14 @@ async def used(ws: Workshop, answer: Any) -> str:
                 await _talk(ws, agent)
     finally:
         await ws.stop(hr)
-    return (
+    said = (
         "Both agents asked HR for the days that are left, and booked a vacation. The questions stayed open until the "
-        "manager had decided, and each vacation is entered once."
     )
+    return said + "manager had decided, and each vacation is entered once."
 
 
 async def _talk(ws: Workshop, agent: Any) -> None:
-    """Ask an agent for the days that are left, and for a vacation."""
+    """Ask an agent for a price, for the days that are left, and for a vacation."""
     queue = ws.id("check")
     settings = {**openai_temporal.WORKER, "workflows": [agent], "task_queue": queue}
     client = await openai_temporal.connect(ws)
@@ -246,18 +252,20 @@ async def _talk(ws: Workshop, agent: Any) -> None:
     )
     talk = Talk(handle)
     try:
+        reply = await talk.say("What does ACME cost?")
+        require("120.6" in reply, f"{agent.__name__} to ask Finance", repr(reply), "It keeps the tools that it had.")
         reply = await talk.say("How many vacation days does Bob have left?")
-        asked = _calls((await history(handle)).steps)
-        if [step.name for step in asked] != [_DAYS]:
-            advice = "Demo 2's agent needs both operations as tools; demo 4's needs one more endpoint in `teams`."
-            raise expected(f"{agent.__name__} to ask HR, once", f"{len(asked)} calls and {reply!r}", advice)
+        asked = _calls(await history(handle))
+        right, saw = [step.name for step in asked] == [_DAYS], f"{len(asked)} calls and {reply!r}"
+        advice = "Demo 2's agent needs both operations as tools; demo 4's needs one more endpoint in `teams`."
+        require(right, f"{agent.__name__} to ask HR, once", saw, advice)
         before = ws.ledger.count("vacation")
         booking = talk.send("Please book 2 vacation days for Bob.")
         behind = await _booking(ws, handle, booking)
         await behind.execute_update("decide", True)
         await talk.reply(booking, "the booking")
-        if (entered := ws.ledger.count("vacation") - before) != 1:
-            raise expected("one entry for one vacation", entered, _ENTER)
+        entered = ws.ledger.count("vacation") - before
+        require(entered == 1, "one entry for one vacation", entered, _ENTER)
         await handle.signal("end_chat")
         await handle.result()
     finally:
@@ -268,10 +276,10 @@ async def _talk(ws: Workshop, agent: Any) -> None:
 async def _booking(ws: Workshop, handle: WorkflowHandle[Any, Any], sent: asyncio.Task[Any]) -> WorkflowHandle[Any, Any]:
     """The Workflow behind an agent's booking, as soon as it waits for the manager."""
     while True:
-        booked = [step for step in _calls((await history(handle)).steps) if step.name == _BOOK]
+        booked = [step for step in _calls(await history(handle)) if step.name == _BOOK]
         if booked and (limit := booked[0].limit) and limit < _THREE_DAYS:
             advice = (
-                "A tool of demo 2 has its limit as an argument: `timedelta(days=3)`. In demo 4, HR's directory says it."
+                "In demo 2, `timedelta(days=3)` is an argument of the tool. In demo 4, HR's directory has the limit."
             )
             raise expected("a limit of three days for a booking", f"{limit}", advice)
         if booked and booked[0].links:

@@ -11,11 +11,11 @@ import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import mcp
@@ -25,7 +25,7 @@ from nexusrpc import HandlerErrorType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateStage
 from temporalio.worker import Worker
 
-from workshop_lib.agents.conversation import Chat, Conversation, Reply
+from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local, owned
 from workshop_lib.demos.demo import Demo
 from workshop_lib.demos.gateway import TOKEN
@@ -33,6 +33,10 @@ from workshop_lib.evidence.failures import causes, describe, reason
 from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.ledger import Effect
 from workshop_lib.evidence.state import service_address
+from workshop_lib.governance.policy.contract import Approval
+from workshop_lib.governance.policy.guard import deploy, record
+from workshop_lib.governance.policy.keeper import KEEPER, PolicyKeeper
+from workshop_lib.governance.policy.rules import Policy, Rule
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.workers.spawned import HttpService, Spawned, SpawnedWorker
@@ -43,6 +47,7 @@ LINES = "Lines of code, of the agent and of Finance"
 DISCOVERY = "A tool that Finance adds meanwhile"
 MCP = "MCP clients from outside"
 STRANGER = "A stranger's call, Finance with an allowlist"
+POLICY = "A call that Finance's policy holds for a person"
 LANGUAGES = "How the call reaches Finance"
 LINKS = "Links between agent and Finance"
 KILLED = "Finance workflows for one question, killed in mid-call"
@@ -51,8 +56,8 @@ PROCESSES = "Processes"
 EVENTS = "Events a turn"
 TURN = "A turn with one tool"
 CALL = "The tool call in it"
-ROWS = (LOOP, LINES, DISCOVERY, MCP, STRANGER, LANGUAGES, LINKS, KILLED, STOPS, PROCESSES, EVENTS, TURN, CALL)
-"""The questions, in the order in which a team asks them. What a policy can hold will be one more."""
+ROWS = (LOOP, LINES, DISCOVERY, LANGUAGES, STRANGER, POLICY, LINKS, MCP, PROCESSES, KILLED, STOPS, TURN, CALL, EVENTS)
+"""The questions, in the order in which a team asks them."""
 
 _TICKERS = ("GLOBX", "HOOLI", "INTCH", "PIED", "UMBRL")
 _CONVERSATIONS = 2  # whose turns are timed: one for each ticker, after a first one that is not
@@ -67,7 +72,10 @@ _OTHERS = {  # questions that Finance has no part in, and what their answers hol
     "its own tools": ("What is 6 * 7?", "42"),
     "IT's tools": ("What is the IP address of web-1?", "192.0.2.11"),
 }
+T = TypeVar("T")
 _TOOL, _ARGUMENTS = Finance.stock_price.name, {"ticker": "ACME"}
+_ALLOW = Rule("all else", "allow")
+_HOLD = Rule("prices", "hold", operations=[f"{Finance.__name__}.{_TOOL}"], approvers=["it"], hours=1)
 
 
 @dataclass(frozen=True)
@@ -87,41 +95,36 @@ class Cell:
     milliseconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is measured.
-
-    Attributes:
-        demo: The demo's module.
-        later: Finance's Worker, and its MCP server where the demo has one, with one tool more and an allowlist.
-    """
-
-    demo: Demo
-    later: str = "workshop_lib.teams.finance.later"
-
-
-async def measure(ws: Workshop, subject: Subject, say: Callable[[str], None]) -> dict[str, Cell]:
+async def measure(
+    ws: Workshop, demo: Demo, say: Callable[[str], None], later: str = "workshop_lib.teams.finance.later"
+) -> dict[str, Cell]:
     """Observe one demo. Its Workers run in processes, which end with this.
 
     Args:
         ws: The workshop, with its offline model.
-        subject: The demo.
-        say: Is told what is done next.
+        demo: The demo's module.
+        say: Shows what is done next.
+        later: Finance's Worker, and its MCP server where the demo has one: with one tool more, an allowlist and a
+            policy.
 
     Returns:
         The cells, by their rows.
     """
     async with AsyncExitStack() as ends:
-        measured = _Measurement(ws, subject, ends)
+        measured = _Measurement(ws, demo, later, ends)
+        ends.push_async_callback(measured.end)
         for what, observe, rows in (
-            ("starting its processes", measured.processes, [PROCESSES, LINES]),
+            ("starting its processes", measured.processes, ROWS),
             ("asking for prices", measured.turns, [LOOP, LANGUAGES, EVENTS, TURN, CALL]),
             ("calling as an MCP client", measured.mcp_clients, [MCP]),
             ("killing Finance in the middle of a call", measured.killed, [KILLED, LINKS]),
-            ("stopping Finance", measured.stopped, [STOPS]),
+            ("stopping Finance", measured.stopped, [STOPS, DISCOVERY, STRANGER, POLICY]),
             ("asking for the tool that Finance has added", measured.discovery, [DISCOVERY]),
             ("calling as a stranger", measured.strangers, [STRANGER]),
+            ("calling what a policy holds", measured.policy, [POLICY]),
         ):
+            if rows[-1] in measured.cells:
+                continue  # something before did not go well, and this would not either
             say(what)
             try:
                 async with asyncio.timeout(_GUARD_SECONDS):
@@ -135,11 +138,15 @@ async def measure(ws: Workshop, subject: Subject, say: Callable[[str], None]) ->
 class _Measurement:
     """One demo, while it is measured."""
 
-    def __init__(self, ws: Workshop, subject: Subject, ends: AsyncExitStack) -> None:
-        self._ws, self._demo, self._module, self._ends = ws, subject.demo, subject.later, ends
-        self._gateways: dict[str, str] = getattr(self._demo, "GATEWAYS", {})
+    def __init__(self, ws: Workshop, demo: Demo, later: str, ends: AsyncExitStack) -> None:
+        self._ws, self._demo, self._module, self._ends, self._before = ws, demo, later, ends, ws.workers
+        self._gateways: dict[str, str] = getattr(demo, "GATEWAYS", {})
         self._sellers: list[str] = []  # the MCP servers that have Finance's tools
         self.cells: dict[str, Cell] = {}
+
+    async def end(self) -> None:
+        """Stop the Workers that were started for this."""
+        await self._ws.stop(*(each for each in self._ws.workers if each not in self._before))
 
     def put(
         self, row: str, said: str, evidence: Sequence[str], record: History | None = None, milliseconds: float = 0.0
@@ -163,10 +170,10 @@ class _Measurement:
             del os.environ[TOKEN]
         three = {"the orchestrator": started.orchestrator, "IT": started.it, "Finance": started.finance}
         workers = {name: each for name, each in three.items() if isinstance(each, SpawnedWorker)}
-        self._ends.push_async_callback(self._ws.stop, *workers.values())
         self._finance = workers["Finance"]
         self._client = await Client.connect(**await self._ws.connection(local.NAMESPACE, quiet=True))
         self._books = await Client.connect(**await self._ws.connection("finance", quiet=True))
+        self._keeper = self._books.get_workflow_handle_for(PolicyKeeper.run, KEEPER)
         ports = {name: _ports(worker) for name, worker in workers.items()}
         listening = " and ".join(name for name in ports if ports[name])
         said = f"{len(workers)}; {f'{listening} listen on a port' if listening else 'none listens'}"
@@ -230,15 +237,12 @@ class _Measurement:
         """List the tools of each MCP server, and call one, with a real client."""
         names, tools, evidence = [*self._demo.SERVERS, *self._gateways], list[str](), list[str]()
         for name in names:
-            url = f"{service_address(name)}/mcp"
-            http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {_SECRET}"}, timeout=_GUARD_SECONDS)
-            async with mcp.Client(streamable_http_client(url, http_client=http)) as client:
+            async with _mcp_client(name) as client:
                 listed = [tool.name for tool in (await client.list_tools()).tools]
-                evidence.append(f"{name} at {url} lists {', '.join(listed)}")
-                if _TOOL in listed:
-                    self._sellers.append(name)
-                    answer = await client.call_tool(_TOOL, _ARGUMENTS)
-                    evidence.append(f"{_TOOL} there: {answer.structured_content or answer.content}")
+            evidence.append(f"{name} at {service_address(name)} lists {', '.join(listed)}")
+            if _TOOL in listed:
+                self._sellers.append(name)
+                evidence.append(f"{_TOOL} there: {await _call(name)}")
             tools += listed
         said = f"list {len(tools)} tools at {' and '.join(names)}{', and call them' if self._sellers else ''}"
         self.put(MCP, said if names else "cannot: no MCP server", evidence or ["None of its processes serves any."])
@@ -248,13 +252,13 @@ class _Measurement:
         handle, ledger = await self._begin(), self._ws.ledger
         known, reads = {id async for id, _ in self._priced()}, ledger.count("quote")
         with self._ws.fault("read_quote.is_slow", seconds=_GUARD_SECONDS) as slow:
-            asked = asyncio.create_task(self._ask(handle, "What does HOOLI cost?"))
+            asked = self._begun(self._ask(handle, "What does HOOLI cost?"))
             while not slow.fired:
                 await asyncio.sleep(_LOOK_EVERY)
             self._finance.kill()
-            self._finance = await self._spawn(self._demo.COMPUTERS["finance"])
+            self._finance = await self._ws.spawn(self._demo.COMPUTERS["finance"])
             reply = await asked
-        assert "311.75" in reply.text, f"Finance was not back in time. {reply.text}"
+        assert "311.75" in reply, f"Finance was not back in time. {reply}"
         record, ended = await history(handle, follow=True), list[str]()
         # In the index, a moment later; each that has ended has noted its quote.
         while not ended or ledger.count("quote") - reads < len(ended):
@@ -263,7 +267,7 @@ class _Measurement:
             ended = [] if None in new.values() else list(new)
         turn = next(step for step in record.steps if step.kind == "update")
         evidence = [*(f"{id}: completed" for id in ended), f"ledger: {ledger.count('quote') - reads} quotes"]
-        self.put(KILLED, f"{len(ended)}", [*evidence, _seen(record, turn), reply.text], record)
+        self.put(KILLED, f"{len(ended)}", [*evidence, _seen(record, turn), reply], record)
         theirs = [await history(self._books.get_workflow_handle(id)) for id in ended]
         there = [call.workflow_id for step in record.steps for call in step.calls]
         back = [each.workflow_id for each in theirs if handle.id in [link.workflow_id for link in each.links]]
@@ -277,13 +281,15 @@ class _Measurement:
         self._missing = await self._ask(self._talk, _CONVERT)
         await self._ask(self._talk, "What does ACME cost?")  # so that it knows Finance's tools
         await self._ws.stop(self._finance)
-        replies = {what: (await self._ask(self._talk, text)).text for what, (text, _) in _OTHERS.items()}
+        replies = {what: await self._ask(self._talk, text) for what, (text, _) in _OTHERS.items()}
         stage = WorkflowUpdateStage.ACCEPTED
         price = await self._talk.start_update(Conversation.send_message, "What does PIED cost?", wait_for_stage=stage)
-        result = asyncio.create_task(price.result())
+        result = self._begun(price.result())
         while not result.done() and not await self._waits():
             await asyncio.sleep(_LOOK_EVERY)
-        await self._spawn(self._module)
+        await deploy(self._books, Policy([_ALLOW]), "finance")
+        self._ends.push_async_callback(self._keeper.terminate)
+        await self._ws.spawn(self._module)
         if "finance-mcp" in self._demo.SERVERS:
             await self._serve("finance-mcp", self._module)
         reply, record = await result, await history(self._talk)
@@ -305,14 +311,13 @@ class _Measurement:
         transcript: list[Any] = await self._talk.query(Conversation.transcript)
         used, record = "convert" in [line.tool for line in transcript], await history(self._talk)
         said = "is used in the next turn" if used else "is not found: the agent must be deployed again"
-        evidence = [f"before: {self._missing.text}", f"after: {reply.text}", _seen(record, record.steps[-1])]
+        evidence = [f"before: {self._missing}", f"after: {reply}", _seen(record, record.steps[-1])]
         self.put(DISCOVERY, said, evidence, record)
 
     async def strangers(self) -> None:
         """Call from another namespace, and at each MCP server without its token."""
         client = await Client.connect(**await self._ws.connection("marketing", quiet=True))
-        worker = self._ws.run(Worker, client, task_queue="strangers", workflows=[CallOperation])
-        self._ends.push_async_callback(self._ws.stop, worker)
+        self._ws.run(Worker, client, task_queue="strangers", workflows=[CallOperation])
         call: list[Any] = [ENDPOINT, Finance.__name__, _TOOL, _ARGUMENTS, _GUARD_SECONDS]
         id, seen, answers = self._ws.id("stranger"), dict[str, bool](), list[str]()
         try:
@@ -335,6 +340,26 @@ class _Measurement:
         said = "; ".join(f"{name}: {'served' if served else 'refused'}" for name, served in seen.items())
         self.put(STRANGER, said, answers)
 
+    async def policy(self) -> None:
+        """Let Finance's policy hold prices, ask for one in each way, and see whether somebody has to approve it."""
+        await deploy(self._books, Policy([_HOLD, _ALLOW]), "finance")
+        seen, evidence = dict[str, bool](), list[str]()
+        for way in ("the agent", *self._sellers):
+            asking = _call(way) if way in self._sellers else self._ask(self._talk, "What does UMBRL cost?")
+            asked = self._begun(asking)
+            while not (held := await self._keeper.query(PolicyKeeper.waiting, "it")) and not asked.done():
+                await asyncio.sleep(_LOOK_EVERY)
+            seen[way] = bool(held)
+            for each in held:
+                approval = [Approval(each.id, approve=True), "it", each.id]
+                await self._keeper.execute_update(PolicyKeeper.settle, args=approval)
+            answer = await asked
+            assert any(price in answer for price in ("120.6", "201")), f"It was not answered in the end. {answer}"
+            evidence.append(f"{way}: {answer}")
+        evidence += [f"Finance's record, {row.kind}: {row.verdict}, {row.why}" for row in await record(self._books)]
+        said = "; ".join(f"{way}: {'held' if held else 'not held'}" for way, held in seen.items())
+        self.put(POLICY, said, evidence, await history(self._talk))
+
     async def _begin(self) -> WorkflowHandle[Any, Any]:
         chat = Chat(model="offline", tool_seconds=_GUARD_SECONDS, most_events=10_000)
         made: WorkflowHandle[Any, Any] = await self._client.start_workflow(
@@ -346,22 +371,38 @@ class _Measurement:
         )
         return made
 
-    async def _ask(self, handle: WorkflowHandle[Any, Any], text: str) -> Reply:
-        return await handle.execute_update(Conversation.send_message, text)
+    def _begun(self, waiting: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that is not left behind, whatever happens meanwhile."""
+        task = asyncio.create_task(waiting)
+        self._ends.callback(task.cancel)
+        return task
+
+    async def _ask(self, handle: WorkflowHandle[Any, Any], text: str) -> str:
+        return (await handle.execute_update(Conversation.send_message, text)).text
 
     async def _priced(self) -> AsyncIterator[tuple[str, datetime | None]]:
         async for each in self._books.list_workflows("WorkflowType = 'PriceStock'"):
             yield each.id, each.close_time
 
-    async def _spawn(self, module: str) -> SpawnedWorker:
-        made = await self._ws.spawn(module)
-        self._ends.push_async_callback(self._ws.stop, made)
-        return made
-
     async def _serve(self, name: str, module: str) -> HttpService:
         made = await self._ws.serve(name, module)
         self._ends.push_async_callback(made.stop)
         return made
+
+
+@asynccontextmanager
+async def _mcp_client(name: str) -> AsyncIterator[mcp.Client]:
+    """A client of an MCP server, with the token."""
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {_SECRET}"}, timeout=_GUARD_SECONDS)
+    async with mcp.Client(streamable_http_client(f"{service_address(name)}/mcp", http_client=http)) as client:
+        yield client
+
+
+async def _call(name: str) -> str:
+    """Ask an MCP server for a price."""
+    async with _mcp_client(name) as client:
+        answer = await client.call_tool(_TOOL, _ARGUMENTS)
+    return f"{answer.structured_content or answer.content}"
 
 
 def _around(steps: Iterable[Step], effects: Iterable[Effect]) -> list[Step]:

@@ -19,12 +19,14 @@ class Record:
         checks: How often it was checked.
         hints: How many of its hints were shown.
         error: Why the last check could not be carried out; empty if it could.
+        saw: What the last check that passed has seen.
     """
 
     passed: bool = False
     checks: int = 0
     hints: int = 0
     error: str = ""
+    saw: str = ""
 
 
 def progress() -> dict[str, Record]:

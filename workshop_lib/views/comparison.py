@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
 
 from workshop_lib.demos import NAMES, computers
-from workshop_lib.demos.measure import ROWS, Cell, Subject, measure
-from workshop_lib.evidence.messages import Display, in_notebook
-from workshop_lib.views import svg
+from workshop_lib.demos.demo import Demo
+from workshop_lib.demos.measure import ROWS, Cell, measure
+from workshop_lib.evidence.log import unified_log
+from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook, say
+from workshop_lib.evidence.progress import progress
+from workshop_lib.evidence.state import home
+from workshop_lib.views import lanes, svg
 from workshop_lib.views.table import aligned
 from workshop_lib.workshop import Workshop
 
@@ -19,7 +29,8 @@ _WIDTH = 28  # characters of a column in a terminal
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     "<style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
-    "padding:0 1em}}</style><h1>{title}</h1>{table}<p>{note}</p></html>"
+    "padding:0 1em}}svg text{{fill:currentColor;text-decoration:none!important}}</style>"
+    "{more}<h1>{title}</h1>{table}<p>{note}</p></html>"
 )
 
 
@@ -100,30 +111,56 @@ class Comparison:
         cells = self.columns[name].items()
         return "\n".join(f"  {row}: {cell.said}\n      " + "\n      ".join(cell.evidence[:6]) for row, cell in cells)
 
-    def page(self) -> str:
-        """All of it as one page that asks nobody for anything."""
-        note = (
-            f"Observed on one machine with {os.cpu_count()} cores. Milliseconds are that machine's; compare the ratios."
-        )
-        return _PAGE.format(title=_TITLE, table=self.markup(links=False), note=note)
+    def page(self, more: str = "") -> str:
+        """All of it as one page that asks nobody for anything.
+
+        Args:
+            more: What comes before the table, as HTML.
+        """
+        note = f"Observed on one machine with {os.cpu_count()} cores. Milliseconds are that machine's: compare ratios."
+        return _PAGE.format(title=_TITLE, table=self.markup(links=False), note=note, more=more)
+
+    async def report(self, file: str, title: str, exercises: str, handle: WorkflowHandle[Any, Any] | None) -> None:
+        """Write such a page, with what you have done before the table, and say where it is.
+
+        Args:
+            file: Its name. It is written beside the notebook; where that may not be, into the workshop's own folder.
+            title: Of what you have done.
+            exercises: What the numbers of the exercises begin with whose checks are shown, such as ``"12."``.
+            handle: A workflow, the log of whose chain is shown; None if there is none.
+        """
+        checks = {number: record for number, record in progress().items() if number.startswith(exercises)}
+        seen = "".join(f"<li>{number}: {escape(each.saw) or 'not solved yet'}</li>" for number, each in checks.items())
+        log = lanes.draw(await unified_log(handle)) if handle else ""
+        log = re.sub(r"</?a\b[^>]*>", "", log)  # links lead to a server that ends with the notebook
+        path = _written(self.page(f"<h1>{escape(title)}</h1><ul>{seen}</ul>{log}"), file)
+        say(f"Written to `{path}`. It needs neither this notebook nor a network: open it in a browser.")
 
 
-async def comparison(ws: Workshop, subjects: Mapping[str, Subject] | None = None) -> Comparison:
+def _written(page: str, file: str) -> Path:
+    for path in (Path(file), home() / Path(file).name):
+        with contextlib.suppress(PermissionError):
+            path.write_text(page, encoding="utf-8")
+            return path.resolve()
+    raise WorkshopError(f"{file} cannot be written.", f"Neither here nor in {home()}.", "Give another place.")
+
+
+async def comparison(ws: Workshop, demos: Mapping[str, Demo] | None = None) -> Comparison:
     """Run the demos one after another, under the same questions and the same failures, and show what they do.
 
     Args:
         ws: The workshop.
-        subjects: What is measured, by what it is called; the four demos if it is left out.
+        demos: The modules of what is measured, by what they are called; the four demos if it is left out.
 
     Returns:
         What was observed.
     """
     await Workshop.start(model=True)
-    subjects = subjects or {f"{number} {name}": Subject(computers.demo(number)) for number, name in NAMES.items()}
+    demos = demos or {f"{number} {name}": computers.demo(number) for number, name in NAMES.items()}
     found, display = Comparison(), Display()
-    for number, (name, subject) in enumerate(subjects.items(), 1):
+    for number, (name, demo) in enumerate(demos.items(), 1):
         found.columns[name] = {}
-        found.columns[name] = await measure(ws, subject, _progress(found, display, f"{number} of {len(subjects)}"))
+        found.columns[name] = await measure(ws, demo, _progress(found, display, f"{number} of {len(demos)}"))
         if not in_notebook():
             print(f"{name}\n{found.evidence(name)}\n", flush=True)
     display.show(found.markup(), found.text())

@@ -68,14 +68,22 @@ def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> A
         body = textwrap.indent(textwrap.dedent(answer.body).strip(), last[1])
         text = text[: last.start()] + body + text[last.end() :]
     text = re.sub(r" *### (?:BEGIN|END) SOLUTION\n?", "", text)
+    modules = {
+        each[1]: cell.partition("\n")[2] for cell in cells[:at] if (each := re.match(r"%%workflow (\w+)\n", cell))
+    }
     for old, new in answer.changes:
-        assert old in text, f"the solution of {number} has no {old!r}"
-        text = text.replace(old, new)
+        changed = next((each for each in modules if old in modules[each]), "") if old not in text else ""
+        assert changed or old in text, f"the solution of {number} has no {old!r}"
+        if changed:
+            modules[changed] = modules[changed].replace(old, new)
+        text = text if changed else text.replace(old, new)
     if not text.startswith("%%workflow"):
         text = "\n".join(["%%", *_imports(cells[:at]), text])
-    for cell in cells[:at]:  # modules of earlier cells
-        if (module := re.match(r"%%workflow (\w+)\n", cell)) and f"from {module[1]} import" in text:
-            (_FOLDER / f"{module[1]}.py").write_text(cell.partition("\n")[2], encoding="utf-8")
+    for name_, source in modules.items():
+        file = _FOLDER / f"{name_}.py"
+        if not file.exists() or file.read_text(encoding="utf-8") != source:
+            file.write_text(source, encoding="utf-8")
+            sys.modules.pop(name_, None)
     module_name = f"answer_{number.replace('.', '_')}_{next(_count)}"
     text = f"{answer.imports}\n{text.partition(chr(10))[2]}"
     (_FOLDER / f"{module_name}.py").write_text(text, encoding="utf-8")

@@ -18,12 +18,12 @@ from workshop_lib.demos.measure import (
     LINKS,
     LOOP,
     MCP,
+    POLICY,
     PROCESSES,
     ROWS,
     STOPS,
     STRANGER,
     TURN,
-    Subject,
     measure,
 )
 from workshop_lib.workshop import Workshop
@@ -38,6 +38,7 @@ NEXUS: dict[str, str] = {
     DISCOVERY: STATIC,
     MCP: "cannot: no MCP server",
     STRANGER: "Nexus: refused",
+    POLICY: "the agent: held",
     LANGUAGES: "Nexus Operation Finance.stock_price, answered by temporal-python",
     LINKS: "to Finance and back",
     KILLED: "1",
@@ -48,6 +49,7 @@ HTTP = {
     DISCOVERY: FOUND,
     MCP: "list 8 tools at it-mcp and finance-mcp, and call them",
     STRANGER: "Nexus: refused; finance-mcp: served",
+    POLICY: "the agent: not held; finance-mcp: not held",
     LANGUAGES: "MCP over HTTP, in an activity of the agent's (temporalio.mcp.finance.call-tool)",
     LINKS: "none",
     KILLED: "2",
@@ -56,6 +58,7 @@ HTTP = {
 GATEWAY = {
     MCP: "list 4 tools at gateway, and call them",
     STRANGER: "Nexus: refused; gateway: refused",
+    POLICY: "the agent: held; gateway: held",
     PROCESSES: "3; none listens; and a gateway, which does",
 }
 DEMOS = {
@@ -74,6 +77,7 @@ CASES = [
             (3, "as it is", {}, "", {}),
             (4, "as it is", {}, "", {}),
             (4, "without the allowlist", {}, "later_open", {STRANGER: "Nexus: served; gateway: refused"}),
+            (4, "without the policy", {}, "later_unruled", {POLICY: "the agent: not held; gateway: not held"}),
             (4, "with a directory that does not grow", {}, "later_static", {DISCOVERY: STATIC}),
             (3, "with a server that does not grow", {}, "later_static", {DISCOVERY: STATIC}),
             (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
@@ -89,7 +93,7 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
 ) -> None:
     demo: Any = SimpleNamespace(**(vars(computers.demo(number)) | changed))
     before = ws.workers
-    cells = await measure(ws, Subject(demo, **({"later": later} if later else {})), lambda what: None)
+    cells = await measure(ws, demo, lambda what: None, **({"later": later} if later else {}))
     assert {row: cell.said for row, cell in cells.items() if row not in FIGURES} == {**DEMOS[number], **expected}
     assert tuple(cells) == ROWS
     assert all(cell.evidence for cell in cells.values())
@@ -99,7 +103,7 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
 
 @pytest.mark.full
 async def test_what_cannot_be_observed_says_why(ws: Workshop, with_model: None) -> None:
-    cells = await measure(ws, Subject(computers.demo(1), "no.such_module"), lambda what: None)
+    cells = await measure(ws, computers.demo(1), lambda what: None, "no.such_module")
     missing = {row for row, cell in cells.items() if cell.said.startswith("not observed")}
-    assert missing == {STOPS, DISCOVERY}
+    assert missing == {STOPS, DISCOVERY, STRANGER, POLICY}
     assert "no.such_module ended before it was ready" in cells[STOPS].said

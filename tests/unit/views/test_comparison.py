@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from workshop_lib.demos.measure import LOOP, ROWS, TURN, Cell
+from workshop_lib.evidence.progress import remember
 from workshop_lib.views.comparison import Comparison
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -37,7 +41,14 @@ def test_the_text_says_the_same(found: Comparison) -> None:
     ]
 
 
-def test_the_page_asks_nobody_for_anything(found: Comparison) -> None:
-    page = found.page()
-    assert "chat-1, event 7" in page
+async def test_a_report_asks_nobody_for_anything(
+    found: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    remember("12.1", passed=True, saw="one entry & no more")
+    remember("12.2", checks=1)
+    await found.report(str(tmp_path / "mine.html"), "HR joins", "12.", None)
+    page = (tmp_path / "mine.html").read_text()
+    for part in ("<h1>HR joins</h1>", "12.1: one entry &amp; no more", "12.2: not solved yet", "chat-1, event 7"):
+        assert part in page
     assert not re.search(r"(src|href)=|url\(|@import|<script", page)

@@ -1,4 +1,4 @@
-"""Finance a week later: it offers one more tool, over Nexus and over MCP, and has an allowlist.
+"""Finance a week later: it offers one more tool, over Nexus and over MCP, and has an allowlist and a policy.
 
 ``await ws.spawn("workshop_lib.teams.finance.later")`` runs its Worker, and
 ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.later")`` its MCP server.
@@ -9,6 +9,7 @@
 from temporalio.worker import Worker
 
 from workshop_lib.governance.allowlist import Allowlist
+from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.server.connections import Connections
 from workshop_lib.teams.finance.contract import ENDPOINT, Amount, Converted, Currency, Dollars, Exchange, Finance
@@ -18,8 +19,13 @@ from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
 from workshop_lib.teams.mcp_serving import application
 from workshop_lib.teams.offering import offer
 
-CALLERS = ["default"]
-DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi], Exchange: [Exchange.convert]})
+CALLERS = ["default", NAMESPACE]  # a call that was held comes from the owner's namespace
+_DIRECTORY = DirectoryHandler({Finance: [Finance.stock_price, Finance.calculate_roi], Exchange: [Exchange.convert]})
+LATER = {
+    **WORKER,
+    "workflows": [*WORKER["workflows"], *WORKFLOWS],
+    "nexus_service_handlers": [FinanceHandler(), ExchangeHandler(), _DIRECTORY],
+}
 
 
 @server.tool()
@@ -37,6 +43,4 @@ async def worker(ws: Connections) -> Worker:
     Args:
         ws: How to reach the service.
     """
-    handlers = [FinanceHandler(), ExchangeHandler(), DIRECTORY]
-    guard = Allowlist(map(ws.namespace, CALLERS))
-    return await offer(ws, ENDPOINT, NAMESPACE, {**WORKER, "nexus_service_handlers": handlers}, guard)
+    return await offer(ws, ENDPOINT, NAMESPACE, LATER, Allowlist(map(ws.namespace, CALLERS)), PolicyGuard())

@@ -1,0 +1,50 @@
+"""Answers to the exercises of notebook 12, right and wrong."""
+
+from __future__ import annotations
+
+from answers import right, wrong
+
+_ID, _DECIDED = 'f"vacation-{ctx.request_id}"', "await workflow.wait_condition(lambda: self.decision is not None)"
+_GUARD, _THREE = 'interceptors=[Allowlist([ws.namespace("default")])],', 'operation(each, HumanResources, "hr", limit)'
+_HR = "from temporalio import workflow\nwith workflow.unsafe.imports_passed_through():\n    import hr_worker"
+
+ANSWERS = {
+    "12.1": [
+        right("another id", (_ID, 'f"{request.employee} {ctx.request_id}"')),
+        right("in a loop", (_DECIDED, f"while self.decision is None:\n            {_DECIDED}")),
+        wrong(
+            "an id for each attempt",
+            "All attempts have the same `request_id`",
+            (_ID, "str(uuid4())"),
+            imports="from uuid import uuid4",
+        ),
+        wrong("an id for each employee", "Each call has its own", (_ID, 'f"vacation-{request.employee}"')),
+        wrong("does not wait", "It waits: `await workflow.wait_condition", (_DECIDED, "self.decision = True")),
+        wrong("enters what was refused", "Run `enter_vacation`", ("if self.decision:", "if True:")),
+        wrong("always says yes", "approved=False", ("bool(self.decision)", "True")),
+        wrong("always the same days", "Read `DAYS_LEFT`.", ("DAYS_LEFT[query.employee]", "3")),
+    ],
+    "12.2": [
+        right("a set of callers", (_GUARD, 'interceptors=[Allowlist({ws.namespace("default")})],')),
+        wrong("no allowlist", "a refusal of marketing", (_GUARD, "")),
+        wrong("no limits", "a limit of three days", ("listed}, limits)", "listed})")),
+        wrong("one operation listed", "a directory with", (", HumanResources.book_vacation]", "]")),
+        wrong("another task queue", "Task Queue", ('        task_queue="hr",\n', '        task_queue="vacations",\n')),
+        wrong("no activity", "enter_vacation", ("activities=[enter_vacation],", "")),
+    ],
+    "12.3": [
+        right("a list", imports=_HR, body='return [*super().teams(), *["hr"]]'),
+        wrong(
+            "only the days",
+            "a question that waits",
+            ("HumanResources.vacation_days, HumanResources.book_vacation", "HumanResources.vacation_days,"),
+            imports=_HR,
+        ),
+        wrong(
+            "no limit", "a limit of three days", (_THREE, _THREE.replace("limit", "timedelta(minutes=1)")), imports=_HR
+        ),
+        wrong("no team", "one more endpoint in `teams`", ('[*super().teams(), "hr"]', "super().teams()"), imports=_HR),
+        wrong("without the others", "It keeps the tools", ('[*super().teams(), "hr"]', '["hr"]'), imports=_HR),
+        wrong("without its tools", "It keeps the tools", ("tools(self.chat), timedelta", "[], timedelta"), imports=_HR),
+    ],
+}
