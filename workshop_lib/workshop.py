@@ -45,6 +45,7 @@ class Workshop(Connections):
         ledger: The side effects that really happened.
         run: See ``WorkerPool.run``; as are ``spawn`` and ``stop``.
         serve: See ``HttpServices.serve``.
+        copy_cell: See ``Cells.copy``.
         current: The workshop of this kernel, once started.
     """
 
@@ -64,7 +65,7 @@ class Workshop(Connections):
         super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn, self.stop = self._pool.run, self._pool.spawn, self._pool.stop
         self.serve = self._services.serve
-        self.refuse_if_red = self._cells.refuse_if_red
+        self.refuse_if_red, self.copy_cell = self._cells.refuse_if_red, self._cells.copy
 
     @classmethod
     async def start(cls, *, model: bool = False, calls_model: bool = True) -> Workshop:

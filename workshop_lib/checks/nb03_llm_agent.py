@@ -110,7 +110,9 @@ async def mistakes(ws: Workshop, answer: Any) -> str:
         calm = await begin()
         reply = await calm.say("How is the weather in Oslo?")
         require("-4" in reply, "the weather in Oslo", repr(reply), "Return the weather as text.")
-        advice = "Let an activity do it: `await workflow.execute_activity(weather, city, **LIMIT)`."
+        advice = (
+            "Let an activity do it: `await workflow.execute_activity(weather, city, start_to_close_timeout=LIMIT)`."
+        )
         called = (await history(calm.handle)).attempts("weather")
         require(called, "an Activity `weather`, which is retried", "that your workflow called the function", advice)
         for mistake, row in _MISTAKES.items():

@@ -36,8 +36,8 @@ def _tells(text: Any, *projects: str) -> bool:
     return all({str(waiting), str(len(closed))} <= {*found} for waiting, closed in map(PROJECTS.__getitem__, projects))
 
 
-_COUNT = "`found = await workflow.execute_activity(count_issues, query.project, **LIMIT)`"
-_KEEP = "`await workflow.execute_activity(record, text, **LIMIT)`"
+_COUNT = "`found = await workflow.execute_activity(count_issues, query.project, start_to_close_timeout=LIMIT)`"
+_KEEP = "`await workflow.execute_activity(record, text, start_to_close_timeout=LIMIT)`"
 _PASS = "Let the failure of `count_issues` pass, with no `try` around it, and keep a text only when it has worked."
 _CALLS = dict.fromkeys(
     ("Expected value", "'await' expression"), f"Ask Temporal for it, with the project's name: {_COUNT}."

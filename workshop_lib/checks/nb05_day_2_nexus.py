@@ -310,7 +310,7 @@ async def _refused(there: Handled, given: dict[str, str], *known: str, advice: s
 
 # 5.4
 
-_NOTE = '`await workflow.execute_activity(note_question, messages[-1]["content"], **LIMIT)`'
+_NOTE = '`await workflow.execute_activity(note_question, messages[-1]["content"], start_to_close_timeout=LIMIT)`'
 _REPLAYED = "TMPRL1100"  # a replay that does something else than its history says
 _BELOW = f'`if workflow.patched("note-questions"):`, and indented below it, before the model is asked, {_NOTE}.'
 _STABLE = f"What decides must be the same in each replay, as `patched` is: {_BELOW}"
