@@ -164,7 +164,9 @@ async def packed(ws: Workshop, answer: Any) -> str:
                     sqlite3.connect(notebook_folder() / "ledger.db", isolation_level=None)
                 ) as ledger:
                     ledger.execute("BEGIN EXCLUSIVE")  # until the process is killed, no further item can be packed
-                    await _heartbeat(handle, len(_packed(ws, queue)))
+                    mine = "SELECT count(*) FROM effects WHERE effect = 'pack' AND json_extract(details, '$.order') = ?"
+                    (count,) = ledger.execute(mine, (queue,)).fetchone()  # any other connection would wait for this
+                    await _heartbeat(handle, count)
                     workers[0].kill()
                 workers.append(await ws.spawn(Worker, client, **settings))
             _, failure, seen = await ended(handle, attempts=20)
