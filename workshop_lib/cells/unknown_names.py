@@ -24,7 +24,7 @@ def _explain(
     shell: Any, kind: type[NameError], error: NameError, trace: TracebackType, tb_offset: int | None = None
 ) -> None:
     lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
-    then = f"→ If a cell above defines it, run that cell first. {_ABOVE}"
+    then = f"→ If a cell above defines it, run that cell first, or fix it if it is red. {_ABOVE}"
     # IPython shows what this method of an error returns, in the place of its own traceback.
     error._render_traceback_ = lambda: [*lines, then]  # type: ignore[attr-defined]
     shell.showtraceback((kind, error, trace))
