@@ -1,7 +1,7 @@
 """An IPython extension: a name that the notebook does not know is explained, also before its first cell has run.
 
-``ipython_kernel_config.py`` beside this file loads it when a kernel starts. Installing the workshop puts that file into
-the environment's ``etc/ipython``, where IPython looks for it.
+``ipython_kernel_config.py`` beside this file loads it when a kernel starts. `make lab` puts that file into the
+environment's ``etc/ipython``, where IPython looks for it.
 """
 
 from __future__ import annotations
