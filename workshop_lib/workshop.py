@@ -44,6 +44,7 @@ class Workshop(Connections):
     Attributes:
         ledger: The side effects that happened.
         run: See ``WorkerPool.run``; also ``spawn``, ``serve`` and ``stop``.
+        copy_cell: See ``Cells.copy``.
         current: The workshop of this kernel, once started.
     """
 
@@ -62,7 +63,7 @@ class Workshop(Connections):
         super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn = self._pool.run, self._pool.spawn
         self.serve, self.stop = self._pool.serve, self._pool.stop
-        self.refuse_if_red = self._cells.refuse_if_red
+        self.refuse_if_red, self.copy_cell = self._cells.refuse_if_red, self._cells.copy
 
     @classmethod
     async def start(cls, *, model: bool = False, calls_model: bool = True) -> Workshop:

@@ -15,7 +15,7 @@ import keyword
 import linecache
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -122,6 +122,24 @@ class Cells:
             for take_up in self._subscribers:
                 take_up(Edit(tuple(self._unpublished), keep_open=bool(options)))
             self._unpublished = []
+
+    def copy(self, cell: str, name: str, changes: Mapping[str, str] | None = None) -> None:
+        """Run a cell again under another name, as copy and paste would. Open executions are left alone.
+
+        Args:
+            cell: The name of a ``%%workflow`` cell that has run.
+            name: The name of the copy.
+            changes: What to replace in it, and with what.
+
+        Raises:
+            CellError: There is no such cell, or its copy does not run.
+        """
+        source = self._read(cell)
+        if source is None:
+            raise CellError(f"There is no cell {cell!r} to copy.", then=f"Run the cell `%%workflow {cell}` first.")
+        for old, new in (changes or {}).items():
+            source = source.replace(old, new)
+        self.run(f"{name} --keep-open", source.partition("\n")[2])
 
     def refuse_if_red(self, answer: Any) -> None:
         """Refuse to check an answer whose cell's last run failed.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kernels import Kernel, kernel
 from notebook import ORDERS, PLACE, START, open_notebook
+
+from workshop_lib.cells import workflow_cells
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +107,17 @@ def test_a_cell_before_the_setup_and_one_in_any_language(tmp_path: Path) -> None
         k.ok(START)
         k.ok("%%workflow gruesse\nGRUß = 'schöne Grüße ✓ 漢字'\n")
         assert k.ok("print(GRUß)").strip() == "schöne Grüße ✓ 漢字"
+
+
+def test_an_unknown_name_is_explained_in_a_fresh_kernel(tmp_path: Path) -> None:
+    profile = tmp_path / "ipython" / "profile_default"  # stands for the environment's etc/ipython
+    profile.mkdir(parents=True)
+    shutil.copy(Path(workflow_cells.__file__).with_name("ipython_kernel_config.py"), profile)
+    with kernel(tmp_path, IPYTHONDIR=str(profile.parent)) as k:
+        output = k.run("await client.start_workflow()")
+        assert output.error == "NameError"
+        assert "name 'client' is not defined" in output.text
+        assert output.text.strip().splitlines()[-1].startswith("→ If a cell above defines it")
+        assert "→ Run the cells above first" in k.run(ORDERS).text
+        k.ok(START)
+        k.ok(ORDERS)

@@ -56,6 +56,9 @@ def test_cells_that_import_each_other_and_autoreload(tmp_path: Path) -> None:
         k.ok("%%workflow c2\nfrom c3 import Z\nY = Z\n")
         k.ok("%%workflow c3\nZ = 2\n")
         assert k.ok("print(X, Y, Z)").strip() == "2 2 2"
+        k.ok("ws.copy_cell('c3', 'c4', {'Z = 2': 'Z = 4'})")
+        assert k.ok("import c3, c4; print(c3.Z, c4.Z)").strip() == "2 4"
+        assert "→ Run the cell `%%workflow c5` first." in k.run("ws.copy_cell('c5', 'c6')").text
         output = k.run("%%workflow c3\nfrom c1 import X\nZ = 2\n")
         assert output.error == "CellError"
         assert "cells import each other" in output.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from answers import right, wrong
 
-_CHARGE = "undo.append(refund_customer)\n            await workflow.execute_activity(charge_once, order, **DEMO)"
+_CHARGE = "undo.append(refund_customer)\n            await do(charge_once, order)"
 
 ANSWERS = {
     "2.1": [
@@ -45,17 +45,16 @@ ANSWERS = {
         right(
             "nested",
             body="""
-                do = lambda step: workflow.execute_activity(step, order, **DEMO)
                 try:
-                    await do(prepare_shipment)
+                    await do(prepare_shipment, order)
                     try:
-                        await do(charge_once)
-                        return await do(ship_order)
+                        await do(charge_once, order)
+                        return await do(ship_order, order)
                     except Exception:
-                        await do(refund_customer)
+                        await do(refund_customer, order)
                         raise
                 except Exception:
-                    await do(release_shipment)
+                    await do(release_shipment, order)
                     raise
             """,
         ),

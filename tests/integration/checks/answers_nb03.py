@@ -9,6 +9,9 @@ _STEP = '"{0.workflow_id}-{0.workflow_run_id}-{0.activity_id}".format(activity.i
 _ASK = 'if not await self.approved(f"Pay {call.amount} dollars back for {call.order}?"):'
 _CASE = 'case {"city": str(city), **more} if not more:'
 _UNKNOWN = 'if name != "weather":'
+_CALLED = """await workflow.execute_activity(
+                    weather, city, start_to_close_timeout=LIMIT
+                )"""
 
 ANSWERS = {
     "3.1": [
@@ -24,7 +27,7 @@ ANSWERS = {
     "3.2": [
         right(
             "the library's",
-            body="return (await use([activity_tool(weather, **LIMIT)], name, arguments))[0]",
+            body="return (await use([activity_tool(weather, start_to_close_timeout=LIMIT)], name, arguments))[0]",
             imports="from workshop_lib.agents.loop import use",
         ),
         wrong("any text", "Catch the `ValueError` of `json.loads`", ("except ValueError", "except KeyError")),
@@ -35,7 +38,7 @@ ANSWERS = {
         wrong(
             "calls the function",
             "Let an Activity do it",
-            ("await workflow.execute_activity(weather, city, **LIMIT)", "weather(city)"),
+            (_CALLED, "weather(city)"),
         ),
     ],
     "3.3": [

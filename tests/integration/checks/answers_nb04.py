@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from answers import right, wrong
 
-_COUNT = "found = await workflow.execute_activity(count_issues, query.project, **LIMIT)"
-_RECORD = "await workflow.execute_activity(record, text, **LIMIT)"
+_COUNT = """found = await workflow.execute_activity(
+            count_issues, query.project, start_to_close_timeout=LIMIT
+        )"""
+_RECORD = "await workflow.execute_activity(record, text, start_to_close_timeout=LIMIT)"
 _ID = 'id=f"{workflow.info().workflow_id}-jira-{self.chat.entry_count}"'
 _TOOL = 'loop.Tool("jira_metrics", what, ProjectQuery, self.jira_metrics)'
 _ONE_TEXT = "Count first, then make one `text`"
@@ -21,11 +23,11 @@ ANSWERS = {
             "by name, and says why",
             body="""
                 try:
-                    found = await workflow.execute_activity("count_issues", query.project, **LIMIT)
+                    found = await workflow.execute_activity("count_issues", query.project, start_to_close_timeout=LIMIT)
                 except Exception as error:
                     raise ApplicationError(f"No report of {query.project}.") from error
                 text = f"Project {query.project} has closed {found['closed']} issues, and {found['open']} are open."
-                await workflow.execute_activity("record", text, **LIMIT)
+                await workflow.execute_activity("record", text, start_to_close_timeout=LIMIT)
                 return text
             """,
         ),
@@ -41,7 +43,7 @@ ANSWERS = {
         wrong(
             "gives the query",
             "`count_issues` takes the project's name",
-            ("query.project, **LIMIT", "query, **LIMIT"),
+            ("query.project, start_to_close_timeout=LIMIT", "query, start_to_close_timeout=LIMIT"),
         ),
         wrong(
             "records the failure",
@@ -51,7 +53,7 @@ ANSWERS = {
                 f"""try:
             {_COUNT}
         except Exception:
-            await workflow.execute_activity(record, "There is no such project.", **LIMIT)
+            await workflow.execute_activity(record, "There is no such project.", start_to_close_timeout=LIMIT)
             raise""",
             ),
         ),

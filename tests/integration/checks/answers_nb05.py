@@ -23,7 +23,7 @@ _CONVERT = "PRICES[query.ticker] * rates[query.currency]"
 _CURRENCY = 'raise ApplicationError("The currency is USD or EUR.", non_retryable=True)'
 _TICKER = "if query.ticker not in PRICES:"
 _PATCHED = 'if workflow.patched("note-questions"):'
-_PLAIN = 'await workflow.execute_activity(note_question, messages[-1]["content"], **LIMIT)'
+_PLAIN = 'await workflow.execute_activity(note_question, messages[-1]["content"], start_to_close_timeout=LIMIT)'
 _SYNC = """
     @sync_operation
     async def get_ip(self, ctx: StartOperationContext, query: HostQuery) -> HostAddress:
