@@ -126,7 +126,7 @@ class InProcessWorker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            say(f"{self} ended by itself:\n" + "\n".join(describe(error)), "warn")
+            say(f"{self} has ended:\n" + "\n".join(describe(error)), "warn")
 
     async def stop(self) -> None:
         """Stop it, waiting for its activities for at most ``STOP_SECONDS``.

@@ -109,7 +109,7 @@ class Spawned:
         if not offered.done():
             offered.set_exception(EOFError())
         elif self.wanted and process is self._process:
-            say(f"{self.name} ended by itself: {process.last_words()}", "warn")
+            say(f"{self.name} has ended: {process.last_words()}", "warn")
 
 
 class SpawnedWorker(Spawned):

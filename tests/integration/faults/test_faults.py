@@ -198,7 +198,7 @@ async def test_a_worker_process_really_dies_and_another_completes_the_order(
     assert [worker.running for worker in workers].count(True) == 1
     started, _ = await step(handle, "charge_customer")
     assert started.attempt == attempts
-    text = await printed(capsys, f"ended by itself: killed by the fault charge_customer.{kind}")
+    text = await printed(capsys, f"has ended: killed by the fault charge_customer.{kind}")
     assert "No running Worker" not in text
     await ws.stop(*workers)
 

@@ -98,7 +98,7 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(
     assert capsys.readouterr().out == ""
     process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
     os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
-    await printed(capsys, "ended by itself")
+    await printed(capsys, "has ended")
     await ws.stop(process)
 
 
