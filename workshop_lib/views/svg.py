@@ -23,6 +23,7 @@ CROSS = "✗"
 _MARKS = {"completed": "✓", "continued as new": "✓", "running": "·", "waiting": "·", "paused": "·"}
 DOWN: dict[str, Any] = {"stroke": FAILED, "stroke_dasharray": "6 4"}
 _WIDTHS = dict.fromkeys(" .,:;'!|()[]-·›ijltfr", 4.4) | dict.fromkeys("mwMW%@…→←✓✗", 11.2)  # units; of all else 7.6
+_WIDTHS |= dict.fromkeys("0123456789", 8.0)
 
 Point = tuple[float, float]
 
