@@ -212,20 +212,11 @@ FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
 Served = Callable[[Workshop], Awaitable[None]]
 SERVED: dict[str, Served] = {
     "round trip": round_trips,
-<<<<<<< HEAD
-    "guards": lambda ws, _: guards(ws),
-    "packing": lambda ws, _: packing(ws),
-    "growth: namespaces": _growth("namespaces"),
-    **{f"demo {number}: turn": _turns(number) for number in range(1, 5)},
-    "gateway": lambda ws, _: gateway_requests(ws),
-    **{f"growth: {by}": _growth(by) for by in ("turn", "tools", "crowd")},
-=======
-    "allowlist": allowlist,
+    "guards": guards,
     "packing": packing,
     "growth: namespaces": functools.partial(grown, by="namespaces"),
     **{f"demo {number}: turn": functools.partial(agent_turns, demo=number) for number in range(1, 5)},
     **{f"growth: {by}": functools.partial(grown, by=by) for by in ("turn", "tools", "crowd")},
->>>>>>> room-f
 }
 
 

@@ -104,35 +104,3 @@ async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn
             talk(client, demo.AGENT.run, local.TASK_QUEUE, Chat(model="offline")),
             talk(bare, yardstick.run, f"bare-{number}", number),
         )
-<<<<<<< HEAD
-
-
-@asynccontextmanager
-async def gateway(ws: Workshop) -> AsyncIterator[dict[str, tuple[Turn, Turn]]]:
-    """Requests to demo 4's gateway, and the same to Finance's MCP server, which is a plain one of the MCP SDK.
-
-    A call comes to the same workflow of Finance: from the gateway by a Nexus operation, whose result is kept for a call
-    that is made again; from the plain server directly. To list the tools, the gateway asks the directories of two teams
-    by Nexus operations; the plain server knows its own. Each side has one client, with one open connection.
-    """
-    from mcp import Client as McpClient
-
-    team = [await ws.spawn(f"workshop_lib.teams.{name}.worker") for name in ("finance", "it")]
-    served = [
-        await ws.serve("gateway", "workshop_lib.demos.gateway"),
-        await ws.serve("finance-mcp", "workshop_lib.teams.finance.mcp_server"),
-    ]
-
-    def caller(client: McpClient) -> Turn:
-        async def call() -> object:
-            result = await client.call_tool("stock_price", {"ticker": "ACME"})
-            assert result.structured_content == {"ticker": "ACME", "price": 120.6}, result
-            return result
-
-        return call
-
-    async with McpClient(f"{served[0].url}/mcp") as ours, McpClient(f"{served[1].url}/mcp") as bare:
-        yield {"call_tool": (caller(ours), caller(bare)), "list_tools": (ours.list_tools, bare.list_tools)}
-    await ws.stop(*team)
-=======
->>>>>>> room-f

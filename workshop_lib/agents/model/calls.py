@@ -51,14 +51,8 @@ _PASSING = {
 _DOWN = "The language model is out of order. Please try again in a minute."
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True)
-class ModelRequest:
-    """A request to a model.
-=======
 class ModelRequest(TypedDict):
-    """What a model is asked.
->>>>>>> room-f
+    """A request to a model.
 
     A dict, because a dataclass is copied when it is encoded: in the sandbox, 10 ms for a turn with six tools.
 
