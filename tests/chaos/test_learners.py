@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -81,7 +82,7 @@ async def test_a_class_shares_a_server_and_nothing_else(
         turns = [each for took in await asyncio.gather(*map(talk, clients, range(MANY))) for each in took]
         after, used = server.cpu_times(), server.memory_info().rss >> 20
         for own in learners:
-            assert await until(lambda own=own: priced(own)) == 1, "each Finance was asked by its own agent"
+            assert await until(partial(priced, own)) == 1, "each Finance was asked by its own agent"
         for own in learners:
             assert sorted(await own.namespaces()) == ["default", "finance", "it"]
             assert sorted(await own.endpoints()) == ["finance", "it"]
