@@ -34,6 +34,7 @@ _THREE_DAYS = timedelta(days=3)
 _START = '`return await ctx.start_workflow(BookVacation.run, request, id=f"vacation-{ctx.request_id}")`'
 _WAIT = "`await workflow.wait_condition(lambda: self.decision is not None)`"
 _ENTER = "Run `enter_vacation` with `workflow.execute_activity` after a yes, once, and not after a no."
+_WORK = "It takes `workflows=[BookVacation]`, `activities=[enter_vacation]` and `nexus_service_handlers=[…]`."
 _TEAM, _HR = "hr_team", "hr_worker"  # the cells of exercises 12.1 and 12.2
 
 
@@ -177,7 +178,10 @@ async def reachable(ws: Workshop, answer: Any) -> str:
         processes[0].kill()
         processes.append(await _process(ws, answer.__module__))
 
+    place, kinds = (ws.namespace("hr"), "hr"), ("workflow", "activity", "nexus")
     try:
+        missing = [kind for kind in kinds if (*place, kind) not in processes[0].polls]
+        require(not missing, f"a Worker on Task Queue {place[1]!r} of {place[0]!r}", f"none for {missing}", _WORK)
         async with _caller(ws, "marketing") as stranger:
             result, failure = await stranger.ask(_DAYS, {"employee": "Ann"})
             advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'

@@ -60,7 +60,8 @@ def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> A
     """
     (path,) = (_ROOT / "solutions").glob(f"{number.partition('.')[0]:0>2}_*.ipynb")
     cells = _code(path)
-    name, at = next((each[1], at) for at, cell in enumerate(cells) if (each := re.search(rf'"{number}", (\w+)', cell)))
+    checked = rf'"{number}", \(?(\w+)(?:, (\w+)\))?'  # one thing, or two
+    found, at = next((each, at) for at, cell in enumerate(cells) if (each := re.search(checked, cell)))
     at = max(each for each in range(at) if _SOLUTION.search(cells[each]))
     text = _code(_ROOT / folder / path.name)[at]
     if answer.body:
@@ -88,7 +89,8 @@ def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> A
     text = f"{answer.imports}\n{text.partition(chr(10))[2]}"
     (_FOLDER / f"{module_name}.py").write_text(text, encoding="utf-8")
     importlib.invalidate_caches()
-    return getattr(importlib.import_module(module_name), name)
+    module = importlib.import_module(module_name)
+    return (getattr(module, found[1]), getattr(module, found[2])) if found[2] else getattr(module, found[1])
 
 
 def _code(path: Path) -> list[str]:

@@ -29,8 +29,12 @@ ANSWERS = {
         wrong("no allowlist", "a refusal of marketing", (_GUARD, "")),
         wrong("no limits", "a limit of three days", ("listed}, limits)", "listed})")),
         wrong("one operation listed", "a directory with", (", HumanResources.book_vacation]", "]")),
-        wrong("another task queue", "Task Queue", ('        task_queue="hr",\n', '        task_queue="vacations",\n')),
-        wrong("no activity", "enter_vacation", ("activities=[enter_vacation],", "")),
+        wrong(
+            "another task queue",
+            "a Worker on Task Queue 'hr'",
+            ('        task_queue="hr",\n', '        task_queue="vacations",\n'),
+        ),
+        wrong("no activity", "none for ['activity']", ("activities=[enter_vacation],", "")),
     ],
     "12.3": [
         right("a list", imports=_HR, body='return [*super().teams(), *["hr"]]'),
