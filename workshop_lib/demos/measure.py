@@ -173,7 +173,7 @@ class _Measurement:
         self._finance = workers["Finance"]
         self._client = await Client.connect(**await self._ws.connection(local.NAMESPACE, quiet=True))
         self._books = await Client.connect(**await self._ws.connection("finance", quiet=True))
-        self._keeper = self._books.get_workflow_handle_for(PolicyKeeper.run, KEEPER)
+        self._keeper: Any = self._books.get_workflow_handle_for(PolicyKeeper.run, KEEPER)
         ports = {name: _ports(worker) for name, worker in workers.items()}
         listening = " and ".join(name for name in ports if ports[name])
         said = f"{len(workers)}; {f'{listening} listen on a port' if listening else 'none listens'}"
