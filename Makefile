@@ -141,7 +141,7 @@ endef
 export CHECK
 
 # What is begun and not finished, such as an interrupted set-up, is begun again.
-$(VENV)/.lab: requirements.txt pyproject.toml workshop_lib/cells/ipython_kernel_config.py
+$(VENV)/.lab: requirements.txt pyproject.toml
 	@[ -e $@ ] || { [ ! -e $(VENV) ] || echo "$(VENV) was not finished, and is made again."; rm -rf $(VENV); }
 	@[ -e $@ ] || $(MAKE) --silent $(VENV)/.made
 	@rm -f $@
@@ -152,7 +152,9 @@ $(VENV)/.lab: requirements.txt pyproject.toml workshop_lib/cells/ipython_kernel_
 	@mkdir -p $(VENV)/etc/jupyter/labconfig
 	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
 		>$(VENV)/etc/jupyter/labconfig/page_config.json
-	@mkdir -p $(VENV)/etc/ipython && cp workshop_lib/cells/ipython_kernel_config.py $(VENV)/etc/ipython
+	@mkdir -p $(VENV)/etc/ipython  # what every kernel reads when it starts
+	@echo 'get_config().InteractiveShellApp.extensions = ["workshop_lib.cells.unknown_names"]' \
+		>$(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $@
 
 $(VENV)/.made:

@@ -1,7 +1,6 @@
 """An IPython extension: a name that the notebook does not know is explained, also before its first cell has run.
 
-``ipython_kernel_config.py`` beside this file loads it when a kernel starts. `make lab` puts that file into the
-environment's ``etc/ipython``, where IPython looks for it.
+``etc/ipython/ipython_kernel_config.py`` of the environment, which `make lab` writes, loads it when a kernel starts.
 """
 
 from __future__ import annotations

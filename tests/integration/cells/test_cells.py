@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,7 +112,10 @@ def test_a_cell_before_the_setup_and_one_in_any_language(tmp_path: Path) -> None
 def test_an_unknown_name_is_explained_in_a_fresh_kernel(tmp_path: Path) -> None:
     profile = tmp_path / "ipython" / "profile_default"  # stands for the environment's etc/ipython
     profile.mkdir(parents=True)
-    shutil.copy(Path(workflow_cells.__file__).with_name("ipython_kernel_config.py"), profile)
+    (written,) = re.findall(
+        r"@echo '(get_config.*)'", Path(workflow_cells.__file__).parents[2].joinpath("Makefile").read_text()
+    )
+    (profile / "ipython_kernel_config.py").write_text(written)
     with kernel(tmp_path, IPYTHONDIR=str(profile.parent)) as k:
         output = k.run("await client.start_workflow()")
         assert output.error == "NameError"
