@@ -10,11 +10,6 @@ from typing import Any
 import pytest
 import refunds
 from owned import LARGE, OWNER, QUEUE, SMALL, Owned, owned
-from temporalio.api.command.v1 import Command, SignalExternalWorkflowExecutionCommandAttributes
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import CommandType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from waits import until
@@ -154,26 +149,6 @@ async def test_who_has_no_right_neither_reads_nor_approves_nor_changes(world: Ow
         f"HandlerError: No call {held.id} waits for leads.",  # it has ended meanwhile
     )
     await world.outcome(call)
-
-
-async def test_no_workers_command_reaches_the_keeper_from_another_namespace(world: Owned) -> None:
-    """The server forbids it as it comes. Else any Worker could deploy a policy of its own."""
-    client = world.clients["mallory"]
-    await world.rules()
-    evil = await client.start_workflow("Evil", id="evil", task_queue="evil")
-    polled = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name="evil"))
-    task = await client.workflow_service.poll_workflow_task_queue(polled)
-    signal = SignalExternalWorkflowExecutionCommandAttributes(
-        namespace=world.clients[OWNER].namespace, execution=WorkflowExecution(workflow_id=KEEPER), signal_name="deploy"
-    )
-    kind = CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION
-    command = Command(command_type=kind, signal_external_workflow_execution_command_attributes=signal)
-    done = RespondWorkflowTaskCompletedRequest(
-        namespace=client.namespace, task_token=task.task_token, commands=[command]
-    )
-    with pytest.raises(RPCError, match="cross namespace commands are not allowed"):
-        await client.workflow_service.respond_workflow_task_completed(done)
-    await evil.terminate()
 
 
 async def test_who_starts_the_workflow_behind_an_operation_passes_by(world: Owned) -> None:

@@ -104,12 +104,12 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def guarded(ws: Workshop, number: int, ask: Ask) -> AsyncIterator[tuple[Way, Demo]]:
+async def guarded(ws: Workshop, number: int, ask: Ask) -> AsyncIterator[Way]:
     """The teams of a demo; a policy guards Finance."""
     demo = Demo(ws, computers.demo(number), await Client.connect(**await ws.connection("finance")))
     await run_team(demo, "it")
     await run_team(demo, "finance", PolicyGuard(), **GUARDED)
-    yield Way(ws, ask, number == 4, demo.client), demo
+    yield Way(ws, ask, number == 4, demo.client)
     await demo.client.get_workflow_handle(KEEPER).terminate()
     await ws.stop(*ws.workers)
     await asyncio.gather(*(server.stop() for server in demo.servers.values()))
@@ -129,7 +129,7 @@ async def talking(ws: Workshop, number: int) -> AsyncIterator[Way]:
         await conversation.terminate()
         return reply.text
 
-    async with guarded(ws, number, ask) as (way, _):
+    async with guarded(ws, number, ask) as way:
         yield way
 
 
@@ -146,7 +146,7 @@ async def calling(ws: Workshop) -> AsyncIterator[Way]:
             except MCPError as error:
                 return str(error)
 
-    async with guarded(ws, 4, ask) as (way, _):
+    async with guarded(ws, 4, ask) as way:
         yield way
     await served.stop()
 

@@ -242,8 +242,7 @@ class PolicyKeeper:
         Args:
             id: The call's.
         """
-        held = self._kept.held.get(id)
-        if held:
+        if held := self._kept.held.get(id):
             held.open = True
         if held is None or held.settled:
             await _tell(id, held)
