@@ -285,7 +285,7 @@ class _Measurement:
         stage = WorkflowUpdateStage.ACCEPTED
         price = await self._talk.start_update(Conversation.send_message, "What does PIED cost?", wait_for_stage=stage)
         result = self._begun(price.result())
-        while not result.done() and not await self._waits():
+        while not result.done() and not await _waits(self._talk):
             await asyncio.sleep(_LOOK_EVERY)
         await deploy(self._books, Policy([_ALLOW]), "finance")
         self._ends.push_async_callback(self._keeper.terminate)
@@ -298,12 +298,6 @@ class _Measurement:
         evidence = [*(f"{_OTHERS[what][0]} {text}" for what, text in replies.items()), f"the price: {reply.text}"]
         evidence += [_seen(record, step) for step in record.steps[-6:]]
         self.put(STOPS, f"{', '.join(stops)}; a question for them {waited}", evidence, record)
-
-    async def _waits(self) -> bool:
-        """Whether the agent waits for Finance: for an operation, or for an activity that has failed and is retried."""
-        steps = (await history(self._talk)).steps
-        pending = [step for step in steps if step.status in ("waiting", "running") and step.kind in _CALLS]
-        return bool(pending) and all(step.kind == "nexus operation" or step.failure for step in pending)
 
     async def discovery(self) -> None:
         """Ask for the tool that was not there before, in the same conversation."""
@@ -374,6 +368,7 @@ class _Measurement:
     def _begun(self, waiting: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """A task that is not left behind, whatever happens meanwhile."""
         task = asyncio.create_task(waiting)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # else Python complains, later
         self._ends.callback(task.cancel)
         return task
 
@@ -410,6 +405,13 @@ def _around(steps: Iterable[Step], effects: Iterable[Effect]) -> list[Step]:
     moments = [each.at for each in effects]
     spans = [(step, step.scheduled.timestamp(), step.closed.timestamp()) for step in steps if step.closed]
     return [step for step, began, ended in spans if step.kind in _CALLS and any(began <= at <= ended for at in moments)]
+
+
+async def _waits(talk: WorkflowHandle[Any, Any]) -> bool:
+    """Whether an agent waits for Finance: for an operation, or for an activity that has failed and is retried."""
+    steps = (await history(talk)).steps
+    pending = [step for step in steps if step.status in ("waiting", "running") and step.kind in _CALLS]
+    return bool(pending) and all(step.kind == "nexus operation" or step.failure for step in pending)
 
 
 def _seen(record: History, step: Step) -> str:
