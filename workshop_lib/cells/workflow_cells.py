@@ -176,7 +176,7 @@ class Cells:
         _, module, name = self._former[id(thing)]
         if not hasattr(sys.modules[module], name):
             then = f"Define {name} there, or give the Worker what replaces it."
-            raise CellError(f"The cell {module!r} does not define {name} any more.", then=then)
+            raise CellError(f"The cell {module!r} no longer defines {name}.", then=then)
         return getattr(sys.modules[module], name)
 
     def _refuse_if_taken(self, name: str) -> None:

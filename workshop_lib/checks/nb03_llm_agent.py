@@ -38,7 +38,7 @@ _CUSTOMER = "What does it cost to ship a parcel of 3 kg to Japan, the price of i
 
 @exercise("3.1")
 async def new_tool(ws: Workshop, answer: Any) -> None:
-    """The model finds the tool, gives it what the customer said, and is told the cost; also when it fails once."""
+    """The model finds the tool, gives it what the customer said, and learns the cost; also when it fails once."""
     name = _tool(answer, "kilograms", "country")
     async with clerk(ws, calculator, weather, answer) as begin:
         talk = await begin()
@@ -59,7 +59,7 @@ async def _cost(talk: Talk, name: str, question: str, right: float) -> None:
     require(results[-1] in (str(right), f"{right:g}"), f"{right:g} for {question!r}", repr(results[-1]), "price")
 
 
-# What the model does wrong, and what it has to be told besides that it was wrong. Each has its advice.
+# What the model does wrong, and what it has to learn besides that it was wrong. Each has its advice.
 _MISTAKES = {
     "garbles_arguments": ("wrote arguments that are not valid JSON", r"\w"),
     "forgets_arguments": ("wrote `null`, which is not an object", r"\w"),
@@ -84,7 +84,7 @@ async def mistakes(ws: Workshop, answer: Any) -> None:
 
 
 async def _repaired(talk: Talk, what: str, needed: str, advice: str) -> None:
-    """Let the model make a mistake, and see to it that it is told what was wrong and what would be right."""
+    """Let the model make a mistake, and see to it that it learns what was wrong and what would be right."""
     try:
         reply = await talk.say("How is the weather in Nairobi?")
     except Wrong as wrong:
@@ -126,7 +126,7 @@ async def approval(ws: Workshop, answer: Any) -> None:
 
 
 async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str, *, yes: bool) -> str:
-    """Ask for a refund, decide, and wait for the reply: what the model was told."""
+    """Ask for a refund, decide, and wait for the reply: what the model learned."""
     before = {entry.number for entry in await talk.lines("approval")}
     sent = talk.send(text)
     decided: asyncio.Future[Any] = asyncio.Future()
@@ -144,7 +144,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         named = amount in asked.text and order in asked.text
         require(named, f"a question that names {amount} and {order}", repr(asked.text), "Say what it is for.")
         decided = quietly(updated(talk.handle, "decide", asked.number, yes))
-        await talk.reply(sent, text)  # if `pay` fails after the decision, that has no end of its own
+        await talk.reply(sent, text)  # if `pay` fails after the decision, that has no separate end
     finally:
         decided.cancel()
         sent.cancel()
@@ -167,7 +167,7 @@ async def _question(talk: Talk, sent: asyncio.Task[Reply], before: set[int]) -> 
 async def voucher(ws: Workshop, answer: Any) -> None:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
-    # A turn has 19 events: the third in a conversation is in an execution of its own.
+    # A turn has 19 events: the third in a conversation is in its own execution.
     async with clerk(ws, weather, answer, most_events=30) as begin:
         for talk, requests in ((await begin(), 3), (await begin(), 1)):
             for _ in range(requests):

@@ -152,7 +152,7 @@ class _Report:
 
 @exercise("4.3")
 async def not_waited_for(ws: Workshop, answer: Any) -> None:
-    """Reports are ordered by two customers, who are told at once and leave; the reports are finished after that."""
+    """Reports are ordered by two customers, who are answered at once and leave; the reports are finished after that."""
     client = await Client.connect(**await ws.connection(NAMESPACE))
     async with talks(ws, answer, count_issues, workflows=[_Report]) as begin:
         talk, other = await begin(), await begin()
@@ -163,7 +163,7 @@ async def not_waited_for(ws: Workshop, answer: Any) -> None:
 
 
 async def _ordered(talk: Talk, project: str, orders: int) -> None:
-    """Order a report, and see to it that it is on its way when the customer is told so."""
+    """Order a report, and see to it that it is on its way when the customer is answered."""
     reply = await talk.say(f"Please order the yearly report of {project}.")
     children, results = _children(await history(talk.handle)), await talk.lines("result")
     taken = [step.id for step in children if step.status == "failed" and not step.links]

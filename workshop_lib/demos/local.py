@@ -10,7 +10,7 @@ from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 NAMESPACE = "default"
 TASK_QUEUE = "orchestrator"
-INSTRUCTIONS = "You help the people of a company. Use your tools. Say so when none of them fits."
+INSTRUCTIONS = "You help a company's staff. Use your tools. Say so when none of them fits."
 TOOLS: list[Callable[..., Any]] = [calculator, weather]
 
 

@@ -229,7 +229,7 @@ class _Measurement:
             said, why = "the agent's own Workflow", f"{name} is an activity of its Worker"
         else:
             brought = ", ".join(plugin.name() for plugin in (await self._demo.connect(self._ws)).config()["plugins"])
-            said, why = f"the SDK behind {brought}", f"{name} is no activity of its own; its client has {brought}"
+            said, why = f"the SDK behind {brought}", f"{name} is not a separate activity; its client has {brought}"
         step = next(each for each in asked if each.name == name)
         self.put(LOOP, said, [_seen(record, step), "while the model noted the call", why], record)
 

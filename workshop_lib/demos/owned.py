@@ -66,7 +66,7 @@ def _lines(tree: ast.Module) -> int:
 
 
 def _named(tree: ast.Module, known: dict[str, Any]) -> Iterator[Any]:
-    """What code names: of its own module, or of a module that it imports."""
+    """What code names: in its own module, or of a module that it imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             yield known.get(node.id)

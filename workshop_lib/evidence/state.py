@@ -117,7 +117,7 @@ class StateFolder:
         path: The folder. A kernel locks it with ``StateFolder.claim``; a spawned process opens its notebook's.
 
     Attributes:
-        former: Paths of notebooks that do not exist any more. This notebook may be one of them, renamed or moved.
+        former: Paths of notebooks that no longer exist. This notebook may be one of them, renamed or moved.
     """
 
     def __init__(self, path: Path) -> None:

@@ -28,7 +28,7 @@ class KeyRing(PayloadCodec, WithSerializationContext):
     result of a workflow behind an operation, so the Worker that runs such workflows has the contract's key as its own.
 
     To change a key, first give the new one to everybody who reads, then let those who write use it, and take the old
-    one away when nothing that it encrypted is needed any more.
+    one away when nothing that it encrypted is still needed.
 
     Args:
         keys: AES keys of 16 or 32 bytes, by their ids. Ids are stored in plain text.

@@ -1,6 +1,6 @@
 """Certificates, and a gRPC proxy before a Temporal Server that lets a namespace's certificate into that namespace only.
 
-A Temporal Server asks no caller who it is unless it is told to. This proxy stands for what Temporal Cloud, or an
+A Temporal Server asks no caller who it is, unless you configure it to. This proxy stands for what Temporal Cloud, or an
 authorizer in the server's own configuration, does in production: it is small enough to be read, and made for loopback.
 """
 
@@ -34,7 +34,7 @@ _SYSTEM_ENDPOINT = "__temporal_system"  # its operations act on namespaces that 
 # The server believes what some other headers say, such as temporal-principal-name: they end here.
 _HEADERS = {"client-name", "client-version", "supported-server-versions", "temporal-namespace"}
 _OPTIONS = [
-    ("grpc.max_receive_message_length", -1),  # the server has limits of its own
+    ("grpc.max_receive_message_length", -1),  # the server has its own limits
     # The SDK pings every 30 s. By default gRPC closes connections that ping while a long poll waits.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Authority:
-    """A certificate authority of our own, in memory. What it has issued is worthless once it is gone."""
+    """A certificate authority in memory. What it has issued is worthless when the process ends."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA(organization_name="Temporal Nexus workshop")
@@ -149,7 +149,7 @@ class NamespaceProxy:
 
     @classmethod
     async def start(cls, target: str, authority: Authority, admins: Collection[str] = ()) -> NamespaceProxy:
-        """Start a proxy on a free port. It runs on a thread of its own and ends with the process, if not before.
+        """Start a proxy on a free port. It runs on its own thread and ends with the process, if not before.
 
         It guards only what has to pass it: nobody but the proxy may be able to reach ``target``.
 

@@ -97,7 +97,7 @@ def test_an_edit_that_the_worker_cannot_take_is_fixed_by_the_next(tmp_path: Path
         assert "charges: 1" in k.ok(PLACE)
         assert "charges: 1" in k.ok(PLACE_APART)
         output = k.run(ORDERS.replace("class ProcessOrder", "class HandleOrder"))
-        assert "The cell 'orders' does not define ProcessOrder any more" in output.text
+        assert "The cell 'orders' no longer defines ProcessOrder" in output.text
         k.ok(ORDERS)
         assert "charges: 1" in k.ok(PLACE)
         assert "charges: 1" in k.ok(PLACE_APART)

@@ -22,7 +22,7 @@ INSTEAD = {
     "had not ended after": "did not finish within",
     "in peace": "normally",
     "(is|are) (away|gone)": "is down, has stopped",
-    "(is|are) no (Workflow|JSON|exercise|agent)": "is not a",
+    "(is|are) no (Workflow|JSON|agent)": "is not a",
     "mend(s|ed|ing)?": "fix",
     "of (its|your|their|our) own": "its own, your own (before the noun)",
     "stands? in": "is recorded in, is in",
@@ -52,14 +52,17 @@ def passages(path: Path) -> Iterator[str]:
     if path.suffix == ".ipynb":
         yield from (cell.source for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "markdown")
     elif path.suffix == ".py":
-        nodes = ast.walk(ast.parse(text))
-        yield from (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+        strings = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+        for string in strings:
+            if isinstance(string, str) and " " in string:  # no name, and below, no name of an argument
+                yield re.sub(r"^ +\w+: ", "", string, flags=re.MULTILINE)
     else:
         yield text
 
 
 def found(checks: Iterable[Check], path: Path) -> list[str]:
-    text = "\n\n¶\n\n".join(_CODE.sub("¶", passage) for passage in passages(path))
+    text = "\n\n".join(_CODE.sub("¶", passage) for passage in passages(path))
+    text = re.sub(r"\n\s*\n", "\n\n¶\n\n", text)  # a word that ends a paragraph and begins the next is no fault
     results = [result for check in checks for result in check.check_with_flags(text)]
     said = [(result.message, text[max(0, result.span[0] - 30) : result.span[1]]) for result in results]
     return [f"{path.name}: {message} … {where}" for message, where in said]

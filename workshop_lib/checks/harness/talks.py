@@ -258,7 +258,7 @@ async def talks(
         plugins: Of the Worker's client.
 
     Raises:
-        Wrong: The answer is no agent.
+        Wrong: The answer is not an agent.
     """
     if not (isinstance(answer, type) and issubclass(answer, base)):
         raise expected("the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")

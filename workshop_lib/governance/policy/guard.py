@@ -197,7 +197,9 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
         if ctx.service == Approvals.__name__:
             return await super().execute_nexus_operation_start(input)  # whom it lets in, the keeper decides
         if not ctx.request_id:
-            raise _refused(ctx, "the request has no id, so a second attempt could not be told from a second call")
+            raise _refused(
+                ctx, "the request has no id, so a second attempt could not be distinguished from a second call"
+            )
         call = _call(ctx, input.input)
         if call.operation == _LISTING:
             return await self._listed(input, call)
@@ -283,7 +285,7 @@ async def _answered(answer: Awaitable[T]) -> T:
     """What the keeper answers.
 
     Raises:
-        HandlerError: It does not, and the caller is told so. Nexus tries again.
+        HandlerError: It does not; the error says so. Nexus tries again.
     """
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
@@ -319,7 +321,7 @@ def _json(given: Any, exclude_defaults: bool = False) -> Any:
 
 
 def _short(value: Any) -> Any:
-    """What the keeper is told of a value: its history must not grow by each long text."""
+    """What the keeper learns of a value: its history must not grow by each long text."""
     if isinstance(value, str):
         return value[:_LONGEST_TEXT]
     if isinstance(value, list):

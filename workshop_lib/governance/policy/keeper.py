@@ -368,9 +368,9 @@ def request(call: Call) -> str:
 
 
 async def _tell(id: str, held: Held | None) -> None:
-    forgotten = Decision("deny", "", "The policy's keeper does not know this call any more")
+    forgotten = Decision("deny", "", "The policy's keeper no longer knows this call")
     settled = held.settled if held and held.settled else forgotten
     try:
         await workflow.get_external_workflow_handle(held_id(id)).signal("settle", settled)
     except ApplicationError:
-        workflow.logger.info("The held call %s has ended.", id)  # and with it who would be told
+        workflow.logger.info("The held call %s has ended.", id)  # and nobody waits for the answer

@@ -128,7 +128,7 @@ class Policy:
     """Rules in their order: the first that decides wins, and what none allows is denied.
 
     Attributes:
-        rules: Each with a name of its own.
+        rules: Each with its own name.
     """
 
     rules: list[Rule] = field(default_factory=list)

@@ -13,7 +13,7 @@ HANDBOOK = {
     "above 50 dollars.",
     "Warranty": "Kettles and lamps have a warranty of 2 years. A broken one is repaired or replaced, without a charge.",
     "Anvils": "No carrier takes an anvil. A customer can pick it up at the warehouse, on weekdays from 8 to 17.",
-    "Teapots": "Teapots are out of stock until spring. A customer can be told by mail when they are back.",
+    "Teapots": "Teapots are out of stock until spring. We write to a customer by mail when they are back.",
     "Gift cards": "A gift card is valid for 3 years and cannot be paid out.",
     "Privacy": "We keep the address of a customer for 12 months after the last order, and delete it on request.",
     "Cleaning a kettle": "Boil one part of vinegar and two parts of water, wait 20 minutes, and rinse twice.",

@@ -254,7 +254,7 @@ class Chatter:
 
     @property
     def over(self) -> bool:
-        """Whether this chat cannot send messages any more."""
+        """Whether this chat can no longer send messages."""
         return self._ended or self._ending or self._closed
 
     def draw(self) -> None:

@@ -77,7 +77,7 @@ def _lines(entries: Sequence[Line], waiting: Sequence[str], ended: bool) -> Iter
             text = _spoken(entry) if entry.kind == "call" else entry.text
             nothing = (_NEVER if ended else _OPEN)[entry.kind]
             yield _Line(entry.kind, text, _outcome(outcomes.pop(entry.number, None), nothing))
-        elif outcomes.pop(entry.of, None):  # the transcript does not keep the old call or question any more
+        elif outcomes.pop(entry.of, None):  # the transcript no longer keeps the old call or question
             yield _Line("call" if entry.kind == "result" else "approval", entry.tool or "…", _outcome(entry, ""))
     yield from (_Line("waits", text) for text in waiting)
 
