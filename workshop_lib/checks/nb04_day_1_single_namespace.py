@@ -21,7 +21,7 @@ from workshop_lib.teams.it.workflows import MeasureProject
 from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
-_NOTED = "told a customer"
+_NOTED = "reported to a customer"
 
 
 @activity.defn(name="record")

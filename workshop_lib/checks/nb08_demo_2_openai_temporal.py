@@ -35,7 +35,7 @@ async def routed_with_sdk(ws: Workshop, answer: Any) -> None:
 
 # 8.2
 
-_NOTED = "told Security"
+_NOTED = "reported to Security"
 _BY_DEFAULT = "I may not answer that."
 _CARDS = ("4111111111111111", "5500 0000 0000 0004", "4000-0566-5566-5556")
 _ALLOWED = (
