@@ -22,7 +22,7 @@ WAIT = "var(--jp-warn-color1,#f57c00)"
 CROSS = "✗"
 _MARKS = {"completed": "✓", "continued as new": "✓", "running": "·", "waiting": "·", "paused": "·"}
 DOWN: dict[str, Any] = {"stroke": FAILED, "stroke_dasharray": "6 4"}
-_WIDTHS = dict.fromkeys(" .,:;'!|()[]-·›ijltfr", 4.4) | dict.fromkeys("mwMW%@…→←✓✗", 11.2)  # units; of all else 7.6 to 8.8
+_WIDTHS = dict.fromkeys(" .,:;'!|()[]-·›ijltfr", 4.4) | dict.fromkeys("mwMW%@…→←✓✗", 11.2)  # units
 
 Point = tuple[float, float]
 
@@ -120,7 +120,7 @@ def width(content: str, bold: bool = False) -> float:
         content: One line.
         bold: Whether it is bold.
     """
-    letters = sum(_WIDTHS.get(letter, 8.8 if letter.isupper() else 8 if letter.isdigit() else 7.6) for letter in content)
+    letters = sum(_WIDTHS.get(each, 8.8 if each.isupper() else 8 if each.isdigit() else 7.6) for each in content)
     return letters * (1.1 if bold else 1)
 
 
