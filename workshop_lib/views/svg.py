@@ -1,6 +1,6 @@
-"""The shapes that the views draw with, in colors that follow JupyterLab's theme.
+"""The few shapes that the views draw with, in colors that follow JupyterLab's theme.
 
-Color alone never carries a meaning: shapes also differ by being hollow, filled, dashed or crossed.
+No shape means anything by its color alone: hollow, filled, dashed and crossed tell them apart in print, too.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ WAIT = "var(--jp-warn-color1,#f57c00)"
 CROSS = "✗"
 _MARKS = {"completed": "✓", "continued as new": "✓", "running": "·", "waiting": "·", "paused": "·"}
 DOWN: dict[str, Any] = {"stroke": FAILED, "stroke_dasharray": "6 4"}
-# In units; of all else 7.6 to 8.8.
-_WIDTHS = dict.fromkeys(" .,:;'!|()[]-·›ijltfr", 4.4) | dict.fromkeys("mwMW%@…→←✓✗", 11.2)
+_WIDTHS = dict.fromkeys(" .,:;'!|()[]-·›ijltfr", 4.4) | dict.fromkeys("mwMW%@…→←✓✗", 11.2)  # units
 
 Point = tuple[float, float]
 
 
 def mark(status: str) -> str:
-    """The sign for a status: ✓ completed, · still open, ✗ did not complete.
+    """The sign for what became of a workflow or a step: ✓ completed, · still open, ✗ did not complete.
 
     Args:
-        status: The status of a workflow or a step in ``history``.
+        status: As in its history.
     """
     return _MARKS.get(status, CROSS)
 
 
 class Picture:
-    """A picture as SVG, to which shapes are added. ``look`` are SVG attributes, such as ``stroke_width=2``.
+    """A picture, as SVG: shapes are put into it one after another.
+
+    What its methods take as ``look`` are attributes of SVG, such as ``stroke_width=2``.
 
     Args:
-        title: What it shows, for a screen reader.
+        title: What it shows, for those who cannot see it.
     """
 
     def __init__(self, title: str) -> None:
@@ -51,7 +52,7 @@ class Picture:
     def text(
         self, x: float, y: float, content: str, *, room: float = 0, bold: bool = False, href: str = "", **look: Any
     ) -> None:
-        """One line of text, or a link. A text longer than ``room`` is cut; the pointer over it shows all of it."""
+        """One line of text, or a link; what is longer than ``room`` is cut, and shown whole when pointed at."""
         shown = cut(content, room, bold) if room else content
         weight = ' font-weight="600"' if bold else ""
         whole = f"<title>{escape(content)}</title>" if shown != content else ""
@@ -60,20 +61,20 @@ class Picture:
         self._shapes.append(f'<a href="{escape(href)}" target="_blank">{text}</a>' if href else text)
 
     def rect(self, x: float, y: float, width: float, height: float, *, fill: str = "none", **look: Any) -> None:
-        """A box, at least two units wide, so that something that took no time is visible."""
+        """A box, at least two units wide, so that what took no time is seen as well."""
         size = f'width="{max(width, 2):.1f}" height="{height:.1f}"'
         self._shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} rx="2" fill="{fill}"{_attributes(look)}/>')
 
     def path(self, points: str, *, stroke: str = INK, **look: Any) -> None:
-        """A line through points, in SVG's notation."""
+        """A line through points, in SVG's own notation."""
         self._shapes.append(f'<path d="{points}" fill="none" stroke="{stroke}"{_attributes(look)}/>')
 
     def cross(self, x: float, y: float) -> None:
-        """The mark of something that failed or is down."""
+        """The mark of what failed or is down."""
         self.path(f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10", stroke_width=2)
 
     def head(self, x: float, y: float, back: float) -> None:
-        """The head of an arrow that ends here, from ``back`` units to the left, or to the right if negative."""
+        """The head of an arrow that ends here, and comes from ``back`` units to the left, or right if negative."""
         self.path(f"M{x - back:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x - back:.1f} {y + 4:.1f}")
 
     def arrow(self, start: Point, end: Point, **look: Any) -> None:
@@ -85,7 +86,7 @@ class Picture:
         self.head(x2, y2, back)
 
     def notes(self, x: float, y: float, *lines: str) -> None:
-        """Lines of pale text that explain the picture."""
+        """Lines that explain the picture, in the background."""
         for number, content in enumerate(lines):
             self.text(x, y + number * LINE, content, opacity=0.75)
 
@@ -113,18 +114,18 @@ class Picture:
 
 
 def width(content: str, bold: bool = False) -> float:
-    """The width of a text in units, in a wide font.
+    """The units that a text takes, in a wide font.
 
     Args:
         content: One line.
         bold: Whether it is bold.
     """
-    units = (_WIDTHS.get(each, 8.8 if each.isupper() else 8 if each.isdigit() else 7.6) for each in content)
-    return sum(units) * (1.1 if bold else 1)
+    letters = sum(_WIDTHS.get(each, 8.8 if each.isupper() else 8 if each.isdigit() else 7.6) for each in content)
+    return letters * (1.1 if bold else 1)
 
 
 def cut(content: str, room: float, bold: bool = False) -> str:
-    """A text that fits into ``room`` units. If it is longer, it is cut and ends with an ellipsis."""
+    """A text, with … in place of what does not fit into so many units."""
     content = content if width(content[: int(room)], bold) <= room else content[: int(room)] + "…"
     while width(content, bold) > room and len(content) > 2:
         content = content[:-2] + "…"
@@ -132,12 +133,12 @@ def cut(content: str, room: float, bold: bool = False) -> str:
 
 
 def wrapped(content: str, room: float, most: int) -> list[str]:
-    """A text as lines, broken between words. The last line has all that remains.
+    """The lines of a text, broken between words only; the last holds all that is left.
 
     Args:
         content: The text.
-        room: The width of a line in units.
-        most: The highest number of lines.
+        room: Units of a line.
+        most: How many lines it may take.
     """
     lines: list[str] = []
     for word in content.split():
@@ -153,7 +154,7 @@ def ticks(highest: float, most: int) -> list[float]:
 
     Args:
         highest: More than 0.
-        most: The highest number of them besides 0.
+        most: How many there may be beside 0.
     """
     rough = highest / most
     size = 10.0 ** math.floor(math.log10(rough))
