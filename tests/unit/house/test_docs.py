@@ -70,6 +70,19 @@ def test_every_link_within_the_notebooks_leads_somewhere() -> None:
         assert not lost, name
 
 
+def test_each_slide_shows_cells_that_are_there() -> None:
+    text = (ROOT / "instructor" / "slides.md").read_text(encoding="utf-8")
+    wanted = re.findall(r"^(?:Show|Output): (\d\d)/(\S+)$", text, re.MULTILINE)
+    there = {
+        (path.name[:2], cell.id)
+        for path in (ROOT / "solutions").glob("*.ipynb")
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+    }
+    assert wanted
+    assert not set(wanted) - there
+
+
 def test_the_run_of_show_has_the_two_hours_minute_by_minute() -> None:
     at, wanted = 0, []
     for section in (part for each in notebooks(ROOT / "solutions") for part in each.sections if "2 hours" in part.ways):
