@@ -281,13 +281,13 @@ async def _booking(ws: Workshop, handle: WorkflowHandle[Any, Any], sent: asyncio
     """The Workflow behind an agent's booking, as soon as it waits for the manager."""
     while True:
         booked = [step for step in _calls(await history(handle)) if step.name == _BOOK]
-        if booked and (limit := booked[0].limit) and limit < _THREE_DAYS:
-            advice = (
-                "In demo 2, `timedelta(days=3)` is an argument of the tool. In demo 4, HR's directory has the limit."
-            )
-            raise expected("a limit of three days for a booking", f"{limit}", advice)
         if booked and booked[0].links:
-            return await _behind(ws, booked[0].links[0])
+            behind = await _behind(ws, booked[0].links[0])
+            if (limit := booked[0].limit) and limit < _THREE_DAYS:
+                await end(behind)  # or it would wait for a manager who never comes
+                advice = "In demo 2, `timedelta(days=3)` is an argument of the tool. In demo 4, the directory has it."
+                raise expected("a limit of three days for a booking", f"{limit}", advice)
+            return behind
         if sent.done():
             raise expected("a question that waits for the manager", repr(sent.result().text), "Which tools has it?")
         await asyncio.sleep(PAUSE)

@@ -63,14 +63,15 @@ def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> A
     checked = rf'"{number}", \(?(\w+)(?:, (\w+)\))?'  # one thing, or two
     found, at = next((each, at) for at, cell in enumerate(cells) if (each := re.search(checked, cell)))
     at = max(each for each in range(at) if _SOLUTION.search(cells[each]))
-    text = _code(_ROOT / folder / path.name)[at]
+    given = _code(_ROOT / folder / path.name)
+    text = given[at]
     if answer.body:
         last = list(_SOLUTION.finditer(text))[-1]
         body = textwrap.indent(textwrap.dedent(answer.body).strip(), last[1])
         text = text[: last.start()] + body + text[last.end() :]
     text = re.sub(r" *### (?:BEGIN|END) SOLUTION\n?", "", text)
     modules = {
-        each[1]: cell.partition("\n")[2] for cell in cells[:at] if (each := re.match(r"%%workflow (\w+)\n", cell))
+        each[1]: cell.partition("\n")[2] for cell in given[:at] if (each := re.match(r"%%workflow (\w+)\n", cell))
     }
     for old, new in answer.changes:
         changed = next((each for each in modules if old in modules[each]), "") if old not in text else ""

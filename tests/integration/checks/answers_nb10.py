@@ -50,7 +50,7 @@ class OwnDirectory:
         ),
         wrong(
             "wrong contract",
-            "convert is no operation of Finance",
+            "convert is not an operation of Finance",
             (_OFFERS, "{Finance: [Finance.stock_price, Exchange.convert]}"),
         ),
         wrong("a dict", "Expected a `DirectoryHandler`", ("DirectoryHandler(offers)", "offers")),

@@ -28,7 +28,11 @@ ANSWERS = {
         right("a set of callers", (_GUARD, 'interceptors=[Allowlist({ws.namespace("default")})],')),
         wrong("no allowlist", "a refusal of marketing", (_GUARD, "")),
         wrong("no limits", "a limit of three days", ("listed}, limits)", "listed})")),
-        wrong("one operation listed", "a directory with", (", HumanResources.book_vacation]", "]")),
+        wrong(
+            "one operation listed",
+            "a limit for book_vacation, which is not offered",
+            (", HumanResources.book_vacation]", "]"),
+        ),
         wrong(
             "another task queue",
             "a Worker on Task Queue 'hr'",
