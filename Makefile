@@ -22,12 +22,15 @@ TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.
 
-.PHONY: lab test test-all test-outside matrix style js notebooks chaos bench demos book slides executed rehearse size doctor reset pins clean
+.PHONY: lab ready test test-all test-outside matrix style js notebooks chaos bench demos book slides screenshots executed rehearse size doctor reset pins clean
 
 # ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
-lab:
-	@$(MAKE) --silent -j 2 $(VENV)/.lab js
+lab: ready
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+
+# What make lab needs, without opening anything: for an image, or before a flight.
+ready:
+	@$(MAKE) --silent -j 2 $(VENV)/.lab js
 
 # Style, types, layers, size; unit and integration tests; every solution strictly; the browser's main path.
 test: style
@@ -92,10 +95,14 @@ slides: executed build/npm/reveal.js
 	$(BIN)/python instructor/make_slides.py build/book build/slides/index.html
 	@echo "Open build/slides/index.html"
 
-# Before a class: the sections of one of the three ways, in order, on this machine.
+# Every notebook in JupyterLab, light and dark, in two widths, to be looked at; what is hard to read is listed.
+screenshots: $(VENV)/.dev js build/npm/axe-core
+	$(BIN)/python tests/browser/screenshots.py $(ARGS)
+
+# Before a class: the sections of one of the three ways, in order, and the demos, on this machine.
 WAY := 2 hours
 rehearse: $(VENV)/.lab
-	$(BIN)/python instructor/rehearse.py "$(WAY)"
+	$(BIN)/python -m workshop_lib rehearse "$(WAY)"
 
 executed: $(VENV)/.dev js
 	rm -rf build/book && mkdir -p build/book && cp -r instructor/book/. notebooks/*.ipynb build/book && cp solutions/*.ipynb build/book
@@ -103,6 +110,7 @@ executed: $(VENV)/.dev js
 
 # One package each, without what it depends on: the files in dist need nothing else.
 build/npm/mermaid: PACKAGE := mermaid@11.17.2
+build/npm/axe-core: PACKAGE := axe-core@4.14.1
 build/npm/reveal.js: PACKAGE := reveal.js@5.2.1
 build/npm/%:
 	@mkdir -p $@ && cd $@ && npm pack --silent $(PACKAGE) >/dev/null && tar xzf *.tgz --strip-components 1 && rm *.tgz \

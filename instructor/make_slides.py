@@ -6,6 +6,7 @@ What follows ``Notes:`` is for the speaker's view.
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 import sys
@@ -37,6 +38,11 @@ _PAGE = """<!doctype html>
 """
 
 
+@functools.cache
+def _cells(path: Path) -> list[NotebookNode]:
+    return list(nbformat.read(path, as_version=4).cells)
+
+
 def cell_of(notebooks: Path, number: str, id: str) -> tuple[str, NotebookNode, str]:
     """A cell of an executed notebook.
 
@@ -53,7 +59,7 @@ def cell_of(notebooks: Path, number: str, id: str) -> tuple[str, NotebookNode, s
     """
     heading = ""
     for path in notebooks.glob(f"{number}_*.ipynb"):
-        for cell in nbformat.read(path, as_version=4).cells:
+        for cell in _cells(path):
             found = re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []
             heading = found[-1] if found else heading
             if cell.id == id:

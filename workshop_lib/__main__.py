@@ -1,4 +1,4 @@
-"""``python -m workshop_lib doctor | demos | reset``."""
+"""``python -m workshop_lib doctor | demos | rehearse | reset``."""
 
 from __future__ import annotations
 
@@ -51,6 +51,12 @@ def _demos(arguments: argparse.Namespace) -> int:
     return asyncio.run(terminal.talk(arguments.number, arguments.question, processes=arguments.processes))
 
 
+def _rehearse(arguments: argparse.Namespace) -> int:
+    from workshop_lib.rehearse import rehearse
+
+    return 0 if rehearse(arguments.way) else 1
+
+
 def main() -> int:
     """Run the command that the arguments name. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
@@ -62,6 +68,11 @@ def main() -> int:
     demos.add_argument("--processes", action="store_true", help="run each team's Worker in its own process")
     demos.add_argument("--html", default="", metavar="FILE", help="also write the comparison to a page")
     demos.set_defaults(run=_demos)
+    rehearse = commands.add_parser("rehearse", help="before a class: run its notebooks and the demos on this machine")
+    rehearse.add_argument(
+        "way", nargs="?", default="2 hours", help="how long the class is: 2 hours, 4 hours or 6 hours"
+    )
+    rehearse.set_defaults(run=_rehearse)
     commands.add_parser("reset", help="remove all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()
     try:

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
-from kernels import wait_until_gone
+from lab import CHROMIUM, LIMIT, Lab, jupyterlab
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from workshop_lib.server.devserver import free_ports
-
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-LIMIT = 120  # seconds; only a guard against hanging
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 expect.set_options(timeout=LIMIT * 1000)
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A running JupyterLab."""
-
-    address: str
-    folder: Path
 
 
 @pytest.fixture(scope="module")
@@ -43,34 +25,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a copy of the learners' notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    (port,) = free_ports(1)
-    options = ["--no-browser", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t"]
-    environment = {**os.environ, "WORKSHOP_HOME": str(folder / "home"), "JUPYTER_CONFIG_DIR": str(folder / "config")}
-    with open(folder / "lab.log", "wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "lab", *options, "--allow-root", f"--ServerApp.root_dir={folder}"],
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + LIMIT
-    while not answers(f"{address}/api/status?token=t"):
-        assert server.poll() is None, (folder / "lab.log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    yield Lab(address, folder)
-    server.terminate()
-    server.wait(LIMIT)
-    assert not wait_until_gone(folder), "JupyterLab's end is its kernels' end, and theirs that of their servers"
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=LIMIT):
-            return True
-    except OSError:
-        return False
+    with jupyterlab(folder) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from workshop_lib.views.overview import WAYS, notebooks, parts
+from workshop_lib.views.overview import WAYS, notebooks, only
 
 MAIN = "main path"
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
@@ -23,9 +23,11 @@ PARTLY = [
 def chosen(path: Path, way: str) -> NotebookNode:
     """A solution with the sections of a way alone; the main path is what is not optional."""
     notebook = nbformat.read(path, as_version=4)
-    kept, *sections = parts(notebook.cells)
-    for section in sections:
-        main = way == MAIN and not section[0].source.startswith("## Optional: ")
-        kept += section if main or way in section[0].metadata.get("ways", ()) else []
-    notebook.cells = kept
+
+    def wanted(heading: NotebookNode) -> bool:
+        return (
+            not heading.source.startswith("## Optional: ") if way == MAIN else way in heading.metadata.get("ways", ())
+        )
+
+    notebook.cells = only(notebook.cells, wanted)
     return notebook

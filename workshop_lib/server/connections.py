@@ -18,7 +18,7 @@ from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.server.names import OwnNames
+from workshop_lib.server.names import OwnNames, own_name
 from workshop_lib.server.outside import chosen
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.waiting import Explainer
@@ -40,18 +40,18 @@ class Connections:
     """
 
     def __init__(self, server: DevServer, polled: Callable[[], list[Polled]], *interceptors: Interceptor) -> None:
-        self.server, self._prefix = server, server.prefix
+        self.server, self._prefix, self._suffix = server, server.prefix, server.suffix
         self._interceptors = [Explainer(polled), *interceptors]
-        self._names = [OwnNames(self._prefix)] if self._prefix else []
+        self._names = [OwnNames(self._prefix, self._suffix)] if self._prefix else []
         self._prepared: set[tuple[str, str]] = set()  # addresses, and namespaces that exist there
 
     def namespace(self, name: str) -> str:
-        """The real name of a namespace or endpoint. On an outside service it has a prefix."""
-        return self._prefix + name
+        """The real name of a namespace. On an outside service it has a prefix."""
+        return self._prefix + name + self._suffix
 
     def own_name(self, real: str) -> str:
         """The name in the workshop of a namespace or endpoint, from its real name."""
-        return real.removeprefix(self._prefix)
+        return own_name(real, self._prefix, self._suffix)
 
     async def connection(self, namespace: str = "default", *, quiet: bool = False, **settings: Any) -> dict[str, Any]:
         """Arguments for ``Client.connect``. The namespace is created if it is missing.
@@ -84,7 +84,7 @@ class Connections:
         Raises:
             WorkshopError: The service does not answer, or does not let us create or change the endpoint.
         """
-        real, there = self.namespace(name), self.namespace(namespace)
+        real, there = self._prefix + name, self.namespace(namespace)
         target = EndpointTarget(worker=EndpointTarget.Worker(namespace=there, task_queue=task_queue))
         spec = EndpointSpec(name=real, target=target)
         await self._prepare(there)
@@ -160,7 +160,9 @@ class Connections:
         with contextlib.suppress(WorkshopError):  # this right is checked below, too
             await self._prepare(self.namespace("default"))
         async with self._asking() as client:
-            return await rights.missing(client, self._prefix)
+            needed = rights.needs(self.server.folder.path.name)
+            endpoints = {self._prefix + name: (self.namespace(to), at) for name, (to, at) in needed.endpoints.items()}
+            return await rights.missing(client, rights.Needs([*map(self.namespace, needed.namespaces)], endpoints))
 
     async def version(self) -> str:
         """The Temporal Server's version.

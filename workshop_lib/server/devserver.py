@@ -101,15 +101,16 @@ class DevServer:
 
     Attributes:
         prefix: The beginning of the real names of namespaces and endpoints; empty unless others use the same service.
+        suffix: The end of the real names of namespaces, as on Temporal Cloud; elsewhere empty.
 
     Args:
         folder: The notebook's state folder.
     """
 
-    prefix = ""
+    prefix = suffix = ""
 
     def __init__(self, folder: StateFolder) -> None:
-        self._folder = folder
+        self.folder = folder
         self._process: Process | None = None
         self._further: dict[str, str] = {}  # dynamic configuration besides DYNAMIC_CONFIG
         self._ports: list[int] = folder.read("server.json").get("ports", [])
@@ -159,22 +160,22 @@ class DevServer:
         """
         if self.pid is not None:
             return
-        lock = Lock(self._folder.path / "server.lock")
+        lock = Lock(self.folder.path / "server.lock")
         await self._wait_for(lock)
         try:
-            if not self._folder.read("server.json").get("served"):
+            if not self.folder.read("server.json").get("served"):
                 # A server that was killed while it created its database leaves one that no server can use.
-                for file in self._folder.path.glob(f"{_DATABASE}*"):
+                for file in self.folder.path.glob(f"{_DATABASE}*"):
                     file.unlink()
-            log = self._folder.logs / "server.log"
+            log = self.folder.logs / "server.log"
             for _ in range(3):
                 self._choose_ports()
-                at = self._folder.path
+                at = self.folder.path
                 process = Process(self._command(), log=log, environment=_environment(at), folder=at, lock=lock)
                 self._process = process
-                self._folder.write("server.json", {"ports": self._ports, "pid": process.pid})
+                self.folder.write("server.json", {"ports": self._ports, "pid": process.pid})
                 if await self._healthy(process):
-                    self._folder.write("server.json", {"served": True})
+                    self.folder.write("server.json", {"served": True})
                     return
                 await self.close()
             then = "Run `make doctor`, which checks what a server needs. If all is fine there, shut this kernel down, "
@@ -243,8 +244,8 @@ class DevServer:
         deadline = time.monotonic() + _STOP_SECONDS
         while not lock.take():
             if time.monotonic() > deadline:
-                why = f"A process still holds {self._folder.path / 'server.lock'}."
-                then = f"End process {self._folder.read('server.json').get('pid')} and run this cell again."
+                why = f"A process still holds {self.folder.path / 'server.lock'}."
+                then = f"End process {self.folder.read('server.json').get('pid')} and run this cell again."
                 raise WorkshopError("This notebook's former Temporal Server is still running.", why, then)
             await asyncio.sleep(0.02)
 

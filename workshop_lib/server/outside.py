@@ -17,9 +17,11 @@ from temporalio.envconfig import ClientConfig, ClientConfigProfile
 
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.state import StateFolder
+from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
 
 CHOICE = "WORKSHOP_SERVICE"
+LEARNER = "WORKSHOP_LEARNER"
 _FILE = "outside.json"  # in the state folder
 _HOW = f"Set {CHOICE}=env to use the TEMPORAL_* variables, or {CHOICE}=profile:NAME. Unset it for the embedded server."
 
@@ -35,13 +37,17 @@ class OutsideService(DevServer):
         origin: As above.
         connect: Arguments of ``Client.connect`` without a namespace. They may hold an API key.
         prefix: See base class.
+        suffix: See base class.
     """
 
     ui_url = ""  # unknown
 
-    def __init__(self, folder: StateFolder, origin: str, connect: dict[str, Any], prefix: str) -> None:
+    def __init__(
+        self, folder: StateFolder, origin: str, connect: dict[str, Any], prefix: str, suffix: str = ""
+    ) -> None:
         super().__init__(folder)
-        self.origin, self._connect, self.prefix, self._said = origin, connect, prefix, False
+        self.origin, self._connect, self._said = origin, connect, False
+        self.prefix, self.suffix = prefix, suffix
 
     @property
     def address(self) -> str:
@@ -113,8 +119,23 @@ def chosen(folder: StateFolder) -> DevServer:
     if not profile.address:
         raise WorkshopError(f"{CHOICE}={choice}, but {origin} hold no address.", then=_HOW)
     connect = dict(profile.to_client_connect_config())
-    connect.pop("namespace", None)
-    return OutsideService(folder, origin, connect, f"{_learner(folder)}-{_slug(folder.path.name)}-")
+    # On Temporal Cloud a namespace is called NAME.ACCOUNT. What is in one's settings shows the account.
+    _, dot, account = connect.pop("namespace", "").rpartition(".")
+    return OutsideService(folder, origin, connect, prefix(folder), dot + account if dot else "")
+
+
+def prefix(folder: StateFolder) -> str:
+    """The beginning of the real names of a notebook's namespaces and endpoints.
+
+    ``WORKSHOP_LEARNER`` makes it one that an administrator knows ahead: the learner, and the notebook's number.
+
+    Args:
+        folder: The notebook's state folder.
+    """
+    notebook = _slug(folder.path.name)
+    if not (learner := re.sub("[^a-z0-9]", "", os.environ.get(LEARNER, "").lower())[:12]):
+        return f"{_learner(folder)}-{notebook}-"
+    return f"{learner}-{rights.number(notebook) or notebook}-"
 
 
 def ignored() -> str | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import temporalio.api.workflowservice.v1 as service_api
@@ -11,14 +14,42 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-# What the notebooks and their checks use, by name in the workshop; for endpoints, the target.
-NAMESPACES = ("default", "checks", "finance", "it", "sales", "support", "advice", "marketing")
-ENDPOINTS = {name: (name, name) for name in ("finance", "it")}
-ENDPOINTS |= {name: ("checks", name) for name in ("check-hosts", "check-prices", "check-vault", "check-relay")}
-ENDPOINTS |= {name: ("finance", name) for name in ("finance-python", "finance-js")}
-ENDPOINTS |= {"check-relay-far": ("sales", "check-relay-far")}
-
+_NEEDS = tomllib.loads((Path(__file__).parent / "needs.toml").read_text(encoding="utf-8"))
 _REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a notebook and its checks use on a service, by its name in the workshop.
+
+    Attributes:
+        namespaces: Their names.
+        endpoints: By name, the target's namespace and task queue.
+    """
+
+    namespaces: list[str]
+    endpoints: dict[str, tuple[str, str]]
+
+
+def number(notebook: str) -> str:
+    """The two digits that a notebook's name begins with; empty if it is not one of the workshop's.
+
+    Args:
+        notebook: Its name.
+    """
+    return notebook[:2] if notebook[:2] in _NEEDS else ""
+
+
+def needs(notebook: str = "") -> Needs:
+    """What a notebook uses; if it is not one of the workshop's, what all of these use.
+
+    Args:
+        notebook: Its name.
+    """
+    chosen = [_NEEDS[number(notebook)]] if number(notebook) else _NEEDS.values()
+    namespaces = sorted({name for each in chosen for name in each["namespaces"]})
+    endpoints = {name: tuple(to) for each in chosen for name, to in each.get("endpoints", {}).items()}
+    return Needs(namespaces, endpoints)
 
 
 def refused(error: RPCError) -> bool:
@@ -61,14 +92,14 @@ async def endpoints(client: Client, name: str = "") -> list[Endpoint] | None:
     return None if pages is None else [each for page in pages for each in page.endpoints]
 
 
-async def missing(client: Client, prefix: str) -> str:
+async def missing(client: Client, needed: Needs) -> str:
     """What these credentials may not do, with the commands for an administrator; empty if nothing is missing.
 
     Each right is tried with an empty request, which creates nothing: the service refuses it in any case.
 
     Args:
         client: A client of a namespace that exists.
-        prefix: The notebook's prefix.
+        needed: What the notebook uses, by its real name.
     """
     service, operator = client.workflow_service, client.operator_service
     said: list[str] = []
@@ -78,12 +109,12 @@ async def missing(client: Client, prefix: str) -> str:
             said.extend([f"They may not {what}. Before you continue, ask the administrator:", *commands, _TERRAFORM])
 
     if not await _may(service.register_namespace, service_api.RegisterNamespaceRequest()):
-        absent = [name for name in NAMESPACES if not await namespace_exists(client, prefix + name)]
-        ask("create namespaces, or not read these", [namespace_command(prefix + name) for name in absent])
+        absent = [name for name in needed.namespaces if not await namespace_exists(client, name)]
+        ask("create namespaces, or not read these", [namespace_command(name) for name in absent])
     if not await _may(operator.create_nexus_endpoint, CreateNexusEndpointRequest()):
         there = {each.spec.name for each in await endpoints(client) or []}
-        lacking = [(prefix + name, prefix + to, queue) for name, (to, queue) in ENDPOINTS.items()]
-        ask("create Nexus endpoints", [endpoint_command(*each) for each in lacking if each[0] not in there])
+        lacking = [(name, *to) for name, to in needed.endpoints.items() if name not in there]
+        ask("create Nexus endpoints", [endpoint_command(*each) for each in lacking])
     if not await _may(service.list_namespaces, service_api.ListNamespacesRequest(page_size=1)):
         said.append("They may not list namespaces: `topology` and `ws.reset()` see only those that this kernel used.")
     if said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -87,6 +87,17 @@ def parts(cells: list[Any]) -> list[list[Any]]:
             found.append([])
         found[-1].append(cell)
     return found
+
+
+def only(cells: list[Any], wanted: Callable[[Any], bool]) -> list[Any]:
+    """The cells of a notebook's title, and of some of its sections.
+
+    Args:
+        cells: All, as they are in the notebook's file.
+        wanted: Given the cell that has a section's heading, says whether to keep the section.
+    """
+    title, *sections = parts(cells)
+    return title + [cell for section in sections if wanted(section[0]) for cell in section]
 
 
 def anchor(heading: str) -> str:

@@ -38,7 +38,7 @@ async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> Non
     address = (await ws.connection(quiet=True))["target_host"]
     for thing in things:
         if isinstance(thing, str):
-            real = ws.namespace(thing)
+            real = ws.server.prefix + thing
             path, command = ["nexus"], f"operator nexus endpoint get --name {real}"
         else:
             seen = await thing.describe()

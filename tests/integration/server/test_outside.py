@@ -13,10 +13,14 @@ from temporalio.client import Client
 
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import StateFolder, notebook_key
+from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.governance.proxy import Authority, NamespaceProxy
 from workshop_lib.server import connections, outside
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.outside import OutsideService
+from workshop_lib.teams.finance import worker as finance
+from workshop_lib.teams.finance.contract import Finance, StockQuery
+from workshop_lib.teams.offering import offer
 from workshop_lib.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +54,30 @@ def test_only_what_was_asked_for_is_used(folder: StateFolder, monkeypatch: pytes
     assert chosen.address == "mine.invalid:7233", "variables do not change a profile that was asked for"
     assert re.fullmatch("ann-b-[0-9a-f]{6}-01-plain-abc-", chosen.prefix)
     assert outside.chosen(folder).prefix == chosen.prefix, "the same after a restart, and in the notebook's processes"
+
+
+def test_an_administrator_knows_a_learners_names_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_SERVICE", "env")
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "anything.a1b2c")
+    for name, prefix in {"Ann-7": "ann7-05-", "a learner with a long name": "alearnerwith-05-"}.items():
+        monkeypatch.setenv("WORKSHOP_LEARNER", name)
+        cloud = outside.chosen(StateFolder(tmp_path / "05-day-2-nexus-0a1b2c"))
+        assert (cloud.prefix, cloud.suffix) == (prefix, ".a1b2c")
+    assert outside.chosen(StateFolder(tmp_path / "my-own-0a1b2c")).prefix == "alearnerwith-my-own-0a1b2c-"
+
+
+async def test_on_temporal_cloud_the_account_is_a_part_of_a_namespaces_name(ws: Workshop, folder: StateFolder) -> None:
+    connect = {"target_host": ws.server.address}
+    own = Connections(OutsideService(folder, "a profile", connect, "ann7-05-", ".a1b2c"), list)
+    sales = await Client.connect(**await own.connection("sales"))
+    assert (sales.namespace, own.own_name(sales.namespace)) == ("ann7-05-sales.a1b2c", "sales")
+    async with await offer(own, "finance", "finance", finance.WORKER, Allowlist(["sales"])):
+        for endpoint in ("finance", "ann7-05-finance", own.namespace("finance")):
+            prices = sales.create_nexus_client(Finance, endpoint)
+            price = await prices.execute_operation(Finance.stock_price, StockQuery("ACME"), id=endpoint)
+            assert price.ticker == "ACME", "the handler knows its caller by the name in the workshop"
+    assert sorted(await own.namespaces()) == ["finance", "sales"]
+    assert await own.endpoints() == {"finance": ("finance", "finance")}
 
 
 @pytest.mark.parametrize("choice", ["profile:missing", "cloud", "env:x", "env"])
@@ -118,14 +146,14 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
 
 
 async def test_what_the_credentials_may_not_do_is_said_with_the_commands(
-    ws: Workshop, folder: StateFolder, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A certificate that opens one namespace, which an administrator has made."""
     authority = Authority()
     proxy = await NamespaceProxy.start(ws.server.address, authority)
     await ws.connection("ann-default")
     connect = {"target_host": proxy.address, "tls": authority.tls("ann-default")}
-    narrow = Connections(OutsideService(folder, "a profile", connect, "ann-"), list)
+    narrow = Connections(OutsideService(StateFolder(tmp_path / "05-nexus"), "a profile", connect, "ann-"), list)
     said = await narrow.missing_rights()
     assert "temporal operator namespace create --retention 7d --namespace ann-finance" in said
     assert "--name ann-finance --target-namespace ann-finance --target-task-queue finance" in said
