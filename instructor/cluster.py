@@ -110,9 +110,12 @@ def token(learner: str, found: dict[str, Connections], key: str, hours: float) -
     return jwt.encode(claims, key, "RS256", {"kid": "workshop"})
 
 
-def hand_out(learner: str, address: str, key: str) -> None:
+def hand_out(learner: str, found: dict[str, Connections], key: str) -> None:
     """Write the file that a learner reads in before JupyterLab: ``set -a; . ./learner01.env; make lab``."""
-    lines = {CHOICE: "env", LEARNER: learner, "TEMPORAL_ADDRESS": address, "TEMPORAL_API_KEY": key}
+    server = next(iter(found.values())).server
+    account = f"any{server.suffix}" if server.suffix else ""
+    lines = {CHOICE: "env", LEARNER: learner, "TEMPORAL_ADDRESS": server.address}
+    lines |= {"TEMPORAL_NAMESPACE": account, "TEMPORAL_API_KEY": key}
     _HANDOUTS.mkdir(parents=True, exist_ok=True)
     file = _HANDOUTS / f"{learner}.env"
     file.touch(mode=0o600)
@@ -132,18 +135,19 @@ async def run(arguments: argparse.Namespace) -> None:
             if arguments.command == "remove":
                 await remove(found)
                 (_HANDOUTS / f"{learner}.env").unlink(missing_ok=True)
-            else:
+                continue
+            if arguments.command == "make":
                 await make(found)
-                signed = token(learner, found, key, arguments.hours) if key else keys.get(learner, "")
-                hand_out(learner, next(iter(found.values())).server.address, signed)
-            print(f"\r{learner} of {arguments.learners}", end="", flush=True)
-        print(f": done. Each learner's file is in {_HANDOUTS}." if arguments.command == "make" else ": removed.")
+            hand_out(learner, found, token(learner, found, key, arguments.hours) if key else keys.get(learner, ""))
+            print(learner, flush=True)
+    done = "Removed." if arguments.command == "remove" else f"Done. Each learner's file is in {_HANDOUTS}."
+    print(done)
 
 
 def main() -> int:
     """Run the command. Returns the exit status."""
     parser = argparse.ArgumentParser(description="A place for each learner on one Temporal Service.")
-    parser.add_argument("command", choices=["make", "remove", "terraform"])
+    parser.add_argument("command", choices=["make", "hand-out", "remove", "terraform"])
     parser.add_argument("learners", type=int, help="how many")
     parser.add_argument("--way", choices=WAYS, default=WAYS[0], help="which notebooks they run")
     parser.add_argument("--key", type=Path, metavar="PEM", help="self-hosted: sign a token for each learner with it")

@@ -120,7 +120,7 @@ def chosen(folder: StateFolder) -> DevServer:
         raise WorkshopError(f"{CHOICE}={choice}, but {origin} hold no address.", then=_HOW)
     connect = dict(profile.to_client_connect_config())
     # On Temporal Cloud a namespace is called NAME.ACCOUNT. What is in one's settings shows the account.
-    _, dot, account = connect.pop("namespace", "").rpartition(".")
+    _, dot, account = str(connect.pop("namespace", "")).rpartition(".")
     return OutsideService(folder, origin, connect, prefix(folder), dot + account if dot else "")
 
 

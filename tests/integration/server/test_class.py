@@ -38,7 +38,7 @@ async def test_what_a_learners_notebook_needs_is_made_and_taken_away(
     assert (await asyncio.to_thread(subprocess.run, [sys.executable, SCRIPT, "make", "2"], cwd=tmp_path)).returncode
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
     monkeypatch.setenv("TEMPORAL_ADDRESS", ws.server.address)
-    assert "learner2 of 2: done" in await cluster("make", "2", "--key", str(pem))
+    assert "learner2\nDone." in await cluster("make", "2", "--key", str(pem))
     handed = dict(line.split("=") for line in (tmp_path / "build/class/learner2.env").read_text().splitlines())
     assert handed["TEMPORAL_ADDRESS"] == ws.server.address
     monkeypatch.setenv("WORKSHOP_LEARNER", handed["WORKSHOP_LEARNER"])
@@ -50,7 +50,7 @@ async def test_what_a_learners_notebook_needs_is_made_and_taken_away(
     assert claims["sub"] == "learner2"
     assert {f"learner2-05-{name}:write" for name in needed.namespaces} < set(claims["permissions"])
     assert not [each for each in claims["permissions"] if not each.startswith("learner2-")], "nobody else's"
-    assert "learner2 of 2: removed" in await cluster("remove", "2")
+    assert "Removed." in await cluster("remove", "2")
     assert await own.endpoints() == {}
     assert not os.listdir(tmp_path / "build/class")
     async with asyncio.timeout(60):  # a guard: the server deletes in the background
