@@ -20,6 +20,7 @@ NEEDED = (
     "attack",
     "flag",
     "proxy",
+    "liar",
     "signed",
     "stolen",
 )
@@ -49,12 +50,16 @@ def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
         k.ok("""
 assert [name for name, outcome in held.items() if outcome == "served"] == [
     "sales calls, as agreed",
-    "… at the server's own port",
+    "… or starts one at the server's own port",
 ], held
 assert opened == {
     "server setting": ["marketing also forges a link of sales"],
     "allowlist": ["marketing calls, and signs"],
-    "signatures": ["somebody in sales without a key; … with a token from an earlier call"],
-    "certificates": ["marketing starts Finance's workflow"],
+    "signatures": [
+        "somebody in sales without a key; … with a token from an earlier call; … with a token for another input"
+    ],
+    "certificates": [
+        "marketing starts Finance's workflow; … with a lie in a header; … or lists Finance's workflows"
+    ],
 }, opened
 """)
