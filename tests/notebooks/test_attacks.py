@@ -9,20 +9,8 @@ import pytest
 from kernels import kernel, run_cells
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "solutions" / "06_governance.ipynb"
-NEEDED = (
-    "start",
-    "finance",
-    "caller",
-    "endpoint",
-    "attempt",
-    "no-rule",
-    "allowlist",
-    "attack",
-    "flag",
-    "proxy",
-    "signed",
-    "stolen",
-)
+NEEDED = "start finance caller endpoint attempt no-rule allowlist attack flag proxy liar signed stolen".split()
+ROUND = "defenses attackers call-finance attacks attack-all attack-round one-missing".split()
 
 
 @pytest.mark.full
@@ -31,30 +19,20 @@ def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
     with kernel(tmp_path) as k:
         run_cells(k, [code[name] for name in NEEDED])
         k.ok("finance_1 = finance_2 = worker")  # in place of those that a section on the main path starts
-        run_cells(
-            k,
-            [
-                code[name]
-                for name in (
-                    "defenses",
-                    "attackers",
-                    "call-finance",
-                    "attacks",
-                    "attack-all",
-                    "attack-round",
-                    "one-missing",
-                )
-            ],
-        )
+        run_cells(k, [code[name] for name in ROUND])
         k.ok("""
 assert [name for name, outcome in held.items() if outcome == "served"] == [
     "sales calls, as agreed",
-    "… at the server's own port",
+    "… or starts one at the server's own port",
 ], held
 assert opened == {
     "server setting": ["marketing also forges a link of sales"],
     "allowlist": ["marketing calls, and signs"],
-    "signatures": ["somebody in sales without a key; … with a token from an earlier call"],
-    "certificates": ["marketing starts Finance's workflow"],
+    "signatures": [
+        "somebody in sales without a key; … with a token from an earlier call; … with a token for another input"
+    ],
+    "certificates": [
+        "marketing starts Finance's workflow; … with a lie in a header; … or lists Finance's workflows"
+    ],
 }, opened
 """)

@@ -219,7 +219,7 @@ async def _forged(ws: Workshop, there: _Guarded, keys: dict[str, Ed25519PrivateK
     await there.refuses(what, None, "stock_price", "spend", **{**used, "request_id": "another"})
 
 
-_READINGS = 50  # of one history: whoever follows the links reads each once or twice
+_READINGS = 50  # of one history: whoever follows the links reads each a few times
 
 
 @exercise("6.3")
@@ -254,9 +254,9 @@ def _readings() -> Before:
     """Ends a function that reads histories again and again."""
     times: Counter[str] = Counter()
 
-    def count(input: tc.DescribeWorkflowInput) -> None:
+    def count(input: tc.DescribeWorkflowInput | tc.FetchWorkflowHistoryEventsInput) -> None:
         times[input.id] += 1
         if times[input.id] > _READINGS:
             raise Wrong(f"`who_called` has read one history {_READINGS} times.", "circle")
 
-    return Before(describe_workflow=count)
+    return Before(describe_workflow=count, fetch_workflow_history_events=count)

@@ -17,6 +17,10 @@ _ELSEWHERE = """
     {}
     return f"{{told.namespace}}/{{told.workflow_id}}"
 """
+_FIRST = """
+    first = {}.histories[0]
+    return f"{{first.namespace}}/{{first.workflow_id}}"
+"""
 _HISTORY = "from workshop_lib.evidence.history import history"
 
 ANSWERS = {
@@ -95,9 +99,15 @@ ANSWERS = {
             imports=_HISTORY,
         ),
         wrong(
+            "in a circle, by its events",
+            "It goes in a circle",
+            body="while (await anext(handle.fetch_history_events())).event_id:\n    pass",
+        ),
+        right("one log", body=_FIRST.format("(await unified_log(handle))")),
+        wrong(
             "no await",
             "Is an `await` missing? `unified_log` was called",
-            ("(await unified_log(handle))", "unified_log(handle)"),
+            body=_FIRST.format("unified_log(handle)"),
         ),
     ],
 }
