@@ -1,7 +1,5 @@
 """A learner in JupyterLab: Chromium, driven by Playwright. Skipped where there is no Chromium."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -32,15 +30,12 @@ expect.set_options(timeout=LIMIT * 1000)
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab."""
-
     address: str
     folder: Path
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on a copy of the learners' notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     (port,) = free_ports(1)
@@ -91,7 +86,6 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def run_all(page: Page, lab: Lab, name: str) -> None:
-    """Open a notebook and run all its cells."""
     page.goto(f"{lab.address}/lab/tree/notebooks/{name}?token=t&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     expect(page.locator("text=Python 3 (ipykernel) | Idle")).to_be_visible()

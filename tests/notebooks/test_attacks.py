@@ -1,7 +1,5 @@
 """Notebook 06's table of attacks: each defense stops something that the others let through."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nbformat
@@ -9,20 +7,8 @@ import pytest
 from kernels import kernel, run_cells
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "solutions" / "06_governance.ipynb"
-NEEDED = (
-    "start",
-    "finance",
-    "caller",
-    "endpoint",
-    "attempt",
-    "no-rule",
-    "allowlist",
-    "attack",
-    "flag",
-    "proxy",
-    "signed",
-    "stolen",
-)
+NEEDED = "start finance caller endpoint attempt no-rule allowlist attack flag proxy signed stolen".split()
+TABLE = "defenses attackers call-finance attacks attack-all attack-round one-missing".split()
 
 
 @pytest.mark.full
@@ -31,21 +17,7 @@ def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
     with kernel(tmp_path) as k:
         run_cells(k, [code[name] for name in NEEDED])
         k.ok("finance_1 = finance_2 = worker")  # in place of those that a section on the main path starts
-        run_cells(
-            k,
-            [
-                code[name]
-                for name in (
-                    "defenses",
-                    "attackers",
-                    "call-finance",
-                    "attacks",
-                    "attack-all",
-                    "attack-round",
-                    "one-missing",
-                )
-            ],
-        )
+        run_cells(k, [code[name] for name in TABLE])
         k.ok("""
 assert [name for name, outcome in held.items() if outcome == "served"] == [
     "sales calls, as agreed",

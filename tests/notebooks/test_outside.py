@@ -1,7 +1,5 @@
 """Every solution against Temporal Servers that somebody else started: with stock settings, and with the workshop's."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Which Temporal Service is used: only what was asked for, and clearly said where that fails."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import re
@@ -18,8 +16,6 @@ from workshop_lib.server import connections, outside
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.outside import OutsideService
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
