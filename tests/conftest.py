@@ -1,7 +1,5 @@
 """Fixtures for all tests: a workshop in this process, a state folder, and the promise that nothing is left running."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -78,7 +76,6 @@ async def _open_runs(ws: Workshop) -> set[str | None]:
 
 @pytest.fixture
 async def with_model(ws: Workshop) -> None:
-    """The offline model beside the tests."""
     await Workshop.start(model=True)
 
 
@@ -112,11 +109,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Progress:
-    """A line of progress in the place of dots: at most every ten seconds, and at the end.
-
-    Args:
-        config: Of the run, whose terminal is written to.
-    """
+    """A line of progress in the place of dots: at most every ten seconds, and at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._began, self._said, self._all = config, time.monotonic(), 0.0, 0
@@ -124,15 +117,12 @@ class Progress:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """How many there are."""
         self._all = len(ids)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Without a dot for each that passes."""
         return ("passed", "", "") if report.passed and report.when == "call" else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Say how far it is."""
         if not (report.when == "call" or report.outcome != "passed"):
             return
         self._outcomes[report.outcome] += 1
@@ -147,7 +137,6 @@ class Progress:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show progress where tests run side by side."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Progress(config))
 
@@ -161,7 +150,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Keep the status for the end."""
     global _status
     _status = int(exitstatus)
 

@@ -1,7 +1,5 @@
 """Real Jupyter kernels for tests: run cells, interrupt, restart, kill."""
 
-from __future__ import annotations
-
 import os
 import queue
 import re
@@ -58,11 +56,9 @@ class Kernel:
         return int(self._manager.provisioner.process.pid)
 
     def start(self, code: str) -> str:
-        """Send a cell without waiting for it."""
         return str(self._client.execute(code))
 
     def finish(self, sent: str, seconds: float = 180) -> Output:
-        """Wait for a cell that was sent."""
         output, began = Output(), time.monotonic()
         while True:
             left = seconds - (time.monotonic() - began)
@@ -85,7 +81,6 @@ class Kernel:
         return output.text
 
     def run(self, code: str, seconds: float = 180) -> Output:
-        """Run a cell and wait for its end."""
         return self.finish(self.start(code), seconds)
 
     def ok(self, code: str, seconds: float = 180) -> str:
@@ -115,13 +110,11 @@ class Kernel:
         self._manager.interrupt_kernel()
 
     def restart(self) -> None:
-        """As the button does."""
         self._client.stop_channels()
         self._manager.restart_kernel(now=False)
         self._connect()
 
     def kill(self) -> None:
-        """SIGKILL, without a word."""
         os.kill(self.pid, signal.SIGKILL)
         self._manager.provisioner.process.wait()
 
@@ -173,7 +166,6 @@ def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
 
 
 def cells(path: Path) -> list[str]:
-    """The code cells of a notebook."""
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 

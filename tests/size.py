@@ -1,7 +1,5 @@
 """`make size`: how much code there is, room by room. Nothing is left out, and nothing may grow past its limit."""
 
-from __future__ import annotations
-
 import ast
 import io
 import sys
@@ -37,7 +35,6 @@ def lines_of_code(source: str) -> int:
 
 
 def python_files(folder: str) -> list[Path]:
-    """What is ours below a folder, without what npm has put there."""
     return [path for path in sorted((ROOT / folder).rglob("*.py")) if "node_modules" not in path.parts]
 
 
@@ -55,7 +52,6 @@ def too_long(path: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print the size of each room, and fail over a limit."""
     rooms: Counter[str] = Counter()
     for path in python_files("workshop_lib"):
         name = path.relative_to(ROOT / "workshop_lib")

@@ -4,8 +4,6 @@ The pictures are for your eyes. What axe-core finds unfit for people with weak s
 the command fails. Name notebooks to take only theirs: ``python tests/browser/screenshots.py 06 07``.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """A learner in JupyterLab: Chromium, driven by Playwright. Skipped where there is no Chromium."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -22,7 +20,6 @@ expect.set_options(timeout=LIMIT * 1000)
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on a copy of the learners' notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     with jupyterlab(folder) as started:
@@ -47,7 +44,6 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def run_all(page: Page, lab: Lab, name: str) -> None:
-    """Open a notebook and run all its cells."""
     page.goto(f"{lab.address}/lab/tree/notebooks/{name}?token=t&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     expect(page.locator("text=Python 3 (ipykernel) | Idle")).to_be_visible()

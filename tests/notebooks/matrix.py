@@ -4,8 +4,6 @@ A cell is green, or has the sentence that says what to do. Arguments are parts o
 `make matrix ARGS="05 locale"`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -91,7 +89,6 @@ NEEDS = {"one slow core": "taskset", "256 files": "prlimit", "nobody": "setpriv"
 
 
 def checked(path: Path) -> set[str]:
-    """The exercises that a notebook checks."""
     return {number for cell in cells(path) for number in re.findall(r'check\(\s*"([\d.]+)"', cell)}
 
 
@@ -129,7 +126,6 @@ def attempt(path: Path, name: str, folder: Path) -> str:
 
 
 def main(wanted: list[str]) -> int:
-    """Run what is wanted, and print a line for each notebook and condition."""
     red = 0
     for path in SOLUTIONS:
         for name in CONDITIONS:

@@ -1,7 +1,5 @@
 """Notebook 06's table of attacks: each defense stops something that the others let through."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nbformat

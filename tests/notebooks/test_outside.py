@@ -1,7 +1,5 @@
 """Every solution against Temporal Servers that somebody else started: with stock settings, and with the workshop's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +13,6 @@ from workshop_lib.server import rights
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DYNAMIC_CONFIG
 from workshop_lib.server.outside import OutsideService
-
-pytestmark = pytest.mark.anyio
 
 SETTINGS: dict[str, dict[str, str]] = {"stock": {}, "the workshop's": DYNAMIC_CONFIG}
 

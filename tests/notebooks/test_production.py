@@ -1,7 +1,5 @@
 """*From notebook to production*: every block of code on that page is run."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -103,7 +101,6 @@ def test_its_programs_run(monkeypatch: pytest.MonkeyPatch) -> None:
             assert "v2" in run("temporal workflow describe --workflow-id order-3")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("block", [each for each in COMMANDS if "export" in each], ids=["key", "certificate"])
 async def test_its_variables_lead_to_temporal_cloud(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = dict(re.findall(r"^export (\w+)=(.*)", block, re.M))

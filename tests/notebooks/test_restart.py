@@ -1,7 +1,5 @@
 """A kernel restart in the middle of a notebook. A file of its own, so that it runs beside the other notebook tests."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

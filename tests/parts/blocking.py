@@ -1,7 +1,5 @@
 """An activity that blocks its thread, and pydantic models, for tests of workers."""
 
-from __future__ import annotations
-
 import threading
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """A team behind a Nexus endpoint, and gateways before it, all in this process. For the tests of the bridge."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 import contextlib
 import json
@@ -12,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import flows
 import httpx
 import parts
 import pytest
@@ -74,7 +73,7 @@ class Team:
         return Worker(
             self.client,
             task_queue="parts",
-            workflows=[parts.Waits],
+            workflows=[flows.Stubborn],
             nexus_service_handlers=handlers,
             interceptors=[self.guard],
         )
@@ -101,7 +100,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[str]:
-    """Serve over HTTP, in this process."""
+    """Serve over HTTP, in this process, in a task of its own."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # who comes before the server has started waits for it

@@ -12,30 +12,22 @@ from workshop_lib.teams.offering import offer
 
 @workflow.defn
 class BuggyPrice:
-    """Divides by zero."""
-
     @workflow.run
     async def run(self, query: StockQuery) -> StockPrice:
-        """Fail."""
         return StockPrice(query.ticker, 1 / 0)
 
 
 @service_handler(service=Finance)
 class BuggyHandler:
-    """Divides by zero, too."""
-
     @workflow_run_operation
     async def stock_price(self, ctx: WorkflowRunOperationContext, query: StockQuery) -> WorkflowHandle[StockPrice]:
-        """Start a workflow that has a bug."""
         return await ctx.start_workflow(BuggyPrice.run, query, id=f"buggy-{ctx.request_id}")
 
     @sync_operation
     async def calculate_roi(self, ctx: StartOperationContext, query: RoiQuery) -> Roi:
-        """Fail in the handler itself."""
         return Roi(1 / 0, 0)
 
 
 async def worker(ws: Connections) -> Worker:
-    """Its Worker."""
     settings = {"task_queue": "buggy", "nexus_service_handlers": [BuggyHandler()], "workflows": [BuggyPrice]}
     return await offer(ws, "buggy", "finance", settings)

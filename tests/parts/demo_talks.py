@@ -1,7 +1,5 @@
 """A demo whose Workers run beside the tests, and conversations with its agent."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,8 +27,6 @@ Handle = WorkflowHandle[Conversation, int]
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo whose Workers run beside the tests."""
-
     ws: Workshop
     module: Any
     client: Client
@@ -52,7 +48,6 @@ class Demo:
         return issubclass(self.module.AGENT, AgentConversation)
 
     async def begin(self, agent: Any = None, **limits: Any) -> Handle:
-        """Start a conversation, which waits for a tool as long as ``limits`` say."""
         made: Handle = await self.client.start_workflow(
             (agent or self.module.AGENT).run,
             Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits}),
@@ -107,8 +102,6 @@ async def goes_on(handle: Handle) -> None:
 
 
 async def calls(handle: Handle, tool: str) -> None:
-    """Wait until the model has called a tool."""
-
     async def called() -> bool:
         return tool in [line.tool for line in await said(handle, "call")]
 

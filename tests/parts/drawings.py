@@ -1,7 +1,5 @@
 """What a picture shows, read from its SVG."""
 
-from __future__ import annotations
-
 import xml.etree.ElementTree as ET
 
 from workshop_lib.views.svg import width
@@ -30,7 +28,6 @@ class Drawn:
             self.places.append((left, y - 11, left + wide, y + 3))
 
     def shapes(self, kind: str, **wanted: str) -> list[ET.Element]:
-        """The shapes of a kind whose attributes contain these words."""
         found = self._root.iter(_SVG + kind)
         return [
             each for each in found if all(part in each.get(of.replace("_", "-"), "") for of, part in wanted.items())

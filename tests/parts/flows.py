@@ -1,7 +1,5 @@
 """Workflows, activities and a Nexus service for tests. Plain module: the sandbox imports it again."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 
@@ -108,8 +106,6 @@ class Steps:
 
 @workflow.defn
 class Many:
-    """So many activities, one after another."""
-
     @workflow.run
     async def run(self, count: int) -> None:
         for _ in range(count):

@@ -1,7 +1,5 @@
 """A team whose answer to a call gets lost on its way, once: the call was taken, and the caller does not know."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nexusrpc import HandlerError, HandlerErrorType
@@ -9,17 +7,12 @@ from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, Nexu
 
 
 class LosesAnswer(Interceptor):
-    """Fails an operation's first start after it was done, and counts them all.
-
-    Args:
-        operation: Its name. Others pass.
-    """
+    """Fails an operation's first start after it was done, and counts them all."""
 
     def __init__(self, operation: str) -> None:
         self.operation, self.starts = operation, 0
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
-        """See base class."""
         return _Losing(next, self)
 
 

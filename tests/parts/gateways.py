@@ -3,8 +3,6 @@
 ``GATEWAY_DIES`` kills it for real, as soon as it comes to that point of a call.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """Agents of the OpenAI Agents SDK with guardrails, approvals and handoffs; and an agent with a bug."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,7 +20,6 @@ SECRET = "TOPSECRET-4711"
 
 
 async def keep_secrets_in(context: RunContextWrapper[None], agent: Agent[Any], said: Any) -> GuardrailFunctionOutput:
-    """Trip over an answer that holds the secret."""
     return GuardrailFunctionOutput(output_info=REFUSED, tripwire_triggered=SECRET in said)
 
 
@@ -43,7 +40,6 @@ async def open_vault() -> str:
 
 
 def tool(function: Any) -> Any:
-    """An activity as a tool."""
     return activity_as_tool(function, **takeover.limits(timedelta(seconds=60)))
 
 
@@ -90,10 +86,8 @@ class Buggy(Conversation):
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """Talk, until the chat is ended."""
         return await self.converse()
 
     async def answer(self, messages: list[Message]) -> Answer:
-        """See base class."""
         text = str(1 / len(messages[-1]["content"].replace("nothing", "")))
         return Answer(text, [{"role": "assistant", "content": text}])

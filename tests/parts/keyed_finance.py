@@ -1,7 +1,5 @@
 """Finance's computer, cured of the second workflow: a call that is made again finds the workflow of the first."""
 
-# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
-
 from uuid import uuid4
 
 from mcp.server.mcpserver import Context
@@ -36,6 +34,5 @@ async def stock_price(ticker: Ticker, ctx: Context[Client]) -> StockPrice:
 
 
 async def worker(ws: Connections) -> Worker:
-    """The Worker, not yet running, beside the MCP server."""
     await listen(SERVICE, server)
     return await nexus_worker(ws)

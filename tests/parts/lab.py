@@ -1,7 +1,5 @@
 """JupyterLab, started as a learner starts it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """A workflow that speaks MCP with a team over Nexus. For the tests of ``nexus_mcp.transport``."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from datetime import timedelta
 from typing import Any
 

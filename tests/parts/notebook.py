@@ -1,7 +1,5 @@
 """The cells of a notebook for tests: a set-up, a workflow with one activity, a Worker."""
 
-from __future__ import annotations
-
 from kernels import Kernel
 
 START = """

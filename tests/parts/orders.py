@@ -1,7 +1,5 @@
 """An order as a workflow, with settings under which a crash costs a second. The sandbox imports it again."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from temporalio import activity, workflow

@@ -1,7 +1,5 @@
 """An owner whose operations a policy guards, its callers and its approvers, each in a namespace, on one server."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import inspect
@@ -63,20 +61,17 @@ class Owned:
     clients: dict[str, Client]
 
     async def rules(self, *rules: Rule, queue: str = QUEUE) -> None:
-        """Begin anew, with these."""
         with contextlib.suppress(RPCError):  # there is none
             await self.clients[OWNER].get_workflow_handle(KEEPER).terminate()
         await deploy(self.clients[OWNER], Policy(list(rules)), queue)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
-        """Let it run; without a limit for its operation, and without headers, if none are given."""
         missing = len(inspect.signature(workflow.run).parameters) - 1 - len(args)
         args = (*args, *(0.0, {})[2 - missing :])
         name = f"{who}-{uuid.uuid4()}"
         return await self.clients[who].start_workflow(workflow.run, args=args, id=name, task_queue=CALLS)
 
     async def pay(self, who: str, amount: float, operation: str = "pay", order: str = "", *more: Any) -> str:
-        """Ask for a refund; what came of it in a word or a sentence."""
         refund = refunds.Refund(order or str(uuid.uuid4()), amount)
         return await self.outcome(await self.start(who, refunds.Pay, operation, refund, *more))
 
@@ -104,13 +99,11 @@ class Owned:
         return await self.outcome(await self.start(who, refunds.Decides, Approval(id, approve, reason), *more))
 
     async def rows(self) -> list[Row]:
-        """The record, which is whole."""
         found = await record(self.clients[OWNER])
         assert verify(found) == ""
         return found
 
     def paid(self, order: str) -> int:
-        """How often the ledger has it."""
         return self.ws.ledger.count("refund", order=order) + self.ws.ledger.count("counted", order=order)
 
     @contextlib.asynccontextmanager

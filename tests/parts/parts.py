@@ -1,16 +1,14 @@
 """A team whose operations take and give whatever types there are, for the tests of the bridge between MCP and Nexus."""
 
-# No `from __future__ import annotations`: contracts must resolve everywhere.
-
 import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Optional
 
+import flows
 import nexusrpc
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from pydantic import BaseModel, ConfigDict, Field
-from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 
@@ -114,8 +112,6 @@ class Trouble:
 
 @service_handler(service=Parts)
 class PartsHandler:
-    """Handles ``Parts``."""
-
     @sync_operation
     async def order(self, ctx: StartOperationContext, given: Order) -> str:
         return repr(given)
@@ -153,23 +149,6 @@ class PartsHandler:
         return None
 
 
-@workflow.defn
-class Waits:
-    """Waits until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.go = False
-
-    @workflow.run
-    async def run(self, name: str) -> str:
-        await workflow.wait_condition(lambda: self.go)
-        return f"waited for {name}"
-
-    @workflow.signal
-    def proceed(self) -> None:
-        self.go = True
-
-
 @service_handler(service=Trouble)
 class TroubleHandler:
     """Handles ``Trouble``. ``started`` gets the id of each workflow of ``waits``, once for each start."""
@@ -192,7 +171,7 @@ class TroubleHandler:
     @workflow_run_operation
     async def waits(self, ctx: WorkflowRunOperationContext, given: str) -> WorkflowHandle[str]:
         id = f"waits-{given}-{ctx.request_id}"
-        handle = await ctx.start_workflow(Waits.run, given, id=id)
+        handle = await ctx.start_workflow(flows.Stubborn.run, id=id)
         self.started.put_nowait(id)
         return handle
 

@@ -1,7 +1,5 @@
 """A provider with a key, for tests of the switch to a real model: OpenAI's interface, on loopback."""
 
-from __future__ import annotations
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse

@@ -1,7 +1,5 @@
 """A team that pays money back, its callers, and approvers, for the tests of policies. The sandbox imports it again."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
@@ -69,20 +67,16 @@ class PayRefund:
 class RefundsHandler:
     @workflow_run_operation
     async def pay(self, ctx: WorkflowRunOperationContext, refund: Refund) -> WorkflowHandle[Paid]:
-        """A workflow does it."""
         return await ctx.start_workflow(PayRefund.run, refund, id=f"pay-{ctx.request_id}")
 
     @sync_operation
     async def count(self, ctx: StartOperationContext, refund: Refund) -> Paid:
-        """Answers at once, and notes that it did."""
         note("counted", once=ctx.request_id, order=refund.order)
         return Paid(refund.order, refund.amount)
 
 
 @workflow.defn
 class Pay:
-    """Calls one operation once, or several at the same time."""
-
     @workflow.run
     async def run(self, operation: str, refund: Refund, seconds: float, headers: dict[str, str]) -> Paid:
         refunds = workflow.create_nexus_client(service=Refunds, endpoint=ENDPOINT)
@@ -98,8 +92,6 @@ class Pay:
 
 @workflow.defn
 class PayMany:
-    """Calls an operation many times at once; says of each what was paid, or why not."""
-
     @workflow.run
     async def run(self, operation: str, given: list[Refund]) -> list[str]:
         refunds = workflow.create_nexus_client(service=Refunds, endpoint=ENDPOINT)
@@ -110,8 +102,6 @@ class PayMany:
 
 @workflow.defn
 class Waits:
-    """What waits for this namespace."""
-
     @workflow.run
     async def run(self) -> list[Waiting]:
         approvals = workflow.create_nexus_client(service=Approvals, endpoint=ENDPOINT)
@@ -120,8 +110,6 @@ class Waits:
 
 @workflow.defn
 class Decides:
-    """Approves or refuses."""
-
     @workflow.run
     async def run(self, approval: Approval, headers: dict[str, str]) -> str:
         approvals = workflow.create_nexus_client(service=Approvals, endpoint=ENDPOINT)

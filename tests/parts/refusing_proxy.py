@@ -1,7 +1,5 @@
 """A company's proxy that lets nobody through, and remembers who asked for what."""
 
-from __future__ import annotations
-
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -12,11 +10,7 @@ _NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 @contextmanager
 def refusing_proxy() -> Iterator[tuple[dict[str, str], list[str]]]:
-    """Such a proxy on loopback.
-
-    Returns:
-        The variables of an environment that uses it, and the first lines of the requests that it was sent.
-    """
+    """Such a proxy on loopback."""
     seen: list[str] = []
 
     class Refusing(socketserver.StreamRequestHandler):

@@ -1,7 +1,5 @@
 """Workflows for the tests of `checks/harness/recorded.py`, each of which ends or comes to rest in its own way."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """What has run: the executions of one conversation, and the prices that Finance has been asked for."""
 
-from __future__ import annotations
-
 from temporalio.client import Client
 
 from workshop_lib.server.connections import Connections

@@ -1,7 +1,5 @@
 """Demos 1 and 2 talking with a scripted provider, over a real server."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import AsyncIterator
@@ -41,7 +39,6 @@ class Scripted:
     workflows: tuple[Any, ...] = ()  # besides the demo's own
 
     async def begin(self, agent: Any = None) -> Handle:
-        """Start a conversation."""
         self.provider.refused.clear()
         made: Handle = await self.client.start_workflow(
             (agent or self.module.AGENT).run,
@@ -70,13 +67,7 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(ws: Workshop, number: int, *more: Any) -> AsyncIterator[Scripted]:
-    """A demo, with the IT team behind its endpoint, while the block runs.
-
-    Args:
-        ws: Where.
-        number: The demo's.
-        more: Workflows of its Worker, besides its own.
-    """
+    """A demo, with the IT team behind its endpoint, while the block runs."""
     provider, module = StrictProvider(), computers.demo(number)
     plugins = [plugin(60.0)] if issubclass(module.AGENT, AgentConversation) else []
     async with serving(provider.app) as url:

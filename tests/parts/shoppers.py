@@ -1,7 +1,5 @@
 """A workflow that uses tools as an agent would, and one that is an agent. For the tests of ``nexus_mcp.tools``."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,8 +32,6 @@ class Shopper:
 
 @workflow.defn
 class Assistant(NexusMcpAgent):
-    """An agent whose tools are those of two teams."""
-
     @workflow.run
     async def run(self, chat: Chat) -> int:
         return await self.converse()

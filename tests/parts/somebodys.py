@@ -1,7 +1,5 @@
 """A Temporal Server that no notebook started."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Callers of ``flows.Sums`` that set headers as they like, honest ones and forgers, for the tests of governance."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from temporalio import workflow
@@ -16,8 +14,6 @@ LIMIT = timedelta(seconds=60)  # a refusal that was tried again would end with t
 
 @workflow.defn
 class Call:
-    """Calls an operation once."""
-
     @workflow.run
     async def run(self, operation: str, headers: dict[str, str], endpoint: str = ENDPOINT) -> str:
         sums = workflow.create_nexus_client(service=Sums, endpoint=endpoint)
@@ -30,8 +26,6 @@ class Call:
 
 @workflow.defn
 class CallTwice:
-    """Calls an operation twice, then a child by a random name."""
-
     @workflow.run
     async def run(self) -> str:
         sums = workflow.create_nexus_client(service=Sums, endpoint=ENDPOINT)

@@ -1,7 +1,5 @@
 """A model's provider that says what it is scripted to, and refuses every conversation that is not well formed."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import deque
@@ -84,11 +82,7 @@ class StrictProvider:
 
 
 def well_formed(messages: list[dict[str, Any]]) -> None:
-    """Every provider takes this conversation.
-
-    Raises:
-        AssertionError: One would refuse it.
-    """
+    """Every provider takes this conversation."""
     seen: set[str] = set()
     waiting: list[str] = []
     for message in messages:

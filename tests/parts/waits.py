@@ -1,7 +1,5 @@
 """How tests wait for what no event announces."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,7 +10,6 @@ GUARD = 120  # seconds; only against hanging
 
 
 async def until(holds: Callable[[], Any | Awaitable[Any]]) -> Any:
-    """Look again and again until something is true, and return it."""
     async with asyncio.timeout(GUARD):
         while True:
             found = holds()

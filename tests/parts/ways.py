@@ -1,7 +1,5 @@
 """What is left of a solution when one goes a way through the workshop."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nbformat

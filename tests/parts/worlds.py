@@ -1,7 +1,5 @@
 """A server with namespaces that call one another, honestly or not, for the tests of governance."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import uuid
@@ -28,6 +26,24 @@ from workshop_lib.server.devserver import DevServer
 
 SALES, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 HOW = ["add", "slowly", "standalone"]
+
+
+class Guard(Interceptor):
+    """Whatever guards the handler in one test."""
+
+    def __init__(self) -> None:
+        self.now: tuple[Interceptor, ...] = ()
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, *interceptors: Interceptor) -> AsyncIterator[None]:
+        self.now = interceptors
+        yield
+        self.now = ()
+
+    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
+        for interceptor in reversed(self.now):
+            next = interceptor.intercept_nexus_operation(next)
+        return next
 
 
 @dataclass
@@ -75,24 +91,6 @@ def calling(client: Client, queue: str = "calls") -> Worker:
     return Worker(client, task_queue=queue, workflows=workflows)
 
 
-class Guard(Interceptor):
-    """Whatever guards the handler in one test."""
-
-    def __init__(self) -> None:
-        self.now: tuple[Interceptor, ...] = ()
-
-    @contextlib.asynccontextmanager
-    async def __call__(self, *interceptors: Interceptor) -> AsyncIterator[None]:
-        self.now = interceptors
-        yield
-        self.now = ()
-
-    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
-        for interceptor in reversed(self.now):
-            next = interceptor.intercept_nexus_operation(next)
-        return next
-
-
 def handler(finance: Client, queue: str, guard: Interceptor) -> Worker:
     settings: dict[str, Any] = {"workflows": [flows.Echo], "nexus_service_handlers": [flows.SumsHandler()]}
     return Worker(finance, task_queue=queue, interceptors=[guard], **settings)
@@ -110,7 +108,6 @@ async def start(client: Client, operation: str, headers: dict[str, str] | None =
 
 
 async def call(client: Client, how: str, headers: dict[str, str] | None = None) -> str:
-    """Call an operation from a workflow, or from the client itself."""
     async with asyncio.timeout(GUARD):
         if how != "standalone":
             return await (await start(client, how, headers)).result()
@@ -127,16 +124,6 @@ async def refused(attempt: Awaitable[object]) -> str:
     with pytest.raises((WorkflowFailureError, NexusOperationFailureError)) as caught:
         await attempt
     return describe(caught.value)[-1]
-
-
-async def cancellable(client: Client) -> tuple[WorkflowHandle[Any, str], str]:
-    """A workflow whose operation runs, and the token of that operation."""
-    name = f"cancel-{uuid.uuid4()}"
-    handle = await client.start_workflow(strangers.Cancel.run, id=name, task_queue="calls")
-    async for event in handle.fetch_history_events(wait_new_event=True):
-        if event.HasField("nexus_operation_started_event_attributes"):
-            return handle, event.nexus_operation_started_event_attributes.operation_token
-    raise AssertionError("not started")
 
 
 async def cancel_by_http(made: World, token: str) -> httpx.Response:

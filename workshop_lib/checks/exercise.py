@@ -7,8 +7,6 @@ A check never raises: what goes wrong in it is shown as "not passed". In CI the 
 check that does not pass into an error.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc
@@ -18,6 +16,7 @@ import re
 import tomllib
 import warnings
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,11 @@ async def _judge(number: str, answer: Any) -> tuple[str, str, str]:
     """Run an answer: what to say of it, what to advise, and the error that it raised."""
     try:
         saw = await _prove(number, answer)
-        return f"✓ Exercise {number} passed. {_texts('advice', number).get('passed', '')} {saw or ''}".strip(), "", ""
+        return (
+            f"✓ Exercise {number} passed. {_texts('advice').get(number, {}).get('passed', '')} {saw or ''}".strip(),
+            "",
+            "",
+        )
     except Wrong as wrong:
         return f"✗ Exercise {number} is not right yet. {wrong.saw}", _advice(number, wrong), ""
     except WorkshopError as refused:
@@ -150,15 +153,14 @@ def _never_awaited(warned: warnings.WarningMessage) -> str:
 
 def _advice(number: str, wrong: Wrong) -> str:
     """The advice for a mistake: one that names a part of what was seen, or the one that the proof names."""
-    named = _texts("advice", number)
+    texts = _texts("advice").get(number, {})
     said = re.sub(r" \(cell \".*?`\)", "", wrong.saw, flags=re.DOTALL)  # without the line that it quotes
-    for each in named.values():
+    for each in texts.values():
         if isinstance(each, dict) and re.search(each["seen"], said):
             return str(each["say"])
-    if wrong.advice != "default":
-        return str(named.get(wrong.advice, wrong.advice))
-    general = f'Which line of your code makes the difference? `await hint("{number}")` helps.'
-    return str(named.get("default") or known_advice(said) or general)
+    general = known_advice(said) or f'Which line of your code makes the difference? `await hint("{number}")` helps.'
+    named = texts.get(wrong.advice, general if wrong.advice == "default" else wrong.advice)
+    return str(named["say"] if isinstance(named, dict) else named)
 
 
 async def hint(number: str) -> None:
@@ -168,7 +170,7 @@ async def hint(number: str) -> None:
         number: The exercise, such as ``"2.1"``.
     """
     _find(number)
-    hints = _texts("hints", number)
+    hints = _texts("hints")[number]
     shown = min(_remember(number, hints=1).hints, len(hints))
     lines = [f"Hint {i} of {len(hints)}. {text}" for i, text in enumerate(hints[:shown], 1)]
     lines += ["There are no more hints."] if shown == len(hints) else []
@@ -205,9 +207,10 @@ def _remember(number: str, **changes: Any) -> Record:
         return Record(hints=3)
 
 
-def _texts(name: str, number: str) -> Any:
-    """What a file beside this one has for an exercise."""
-    return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")).get(number, {})
+@cache
+def _texts(name: str) -> dict[str, Any]:
+    """What a file beside this one has, by exercise."""
+    return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _find(number: Any) -> Proof:

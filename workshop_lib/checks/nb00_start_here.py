@@ -1,7 +1,5 @@
 """The exercise of notebook 00."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from temporalio.common import RetryPolicy

@@ -1,7 +1,5 @@
 """The exercises of notebook 02, each run under the failure that it is about."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

@@ -1,7 +1,5 @@
 """The exercises of notebook 03, each in conversations under the failure that it is about."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re

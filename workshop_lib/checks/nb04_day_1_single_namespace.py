@@ -1,7 +1,5 @@
 """The exercises of notebook 04: a tool that is a workflow, an agent that calls one, and one that does not wait."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

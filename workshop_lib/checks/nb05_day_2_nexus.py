@@ -1,7 +1,5 @@
 """The exercises of notebook 05: a contract and its handler, a caller, a contract that grows, a change under way."""
 
-from __future__ import annotations
-
 import math
 import re
 import sys
@@ -203,12 +201,9 @@ async def grown(ws: Workshop, answer: Any) -> None:
             result, failure = await there.ask("stock_price", given)
             got = result if isinstance(result, dict) else {}
             number = amount if isinstance(amount := got.get("price"), int | float) else math.nan
-            right = abs(number - price) < 0.01 and (got.get("ticker"), got.get("currency")) == (
-                given["ticker"],
-                currency,
-            )
+            named = (got.get("ticker"), got.get("currency")) == (given["ticker"], currency)
             what = f"{price:.2f}, with the ticker and the currency {currency}, for {given}"
-            require(right, what, failure or repr(result))
+            require(named and abs(number - price) < 0.01, what, failure or repr(result))
         await _refused(there, {"ticker": "ACME", "currency": "GBP"}, "USD", "EUR", advice="currency")
         await _refused(there, {"ticker": "NOBODY"}, advice="ticker")
 

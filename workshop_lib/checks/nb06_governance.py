@@ -1,7 +1,5 @@
 """The exercises of notebook 06: an allowlist, a door for signed callers, and who began a chain of calls."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import contextlib
 import inspect
 import time

@@ -1,7 +1,5 @@
 """The exercises of notebook 07: a new operation in the loop by hand, and a tool that fails."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The exercises of notebook 08: a new operation as a tool of the OpenAI Agents SDK, and a guardrail."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Iterable
 from contextlib import AbstractAsyncContextManager

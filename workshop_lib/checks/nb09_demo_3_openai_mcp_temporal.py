@@ -1,7 +1,5 @@
 """The exercises of notebook 09: a call of an MCP server that is made again, and which tools a model sees."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import inspect

@@ -1,7 +1,5 @@
 """The exercises of notebook 10: what a team's directory tells, and who may use the gateway, for what and how long."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The language model: the offline one over HTTP, the switch to a real one, and no way out of loopback."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -26,8 +24,6 @@ from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 ASKED = [{"role": "user", "content": "hello"}]
 TOOL = {
     "type": "function",
@@ -41,7 +37,6 @@ TOOL = {
 
 @pytest.fixture(scope="module")
 async def address(ws: Workshop) -> str:
-    """The offline model's."""
     await Workshop.start(model=True)
     return service_address(settings.SERVICE)
 
@@ -143,8 +138,9 @@ if sys.argv[1] == "control":
         pass
 else:
     import asyncio
-    from one_question import one_question
-    asyncio.run(one_question())
+    from workshop_lib.__main__ import main
+    sys.argv = ["workshop_lib", "demos", "1", "What is 6 * 7?"]
+    main()
 print("OUTSIDE", outside, flush=True)
 import os
 os._exit(0)

@@ -3,8 +3,6 @@
 ``tests/chaos/test_model_answers.py`` makes thousands of such answers.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator
@@ -21,8 +19,6 @@ from waits import until
 from workshop_lib.agents.conversation import Conversation
 from workshop_lib.demos import local
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 HALF = "\ud83d"  # of a pair of surrogates
 THOUGHTS = {

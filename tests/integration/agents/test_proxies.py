@@ -1,7 +1,5 @@
 """A company's proxy: what goes there, and what does not. Each solution runs behind one, too (tests/notebooks)."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

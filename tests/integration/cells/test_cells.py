@@ -1,7 +1,5 @@
 """What a ``%%workflow`` cell accepts, what it refuses, and where its code runs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An edited ``%%workflow`` cell reaches everything that runs its code, or changes nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from kernels import kernel

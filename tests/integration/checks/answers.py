@@ -3,8 +3,6 @@
 Each ``answers_nbNN.py`` beside this file has a table, ``ANSWERS``: the answers of each exercise, right ones and wrong.
 """
 
-from __future__ import annotations
-
 import ast
 import atexit
 import importlib
@@ -26,6 +24,12 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="answers-"))  # of their modules: the san
 sys.path.append(str(_FOLDER))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 _count = itertools.count(1)
+_ALWAYS = """
+import asyncio
+from uuid import uuid4
+from temporalio.client import WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+"""
 Change = tuple[str, str]
 
 
@@ -37,27 +41,19 @@ class Answer:
     says: str = ""
     changes: tuple[Change, ...] = ()
     body: str = ""  # in the place of the solution, or of its last part
-    imports: str = ""
+    imports: str = ""  # besides what every answer may use
 
 
 def right(name: str, *changes: Change, body: str = "", imports: str = "") -> Answer:
-    """An answer that passes."""
     return Answer(name, "", changes, body, imports)
 
 
 def wrong(name: str, says: str, *changes: Change, body: str = "", imports: str = "") -> Answer:
-    """An answer that is refused, with this in what is said."""
     return Answer(name, says, changes, body, imports)
 
 
 def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> Any:
-    """Import an answer to an exercise.
-
-    Args:
-        number: The exercise's.
-        answer: What is other than in the notebook.
-        folder: Where the notebook is: in ``notebooks`` there are stubs.
-    """
+    """Import an answer to an exercise."""
     (path,) = (_ROOT / "solutions").glob(f"{number.partition('.')[0]:0>2}_*.ipynb")
     cells = _code(path)
     checked = rf'"{number}", \(?(\w+)(?:, (\w+)\))?'  # one thing, or two
@@ -87,7 +83,7 @@ def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> A
             file.write_text(source, encoding="utf-8")
             sys.modules.pop(name_, None)
     module_name = f"answer_{number.replace('.', '_')}_{next(_count)}"
-    text = f"{answer.imports}\n{text.partition(chr(10))[2]}"
+    text = f"{_ALWAYS}{answer.imports}\n{text.partition(chr(10))[2]}"
     (_FOLDER / f"{module_name}.py").write_text(text, encoding="utf-8")
     importlib.invalidate_caches()
     module = importlib.import_module(module_name)

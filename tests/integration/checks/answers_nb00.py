@@ -1,7 +1,5 @@
 """Answers to the exercise of notebook 00."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 ANSWERS = {

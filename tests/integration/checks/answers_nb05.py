@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 05."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _CALL = "return await it.execute_operation"
@@ -53,12 +51,7 @@ ANSWERS = {
             imports=_SYNC_IMPORTS,
         ),
         wrong("the host", "Two callers may ask for the same host", (_ID, "id = query.host")),
-        wrong(
-            "uuid4",
-            "Don't make the id from a clock or a random number",
-            (_ID, "id = str(uuid4())"),
-            imports="from uuid import uuid4",
-        ),
+        wrong("uuid4", "Don't make the id from a clock or a random number", (_ID, "id = str(uuid4())")),
         wrong("returns nothing", "Return what `start_workflow` returns", ("return await ctx", "await ctx")),
     ],
     "5.2": [
@@ -72,7 +65,6 @@ ANSWERS = {
             "A timer of yours only asks for a cancellation",
             (_CALL, "async with asyncio.timeout(10):\n            " + _CALL),
             (", schedule_to_close_timeout=timedelta(seconds=10)", ""),
-            imports="import asyncio",
         ),
         wrong(
             "a child on IT's queue",

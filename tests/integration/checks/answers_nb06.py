@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 06."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _PASS = "return await super().execute_nexus_operation_start(input)"
@@ -62,12 +60,7 @@ ANSWERS = {
             ("claims.namespace", "caller(ctx.inbound_links)"),
             imports="from workshop_lib.governance.allowlist import caller",
         ),
-        wrong(
-            "a random request",
-            "under the request's own id",
-            ("ctx.request_id)", "str(uuid4()))"),
-            imports="from uuid import uuid4",
-        ),
+        wrong("a random request", "under the request's own id", ("ctx.request_id)", "str(uuid4()))")),
         wrong(
             "trusts a header",
             "A caller can write anything into a header",
@@ -90,12 +83,6 @@ ANSWERS = {
             "in a circle",
             "It goes in a circle",
             body=_ELSEWHERE.format("while told.links:\n        told = await history(handle)"),
-            imports=_HISTORY,
-        ),
-        wrong(
-            "past the end",
-            "your code raised an error.",
-            body=_ELSEWHERE.format("while link := told.links[0]:\n        told = await history(there(link))"),
             imports=_HISTORY,
         ),
         wrong(

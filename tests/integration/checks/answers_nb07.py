@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 07."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _MADE = "convert = operation_tool(Exchange.convert, Exchange, ENDPOINT, limit)"
@@ -59,7 +57,6 @@ ANSWERS = {
                     return f"Error: {{reason(error)}}"
                 {_SAID}
             """,
-            imports="import asyncio",
         ),
         wrong(
             "catches nothing",
@@ -73,7 +70,6 @@ ANSWERS = {
                 "timedelta(seconds=3)}",
                 f"timedelta(seconds=3)}}\n        await asyncio.wait([{_ALONE.replace('query', 'query, **limit')}])",
             ),
-            imports="import asyncio",
         ),
         wrong("the outermost", "The innermost one has Finance's words", ("{reason(error)}", "{error}")),
         wrong(

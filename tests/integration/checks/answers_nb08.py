@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 08."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _OWN = """

@@ -1,12 +1,12 @@
 """Answers to the exercises of notebook 09."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _ID = 'id = f"stock-price-{key}"'
 _REFUSE = "id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,"
 _RUN = 'client.execute_workflow(PriceStock.run, StockQuery(ticker), id={}, task_queue="finance"{})'
+_EXISTS = "    except WorkflowAlreadyStartedError:"
+_FAILS = "    except WorkflowFailureError:\n        return None\n"
 _KEPT = "tools = [tool for tool in agent.tools if tool.name in ALLOWED]"
 
 ANSWERS = {
@@ -15,13 +15,11 @@ ANSWERS = {
             "joins",
             (_ID, 'id = f"{key}/{ticker}"'),
             (_REFUSE, f"{_REFUSE} id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,"),
-            imports="from temporalio.common import WorkflowIDConflictPolicy",
         ),
         wrong(
             "a random id",
             "although calls came again; saw",
             body=f"return await {_RUN.format('str(uuid4())', '')}",
-            imports="from uuid import uuid4",
         ),
         wrong(
             "only refuses",
@@ -36,22 +34,14 @@ ANSWERS = {
                     DONE[key] = await {_RUN.format("key", ", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING")}
                 return DONE[key]
             """,
-            imports="from temporalio.common import WorkflowIDConflictPolicy\nDONE = {}",
+            imports="DONE = {}",
         ),
         wrong(
             "again after a failure",
             "one Workflow for a call that has failed",
             ("REJECT_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY"),
         ),
-        wrong(
-            "forgets the reason",
-            "The caller needs the failure with its reason",
-            (
-                "    except WorkflowAlreadyStartedError:",
-                "    except WorkflowFailureError:\n        return None\n    except WorkflowAlreadyStartedError:",
-            ),
-            imports="from temporalio.client import WorkflowFailureError",
-        ),
+        wrong("forgets the reason", "The caller needs the failure with its reason", (_EXISTS, f"{_FAILS}{_EXISTS}")),
     ],
     "9.2": [
         right(

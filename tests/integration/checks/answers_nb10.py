@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 10."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _OFFERS = "{Finance: [Finance.stock_price], Exchange: [Exchange.convert]}"

@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 11, right and wrong."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _CARDS, _REFUNDS = "[limit, small, large]", "[huge, small, large]"

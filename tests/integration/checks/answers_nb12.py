@@ -1,7 +1,5 @@
 """Answers to the exercises of notebook 12, right and wrong."""
 
-from __future__ import annotations
-
 from answers import right, wrong
 
 _ID, _DECIDED = 'f"vacation-{ctx.request_id}"', "await workflow.wait_condition(lambda: self.decision is not None)"
@@ -12,12 +10,7 @@ ANSWERS = {
     "12.1": [
         right("another id", (_ID, 'f"{request.employee} {ctx.request_id}"')),
         right("in a loop", (_DECIDED, f"while self.decision is None:\n            {_DECIDED}")),
-        wrong(
-            "an id for each attempt",
-            "All attempts have the same `request_id`",
-            (_ID, "str(uuid4())"),
-            imports="from uuid import uuid4",
-        ),
+        wrong("an id for each attempt", "All attempts have the same `request_id`", (_ID, "str(uuid4())")),
         wrong("an id for each employee", "Each call has its own", (_ID, 'f"vacation-{request.employee}"')),
         wrong("does not wait", "It waits: `await workflow.wait_condition", (_DECIDED, "self.decision = True")),
         wrong("enters what was refused", "Run `enter_vacation`", ("if self.decision:", "if True:")),
@@ -28,6 +21,7 @@ ANSWERS = {
         right("a set of callers", (_GUARD, 'interceptors=[Allowlist({ws.namespace("default")})],')),
         wrong("no allowlist", "a refusal of marketing", (_GUARD, "")),
         wrong("no limits", "a limit of three days", ("listed}, limits)", "listed})")),
+        wrong("no directory", "a directory", ("DirectoryHandler({HumanResources: listed}, limits),", "")),
         wrong(
             "one operation listed",
             "a limit for book_vacation, which is not offered",
@@ -42,6 +36,7 @@ ANSWERS = {
     ],
     "12.3": [
         right("a list", imports=_HR, body='return [*super().teams(), *["hr"]]'),
+        wrong("no tools", "HrAgent to ask HR", (f"every.append({_THREE})", "pass"), imports=_HR),
         wrong(
             "only the days",
             "a question that waits",

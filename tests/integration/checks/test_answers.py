@@ -1,7 +1,5 @@
 """Right answers pass their check, wrong ones are refused with advice for that mistake, a stub is not solved."""
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from answers import Answer, made
 from workshop_lib.checks.exercise import check
 from workshop_lib.evidence.progress import progress
 
-pytestmark = [pytest.mark.full, pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("own_progress", "with_model")]
 ANSWERS = {
     (path.stem[8:], number): answers
     for path in sorted(Path(__file__).parent.glob("answers_nb*.py"))

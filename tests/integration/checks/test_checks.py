@@ -1,7 +1,5 @@
 """The exercise machinery, with the exercise of notebook 00."""
 
-from __future__ import annotations
-
 import ast
 import re
 import threading
@@ -25,7 +23,6 @@ from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 GOOD, BAD = made("0.1"), made("0.1", Answer(changes=(("Hello", "Hi"),)))
 
 

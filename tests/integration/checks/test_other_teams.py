@@ -1,7 +1,5 @@
 """A check answers for the teams itself, and the notebook's own Workers go on."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,7 +14,7 @@ from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.workshop import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_progress", "with_model")]
+pytestmark = [pytest.mark.usefixtures("own_progress", "with_model")]
 
 
 async def test_the_notebooks_own_worker_of_finance_goes_on(ws: Workshop) -> None:

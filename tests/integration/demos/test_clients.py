@@ -1,8 +1,6 @@
 """What a learner pastes into an MCP client works: each configuration is read as its client does, and what it names is
 started, or reached over HTTP. The MCP Inspector, which shares no code with the gateway, reads it as well."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -32,8 +30,6 @@ from workshop_lib.evidence.state import SERVICES, service_address, update_json
 from workshop_lib.server.outside import CHOICE
 from workshop_lib.workers.spawned import INSTALLED, HttpService
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 PRICE = {"ticker": "ACME", "price": 120.6}
 needs_inspector = pytest.mark.skipif(

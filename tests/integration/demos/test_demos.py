@@ -1,7 +1,5 @@
 """What the four demos promise, whichever way their agent is made and gets its tools: one suite for all of them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +44,6 @@ from workshop_lib.teams.finance.contract import Exchange, Finance
 from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 NUMBERS = [1, 2, *(pytest.param(number, marks=pytest.mark.full) for number in (3, 4))]
 LONG = 15.0  # seconds for a tool: beyond the limits that HTTP clients have
 ALWAYS = 1000
@@ -82,7 +78,6 @@ async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[De
 
 @pytest.fixture
 async def handle(demo: Demo) -> AsyncIterator[Handle]:
-    """One conversation."""
     made = await demo.begin()
     yield made
     if (await made.describe()).status == WorkflowExecutionStatus.RUNNING:
@@ -250,20 +245,13 @@ async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle
 
 
 @pytest.mark.full
-async def test_tools_of_several_teams_at_once(demo: Demo, handle: Handle) -> None:
+async def test_tools_of_several_teams_are_used_at_once(demo: Demo, handle: Handle) -> None:
     asked = "What's the stock price of ACME, the IP address of web-2, and the Jira metrics of SHOP?"
     reply = await ask(handle, asked)
     assert [part in reply.text for part in (PRICE, "192.0.2.12", "open 12")] == [True] * 3
     steps = await team_calls(handle)
     assert max(step.scheduled for step in steps) < min(step.closed for step in steps if step.closed), "at once"
-    if demo.over_mcp:
-        assert len(steps) == 3
-        return
-    places = {step.name: called(step).namespace for step in steps}
-    finance, it = demo.ws.namespace("finance"), demo.ws.namespace("it")
-    assert places == {"stock_price": finance, "get_ip": it, "jira_metrics": it}
-    callers = {link.workflow_id for step in steps for link in called(step).links}
-    assert callers == {handle.id}, "and back"
+    assert len(steps) == 3
 
 
 @pytest.mark.full

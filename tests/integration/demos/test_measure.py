@@ -1,7 +1,5 @@
 """The comparison: what the four demos are observed to do, and that a demo that is broken changes exactly its cells."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,8 +25,6 @@ from workshop_lib.demos.measure import (
     measure,
 )
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 FIGURES = (LINES, EVENTS, TURN, CALL)
 BY_SDK = "the SDK behind OpenAIAgentsPlugin"
@@ -69,17 +65,17 @@ DEMOS = {
 }
 KEYED = {"COMPUTERS": {**computers.demo(3).COMPUTERS, "finance": "keyed_finance"}}
 CASES = [
-    pytest.param(1, {}, "later_open", {STRANGER: "Nexus: served"}, id="1 without the allowlist"),
+    pytest.param(1, {}, "allowlist", {STRANGER: "Nexus: served"}, id="1 without the allowlist"),
     *(
-        pytest.param(number, changed, later, expected, id=f"{number} {name}", marks=pytest.mark.full)
-        for number, name, changed, later, expected in [
+        pytest.param(number, changed, without, expected, id=f"{number} {name}", marks=pytest.mark.full)
+        for number, name, changed, without, expected in [
             (2, "as it is", {}, "", {}),
             (3, "as it is", {}, "", {}),
             (4, "as it is", {}, "", {}),
-            (4, "without the allowlist", {}, "later_open", {STRANGER: "Nexus: served; gateway: refused"}),
-            (4, "without the policy", {}, "later_unruled", {POLICY: "the agent: not held; gateway: not held"}),
-            (4, "with a directory that does not grow", {}, "later_static", {DISCOVERY: STATIC}),
-            (3, "with a server that does not grow", {}, "later_static", {DISCOVERY: STATIC}),
+            (4, "without the allowlist", {}, "allowlist", {STRANGER: "Nexus: served; gateway: refused"}),
+            (4, "without the policy", {}, "policy", {POLICY: "the agent: not held; gateway: not held"}),
+            (4, "with a directory that does not grow", {}, "growth", {DISCOVERY: STATIC}),
+            (3, "with a server that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
             (3, "with a key", KEYED, "", {KILLED: "1", MCP: "list 7 tools at it-mcp and finance-mcp, and call them"}),
         ]
@@ -87,13 +83,20 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("number", "changed", "later", "expected"), CASES)
+@pytest.mark.parametrize(("number", "changed", "without", "expected"), CASES)
 async def test_a_demo_that_is_broken_changes_exactly_its_cells(
-    ws: Workshop, with_model: None, number: int, changed: dict[str, Any], later: str, expected: dict[str, str]
+    ws: Workshop,
+    with_model: None,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    changed: dict[str, Any],
+    without: str,
+    expected: dict[str, str],
 ) -> None:
+    monkeypatch.setenv("WITHOUT", without)
     demo: Any = SimpleNamespace(**(vars(computers.demo(number)) | changed))
     before = ws.workers
-    cells = await measure(ws, demo, lambda what: None, **({"later": later} if later else {}))
+    cells = await measure(ws, demo, lambda what: None, "later_without")
     assert {row: cell.said for row, cell in cells.items() if row not in FIGURES} == {**DEMOS[number], **expected}
     assert tuple(cells) == ROWS
     assert all(cell.evidence for cell in cells.values())

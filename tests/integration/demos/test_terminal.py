@@ -1,7 +1,5 @@
 """The demos in a terminal: a question and its answer, a conversation on standard input, and processes of their own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

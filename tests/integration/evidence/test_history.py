@@ -1,7 +1,5 @@
 """A history as plain objects, against workflows that did these very things."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,8 +11,6 @@ from waits import until
 
 from workshop_lib.evidence.history import History, Link, history
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

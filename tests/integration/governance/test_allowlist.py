@@ -1,23 +1,18 @@
 """The allowlist, by attack: each is refused at once and told why, and the honest caller passes."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import strangers
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from waits import GUARD
-from worlds import HOW, World, call, cancel_by_http, cancellable, refused, start, world
+from worlds import HOW, World, call, refused, start, world
 
 from workshop_lib.governance.allowlist import FORBID_FORGED_LINKS, Allowlist
-
-pytestmark = pytest.mark.anyio
 
 EVENT, OPERATION = "temporal.api.common.v1.Link.WorkflowEvent", "temporal.api.common.v1.Link.NexusOperation"
 PLACE = "/workflows/w/r/history?eventID=5&eventType=NexusOperationScheduled&referenceType=EventReference"
@@ -104,15 +99,6 @@ async def test_a_request_without_a_link_is_refused(opened: World) -> None:
         answer = await http.post(opened.http("add"), json=1)
         assert answer.status_code == 403
         assert "the request carries no link to its caller" in answer.text
-
-
-async def test_a_cancel_passes_the_allowlist_whoever_sends_it(opened: World) -> None:
-    """Open, and said so: see the docstring of ``Allowlist``."""
-    async with opened.handling(Allowlist(["sales"])), asyncio.timeout(GUARD):
-        handle, token = await cancellable(opened.sales)
-        assert (await cancel_by_http(opened, token)).is_success
-        await handle.signal(strangers.Cancel.cancel)
-        assert await handle.result() == "cancelled"
 
 
 def test_an_allowlist_is_no_word() -> None:

@@ -1,7 +1,5 @@
 """A policy at its owner's door, on a real server: what is held, what is attacked. For the ways in see the next file."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,7 +19,6 @@ from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 ALLOW = Rule("yes", "allow", callers=["sales"])
 
 
@@ -205,8 +202,6 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
 
 
 async def until_other_run(keeper: WorkflowHandle[Any, Any], first: str, ask: Any) -> Any:
-    """Ask again until another run answers."""
-
     async def another() -> Any:
         decided = await ask()
         return (await keeper.describe()).run_id != first and decided

@@ -1,7 +1,5 @@
 """Certificates and the proxy before a Temporal Server: a certificate opens its own namespace, and nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -30,13 +28,9 @@ from worlds import World, call, handler
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.governance.proxy import Authority, NamespaceProxy
 
-pytestmark = pytest.mark.anyio
-
 
 @dataclass
 class Guarded:
-    """A proxy before the open server."""
-
     proxy: NamespaceProxy
     authority: Authority
 
@@ -67,7 +61,6 @@ async def guarded(opened: World) -> AsyncIterator[Guarded]:
 
 
 async def unattended(client: Client, name: str) -> None:
-    """Start a workflow that no worker takes."""
     await client.start_workflow("Nobody", id=name, task_queue=name, execution_timeout=strangers.LIMIT)
 
 
@@ -76,7 +69,6 @@ def method(name: str) -> str:
 
 
 def denied(send: Callable[..., Any], name: str, request: Any, *metadata: tuple[str, str]) -> str:
-    """Why the proxy does not let a request through."""
     body = request if isinstance(request, bytes) else request.SerializeToString()
     with pytest.raises(grpc.RpcError) as caught:
         send(name if name.startswith("/") else method(name), body, *metadata)

@@ -1,7 +1,5 @@
 """The gateway: one operation for one call, whatever dies or hangs up; and who may not get in."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 import contextlib
 import sys
@@ -10,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import flows
 import httpx
 import nexusrpc
 import parts
@@ -46,14 +45,7 @@ from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY
 from workshop_lib.workers.spawned import environment
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 pytest_plugins = ["bridge"]  # its fixtures
-
-
-async def test_an_unknown_tool_is_named_beside_those_that_there_are(mcp: McpClient) -> None:
-    for name in ("convert", "nowhere/stock"):
-        with pytest.raises(MCPError, match=rf"Unknown tool '{name}'. There are: stock_price, calculate_roi, "):
-            await mcp.call_tool(name, {})
 
 
 async def test_a_refused_caller_learns_by_whom_and_why(ws: Workshop, client: Client, team: Team) -> None:
@@ -169,8 +161,8 @@ async def test_a_team_sets_the_limit_of_its_operations_and_a_client_hears_of_pro
             ws_client = await Client.connect(**await ws.connection("default"))
             operation = await ws_client.get_nexus_operation_handle(f"mcp-key-{meta[IDEMPOTENCY_KEY]}").describe()
             assert operation.schedule_to_close_timeout == timedelta(minutes=7)
-            await workflow.signal(parts.Waits.proceed)
-            assert [told(await call) for call in (first, again)] == ["waited for long"] * 2
+            await workflow.signal(flows.Stubborn.proceed)
+            assert [told(await call) for call in (first, again)] == ["went on"] * 2
     finally:
         team.directory.now = DirectoryHandler(parts.OFFERED)
 
@@ -190,10 +182,10 @@ async def test_a_call_made_again_joins_and_gets_the_result_again(mcp: McpClient,
     meta: Any = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
     calls = [asyncio.create_task(mcp.call_tool("waits", {"input": "again"}, meta=meta)) for _ in range(5)]
     workflow = await team.started("again")
-    await workflow.signal(parts.Waits.proceed)
+    await workflow.signal(flows.Stubborn.proceed)
     answers = [told(await call) for call in calls]
     answers.append(told(await mcp.call_tool("waits", {"input": "again"}, meta=meta)))
-    assert answers == ["waited for again"] * 6
+    assert answers == ["went on"] * 6
     assert team.trouble.started.empty()
 
 
@@ -215,10 +207,10 @@ async def test_a_request_sent_again_in_its_session_is_the_same_call(url: str, te
     async with session(url) as first, session(url) as second:
         calls = [asyncio.create_task(send(call)) for send in (first, second)]
         for workflow in [await team.started("session"), await team.started("session")]:
-            await workflow.signal(parts.Waits.proceed)
+            await workflow.signal(flows.Stubborn.proceed)
         for call_made in calls:
-            assert "waited for session" in (await call_made).text
-        assert "waited for session" in (await first(call)).text  # and no third workflow
+            assert "went on" in (await call_made).text
+        assert "went on" in (await first(call)).text  # and no third workflow
         assert "was used before" in (await first(request(7, "tools/call", name="stock"))).text
     assert team.trouble.started.empty()
 
@@ -265,8 +257,8 @@ async def test_an_older_client_that_hangs_up_cancels_nothing(url: str, team: Tea
         hung_up.cancel()
         await asyncio.wait([hung_up])
         assert "roi" in (await send(request(10, "tools/list"))).text
-        await workflow.signal(parts.Waits.proceed)
-        assert await workflow.result() == "waited for hang up"
+        await workflow.signal(flows.Stubborn.proceed)
+        assert await workflow.result() == "went on"
 
 
 async def test_a_gateway_that_stops_cancels_nothing(ws: Workshop, team: Team) -> None:
@@ -276,8 +268,8 @@ async def test_a_gateway_that_stops_cancels_nothing(ws: Workshop, team: Team) ->
             calls = [asyncio.create_task(mcp.call_tool("waits", {"input": "stop"})) for mcp in clients]
             workflows = [await team.started("stop"), await team.started("stop")]
         for workflow in workflows:
-            await workflow.signal(parts.Waits.proceed)
-            assert await workflow.result() == "waited for stop"
+            await workflow.signal(flows.Stubborn.proceed)
+            assert await workflow.result() == "went on"
         for call in calls:
             call.cancel()
         await asyncio.wait(calls)
@@ -285,7 +277,6 @@ async def test_a_gateway_that_stops_cancels_nothing(ws: Workshop, team: Team) ->
 
 @pytest.fixture(scope="module")
 async def spare(ws: Workshop, team: Team) -> AsyncIterator[str]:
-    """A gateway in a process of its own, that lives."""
     service = await ws.serve("spare", "gateways")
     yield f"{service.url}/mcp"
     await service.stop()

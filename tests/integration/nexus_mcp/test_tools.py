@@ -1,7 +1,5 @@
 """Nexus operations as tools: their schemas, what comes through, why a call failed, and an agent."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 import contextlib
 import json
@@ -30,7 +28,6 @@ from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler, _docstring
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 pytest_plugins = ["bridge"]  # its fixtures
 
 

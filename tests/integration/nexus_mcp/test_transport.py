@@ -1,7 +1,5 @@
 """MCP's own client in a workflow, in the sandbox, over Nexus."""
 
-from __future__ import annotations
-
 import uuid
 
 import pytest
@@ -15,7 +13,6 @@ from workshop_lib.evidence.history import history
 from workshop_lib.nexus_mcp.transport import SANDBOX
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 pytest_plugins = ["bridge"]  # its fixtures
 
 

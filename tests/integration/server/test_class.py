@@ -1,7 +1,5 @@
 """A class on one service: the administrator makes each learner's place, and takes it away."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess
@@ -18,8 +16,6 @@ from workshop_lib.server import rights
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.outside import chosen
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 SCRIPT = Path(__file__).resolve().parents[3] / "instructor" / "cluster.py"
 

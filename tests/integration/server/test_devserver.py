@@ -1,7 +1,5 @@
 """The embedded server: loopback only, killed and restarted with workflows in flight, explained where it fails."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket
@@ -19,8 +17,6 @@ from workshop_lib.server import devserver
 from workshop_lib.server.devserver import DevServer
 from workshop_lib.workers.process import Process
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_it_listens_on_loopback_only(ws: Workshop) -> None:

@@ -1,7 +1,5 @@
 """Which Temporal Service is used: only what was asked for, and clearly said where that fails."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import re
@@ -22,8 +20,6 @@ from workshop_lib.teams.finance import worker as finance
 from workshop_lib.teams.finance.contract import Finance, StockQuery
 from workshop_lib.teams.offering import offer
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,6 @@
 Nothing is installed here. Where Node.js or its packages are missing, what needs them is skipped.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -14,8 +12,7 @@ from typing import Any
 
 import pytest
 from nexusrpc import HandlerError
-from tellers import Teller
-from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError
+from temporalio.client import Client, NexusOperationFailureError, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, NexusOperationError
 from temporalio.worker import Worker
 from waits import until
@@ -26,8 +23,6 @@ from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams import finance
 from workshop_lib.workers.spawned import INSTALLED, SpawnedWorker
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 PYTHON, JAVASCRIPT = "workshop_lib.teams.finance.worker", "workshop_lib.teams.finance.worker.mjs"
 FOLDER = Path(finance.__file__).parent
@@ -42,7 +37,6 @@ Reason = tuple[str, str, bool | None]  # the type of an error, its message, and 
 
 
 async def spawn(ws: Workshop, worker: str, name: str = "finance") -> SpawnedWorker:
-    """A Worker of Finance, in either language."""
     if not worker.endswith(".mjs"):
         return await ws.spawn(worker)
     await ws.endpoint(name, namespace="finance", task_queue=name)
@@ -59,9 +53,8 @@ async def handler(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator
 
 @pytest.fixture(scope="module")
 async def callers(ws: Workshop) -> AsyncIterator[None]:
-    """Who calls."""
     client = await Client.connect(**await ws.connection("default"))
-    worker = ws.run(Worker, client, task_queue="callers", workflows=[CallOperation, Teller])
+    worker = ws.run(Worker, client, task_queue="callers", workflows=[CallOperation])
     yield
     await ws.stop(worker)
 
@@ -91,10 +84,14 @@ async def from_a_client(ws: Workshop, client: Client, operation: str, given: Any
         return learned(error)
 
 
+async def called(ws: Workshop, client: Client, operation: str, given: Any) -> WorkflowHandle[Any, Any]:
+    call = ["finance", "Finance", operation, given, LIMIT.total_seconds()]
+    return await client.start_workflow(CallOperation.run, args=call, id=ws.id("caller"), task_queue="callers")
+
+
 async def from_a_workflow(ws: Workshop, client: Client, operation: str, given: Any) -> Any:
     try:
-        call = ["finance", "Finance", operation, given, LIMIT.total_seconds()]
-        return await client.execute_workflow(CallOperation.run, args=call, id=ws.id("caller"), task_queue="callers")
+        return await (await called(ws, client, operation, given)).result()
     except WorkflowFailureError as error:
         return learned(error)
 
@@ -154,14 +151,12 @@ class TestEither:
 
     @pytest.mark.usefixtures("callers")
     async def test_knows_its_caller_and_is_known(self, ws: Workshop, client: Client, handler: SpawnedWorker) -> None:
-        """Links lead both ways, and the caller's code is the same: typed by the contract."""
-        handle = await client.start_workflow(Teller.run, "NADA", id=ws.id("teller"), task_queue="callers")
-        price = await handle.result()
-        assert (price, type(price)) == (0.0, float)
-        (called,) = await behind(handle)
+        handle = await called(ws, client, "stock_price", {"ticker": "ACME"})
+        await handle.result()
+        (priced,) = await behind(handle)
         language = "typescript" if handler.name == JAVASCRIPT else "python"
-        assert (called.workflow_type, called.namespace, called.sdk) == ("PriceStock", "finance", f"temporal-{language}")
-        assert handle.id in [link.workflow_id for link in called.links]
+        assert (priced.workflow_type, priced.namespace, priced.sdk) == ("PriceStock", "finance", f"temporal-{language}")
+        assert handle.id in [link.workflow_id for link in priced.links]
 
 
 @needs_node
@@ -170,15 +165,15 @@ async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client
     workers = [await spawn(ws, PYTHON)]
     try:
         with ws.fault("read_quote.is_slow", seconds=3600) as fault:
-            handle = await client.start_workflow(Teller.run, "HOOLI", id=ws.id("teller"), task_queue="callers")
+            handle = await called(ws, client, "stock_price", {"ticker": "HOOLI"})
             await until(lambda: fault.fired)
             workers[0].kill()
             workers.append(await spawn(ws, JAVASCRIPT))
-            assert await handle.result() == 311.75
+            assert (await handle.result())["price"] == 311.75
     finally:
         await ws.stop(*workers)
-    (called,) = await behind(handle)
-    assert (called.sdk, [step.attempts for step in called.steps]) == ("temporal-typescript", [2])
+    (priced,) = await behind(handle)
+    assert (priced.sdk, [step.attempts for step in priced.steps]) == ("temporal-typescript", [2])
 
 
 @needs_node

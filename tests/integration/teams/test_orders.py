@@ -1,17 +1,12 @@
 """The orders team's steps: each may be repeated, and repeated or undone it leaves what it should."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
-from temporalio.exceptions import ApplicationError
 
-from workshop_lib.teams.orders.activities import check_fraud, prepare_shipment, release_shipment, ship_order
+from workshop_lib.teams.orders.activities import prepare_shipment, release_shipment, ship_order
 from workshop_lib.teams.orders.data import Order, store
 from workshop_lib.workshop import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("ws")]
+pytestmark = [pytest.mark.usefixtures("ws")]
 
 
 def stock(item: str) -> int:
@@ -45,18 +40,3 @@ async def test_released_goods_are_back_once_and_stay(ws: Workshop, order: Order)
     release_shipment(order)
     assert stock("kettle") == before
     assert noted(ws, order) == ["prepare", "release"]
-
-
-@pytest.mark.parametrize(
-    ("step", "change", "kind"),
-    [
-        (check_fraud, {"customer": "Mallory"}, "FraudSuspected"),
-        (prepare_shipment, {"item": "teapot"}, "OutOfStock"),
-        (ship_order, {"item": "anvil"}, "CannotShip"),
-        (ship_order, {}, "NotPrepared"),
-    ],
-)
-async def test_what_no_retry_can_fix_is_final(ws: Workshop, step: Any, change: dict[str, Any], kind: str) -> None:
-    with pytest.raises(ApplicationError) as raised:
-        step(Order(ws.id("order"), **change))
-    assert (raised.value.type, raised.value.non_retryable) == (kind, True)

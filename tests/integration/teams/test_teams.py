@@ -1,25 +1,23 @@
 """The teams behind Nexus: right answers, errors that keep their reason, and whatever is killed, done once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tellers import Teller
 from temporalio.client import Client, NexusOperationFailureError
+from temporalio.worker import Worker
 from waits import until
 
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
+from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams.finance.contract import Finance, RoiQuery, StockQuery
 from workshop_lib.teams.it.contract import IT, HostAddress, HostQuery, JiraMetrics, ProjectQuery
 from workshop_lib.workers.spawned import SpawnedWorker
+from workshop_lib.workers.takeover import QUICK_TAKEOVER
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 LIMIT = timedelta(seconds=60)
 FINANCE, TEAM_IT = "workshop_lib.teams.finance.worker", "workshop_lib.teams.it.worker"
@@ -71,9 +69,9 @@ async def test_a_bug_is_told_at_once(ws: Workshop, client: Client, bug: str) -> 
 async def test_callers_worker_handlers_worker_and_server_killed_one_after_another(
     ws: Workshop, client: Client, teams: list[SpawnedWorker]
 ) -> None:
-    """One operation: done once, and answered right."""
     finance = await Client.connect(**await ws.connection("finance"))
-    callers = list(await asyncio.gather(ws.spawn("tellers"), ws.spawn("tellers")))
+    calling = {"task_queue": "callers", "workflows": [CallOperation], **QUICK_TAKEOVER}
+    callers = [await ws.spawn(Worker, client, **calling) for _ in range(2)]
     handlers = [worker for worker in teams if worker.name == FINANCE]
     while sum(worker.running for worker in handlers) < 2:
         handlers.append(await ws.spawn(FINANCE))
@@ -83,10 +81,10 @@ async def test_callers_worker_handlers_worker_and_server_killed_one_after_anothe
         slow, death = ws.fault("read_quote.is_slow", times=2, seconds=2), ws.fault("read_quote.dies_after_effect")
         with slow, death:
             handle = await client.start_workflow(
-                Teller.run,
-                "HOOLI",
-                id=ws.id("teller"),
-                task_queue="tellers",
+                CallOperation.run,
+                args=["finance", "Finance", "stock_price", {"ticker": "HOOLI"}, 120],
+                id=ws.id("caller"),
+                task_queue="callers",
                 task_timeout=timedelta(seconds=2),
             )
             async with asyncio.timeout(120):
@@ -94,9 +92,9 @@ async def test_callers_worker_handlers_worker_and_server_killed_one_after_anothe
                 callers[0].kill()
                 await ws.server.kill()
                 await ws.server.restart()
-                price = await handle.result()
+                answer = await handle.result()
         assert death.fired == 1
-        assert price == 311.75
+        assert answer == {"ticker": "HOOLI", "price": 311.75}
     finally:
         await ws.stop(*callers)
     told = await history(handle, follow=True)
@@ -113,6 +111,5 @@ async def started(finance: Client, before: set[str]) -> set[str]:
 
 
 async def tried(handle: Any) -> bool:
-    """Whether the workflow behind the operation has begun its activity a second time."""
     told = await history(handle, follow=True)
     return any(inner.attempts >= 2 for step in told.steps for called in step.calls for inner in called.steps)

@@ -1,7 +1,5 @@
 """A chat with a running agent: messages in order, approvals, ends, and what happens when nobody answers."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,8 +14,6 @@ from workshop_lib.agents.conversation import Chat, Reply
 from workshop_lib.views.chat.chat import Chatter, _newest, chat
 from workshop_lib.views.chat.controls import Controls
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 class Agent:

@@ -1,7 +1,5 @@
 """The approver's desk: what waits is shown, and decided by code or with a button, in the approver's own namespace."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,8 +11,6 @@ from waits import until
 from workshop_lib.evidence.failures import reason
 from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """The panel of failures: orders keep coming, failures go on and off, and in the end all is told and nothing is on."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -21,8 +19,6 @@ from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.safe_order import SafeOrder
 from workshop_lib.views.panel import panel
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

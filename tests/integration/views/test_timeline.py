@@ -1,7 +1,5 @@
 """The timeline follows an execution, and what it called, while it runs."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 
@@ -14,8 +12,6 @@ from waits import until
 from workshop_lib.evidence import messages
 from workshop_lib.views.timeline import timeline
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(

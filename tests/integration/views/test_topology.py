@@ -1,7 +1,5 @@
 """The topology: what the server has, who polls, where endpoints lead, and what is down; in the picture and in words."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re
@@ -17,7 +15,6 @@ from workshop_lib.evidence import messages
 from workshop_lib.views.topology import topology
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 BOTH = "polls: workflows, activities"
 
 
@@ -45,12 +42,10 @@ class Seen:
 
     @property
     def texts(self) -> set[str]:
-        """What the picture says; whole where it is cut."""
         return set(Drawn(self.markup).texts)
 
     @property
     def down(self) -> tuple[int, int]:
-        """How many crosses and how many dashed boxes there are."""
         picture = Drawn(self.markup)
         return picture.crosses, len(picture.shapes("rect", stroke_dasharray="6 4"))
 
@@ -125,14 +120,6 @@ async def test_an_endpoint_leads_from_its_callers_to_a_queue(ws: Workshop, clien
         f"called from task queue {callers} in namespace default",
     ]
     assert len(Drawn(seen.markup).shapes("path", d="C")) >= 3
-
-
-async def test_a_workflow_whose_queue_nobody_polls(ws: Workshop, client: Client, seen: Seen) -> None:
-    queue = ws.id("queue")
-    handle = await client.start_workflow(flows.Echo.run, "", id=ws.id("w"), task_queue=queue)
-    await seen.look(lambda: f"task queue {queue}" in seen.text)
-    assert seen.of(f"task queue {queue}") == ["✗ nobody polls", "open workflows: 1"]
-    await handle.terminate()
 
 
 async def test_other_processes_and_other_names(ws: Workshop, seen: Seen) -> None:

@@ -1,7 +1,5 @@
 """Nobody waits without a bound, or for long without a notice that says why."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
@@ -20,8 +18,6 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import reasons, waiting
 from workshop_lib.workers.reasons import Reasons
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

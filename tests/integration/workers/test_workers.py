@@ -1,7 +1,5 @@
 """Workers in this process and in their own: replaced, bounded, really killed."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -20,8 +18,6 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import in_process, spawned
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_an_activity_that_blocks_stalls_nobody_else_and_is_named_when_its_worker_is_stopped(
@@ -110,10 +106,9 @@ async def test_a_module_can_be_spawned_by_name_and_is_waited_for(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.01)
-    process = await ws.spawn("module_worker")
+    process = await ws.spawn("workshop_lib.teams.it.worker")
     assert f"Waiting for {process.name}: its process {process.pid} is starting" in capsys.readouterr().out
-    assert process.polls == [("default", "module", "workflow")]
-    assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue="module") == "x"
+    assert ("it", "it", "nexus") in process.polls
     await ws.stop(process)
     with pytest.raises(WorkshopError, match="No module named 'missing_module'"):
         await ws.spawn("missing_module")

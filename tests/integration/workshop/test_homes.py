@@ -1,7 +1,5 @@
 """Homes that are not like others. Each kernel of the tests has one with odd letters in its path."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

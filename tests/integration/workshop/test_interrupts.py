@@ -1,7 +1,5 @@
 """An interrupted cell leaves everything beside the notebook at work, and can be run again."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Kernels that start, restart and die, alone and beside one another."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The agent loop and what surrounds it, without a workflow."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,8 +16,6 @@ from workshop_lib.agents.model import calls
 from workshop_lib.agents.operations import operation_tool
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
 from workshop_lib.teams.support.activities import calculator
-
-pytestmark = pytest.mark.anyio
 
 ASKED: list[Message] = [{"role": "user", "content": "hello"}]
 CALL = {"id": "1", "type": "function", "function": {"name": "do", "arguments": "{}"}}

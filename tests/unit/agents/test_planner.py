@@ -3,8 +3,6 @@
 What people write is in ``utterances.txt``, one message a line, and in ``talks.txt``, one conversation a block.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import random
@@ -214,17 +212,6 @@ def test_mistakes_are_repaired_twice(name: str, arguments: str, content: str) ->
     assert "did not work" in message["content"]
     messages[-2:] = before("weather", '{"city": "Nairobi"}', "Nairobi: sun, 26 °C", 9)
     assert plan(messages, DISPATCHER)["content"] == "Nairobi: sun, 26 °C."
-
-
-def test_only_the_wrong_call_is_made_again() -> None:
-    said = "What's the weather in Paris, and what is 12 * 7.5?"
-    wrong = before("weather", '{"city": ["?"]}', "Invalid arguments for weather. city: Input should be a valid string")
-    fine = before("calculator", '{"expression": "12 * 7.5"}', "90.0", 1)
-    both = {**wrong[0], "tool_calls": wrong[0]["tool_calls"] + fine[0]["tool_calls"]}
-    messages = [user(said), both, wrong[1], fine[1]]
-    assert calls_of(plan(messages, DISPATCHER)) == [("weather", {"city": "Paris"})]
-    messages += before("weather", '{"city": "Paris"}', "Paris: rain, 12 °C", 2)
-    assert plan(messages, DISPATCHER)["content"] == "The calculator says 90.\nParis: rain, 12 °C."
 
 
 def test_a_wrong_call_in_a_chain_is_repaired() -> None:

@@ -1,7 +1,5 @@
 """Each demo defines what ``Demo`` asks for. mypy checks the types of this list."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import pytest

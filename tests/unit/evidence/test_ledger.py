@@ -1,7 +1,5 @@
 """The ledger counts what every process did."""
 
-from __future__ import annotations
-
 import multiprocessing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path

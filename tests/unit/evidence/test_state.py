@@ -1,7 +1,5 @@
 """State folders and their locks, over processes that end in every way."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

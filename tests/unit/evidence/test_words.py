@@ -1,7 +1,5 @@
 """Errors and notices say what happened, why, and what to do next."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A token is spent once, whichever process of the handler sees it; and forgotten once it has expired."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +15,6 @@ from workshop_lib.governance.identity import Claims, Verifier, digest
 
 @pytest.fixture(autouse=True)
 def somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a handler ran."""
-
     class Info:
         endpoint, namespace = "sums", "finance"
 

@@ -1,7 +1,5 @@
 """Key rings: which key is used, who reads what, and what is said where a key is missing."""
 
-from __future__ import annotations
-
 import os
 
 import pytest
@@ -10,8 +8,6 @@ from temporalio.converter import NexusSerializationContext, WorkflowSerializatio
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.governance.keys import KeyRing
-
-pytestmark = pytest.mark.anyio
 
 KEYS = {name: os.urandom(32) for name in ("sales", "contract", "other")}
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'"ACME"')

@@ -1,7 +1,5 @@
 """What a policy says of a call: against a reference of ten lines, and rule by rule."""
 
-from __future__ import annotations
-
 import json
 import operator
 from typing import Any

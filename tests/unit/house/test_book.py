@@ -1,7 +1,5 @@
 """`make book` makes a site of the notebooks. Here it does so without running them: every link leads somewhere."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

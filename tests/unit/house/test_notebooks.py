@@ -1,7 +1,5 @@
 """``notebooks/`` is made from ``solutions/``; both keep the workshop's conventions."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -47,7 +45,6 @@ def test_marks_without_their_partners_are_refused(source: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with one solution."""
     for name in ("solutions", "notebooks"):
         (tmp_path / name).mkdir()
     shutil.copy(ROOT / "solutions" / "00_start_here.ipynb", tmp_path / "solutions")

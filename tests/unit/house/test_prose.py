@@ -1,7 +1,5 @@
 """What people read is plain English: proselint's rules, and those of this workshop."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterable, Iterator
@@ -47,7 +45,6 @@ NO_PROSE = {"planner.py"}  # it reads what people type
 
 
 def passages(path: Path) -> Iterator[str]:
-    """What a person reads of a file."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         yield from (cell.source for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "markdown")

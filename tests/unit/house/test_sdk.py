@@ -1,7 +1,5 @@
 """What the library uses of the SDK although it is not public. Red with each new version: is there a public way now?"""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What `make` does on a machine with nothing, and after a set-up that did not come to its end."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """How a conversation is written down, and that nothing in it runs."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The comparison's table, from cells made by hand."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -10,8 +8,6 @@ import pytest
 from workshop_lib.demos.measure import LOOP, ROWS, TURN, Cell
 from workshop_lib.evidence.progress import remember
 from workshop_lib.views.comparison import Comparison
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The timeline's drawing, from histories made by hand: readable without color, and text is only text."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,9 +1,6 @@
 """The topology's words and drawing, from queues made by hand; and who counts as alive where the process is not ours."""
 
-from __future__ import annotations
-
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -62,9 +59,4 @@ def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
         within = outer[0] < inner[0] and outer[1] < inner[1] and inner[2] < outer[2] and inner[3] < outer[3]
         assert apart(first, second) or within
     assert picture.cut == {LONG, f"task queue {LONG}", f"namespace {LONG}"}
-    arrows = [each.get("d", "") for each in picture.shapes("path", d="C")]
-    assert len(arrows) == 4 + 4 + 1, "each endpoint's, those of the callers, and the one that runs back"
-    for arrow in arrows:
-        begin, *_, end = (float(each) for each in re.findall(r"[\d.]+(?= )", arrow))
-        between = [min(begin, end) >= right or max(begin, end) <= x for x, _, right, _ in boxes if right - x < 290]
-        assert all(between), "over no box, and so over no text"
+    assert len(picture.shapes("path", d="C")) == 4 + 4 + 1, "each endpoint's, the callers', and the one that runs back"

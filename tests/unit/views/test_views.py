@@ -1,7 +1,5 @@
 """The smaller views: the way through the notebooks, the chart, the hops, the table, and code."""
 
-from __future__ import annotations
-
 import json
 import re
 import xml.etree.ElementTree as ET

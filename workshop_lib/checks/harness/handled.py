@@ -1,7 +1,5 @@
 """Run a Nexus handler behind an endpoint, call it as others would, and see what it does."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import inspect
@@ -16,7 +14,7 @@ import temporalio.client as tc
 import temporalio.worker as tw
 from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
 from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong
@@ -161,14 +159,8 @@ class Handled:
         queue = f"{self.endpoint}-{id(caller)}" if caller else self.endpoint
         if caller and caller not in self.callers:
             self.callers[caller] = self.ws.run(Worker, caller, task_queue=queue, workflows=[CallOperation])
-        endpoint = self.ws.namespace(self.endpoint)
-        handle = await (caller or self.client).start_workflow(
-            CallOperation.run,
-            args=[endpoint, self.service, operation, given, _NO_LIMIT.total_seconds()],
-            id=self.ws.id("check-call"),
-            task_queue=queue,
-            execution_timeout=_NO_LIMIT,
-        )
+        call = (self.endpoint, self.service, operation, given)
+        handle = await begin_call(self.ws, caller or self.client, queue, *call)
         try:
             stuck = "What does the Workflow behind the operation wait for?"
             return (await ended(handle, stuck, attempts=_ATTEMPTS))[:2]
@@ -178,6 +170,22 @@ class Handled:
             raise
         finally:
             await end(handle)
+
+
+async def begin_call(ws: Workshop, client: Client, queue: str, endpoint: str, *call: Any) -> WorkflowHandle[Any, Any]:
+    """Call an operation from a Workflow, and do not wait for the result.
+
+    Args:
+        ws: The workshop.
+        client: Of the namespace that calls.
+        queue: Of a Worker there that has ``CallOperation``.
+        endpoint: The endpoint's name.
+        call: The service, the operation and its input.
+    """
+    arguments, id = [ws.namespace(endpoint), *call, _NO_LIMIT.total_seconds()], ws.id("check-call")
+    return await client.start_workflow(
+        CallOperation.run, args=arguments, id=id, task_queue=queue, execution_timeout=_NO_LIMIT
+    )
 
 
 @contextlib.asynccontextmanager

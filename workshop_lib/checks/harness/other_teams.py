@@ -4,8 +4,6 @@ Their endpoints lead there meanwhile, so that a check can let Finance be down or
 go on.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

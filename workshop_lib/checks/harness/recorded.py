@@ -4,8 +4,6 @@ Right code ends, however slow the machine is. Wrong code comes to rest: it fails
 fails again and again, or it waits for something that nobody is going to send.
 """
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from collections import Counter

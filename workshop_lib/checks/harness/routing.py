@@ -1,7 +1,5 @@
 """What exercises 7.1 and 8.1 have in common: Finance's new operation is a tool of an agent, in whatever way."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from workshop_lib.agents.conversation import Chat

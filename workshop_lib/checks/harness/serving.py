@@ -1,7 +1,5 @@
 """HTTP services of a check: an application in this process, and a service of the workshop."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """Talk to a learner's agent, with a Worker that forgets all after each step, and tell what became of it."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence

@@ -1,7 +1,5 @@
 """Run a learner's code where it cannot disturb the notebook's own, and compare what happened with what should have."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

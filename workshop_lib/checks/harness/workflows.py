@@ -1,7 +1,5 @@
 """Workflows that checks run. Apart from the rest, because the sandbox imports them again."""
 
-# No `from __future__ import annotations`: the SDK reads the operation's types from the annotations.
-
 from datetime import timedelta
 from typing import Any
 
