@@ -45,6 +45,7 @@ ANSWERS = {
                 return Receipt(order.id, results[2], results[3])
             """,
         ),
+        wrong("local ones", "saw 4 Local Activities", ("execute_activity", "execute_local_activity")),
         wrong(
             "one not awaited",
             "Is an `await` missing? `execute_activity` was called",
