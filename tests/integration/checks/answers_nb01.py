@@ -45,7 +45,9 @@ ANSWERS = {
                 return Receipt(order.id, results[2], results[3])
             """,
         ),
-        wrong("local ones", "saw 4 Local Activities", ("execute_activity", "execute_local_activity")),
+        wrong(
+            "local ones", "A Local Activity is recorded only as a part", ("execute_activity", "execute_local_activity")
+        ),
         wrong(
             "one not awaited",
             "Is an `await` missing? `execute_activity` was called",
