@@ -9,7 +9,7 @@ import httpx
 
 @cache
 def client(seconds: float) -> httpx.Client:
-    """The client of this process, for all of its threads. Each request has a connection of its own.
+    """The client of this process, for all of its threads. Each request has its own connection.
 
     A client for each request would read the certificates each time. That takes 29 ms of CPU time, for a request that
     takes less than one: on a busy machine, most of the time that an attempt has.
