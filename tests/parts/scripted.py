@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.demos import computers, local
+from workshop_lib.evidence.messages import valid_text
 from workshop_lib.teams.it.contract import ENDPOINT
 from workshop_lib.teams.it.worker import NAMESPACE, WORKER
 from workshop_lib.teams.offering import offered
@@ -39,7 +41,6 @@ class Scripted:
     workflows: tuple[Any, ...] = ()  # besides the demo's own
 
     async def begin(self, agent: Any = None) -> Handle:
-        self.provider.refused.clear()
         made: Handle = await self.client.start_workflow(
             (agent or self.module.AGENT).run,
             Chat(model="openai/strict"),
@@ -51,16 +52,15 @@ class Scripted:
 
     async def say(self, handle: Handle, text: str, *answers: Any) -> tuple[Reply, list[Line]]:
         """Send a message that the model answers so: the reply, and the transcript's lines of this turn."""
-        self.provider.script.clear()
-        self.provider.script.extend(answers)
+        self.provider.script[valid_text(text)] = deque(answers)
         before = len(await handle.query(Conversation.transcript))
         async with asyncio.timeout(SECONDS):
             reply = await handle.execute_update(Conversation.send_message, text)
         return reply, (await handle.query(Conversation.transcript))[before:]
 
-    async def goes_on(self, handle: Handle) -> None:
+    async def goes_on(self, handle: Handle, text: str = "And now?") -> None:
         """The conversation does, and nothing that was remembered is refused."""
-        reply, _ = await self.say(handle, "And now?")
+        reply, _ = await self.say(handle, text)
         assert self.provider.refused == []
         assert (reply.text, reply.problem) == (FINE, "")
 

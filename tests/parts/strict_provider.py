@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import deque
+from collections import defaultdict, deque
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,16 +30,19 @@ class StrictProvider:
     """OpenAI's chat completions over HTTP (``app``).
 
     Attributes:
-        script: What it answers next: a message, or a whole response. After that everything is fine.
+        script: By the user's latest message, what it answers next: messages, or whole responses. After that everything
+            is fine.
+        given: How many of these it has given.
         refused: Why it refused conversations.
         asked: The conversations that it got.
     """
 
     def __init__(self) -> None:
-        self.script: deque[dict[str, Any] | Response] = deque()
+        self.script: defaultdict[str, deque[dict[str, Any] | Response]] = defaultdict(deque)
+        self.given = 0
         self.refused: list[str] = []
         self.asked: list[list[dict[str, Any]]] = []
-        self._owed: list[dict[str, Any]] = []  # what has to come back with the latest tool calls
+        self._owed: dict[str, list[dict[str, Any]]] = {}  # what has to come back with the latest tool calls
         self._answered: dict[
             str, dict[str, Any] | Response
         ] = {}  # by request: an attempt that is repeated gets the same
@@ -50,16 +53,19 @@ class StrictProvider:
         self.asked.append(messages)
         if key in self._answered:
             return self._response(self._answered[key])
+        text = next((each["content"] for each in reversed(messages) if each["role"] == "user"), "")
         try:
             json.dumps(messages, ensure_ascii=False).encode()
             well_formed(messages)
-            self._settle(messages)
+            self._settle(messages, self._owed.pop(text, []))
         except (AssertionError, ValueError, KeyError, TypeError) as error:
             self.refused.append(f"{type(error).__name__}: {error!a}"[:500])
             return JSONResponse({"error": {"message": self.refused[-1]}}, 400)
-        answer = self._answered[key] = self.script.popleft() if self.script else said(FINE)
+        script = self.script[text]
+        self.given += bool(script)
+        answer = self._answered[key] = script.popleft() if script else said(FINE)
         if not isinstance(answer, Response) and answer.get("tool_calls"):
-            self._owed = [answer, *answer["tool_calls"]]
+            self._owed[text] = [answer, *answer["tool_calls"]]
         return self._response(answer)
 
     @staticmethod
@@ -71,9 +77,9 @@ class StrictProvider:
         answered = {"id": "x", "object": "chat.completion", "created": 0, "model": "strict", "choices": [choice]}
         return Response(json.dumps({**answered, "usage": usage}), media_type="application/json")
 
-    def _settle(self, messages: list[dict[str, Any]]) -> None:
+    @staticmethod
+    def _settle(messages: list[dict[str, Any]], owed: list[dict[str, Any]]) -> None:
         """The latest tool calls came back with what was sent along."""
-        owed, self._owed = self._owed, []
         latest = next((each for each in reversed(messages) if each.get("tool_calls")), None)
         for sent, back in zip(owed, [latest, *latest["tool_calls"]] if latest else [], strict=False):
             for name in EXTRAS if back is not None else ():

@@ -245,8 +245,7 @@ async def changed(ws: Workshop, answer: Any) -> None:
 async def _noted(ws: Workshop, begin: Begin, name: str) -> None:
     """Ask twice in a new conversation, and look at the notes."""
     texts = [f"Hello from {ws.id('question')}!" for _ in range(2)]
-    talk = await begin()
-    await talk.say(texts[0])
+    talk = await begin(texts[0])
     with ws.fault(f"{name}.fails"):
         await talk.say(texts[1])
     scheduled, order = dict[int, str](), list[str]()

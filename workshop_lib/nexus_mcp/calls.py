@@ -48,6 +48,10 @@ def problems(tool: Tool, arguments: Mapping[str, Any]) -> str:
         tool: The tool that is called.
         arguments: The model's arguments.
     """
+    try:
+        json.dumps(arguments, allow_nan=False)
+    except ValueError:
+        return f"Invalid arguments for {tool.name}. NaN and infinity are no numbers of JSON."
     # With an empty registry, nothing is fetched if the schema refers to another address.
     validator = Draft202012Validator(tool.input_schema, registry=Registry())
     try:

@@ -15,10 +15,10 @@ import uvicorn
 
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.state import notebook_folder
-from workshop_lib.faults.http import breakable
+from workshop_lib.faults.http import Connection, breakable
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.server.devserver import HOST
-from workshop_lib.workers.process import leave
+from workshop_lib.workers.process import fail, leave
 from workshop_lib.workers.spawned import READY
 
 
@@ -48,10 +48,13 @@ def main(module: str, name: str, port: int) -> None:
         app = breakable(import_module(module).app, name, Faults(notebook_folder(), may_die=False))
         # A client may use its open connection again at the very moment at which the server closes it as idle.
         settings: dict[str, Any] = {"timeout_keep_alive": 3600, "timeout_graceful_shutdown": 2}
-        config = uvicorn.Config(app, log_level="warning", access_log=False, **settings)
+        config = uvicorn.Config(app, http=Connection, log_level="warning", access_log=False, **settings)
         _Server(config).run([listening])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    try:
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    except Exception as error:
+        fail(error)
     leave(0)

@@ -22,12 +22,11 @@ from temporalio.worker import Worker
 
 from workshop_lib.cells.imports import without_collector
 from workshop_lib.cells.quiet import quieten
-from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.server.connections import Connections, attach
 from workshop_lib.workers.in_process import begin, offer
-from workshop_lib.workers.process import leave
+from workshop_lib.workers.process import fail, leave
 from workshop_lib.workers.spawned import READY
 
 
@@ -69,13 +68,8 @@ async def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    status = 0
     try:
         asyncio.run(main(sys.argv[1:]))
     except Exception as error:
-        import traceback
-
-        traceback.print_exc()
-        print(describe(error)[-1], file=sys.stderr)
-        status = 1
-    leave(status)
+        fail(error)
+    leave(0)

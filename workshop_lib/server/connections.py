@@ -41,7 +41,7 @@ class Connections:
 
     def __init__(self, server: DevServer, polled: Callable[[], list[Polled]], *interceptors: Interceptor) -> None:
         self.server, self._prefix, self._suffix = server, server.prefix, server.suffix
-        self._interceptors = [Explainer(polled), *interceptors]
+        self._interceptors = [Explainer(polled, lambda: server.address), *interceptors]
         self._names = [OwnNames(self._prefix, self._suffix)] if self._prefix else []
         self._prepared: set[tuple[str, str]] = set()  # addresses, and namespaces that exist there
 

@@ -33,12 +33,18 @@ _kept: list[object] = []  # what would end with the last reference to it
 
 
 class TeamServer(MCPServer[Client]):
-    """An MCP server that says in one line which argument is wrong. The SDK's server quotes pydantic, with links."""
+    """An MCP server that says in one line which argument is wrong, or unknown.
+
+    The SDK's server quotes pydantic, with links, and drops an argument that a tool does not have.
+    """
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Client, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """See base class."""
+        takes = {tool.name: tool.input_schema["properties"].keys() for tool in await self.list_tools()}
+        if unknown := arguments.keys() - takes.get(name, arguments.keys()):
+            raise ToolError(f"Invalid arguments for {name}. It takes no {', '.join(sorted(unknown))}.")
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:

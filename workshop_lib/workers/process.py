@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from workshop_lib.evidence.failures import cell_line
+from workshop_lib.evidence.failures import cell_line, describe
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import Lock
 from workshop_lib.workers import warden
@@ -30,6 +31,13 @@ def leave(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def fail(error: Exception) -> NoReturn:
+    """End this process because of an error, which becomes the last line of its log. See ``Process.last_words``."""
+    traceback.print_exception(error)
+    print(" ".join(describe(error)[-1].split()), file=sys.stderr)
+    leave(1)
 
 
 class Process:

@@ -15,7 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from workshop_lib.evidence.failures import BUG_NAMES, advice, sentence
 
 EXPLAIN_AFTER = 3.0  # seconds
-_ANSWER_SECONDS = 1.5  # the SDK would retry for nine
+_DOWN_SECONDS = 1.5  # after which we look whether the server is there at all; the SDK would retry for nine
+_ANSWER_SECONDS = 30.0  # for a server that is there, on a machine that is busy
 
 Polled = tuple[str, str, str]
 """A namespace, a task queue, and the kind of task that is polled: ``workflow``, ``activity`` or ``nexus``."""
@@ -35,10 +36,13 @@ class Reasons:
     Args:
         calls: Calls the server.
         polled: Returns what the Workers of this notebook poll.
+        address: Returns the server's address.
     """
 
-    def __init__(self, calls: tc.OutboundInterceptor, polled: Callable[[], list[Polled]]) -> None:
-        self._calls, self._polled = calls, polled
+    def __init__(
+        self, calls: tc.OutboundInterceptor, polled: Callable[[], list[Polled]], address: Callable[[], str]
+    ) -> None:
+        self._calls, self._polled, self._address = calls, polled, address
 
     async def find(self, workflow_id: str, run_id: str | None, *, asks: bool) -> str | None:
         """The reason, if the workflow is stuck.
@@ -48,13 +52,30 @@ class Reasons:
             run_id: The id of one of its runs; None for the latest.
             asks: Whether a query or an update waits. It needs a Worker, but no pending task shows that it waits.
         """
+        looking = asyncio.ensure_future(self._find(workflow_id, run_id, asks))
         try:
+            await asyncio.wait([looking], timeout=_DOWN_SECONDS)
+            if not looking.done() and not await self._is_there():
+                return _NO_SERVER
             async with asyncio.timeout(_ANSWER_SECONDS):
-                return await self._find(workflow_id, run_id, asks)
+                return await looking
         except TimeoutError:
             return _NO_SERVER
         except RPCError as error:
             return _NO_SERVER if error.status == RPCStatusCode.UNAVAILABLE else None
+        finally:
+            looking.cancel()
+
+    async def _is_there(self) -> bool:
+        """Whether anybody listens at the server's address. One that is only slow does."""
+        host, _, port = self._address().rpartition(":")
+        try:
+            async with asyncio.timeout(_DOWN_SECONDS):
+                _, connection = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        connection.close()
+        return True
 
     async def _find(self, workflow_id: str, run_id: str | None, asks: bool) -> str | None:
         asked = tc.DescribeWorkflowInput(id=workflow_id, run_id=run_id, **_PLAIN_CALL)

@@ -34,14 +34,15 @@ class Explainer(tc.Interceptor, tw.Interceptor):
 
     Args:
         polled: Returns what the Workers of this notebook poll.
+        address: Returns the server's address.
     """
 
-    def __init__(self, polled: Callable[[], list[Polled]]) -> None:
-        self._polled = polled
+    def __init__(self, polled: Callable[[], list[Polled]], address: Callable[[], str]) -> None:
+        self._polled, self._address = polled, address
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
         """See base class."""
-        return _ClientCalls(next, Reasons(next, self._polled))
+        return _ClientCalls(next, Reasons(next, self._polled, self._address))
 
     def workflow_interceptor_class(
         self, input: tw.WorkflowInterceptorClassInput

@@ -42,6 +42,7 @@ async def handle(demo: Scripted, request: pytest.FixtureRequest) -> AsyncIterato
     agent = getattr(request, "param", None)
     if agent and agent not in demo.workflows:
         pytest.skip("this agent belongs to the other demo")
+    demo.provider.refused.clear()
     made = await demo.begin(agent)
     yield made
     if agent is not Buggy:

@@ -44,6 +44,14 @@ ANSWERS = {
             """,
         ),
         wrong(
+            "local ones", "A Local Activity is recorded only as a part", ("execute_activity", "execute_local_activity")
+        ),
+        wrong(
+            "one not awaited",
+            "Is an `await` missing? `execute_activity` was called",
+            ("await workflow.execute_activity(\n            check_fraud", "workflow.execute_activity(\n  check_fraud"),
+        ),
+        wrong(
             "no limit",
             "Give each call `start_to_close_timeout=timedelta(seconds=5)`",
             ("check_fraud, order, start_to_close_timeout=limit", "check_fraud, order"),

@@ -18,6 +18,12 @@ ANSWERS = {
             ("What it costs to ship a parcel to a country, in dollars.", "Price of a delivery by weight."),
         ),
         wrong("no docstring", "Start the function with a docstring", ('"""What', 'f"""What')),
+        wrong(
+            "says nothing",
+            "Start the function with a docstring",
+            ("What it costs", "Does stuff"),
+            ("to ship a parcel to a country, in dollars", ""),
+        ),
         wrong("one price", "To any other country, it costs 15 and 4", ("if home else 15 + 4 * kilograms", "")),
         wrong("other parameters", "Keep the parameters as they were", ("kilograms", "kilos")),
         wrong("no activity", "Keep `@activity.defn`", ("@activity.defn", "")),
@@ -29,6 +35,7 @@ ANSWERS = {
             imports="from workshop_lib.agents.loop import use",
         ),
         wrong("any text", "Catch the `ValueError` of `json.loads`", ("except ValueError", "except KeyError")),
+        wrong("no reason", "Catch the `ValueError` of `json.loads`", ("arguments: {error}", "arguments")),
         wrong("any JSON", "Is it a `dict`? Look first", ("match given:", 'match given or {"city": given["city"]}:')),
         wrong("any name", "Compare `name` first", (_UNKNOWN, "if False:")),
         wrong("any field", "Don't drop the extra field", (_CASE, _CASE.replace(" if not more", ""))),
@@ -88,6 +95,7 @@ ANSWERS = {
             "and the run's",
             ("idempotency_key()", '"{0.task_queue}-{0.activity_id}".format(activity.info())'),
         ),
+        wrong("no return", "`return` what `post_voucher` returns", ("return post_voucher", "post_voucher")),
         wrong("not called", "Call it: `idempotency_key()`", ("idempotency_key()", "idempotency_key")),
     ],
 }

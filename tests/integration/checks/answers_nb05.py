@@ -114,6 +114,12 @@ ANSWERS = {
             ("await workflow.execute_activity", "workflow.start_activity"),
         ),
         wrong(
+            "asked in run",
+            "Ask `workflow.patched(…)` in `answer`",
+            ("return await self", 'self.notes = workflow.patched("note-questions")\n        return await self'),
+            (_PATCHED, "if self.notes:"),
+        ),
+        wrong(
             "by itself",
             "Expected one note of each question, by the Activity",
             body='note("question", text=messages[-1]["content"])',

@@ -133,18 +133,26 @@ async def test_a_project_is_remembered_over_turns_and_restarts(ws: Workshop, han
     await other.terminate()
 
 
+MISTAKEN: list[tuple[str, dict[str, Any], str]] = [
+    ("stock_price", {"ticker": "NOPE"}, "No stock NOPE is traded."),
+    ("stock_price", {"ticker": "ACME", "colour": "blue"}, "Invalid arguments for stock_price. It takes no colour."),
+    ("calculate_roi", {"invested": 10**400, "returned": 1}, "Invalid arguments for calculate_roi. invested:"),
+]
+
+
 @pytest.mark.usefixtures("apart")
-async def test_a_desktop_program_starts_the_server_itself() -> None:
+async def test_a_desktop_program_starts_the_server_itself_and_its_mistakes_are_refused() -> None:
     variables = {STATE_VARIABLE: os.environ[STATE_VARIABLE], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     module = "workshop_lib.teams.finance.mcp_server"
     started = StdioServerParameters(command=sys.executable, args=["-m", module], env=variables)
     async with mcp.Client(started, read_timeout_seconds=GUARD) as program:
         right = await program.call_tool("stock_price", {"ticker": "ACME"})
-        wrong = await program.call_tool("stock_price", {"ticker": "NOPE"})
+        wrong = [await program.call_tool(tool, given) for tool, given, _ in MISTAKEN]
     assert right.structured_content == {"ticker": "ACME", "price": 120.6}
-    assert wrong.is_error
-    assert isinstance(wrong.content[0], TextContent)
-    assert "No stock NOPE is traded." in wrong.content[0].text
+    for result, (*_, reason) in zip(wrong, MISTAKEN, strict=True):
+        assert result.is_error
+        assert isinstance(result.content[0], TextContent)
+        assert reason in result.content[0].text
 
 
 EXPECTED: dict[str, type] = {

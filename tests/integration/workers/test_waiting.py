@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from typing import Any
@@ -15,7 +17,7 @@ from waits import printed, until
 
 from workshop_lib.evidence import messages
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.workers import reasons, waiting
+from workshop_lib.workers import waiting
 from workshop_lib.workers.reasons import Reasons
 from workshop_lib.workshop import Workshop
 
@@ -102,7 +104,6 @@ async def test_healthy_waits_are_left_alone(
         return looked[-1]
 
     monkeypatch.setattr(Reasons, "find", recorded)
-    monkeypatch.setattr(reasons, "_ANSWER_SECONDS", 60.0)  # however busy this machine is
     endpoint = await ws.endpoint("patient", namespace="default", task_queue="patient")
     settings: dict[str, Any] = {"workflows": [flows.Echo], "nexus_service_handlers": [flows.SumsHandler()]}
     handler = ws.run(Worker, client, task_queue="patient", **settings)
@@ -134,6 +135,22 @@ async def test_a_server_that_is_down(ws: Workshop, client: Client, capsys: pytes
         await notice(client.start_workflow("X", id="x", task_queue="q"), capsys, "ws.server.restart()")
     finally:
         await ws.server.restart()
+    await handle.terminate()
+
+
+async def test_a_server_that_is_only_slow_is_not_called_down(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
+    waits = asyncio.ensure_future(handle.result())
+    assert ws.server.pid is not None
+    os.kill(ws.server.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(6)  # longer than it may take until a server that is down is named
+    finally:
+        os.kill(ws.server.pid, signal.SIGCONT)
+    assert "does not answer" not in await printed(capsys, "polls task queue 'nobody'")
+    await end(waits)
     await handle.terminate()
 
 

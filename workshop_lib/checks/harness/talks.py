@@ -9,9 +9,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+import temporalio.client as tc
 from temporalio import workflow
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from workshop_lib.agents import loop
@@ -41,7 +42,7 @@ from workshop_lib.workshop import Workshop
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
 _MOST_TURNS = 20
-_FOREVER = timedelta(days=9)
+_FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
 T = TypeVar("T")
 
 
@@ -228,8 +229,8 @@ class Talk:
         return found
 
 
-Begin = Callable[[], Awaitable[Talk]]
-"""Begins a conversation."""
+Begin = Callable[..., Awaitable[Talk]]
+"""Begins a conversation, also with a first message (``first``), which is there before the agent's code has run."""
 
 
 @asynccontextmanager
@@ -272,12 +273,19 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin() -> Talk:
+        async def begin(first: str = "") -> Talk:
             seconds = MODEL_SECONDS
             chat = Chat(model="offline", model_seconds=seconds, tool_seconds=seconds, most_events=most_events)
-            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER}
+            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
             run: Any = answer.run  # type: ignore[attr-defined]
-            begun.append(Talk(await client.start_workflow(run, chat, id=ws.id("check-chat"), **given)))
+            if not first:
+                begun.append(Talk(await client.start_workflow(run, chat, **given)))
+                return begun[-1]
+            starts: Any = tc.WithStartWorkflowOperation(run, chat, id_conflict_policy=_FAIL, **given)
+            update: Any = client.execute_update_with_start_workflow  # both are in the first workflow task
+            sent = quietly(update("send_message", first, start_workflow_operation=starts, result_type=Reply))
+            begun.append(Talk(await starts.workflow_handle()))
+            await begun[-1].reply(sent, first)
             return begun[-1]
 
         try:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import nexusrpc
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, FiniteFloat
 
 ENDPOINT = "finance"
 Ticker = Annotated[str, Field(pattern="^[A-Za-z]{1,5}$", description="The stock's ticker symbol, such as ACME.")]
-Invested = Annotated[float, Field(gt=0, description="How many dollars were invested: the amount put in.")]
-Returned = Annotated[float, Field(ge=0, description="How many dollars came back: what it is worth now.")]
-Dollars = Annotated[float, Field(gt=0, description="How many dollars.")]
+Invested = Annotated[FiniteFloat, Field(gt=0, description="How many dollars were invested: the amount put in.")]
+Returned = Annotated[FiniteFloat, Field(ge=0, description="How many dollars came back: what it is worth now.")]
+Dollars = Annotated[FiniteFloat, Field(gt=0, description="How many dollars.")]
 Currency = Annotated[Literal["EUR", "GBP", "JPY"], Field(description="The currency wanted.")]
 
 
