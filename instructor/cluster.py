@@ -75,7 +75,9 @@ async def remove(found: dict[str, Connections]) -> None:
         client = await Client.connect(**own.server.connect)
         for name in rights.needs(notebook).namespaces:
             try:
-                await client.operator_service.delete_namespace(DeleteNamespaceRequest(namespace=own.namespace(name)))
+                await client.operator_service.delete_namespace(
+                    DeleteNamespaceRequest(namespace=own.namespace(name)), retry=True
+                )
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise

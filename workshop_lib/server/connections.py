@@ -224,7 +224,7 @@ class Connections:
         async with self._asking(name) as client:
             try:
                 # Without looking for it first: the server would remember for seconds that it does not exist.
-                await client.workflow_service.register_namespace(request)
+                await client.workflow_service.register_namespace(request, retry=True)  # a server bounds the rate
             except RPCError as error:
                 if error.status == RPCStatusCode.UNAVAILABLE:
                     raise
