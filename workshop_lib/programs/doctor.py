@@ -20,6 +20,7 @@ from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import StateFolder, home, why_unusable
 from workshop_lib.server import outside as outside_service
+from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,7 @@ def machine(*others: Callable[[], Finding]) -> Iterator[Finding]:
     Args:
         others: Further checks.
     """
+    quieten()
     for look in (_python, _packages, _folder, _memory, _files, _proxies, _service, *others):
         try:
             yield look()
@@ -113,14 +115,13 @@ def _service() -> Finding:
         server = outside_service.chosen(StateFolder(Path(folder)))
     if isinstance(server, outside_service.OutsideService):
         then = f"Unset {outside_service.CHOICE} to use an embedded server for each notebook."
-        return Finding(None, f"Notebooks will use {server.origin}: {server.address}", then)
+        version = asyncio.run(Connections(server, list).version())
+        return Finding(None, f"Notebooks will use {server.origin}: Temporal Server {version} at {server.address}", then)
     unused = outside_service.ignored()
     return Finding(None if unused else True, unused or "Each notebook has its own Temporal Server")
 
 
 def _server() -> Finding:
-    quieten()
-
     async def start() -> str:
         with tempfile.TemporaryDirectory() as folder:
             server, began = DevServer(StateFolder(Path(folder))), time.perf_counter()
