@@ -140,8 +140,8 @@ class StateFolder:
             WorkshopError: The folder cannot be used.
         """
         base = home() / "notebooks"
-        if reason := why_unusable(base):
-            raise _unusable(base, reason)
+        if error := unusable(base):
+            raise error
         try:
             for number in range(1, 1000):
                 # No dash: the names become prefixes (server/outside.py), and none may begin with another and a dash.
@@ -229,6 +229,16 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         temporary = path.with_name(f"{path.name}.new")
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
         os.replace(temporary, path)
+
+
+def unusable(folder: Path) -> WorkshopError | None:
+    """The error of a folder that cannot be used, with what to do; None for one that can.
+
+    Args:
+        folder: Where the workshop keeps its state.
+    """
+    reason = why_unusable(folder)
+    return _unusable(folder, reason) if reason else None
 
 
 def _unusable(folder: Path, reason: str) -> WorkshopError:

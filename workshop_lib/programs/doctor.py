@@ -22,6 +22,7 @@ from workshop_lib.evidence.state import StateFolder, home, why_unusable
 from workshop_lib.server import outside as outside_service
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
+from workshop_lib.workers.background import run
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHONS = ((3, 11), (3, 15))  # from, up to but not including; as in pyproject.toml
@@ -115,7 +116,7 @@ def _service() -> Finding:
         server = outside_service.chosen(StateFolder(Path(folder)))
     if isinstance(server, outside_service.OutsideService):
         then = f"Unset {outside_service.CHOICE} to use an embedded server for each notebook."
-        version = asyncio.run(Connections(server, list).version())
+        version = run(Connections(server, list).version())
         return Finding(None, f"Notebooks will use {server.origin}: Temporal Server {version} at {server.address}", then)
     unused = outside_service.ignored()
     return Finding(None if unused else True, unused or "Each notebook has its own Temporal Server")
