@@ -10,7 +10,6 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,6 @@ from workshop_lib.server.connections import Connections
 from workshop_lib.server.outside import OutsideService
 from workshop_lib.teams.finance import worker as finance
 from workshop_lib.teams.it import worker as it
-from workshop_lib.workshop import Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.full]
 
@@ -62,17 +60,11 @@ async def talk(client: Client, number: int, agent: str, workflow_id: str) -> lis
     return took
 
 
-@pytest.fixture
-def stock() -> Iterator[str]:
-    with somebodys_server({}) as address:
-        yield address
-
-
-async def test_a_class_shares_a_server_and_nothing_else(
-    ws: Workshop, with_model: None, stock: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (server,) = [each for each in psutil.Process().children() if stock.rpartition(":")[2] in each.cmdline()]
+@pytest.mark.usefixtures("ws", "with_model")
+async def test_a_class_shares_a_server_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with AsyncExitStack() as running:
+        stock = running.enter_context(somebodys_server({}))
+        (server,) = [each for each in psutil.Process().children() if stock.rpartition(":")[2] in each.cmdline()]
         learners = []
         for number in range(MANY):
             folder, connect = StateFolder(tmp_path / str(number)), {"target_host": stock}

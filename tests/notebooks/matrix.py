@@ -117,10 +117,9 @@ def attempt(path: Path, name: str, folder: Path) -> str:
         environment |= given.environment
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=7200, check=False)
         if done.returncode:
-            said = [
-                line for line in (done.stdout + done.stderr).splitlines() if "→" in line
-            ] or done.stderr.splitlines()
-            return f"RED: {(said or ['no word'])[-1].strip()}\n{done.stdout[-6000:]}"
+            lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            said = [line for line in lines if "→" in line] or lines or ["no word"]
+            return f"RED: {said[-1]}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         recorded = json.loads((home / "progress.json").read_text())
         assert checked(path), "every notebook has an exercise"
         missing = checked(path) - {number for number, record in recorded.items() if record["passed"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,17 +27,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
         yield address
 
 
-async def own_names(address: str) -> tuple[set[str], set[str]]:
+async def own_names(address: str) -> list[set[str]]:
     """The namespaces and the endpoints that notebooks have made, by the workshop's own names."""
     client = await Client.connect(address)
     namespaces = await client.workflow_service.list_namespaces(ListNamespacesRequest(page_size=1000))
     endpoints = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(page_size=1000))
-    real = [each.namespace_info.name for each in namespaces.namespaces]
-    return _short(real), _short(each.spec.name for each in endpoints.endpoints)
-
-
-def _short(names: Iterable[str]) -> set[str]:
-    return {found[1] for name in names if (found := re.fullmatch(r".+-kernel-[0-9a-f]{12}-(.+)", name))}
+    real = [each.namespace_info.name for each in namespaces.namespaces], [each.spec.name for each in endpoints.endpoints]
+    return [{own for name in names for own in re.findall(r".+-kernel-[0-9a-f]{12}-(.+)", name)} for names in real]
 
 
 @pytest.mark.full

@@ -18,7 +18,7 @@ import psutil
 
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder, home, why_unusable
+from workshop_lib.evidence.state import StateFolder, home, unusable
 from workshop_lib.server import outside as outside_service
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
@@ -88,9 +88,9 @@ def _installed(package: str) -> str:
 
 
 def _folder() -> Finding:
-    reason = why_unusable(folder := home())
-    what = f"{folder} cannot keep state. {reason}" if reason else f"{folder} can keep state"
-    return Finding(not reason, what, "Set WORKSHOP_HOME to another folder.")
+    if error := unusable(folder := home()):
+        raise error
+    return Finding(True, f"{folder} can keep state")
 
 
 def _memory() -> Finding:

@@ -42,7 +42,13 @@ def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WORKSHOP_SERVICE", "nonsense")
     status, text = said()
     assert status == 1
-    for part in ("Python 3.10", "temporalio 0.1 (tested with", "cannot keep state", "could not be started", "nonsense"):
+    for part in (
+        "Python 3.10",
+        "temporalio 0.1 (tested with",
+        "cannot keep its state",
+        "could not be started",
+        "nonsense",
+    ):
         assert part in text, text
     assert "5 of 8 need your attention" in text
 
