@@ -152,8 +152,8 @@ class StateFolder:
                     _remove_forgotten(base)
                     folder._name(notebook())
                     return folder
-        except OSError as error:
-            raise _unusable(base, error) from error
+        except OSError as failed:
+            raise _unusable(base, failed) from failed
         raise WorkshopError(f"A thousand kernels use {base / key}.", then="Shut some of them down.")
 
     def release(self) -> None:
