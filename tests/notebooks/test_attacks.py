@@ -9,43 +9,18 @@ import pytest
 from kernels import kernel, run_cells
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "solutions" / "06_governance.ipynb"
-NEEDED = (
-    "start",
-    "finance",
-    "caller",
-    "endpoint",
-    "attempt",
-    "no-rule",
-    "allowlist",
-    "attack",
-    "flag",
-    "proxy",
-    "signed",
-    "stolen",
-)
+DEFENSES = ["start", "finance", "caller", "endpoint", "attempt", "no-rule", "allowlist", "attack", "flag"]
+DEFENSES += ["proxy", "signed", "stolen"]
+ATTACKS = ["defenses", "attackers", "call-finance", "attacks", "attack-all", "attack-round", "one-missing"]
 
 
 @pytest.mark.full
 def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
     code = {each.id: each.source for each in nbformat.read(NOTEBOOK, as_version=4).cells if each.cell_type == "code"}
     with kernel(tmp_path) as k:
-        run_cells(k, [code[name] for name in NEEDED])
+        run_cells(k, [code[name] for name in DEFENSES])
         k.ok("finance_1 = finance_2 = worker")  # in place of those that a section on the main path starts
-        run_cells(
-            k,
-            [
-                code[name]
-                for name in (
-                    "defenses",
-                    "attackers",
-                    "call-finance",
-                    "attacks",
-                    "attack-all",
-                    "attack-round",
-                    "one-missing",
-                )
-            ],
-        )
+        run_cells(k, [code[name] for name in ATTACKS])
         k.ok("""
 assert [name for name, outcome in held.items() if outcome == "served"] == [
     "sales calls, as agreed",
