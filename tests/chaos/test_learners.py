@@ -10,6 +10,7 @@ import asyncio
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -60,11 +61,18 @@ async def talk(client: Client, number: int, agent: str, workflow_id: str) -> lis
     return took
 
 
-@pytest.mark.usefixtures("ws", "with_model")
-async def test_a_class_shares_a_server_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def stock() -> Iterator[str]:
+    with somebodys_server({}) as address:
+        yield address
+
+
+@pytest.mark.usefixtures("with_model")
+async def test_a_class_shares_a_server_and_nothing_else(
+    stock: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (server,) = [each for each in psutil.Process().children() if stock.rpartition(":")[2] in each.cmdline()]
     async with AsyncExitStack() as running:
-        stock = running.enter_context(somebodys_server({}))
-        (server,) = [each for each in psutil.Process().children() if stock.rpartition(":")[2] in each.cmdline()]
         learners = []
         for number in range(MANY):
             folder, connect = StateFolder(tmp_path / str(number)), {"target_host": stock}
