@@ -1,7 +1,6 @@
 """A class on one stock server that somebody else runs: each learner has a prefix, and meets nobody else's work.
 
-By hand a few; `make chaos` takes 40. It reports the 95th percentile of a turn and what the server took, and the same of
-the bare SDK's agent.
+By hand a few; `make chaos` takes 40. It reports the 95th percentile and the CPU of a turn, beside the bare SDK's.
 """
 
 from __future__ import annotations
@@ -93,7 +92,6 @@ async def test_a_class_shares_a_server_and_nothing_else(
         used = server.memory_info().rss >> 20
         for own in learners:
             assert await until(partial(priced, own)) == PRICES * len(rounds), "each Finance was asked by its own agent"
-        for own in learners:
             assert sorted(await own.namespaces()) == ["default", "finance", "it"]
             assert sorted(await own.endpoints()) == ["finance", "it"]
         for client in clients:
