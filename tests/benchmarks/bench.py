@@ -88,10 +88,7 @@ async def round_trips(ws: Workshop) -> None:
         await ws.endpoint(name, namespace="finance", task_queue=name)
     bare = await Client.connect(ws.server.address)
     bare_behind = await Client.connect(ws.server.address, namespace="finance")
-    async with (
-        Worker(bare_behind, task_queue="bare", **handlers),
-        Worker(bare, task_queue="bare-callers", **callers),
-    ):
+    async with Worker(bare_behind, task_queue="bare", **handlers), Worker(bare, task_queue="bare-callers", **callers):
         for what, made in (
             ("one activity", lambda endpoint: (flows.Many.run, 1)),
             ("a Nexus workflow-run operation", lambda endpoint: (strangers.Call.run, "slowly", {}, endpoint)),

@@ -114,15 +114,17 @@ def attempt(path: Path, name: str, folder: Path) -> str:
         environment |= given.environment
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=7200, check=False)
         if done.returncode:
-            said = [
-                line for line in (done.stdout + done.stderr).splitlines() if "→" in line
-            ] or done.stderr.splitlines()
-            return f"RED: {(said or ['no word'])[-1].strip()}\n{done.stdout[-6000:]}"
+            lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            said = [line for line in lines if "→" in line] or lines or ["no word"]
+            return f"RED: {said[-1]}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         recorded = json.loads((home / "progress.json").read_text())
         assert checked(path), "every notebook has an exercise"
         missing = checked(path) - {number for number, record in recorded.items() if record["passed"]}
         left = wait_until_gone(home)
-        return "green" if not (missing or left) else f"RED: not passed: {sorted(missing)}; left running: {left}"
+        kept = [file for file in home.rglob("*") if file.is_file()]  # histories and logs
+        stuck = [str(file) for file in kept if b"TMPRL1101" in file.read_bytes()]
+        wrong = {"not passed": sorted(missing), "left running": left, "a task that took too long is in": stuck}
+        return "; ".join(f"RED: {what}: {which}" for what, which in wrong.items() if which) or "green"
 
 
 def main(wanted: list[str]) -> int:

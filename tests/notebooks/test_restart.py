@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from kernels import cells, kernel, run_cells
-
-SOLUTIONS = sorted((Path(__file__).resolve().parents[2] / "solutions").glob("*.ipynb"))
+from matrix import SOLUTIONS
 
 
 @pytest.mark.full

@@ -6,12 +6,10 @@ an HTTP service and a client of Temporal. The workflow that it starts is durable
 
 # No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
 
-import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from temporalio import workflow
@@ -30,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.discovery import DiscoveringConversation
     from workshop_lib.agents.openai_agents import plugin
     from workshop_lib.demos import local, modules
-    from workshop_lib.evidence.state import service_address
+    from workshop_lib.evidence.state import certificates, service_address
     from workshop_lib.server.connections import Connections
     from workshop_lib.workers import takeover
 
@@ -154,13 +152,7 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
 
 
 def _client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-    # Reading the certificates takes 25 ms, so each call shares them.
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_certificates())
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    return ssl.create_default_context()
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=certificates())
 
 
 MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}

@@ -12,9 +12,11 @@ import json
 import os
 import re
 import shutil
+import ssl
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,18 +35,18 @@ def home() -> Path:
     return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[2] / ".workshop"
 
 
-def why_unusable(folder: Path) -> str:
-    """Why a folder cannot be used, as a sentence; empty if it can. The folder is created if it is missing."""
+def unusable(folder: Path) -> WorkshopError | None:
+    """The error of a folder that cannot keep state, with what to do; None for one that can. It is made if missing."""
     if os.pathsep in str(folder):
-        return f"Python cannot import from a folder that has {os.pathsep!r} in its path."
+        return _unusable(folder, f"Python cannot import from a folder that has {os.pathsep!r} in its path.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         free = shutil.disk_usage(folder).free // 2**20
     except OSError as error:
-        return f"{type(error).__name__}: {error.strerror}"
-    return "" if free >= _ROOM_MB else f"Only {free} MB are free there."
+        return _unusable(folder, error)
+    return _unusable(folder, f"Only {free} MB are free there.") if free < _ROOM_MB else None
 
 
 def notebook() -> str:
@@ -140,8 +142,8 @@ class StateFolder:
             WorkshopError: The folder cannot be used.
         """
         base = home() / "notebooks"
-        if reason := why_unusable(base):
-            raise _unusable(base, reason)
+        if error := unusable(base):
+            raise error
         try:
             for number in range(1, 1000):
                 # No dash: the names become prefixes (server/outside.py), and none may begin with another and a dash.
@@ -150,8 +152,8 @@ class StateFolder:
                     _remove_forgotten(base)
                     folder._name(notebook())
                     return folder
-        except OSError as error:
-            raise _unusable(base, f"{type(error).__name__}: {error.strerror}") from error
+        except OSError as failed:
+            raise _unusable(base, failed) from failed
         raise WorkshopError(f"A thousand kernels use {base / key}.", then="Shut some of them down.")
 
     def release(self) -> None:
@@ -206,6 +208,12 @@ def service_address(name: str) -> str:
     return str(address)
 
 
+@cache
+def certificates() -> ssl.SSLContext:
+    """What an HTTP client trusts, for its ``verify``. To read it takes 30 ms of CPU, which each client would spend."""
+    return ssl.create_default_context()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A small JSON file; empty where it is missing or is not valid JSON."""
     try:
@@ -231,8 +239,10 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         os.replace(temporary, path)
 
 
-def _unusable(folder: Path, reason: str) -> WorkshopError:
+def _unusable(folder: Path, reason: str | OSError) -> WorkshopError:
     then = "Set WORKSHOP_HOME to another folder, and restart the kernel."
+    if isinstance(reason, OSError):
+        reason = f"{type(reason).__name__}: {reason.strerror}"
     return WorkshopError(f"The workshop cannot keep its state in {folder}.", reason, then)
 
 

@@ -18,9 +18,11 @@ import psutil
 
 from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder, home, why_unusable
+from workshop_lib.evidence.state import StateFolder, home, unusable
 from workshop_lib.server import outside as outside_service
+from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
+from workshop_lib.workers.background import run
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHONS = ((3, 11), (3, 15))  # from, up to but not including; as in pyproject.toml
@@ -56,6 +58,7 @@ def machine(*others: Callable[[], Finding]) -> Iterator[Finding]:
     Args:
         others: Further checks.
     """
+    quieten()
     for look in (_python, _packages, _folder, _memory, _files, _proxies, _service, *others):
         try:
             yield look()
@@ -85,9 +88,9 @@ def _installed(package: str) -> str:
 
 
 def _folder() -> Finding:
-    reason = why_unusable(folder := home())
-    what = f"{folder} cannot keep state. {reason}" if reason else f"{folder} can keep state"
-    return Finding(not reason, what, "Set WORKSHOP_HOME to another folder.")
+    if error := unusable(folder := home()):
+        raise error
+    return Finding(True, f"{folder} can keep state")
 
 
 def _memory() -> Finding:
@@ -113,14 +116,13 @@ def _service() -> Finding:
         server = outside_service.chosen(StateFolder(Path(folder)))
     if isinstance(server, outside_service.OutsideService):
         then = f"Unset {outside_service.CHOICE} to use an embedded server for each notebook."
-        return Finding(None, f"Notebooks will use {server.origin}: {server.address}", then)
+        version = run(Connections(server, list).version())
+        return Finding(None, f"Notebooks will use {server.origin}: Temporal Server {version} at {server.address}", then)
     unused = outside_service.ignored()
     return Finding(None if unused else True, unused or "Each notebook has its own Temporal Server")
 
 
 def _server() -> Finding:
-    quieten()
-
     async def start() -> str:
         with tempfile.TemporaryDirectory() as folder:
             server, began = DevServer(StateFolder(Path(folder))), time.perf_counter()

@@ -158,7 +158,8 @@ def _learner(folder: StateFolder) -> str:
     # In containers and on hubs, many people have the same user name and open a notebook at the same path.
     if not folder.read(_FILE):
         folder.write(_FILE, {"token": secrets.token_hex(3)})
-    return f"{_slug(user)[:12]}-{folder.read(_FILE)['token']}"
+    name = re.sub(r"^(?![a-z])", "u", _slug(user)[:12])  # an endpoint's name begins with a letter
+    return f"{name}-{folder.read(_FILE)['token']}"
 
 
 def _slug(text: str) -> str:

@@ -13,6 +13,7 @@ from temporalio.api.enums.v1 import PendingActivityState, PendingNexusOperationS
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.failures import BUG_NAMES, advice, sentence
+from workshop_lib.evidence.state import home, unusable
 
 EXPLAIN_AFTER = 3.0  # seconds
 _DOWN_SECONDS = 1.5  # after which we look whether the server is there at all; the SDK would retry for nine
@@ -56,13 +57,13 @@ class Reasons:
         try:
             await asyncio.wait([looking], timeout=_DOWN_SECONDS)
             if not looking.done() and not await self._is_there():
-                return _NO_SERVER
+                return _no_server()
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await looking
         except TimeoutError:
-            return _NO_SERVER
+            return _no_server()
         except RPCError as error:
-            return _NO_SERVER if error.status == RPCStatusCode.UNAVAILABLE else None
+            return _no_server() if error.status == RPCStatusCode.UNAVAILABLE else None
         finally:
             looking.cancel()
 
@@ -156,6 +157,10 @@ def _operation_waits(described: tc.WorkflowExecutionDescription) -> str | None:
             then = "→ Is a Worker with its handler polling the endpoint's task queue?"
             return f"It waits for the Nexus operation {name} ({last}).\n{then}"
     return None
+
+
+def _no_server() -> str:
+    return str(unusable(home()) or _NO_SERVER)  # a server ends when its disk is full
 
 
 def _overdue(since: Timestamp) -> bool:

@@ -1,6 +1,7 @@
 """An HTTP service in a process of its own: the payment service, its faults and its death."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from kernels import kernel
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
+from workshop_lib.evidence.state import certificates, service_address
 from workshop_lib.teams.orders.cards import charge_card, charge_once, refund_customer
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workers import spawned
@@ -36,6 +37,17 @@ def order(ws: Workshop) -> Order:
 
 def counts(ws: Workshop, order: Order) -> tuple[int, int]:
     return ws.ledger.count("charge", order=order.id), ws.ledger.count("refund", order=order.id)
+
+
+@pytest.mark.usefixtures("payments")
+async def test_only_a_key_makes_two_charges_one(ws: Workshop, order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Order(ws.id("order"))
+    certificates()
+    monkeypatch.setattr(ssl, "create_default_context", None)  # on a busy machine, to read them each time takes too long
+    charges = [await asyncio.to_thread(charge_card, order) for _ in range(2)]
+    keyed = await asyncio.gather(*(asyncio.to_thread(charge_once, other) for _ in range(8)))
+    assert len({*charges, *keyed}) == 3
+    assert (counts(ws, order), counts(ws, other)) == ((2, 0), (1, 0))
 
 
 @pytest.mark.usefixtures("payments")

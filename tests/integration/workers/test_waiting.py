@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import flows
@@ -127,12 +129,17 @@ async def test_healthy_waits_are_left_alone(
     await ws.stop(handler)
 
 
-async def test_a_server_that_is_down(ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_server_that_is_down(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
     await ws.server.kill()
     try:
         await notice(handle.result(), capsys, "ws.server.restart()")
         await notice(client.start_workflow("X", id="x", task_queue="q"), capsys, "ws.server.restart()")
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))  # on which a server ends
+        await notice(handle.result(), capsys, "Only 0 MB are free there.\n→ Set WORKSHOP_HOME")
+        monkeypatch.undo()
     finally:
         await ws.server.restart()
     await handle.terminate()

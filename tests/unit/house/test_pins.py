@@ -22,10 +22,7 @@ def pins(name: str) -> list[Requirement]:
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [
-        ("requirements.txt", LEARNERS),
-        ("requirements-dev.txt", LEARNERS + PROJECT["optional-dependencies"]["dev"]),
-    ],
+    [("requirements.txt", LEARNERS), ("requirements-dev.txt", LEARNERS + PROJECT["optional-dependencies"]["dev"])],
 )
 def test_everything_the_project_asks_for_is_pinned_and_nothing_says_from_where(name: str, wanted: list[str]) -> None:
     pinned = {pin.name.lower(): pin for pin in pins(name)}

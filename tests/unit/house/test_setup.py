@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kernels import HOME
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """
@@ -29,7 +30,7 @@ def make(checkout: Path, **environment: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """One with a single package to install."""
-    made = tmp_path / "a check out"
+    made = tmp_path / HOME
     (made / "workshop_lib").mkdir(parents=True)
     (made / "workshop_lib" / "__init__.py").touch()
     (made / "pyproject.toml").write_text(PROJECT)

@@ -1,11 +1,13 @@
 """The commands of ``python -m workshop_lib``."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from somebodys import somebodys_server
 
 from workshop_lib.evidence.state import StateFolder
 from workshop_lib.programs import doctor
@@ -38,7 +40,13 @@ def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WORKSHOP_SERVICE", "nonsense")
     status, text = said()
     assert status == 1
-    for part in ("Python 3.10", "temporalio 0.1 (tested with", "cannot keep state", "could not be started", "nonsense"):
+    for part in (
+        "Python 3.10",
+        "temporalio 0.1 (tested with",
+        "cannot keep its state",
+        "could not be started",
+        "nonsense",
+    ):
         assert part in text, text
     assert "5 of 8 need your attention" in text
 
@@ -51,7 +59,10 @@ def test_settings_that_are_there_are_named(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost,::1")
     assert "HTTPS_PROXY for calls to other machines, but not to 127.0.0.1,localhost,::1" in said()[1]
     monkeypatch.setenv("WORKSHOP_SERVICE", "env")
-    assert "Notebooks will use the TEMPORAL_* variables: prod.invalid:7233" in said()[1]
+    assert "FAIL  The Temporal Service at prod.invalid:7233 does not answer." in said()[1]
+    with somebodys_server({}) as address:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        assert re.search(rf"note  Notebooks will use the TEMPORAL_\* variables: .* [\d.]+ at {address}\n", said()[1])
 
 
 def test_reset_forgets_what_no_kernel_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,7 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from workshop_lib.evidence.state import service_address
-from workshop_lib.teams.http import client
+from workshop_lib.evidence.state import certificates, service_address
 from workshop_lib.teams.orders.data import Order
 
 _ANSWER_SECONDS = 1.0
@@ -63,7 +62,8 @@ def refund_customer(order: Order) -> int:
 
 
 def _ask(path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-    answer = client(_ANSWER_SECONDS).post(service_address("payments") + path, json=body, headers=headers)
+    settings: dict[str, Any] = {"timeout": _ANSWER_SECONDS, "verify": certificates()}
+    answer = httpx.post(service_address("payments") + path, json=body, headers=headers, **settings)
     if answer.status_code in _REFUSALS:
         raise ApplicationError(answer.json()["error"], type=_REFUSALS[answer.status_code])
     if answer.is_error:

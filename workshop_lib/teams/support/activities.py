@@ -11,8 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.evidence.ledger import note
-from workshop_lib.evidence.state import service_address
-from workshop_lib.teams.http import client
+from workshop_lib.evidence.state import certificates, service_address
 from workshop_lib.teams.support.data import WEATHER, search
 from workshop_lib.workers.takeover import idempotency_key
 
@@ -110,7 +109,7 @@ def refund(order: str, amount: float, reason: str = "") -> str:
     body = {"order": order, "amount": amount, "reason": reason}
     headers = {"Idempotency-Key": idempotency_key()}
     url = service_address("refunds") + "/refunds"
-    answer = client(_ANSWER_SECONDS).post(url, json=body, headers=headers)
+    answer = httpx.post(url, json=body, headers=headers, timeout=_ANSWER_SECONDS, verify=certificates())
     if answer.is_error:
         what = f"The refund service answers {answer.status_code}"
         raise httpx.HTTPStatusError(what, request=answer.request, response=answer)

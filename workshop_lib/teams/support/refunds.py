@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from workshop_lib.evidence.ledger import note
-from workshop_lib.evidence.state import service_address
+from workshop_lib.evidence.state import certificates, service_address
 from workshop_lib.teams.database import opened
 
 _AUDIT_SECONDS = 1.0
@@ -32,7 +32,7 @@ async def _refund(request: Request) -> JSONResponse:
     note("refund", once=f"refund {key}", order=order, amount=amount)
     entry = {"what": f"refund-{number}: {amount} to {order}", "why": body["reason"]}
     try:
-        async with httpx.AsyncClient(timeout=_AUDIT_SECONDS) as audit:
+        async with httpx.AsyncClient(timeout=_AUDIT_SECONDS, verify=certificates()) as audit:
             url, headers = service_address("audit") + "/entries", {"Idempotency-Key": key}
             (await audit.post(url, json=entry, headers=headers)).raise_for_status()
     except httpx.HTTPError as error:
