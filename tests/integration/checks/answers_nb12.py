@@ -11,7 +11,10 @@ _HR = "from temporalio import workflow\nwith workflow.unsafe.imports_passed_thro
 ANSWERS = {
     "12.1": [
         right("another id", (_ID, 'f"{request.employee} {ctx.request_id}"')),
-        right("in a loop", (_DECIDED, f"while self.decision is None:\n            {_DECIDED}")),
+        right(
+            "looks again each second", (_DECIDED, "while self.decision is None:\n            await workflow.sleep(1)")
+        ),
+        wrong("no limit", "Your Workflow's code fails each time it is run", (", start_to_close_timeout=limit", "")),
         wrong(
             "an id for each attempt",
             "All attempts have the same `request_id`",
