@@ -2,6 +2,8 @@
 
 # No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
 
+import asyncio
+import contextvars
 from uuid import uuid4
 
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
@@ -20,9 +22,11 @@ from workshop_lib.teams.offering import offer
 class _Waits:
     @sync_operation
     async def stock_price(self, ctx: StartOperationContext, query: StockQuery) -> StockPrice:
-        return await nexus.client().execute_workflow(
+        priced = nexus.client().execute_workflow(
             PriceStock.run, query, id=f"stock-price-{uuid4()}", task_queue=finance.TASK_QUEUE
         )
+        # In another context, because the SDK's client adds the links of the operation in whose context it is used.
+        return await asyncio.create_task(priced, context=contextvars.Context())
 
     @sync_operation
     async def calculate_roi(self, ctx: StartOperationContext, query: RoiQuery) -> Roi:

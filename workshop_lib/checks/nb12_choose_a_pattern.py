@@ -195,6 +195,7 @@ def _calls(seen: History) -> list[Step]:
 @exercise("12.2")
 async def reachable(ws: Workshop, answer: Any) -> str:
     """HR serves default, refuses marketing, lists its tools, and loses nothing when its process is killed."""
+    await ws.remove_endpoints("hr")  # of an earlier answer
     processes = [await _process(ws, answer.__module__)]
 
     async def kill() -> None:
@@ -205,6 +206,9 @@ async def reachable(ws: Workshop, answer: Any) -> str:
     try:
         missing = [kind for kind in kinds if (*place, kind) not in processes[0].polls]
         require(not missing, f"a Worker on Task Queue {place[1]!r} of {place[0]!r}", f"none for {missing}", _WORK)
+        made = (await ws.endpoints()).get("hr")
+        advice = '`await ws.endpoint("hr", namespace="hr", task_queue="hr")` belongs into `worker`.'
+        require(made == ("hr", "hr"), "an endpoint `hr` for the Task Queue `hr` of the Namespace `hr`", made, advice)
         async with _caller(ws, "marketing") as stranger:
             result, failure = await stranger.ask(_DAYS, {"employee": "Ann"})
             advice = '`interceptors=[Allowlist([ws.namespace("default")])]` is an argument of the Worker.'

@@ -178,8 +178,8 @@ class _Measurement:
         self._keeper: Any = self._books.get_workflow_handle_for(PolicyKeeper.run, KEEPER)
         all_ = {**workers, **{served.name: served for served in gateways}}
         ports = {name: _ports(each) for name, each in all_.items()}
-        listening = " and ".join(name for name in workers if ports[name])
-        said = f"{len(workers)}; {f'{listening} listen on a port' if listening else 'none listens'}"
+        listening = [name for name in workers if ports[name]]
+        said = f"{len(workers)}; {' and '.join(listening) or 'none'} listen{'' if listening[1:] else 's'}"
         said += "".join(f"; and a {served.name}, which does" for served in gateways)
         evidence = [f"{name}: process {each.pid}, ports {ports[name] or 'none'}" for name, each in all_.items()]
         self.put(PROCESSES, said, evidence)

@@ -57,7 +57,7 @@ HTTP = {
     LANGUAGES: "in an activity of the agent's: temporalio.mcp.finance.call-tool",
     LINKS: "none",
     KILLED: "2",
-    PROCESSES: "3; IT and Finance listen on a port",
+    PROCESSES: "3; IT and Finance listen",
 }
 GATEWAY = {
     MCP: "list 4 tools at gateway, and call them",
@@ -114,7 +114,7 @@ CASES = [
                 computer(1, "finance", computers.demo(3).COMPUTERS["finance"]),
                 "",
                 {
-                    PROCESSES: "3; Finance listens on a port",
+                    PROCESSES: "3; Finance listens",
                     MCP: "list 2 tools at finance-mcp, and call them",
                     STRANGER: HTTP[STRANGER],
                     POLICY: "the agent: held; finance-mcp: not held",
