@@ -271,7 +271,8 @@ class _Measurement:
         there = [call.workflow_id for step in record.steps for call in step.calls]
         back = [each.workflow_id for each in theirs if handle.id in [link.workflow_id for link in each.links]]
         said = " and ".join([*(["to Finance"] if there else []), *(["back"] if back else [])]) or "none"
-        evidence = [f"{handle.id} leads to {there or 'nobody'}", f"these lead to {handle.id}: {back or 'none'}"]
+        evidence = [f"{handle.id} leads to {', '.join(there) or 'nobody'}"]
+        evidence += [f"to {handle.id} lead: {', '.join(back) or 'none'}"]
         self.put(LINKS, said, evidence, record)
 
     async def stopped(self) -> None:

@@ -70,7 +70,8 @@ class Spawned:
             async with asyncio.timeout(START_SECONDS):
                 ready = asyncio.wrap_future(offered)
                 if not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
-                    say(f"Waiting for {self.name}: its process {process.pid} is starting and importing modules.{self.ready}")
+                    what = f"its process {process.pid} is starting and importing modules."
+                    say(f"Waiting for {self.name}: {what}{self.ready}")
                 self._is_ready(await ready)
         except (EOFError, TimeoutError) as error:
             process.close()
