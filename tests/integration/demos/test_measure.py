@@ -92,13 +92,6 @@ CASES = [
             (4, "with a directory that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (3, "with a server that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
-            (
-                3,
-                "with a key",
-                computer(3, "finance", "keyed_finance"),
-                "",
-                {KILLED: "1", MCP: "list 7 tools at finance-mcp and it-mcp, and call them"},
-            ),
             (1, "asks Finance first", FRAGILE, "", {STOPS: ALL_STOP, EVENTS: 29}),
             (1, "with a slow Finance", {}, "", {CALL: 500, TURN: 500}),
             (
