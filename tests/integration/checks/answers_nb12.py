@@ -30,7 +30,7 @@ ANSWERS = {
     "12.2": [
         right("a set of callers", (_GUARD, 'interceptors=[Allowlist({ws.namespace("default")})],')),
         wrong("no allowlist", "a refusal of marketing", (_GUARD, "")),
-        wrong("no endpoint", "belongs into `worker`", ("    await ws.endpoint(", "    str(")),
+        wrong("no endpoint", "belongs into `worker`", ("    await ws.endpoint(", "    ws.endpoint(")),
         wrong("no limits", "a limit of three days", ("listed}, limits)", "listed})")),
         wrong(
             "one operation listed",
