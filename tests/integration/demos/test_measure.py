@@ -131,7 +131,7 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
     demo: Any = SimpleNamespace(**(vars(computers.demo(number)) | changed))
     before, least = ws.workers, {row: expected[row] for row in FIGURES if row in expected}
     monkeypatch.setenv("FINANCE_WITHOUT", without)
-    turns = ws.fault("read_quote.is_slow", times=12, seconds=0.5) if CALL in least else contextlib.nullcontext()
+    turns: Any = ws.fault("read_quote.is_slow", times=12, seconds=0.5) if CALL in least else contextlib.nullcontext()
     with turns:
         cells = await measure(ws, demo, lambda what: None, **({"later": "later_without"} if without else {}))
     said = {row: cell.said for row, cell in cells.items() if row not in FIGURES}
