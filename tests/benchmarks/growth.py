@@ -168,6 +168,6 @@ async def by_namespaces(ws: Workshop, say: Say, verdict: Verdict) -> None:
             await ws.endpoint(teams[-1], namespace=teams[-1], task_queue="sums")
         await timed(call, size)
         costs[size] = statistics.median(await timed(call, 60))
-    drawn(say, "an operation from a workflow, by the namespaces that serve some", costs, "ms")
+    drawn(say, "an operation from a workflow, by the number of namespaces that serve one", costs, "ms")
     grows(verdict, "an operation, 2 to 20 namespaces", costs)
     await ws.stop(*ws.workers)

@@ -15,7 +15,7 @@ import keyword
 import linecache
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -69,6 +69,7 @@ class Cells:
         self._folder, self._names = folder, names
         self._subscribers: list[Callable[[Edit], None]] = []
         self._red: set[str] = set()  # cells whose last run failed; their former code is in use
+        self._waiting: dict[str, str] = {}  # the new text of those that others have to be changed for
         self._imported: list[str] = []
         self._unpublished: list[str] = []  # replaced modules that not every subscriber has processed
         self._former: dict[
@@ -107,13 +108,13 @@ class Cells:
         edited = before is not None and before != source
         try:
             self._refuse_if_wrong(name, source)
-            replaced = self._replace(name, source, before) if edited or name not in self._imported else [name]
+            replaced = self._replace(name, source) if edited or name not in self._imported else [name]
         except CellError as error:
             if name in self._imported:
                 self._red.add(name)
                 error.then += "\nUntil then, the cell's former code stays in use."
             raise
-        self._red.discard(name)
+        self._taken(name)
         for module in replaced:
             self._publish(sys.modules[module])
         if edited:
@@ -220,12 +221,28 @@ class Cells:
             return f"{unknown!r} is defined in an ordinary cell. Move its definition to a %%workflow cell."
         return f"Add to this cell: from {_public(module, value)} import {value.__qualname__}"
 
-    def _replace(self, name: str, source: str, before: str | None) -> list[str]:
-        self._write(name, source)
-        modules = [name]
+    def _replace(self, name: str, source: str) -> list[str]:
+        # A contract and its handler change together, although one cell runs after the other.
+        edits = {each: text for each, text in self._waiting.items() if name in self._affected([each])}
+        edits[name] = source
+        modules, kept = self._import_again(name, edits)
+        for module, former in kept.items():
+            for title, value in vars(former).items():
+                if getattr(value, "__module__", None) == module:  # not what it only imports
+                    self._former.setdefault(id(value), (value, module, title))
+        self._taken(*edits)
+        if name not in self._imported:
+            self._imported.append(name)
+        return modules
+
+    def _import_again(self, name: str, edits: dict[str, str]) -> tuple[list[str], dict[str, ModuleType]]:
+        """Import edited cells and their dependents: the names of these modules, and those that they replace."""
+        before = {each: self._read(each) for each in edits}
+        self._write(edits)
+        modules, module = [*edits], name
         kept: dict[str, ModuleType] = {}
         try:
-            modules += self._dependents(name)
+            modules = self._affected(edits)
             for module in modules:
                 if module in sys.modules:
                     kept[module] = sys.modules.pop(module)
@@ -233,47 +250,52 @@ class Cells:
         except BaseException as error:
             reason = describe(error)[-1].strip()  # while the file still has the line that failed
             # The sandbox reads the file for each run of a workflow, so it must be the code that the Workers have.
-            self._write(name, before)
-            for module in modules:
-                sys.modules.pop(module, None)
+            self._write(before)
+            for each in modules:
+                sys.modules.pop(each, None)
             sys.modules.update(kept)
             if not isinstance(error, Exception):
                 raise
-            raise CellError(reason, then=_FIX) from error
-        for module, former in kept.items():
-            for title, value in vars(former).items():
-                if getattr(value, "__module__", None) == module:  # not what it only imports
-                    self._former.setdefault(id(value), (value, module, title))
-        if name not in self._imported:
-            self._imported.append(name)
-        return modules
+            if module == name:
+                raise CellError(reason, then=_FIX) from error
+            self._waiting[name] = edits[name]
+            then = f'Change the cell "{module}" to match this one, and run it. Then both are taken.'
+            raise CellError(reason, then=then) from error
+        return modules, kept
+
+    def _taken(self, *names: str) -> None:
+        for name in names:
+            self._red.discard(name)
+            self._waiting.pop(name, None)
 
     def _read(self, name: str) -> str | None:
         path = self._folder / f"{name}.py"
         return path.read_text(encoding="utf-8") if path.exists() else None
 
-    def _write(self, name: str, source: str | None) -> None:
-        """Write a module, or remove it."""
-        path = self._folder / f"{name}.py"
-        if source is None:
-            path.unlink()
-        else:
-            path.write_text(source, encoding="utf-8")
+    def _write(self, texts: Mapping[str, str | None]) -> None:
+        """Write modules, or remove those without a text."""
+        for name, text in texts.items():
+            path = self._folder / f"{name}.py"
+            if text is None:
+                path.unlink()
+            else:
+                path.write_text(text, encoding="utf-8")
+            linecache.checkcache(str(path))
         importlib.invalidate_caches()
-        linecache.checkcache(str(path))
 
-    def _dependents(self, name: str) -> list[str]:
-        """The cells that import this one, directly or indirectly, each after those that it imports."""
-        imports = {module: _imports(self._read(module) or "") & {*self._imported, name} for module in self._imported}
+    def _affected(self, names: Iterable[str]) -> list[str]:
+        """These cells and those that import them, directly or indirectly, each after those that it imports."""
+        known = dict.fromkeys([*self._imported, *names])
+        imports = {module: _imports(self._read(module) or "") & known.keys() for module in known}
         try:
             order = list(graphlib.TopologicalSorter(imports).static_order())
         except graphlib.CycleError as error:
             raise ImportError(f"cells import each other: {' → '.join(reversed(error.args[1]))}") from None
-        found = {name}
+        found = set(names)
         for module in order:
-            if imports.get(module, set()) & found:
+            if imports[module] & found:
                 found.add(module)
-        return [module for module in order if module in found - {name}]
+        return [module for module in order if module in found]
 
     def _publish(self, module: ModuleType) -> None:
         self._names.update({name: value for name, value in vars(module).items() if not name.startswith("_")})

@@ -7,6 +7,7 @@ recorded, the ledger's rows, a clock, or the source code; and one that could not
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import statistics
 import time
@@ -32,7 +33,7 @@ from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.evidence.failures import causes, describe, reason
 from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.ledger import Effect
-from workshop_lib.evidence.state import service_address
+from workshop_lib.evidence.state import SERVICES, notebook_folder, read_json, service_address
 from workshop_lib.governance.policy.contract import Approval
 from workshop_lib.governance.policy.guard import deploy, record
 from workshop_lib.governance.policy.keeper import KEEPER, PolicyKeeper
@@ -141,7 +142,8 @@ class _Measurement:
     def __init__(self, ws: Workshop, demo: Demo, later: str, ends: AsyncExitStack) -> None:
         self._ws, self._demo, self._module, self._ends, self._before = ws, demo, later, ends, ws.workers
         self._gateways: dict[str, str] = getattr(demo, "GATEWAYS", {})
-        self._sellers: list[str] = []  # the MCP servers that have Finance's tools
+        self._servers: list[str] = []  # the names of what listens in the demo's processes
+        self._sellers: list[str] = []  # those of them that have Finance's tools
         self.cells: dict[str, Cell] = {}
 
     async def end(self) -> None:
@@ -174,20 +176,16 @@ class _Measurement:
         self._client = await Client.connect(**await self._ws.connection(local.NAMESPACE, quiet=True))
         self._books = await Client.connect(**await self._ws.connection("finance", quiet=True))
         self._keeper: Any = self._books.get_workflow_handle_for(PolicyKeeper.run, KEEPER)
-        ports = {name: _ports(worker) for name, worker in workers.items()}
-        listening = " and ".join(name for name in ports if ports[name])
-        said = f"{len(workers)}; {f'{listening} listen on a port' if listening else 'none listens'}"
-        said += "".join(f"; and a {served.name}, which does" for served in gateways)
         all_ = {**workers, **{served.name: served for served in gateways}}
-        evidence = [f"{name}: process {each.pid}, ports {_ports(each) or 'none'}" for name, each in all_.items()]
+        ports = {name: _ports(each) for name, each in all_.items()}
+        listening = [name for name in workers if ports[name]]
+        said = f"{len(workers)}; {' and '.join(listening) or 'none'} listen{'' if listening[1:] else 's'}"
+        said += "".join(f"; and a {served.name}, which does" for served in gateways)
+        evidence = [f"{name}: process {each.pid}, ports {ports[name] or 'none'}" for name, each in all_.items()]
         self.put(PROCESSES, said, evidence)
-        shared, team = owned.parts(Conversation), owned.modules(self._demo.COMPUTERS["finance"])
-        agent = owned.parts(self._demo.AGENT, self._demo.connect, self._demo.worker)
-        agent = {name: lines for name, lines in agent.items() if name not in shared}
-        counted = f"besides Conversation, {sum(shared.values())} lines, which all agents share"
-        largest = sorted((agent | team).items(), key=lambda part: -part[1])
-        each = [f"{name.removeprefix('workshop_lib.')}: {lines}" for name, lines in largest]
-        self.put(LINES, f"{sum(agent.values())} and {sum(team.values())}", [counted, *each])
+        known, listened = read_json(notebook_folder() / SERVICES), {*itertools.chain(*ports.values())}
+        self._servers = sorted(name for name, url in known.items() if httpx2.URL(url).port in listened)
+        self.put(LINES, *owned.lines(self._demo))
 
     async def turns(self) -> None:
         """Ask for prices, one after another, and look at who did what meanwhile."""
@@ -216,9 +214,9 @@ class _Measurement:
             self.put(row, f"{median:.0f} ms (half of them {first:.0f} to {third:.0f})", [shown], record, median)
         await self._who(record, asked)
         step = calls[-1]
-        said = f"MCP over HTTP, in an activity of the agent's ({step.name})"
+        said = f"in an activity of the agent's: {step.name}"
         if step.kind == "nexus operation":
-            answered = ", ".join(sorted({each.sdk for each in step.calls}))
+            answered = ", ".join(sorted({each.sdk for each in step.calls})) or "a handler without a workflow"
             said = f"Nexus Operation {step.service}.{step.name}, answered by {answered}"
         self.put(LANGUAGES, said, [_seen(record, step), "while Finance noted the quote"], record)
 
@@ -235,8 +233,8 @@ class _Measurement:
 
     async def mcp_clients(self) -> None:
         """List the tools of each MCP server, and call one, with a real client."""
-        names, tools, evidence = [*self._demo.SERVERS, *self._gateways], list[str](), list[str]()
-        for name in names:
+        tools, evidence = list[str](), list[str]()
+        for name in self._servers:
             async with _mcp_client(name) as client:
                 listed = [tool.name for tool in (await client.list_tools()).tools]
             evidence.append(f"{name} at {service_address(name)} lists {', '.join(listed)}")
@@ -244,8 +242,9 @@ class _Measurement:
                 self._sellers.append(name)
                 evidence.append(f"{_TOOL} there: {await _call(name)}")
             tools += listed
-        said = f"list {len(tools)} tools at {' and '.join(names)}{', and call them' if self._sellers else ''}"
-        self.put(MCP, said if names else "cannot: no MCP server", evidence or ["None of its processes serves any."])
+        said = f"list {len(tools)} tools at {' and '.join(self._servers)}{', and call them' if self._sellers else ''}"
+        evidence = evidence or ["None of its processes listens on a port."]
+        self.put(MCP, said if tools else "cannot: no MCP server", evidence)
 
     async def killed(self) -> None:
         """Kill Finance's process while it reads a quote, start another one, and count the workflows."""
@@ -272,7 +271,8 @@ class _Measurement:
         there = [call.workflow_id for step in record.steps for call in step.calls]
         back = [each.workflow_id for each in theirs if handle.id in [link.workflow_id for link in each.links]]
         said = " and ".join([*(["to Finance"] if there else []), *(["back"] if back else [])]) or "none"
-        evidence = [f"{handle.id} leads to {there or 'nobody'}", f"these lead to {handle.id}: {back or 'none'}"]
+        evidence = [f"{handle.id} leads to {', '.join(there) or 'nobody'}"]
+        evidence += [f"to {handle.id} lead: {', '.join(back) or 'none'}"]
         self.put(LINKS, said, evidence, record)
 
     async def stopped(self) -> None:
@@ -287,17 +287,20 @@ class _Measurement:
         result = self._begun(price.result())
         while not result.done() and not await _waits(self._talk):
             await asyncio.sleep(_LOOK_EVERY)
+        early = result.done()
         await deploy(self._books, Policy([_ALLOW]), "finance")
         self._ends.push_async_callback(self._keeper.terminate)
         await self._ws.spawn(self._module)
-        if "finance-mcp" in self._demo.SERVERS:
+        if "finance-mcp" in self._servers:
             await self._serve("finance-mcp", self._module)
         reply, record = await result, await history(self._talk)
-        stops = ["Finance's tools", *(what for what, (_, right) in _OTHERS.items() if right not in replies[what])]
-        waited = "waits, and is answered when Finance is back" if "price 77" in reply.text else "fails at once"
+        right = "price 77" in reply.text
+        stops = [what for what, (_, text) in _OTHERS.items() if text not in replies[what]]
+        stops = stops if early and right else ["Finance's tools", *stops]
+        outcome = f"is answered {'at once' if early else 'when it is back'}" if right else "fails"
         evidence = [*(f"{_OTHERS[what][0]} {text}" for what, text in replies.items()), f"the price: {reply.text}"]
         evidence += [_seen(record, step) for step in record.steps[-6:]]
-        self.put(STOPS, f"{', '.join(stops)}; a question for them {waited}", evidence, record)
+        self.put(STOPS, f"{', '.join(stops) or 'nothing'}; a question for Finance {outcome}", evidence, record)
 
     async def discovery(self) -> None:
         """Ask for the tool that was not there before, in the same conversation."""

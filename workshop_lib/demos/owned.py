@@ -10,8 +10,26 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from workshop_lib.agents.conversation import Conversation
+from workshop_lib.demos.demo import Demo
+
 _AGENTS = ("workshop_lib.agents", "workshop_lib.demos", "workshop_lib.nexus_mcp")
 _TEAMS = "workshop_lib.teams"
+
+
+def lines(demo: Demo) -> tuple[str, list[str]]:
+    """How many lines of code an agent and Finance's computer have, and of which parts, the largest first.
+
+    Args:
+        demo: The demo's module.
+    """
+    shared, team = parts(Conversation), modules(demo.COMPUTERS["finance"])
+    agent = parts(demo.AGENT, demo.connect, demo.worker)
+    agent = {name: count for name, count in agent.items() if name not in shared}
+    counted = f"besides Conversation, {sum(shared.values())} lines, which all agents share"
+    largest = sorted((agent | team).items(), key=lambda part: -part[1])
+    each = [f"{name.removeprefix('workshop_lib.')}: {count}" for name, count in largest]
+    return f"{sum(agent.values())} and {sum(team.values())}", [counted, *each]
 
 
 def parts(*things: Any) -> dict[str, int]:

@@ -149,13 +149,12 @@ async def comparison(ws: Workshop, demos: Mapping[str, Demo] | None = None) -> C
     """Run the demos one after another, under the same questions and the same failures, and show what they do.
 
     Args:
-        ws: The workshop.
+        ws: The workshop, started with ``model=True``.
         demos: The modules of what is measured, by what they are called; the four demos if it is left out.
 
     Returns:
         What was observed.
     """
-    await Workshop.start(model=True)
     demos = demos or {f"{number} {name}": computers.demo(number) for number, name in NAMES.items()}
     found, display = Comparison(), Display()
     for number, (name, demo) in enumerate(demos.items(), 1):

@@ -100,6 +100,8 @@ class WorkerPool:
         """
         name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
         spawned = SpawnedWorker(lambda: self._launch(worker, client, settings), name, _modules(settings))
+        if isinstance(worker, str) and "." not in worker:
+            spawned.ready = " It is ready when `worker(ws)` has returned its Worker, which must not run yet."
         await spawned.start()
         self._pooled.append(spawned)
         return spawned

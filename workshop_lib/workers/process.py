@@ -100,7 +100,7 @@ class Process:
         text = self.log.read_text(errors="replace").strip()
         last, where = (text.splitlines() or ["It left no message."])[-1], cell_line(text)
         short = last if len(last) <= _LONGEST else f"{last[: _LONGEST // 4]} … {last[-_LONGEST * 3 // 4 :]}"
-        return short + (f" ({where})" if where else "")
+        return short + (f" ({where})" if where and where not in last else "")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command itself."""

@@ -35,6 +35,8 @@ class Spawned:
         name: Its name in messages.
     """
 
+    ready = ""  # what makes it so, where that is a cell's to do
+
     def __init__(self, launch: Callable[[], Process], name: str) -> None:
         self._launch, self.name = launch, name
         self._process: Process
@@ -68,7 +70,8 @@ class Spawned:
             async with asyncio.timeout(START_SECONDS):
                 ready = asyncio.wrap_future(offered)
                 if not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
-                    say(f"Waiting for {self.name}: its process {process.pid} is starting and importing modules.")
+                    what = f"its process {process.pid} is starting and importing modules."
+                    say(f"Waiting for {self.name}: {what}{self.ready}")
                 self._is_ready(await ready)
         except (EOFError, TimeoutError) as error:
             process.close()

@@ -63,6 +63,18 @@ def test_cells_that_import_each_other_and_autoreload(tmp_path: Path) -> None:
         assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
 
 
+def test_cells_that_match_only_together_are_changed_one_after_the_other(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        k.ok(START)
+        for number in (1, 2, 3):
+            output = k.run(f"%%workflow contract\nX = {number}\n")
+            assert (output.error, number > 1) in [("", False), ("CellError", True)], output.text
+            assert ('Change the cell "handler" to match this one' in output.text) == (number > 1)
+            assert k.ok("import contract; print(contract.X)").strip() == str(max(1, number - 1))
+            k.ok(f"%%workflow handler\nimport contract\nassert contract.X == {number}\n")
+            assert k.ok("import contract; print(contract.X)").strip() == str(number)
+
+
 def test_an_edit_that_goes_wrong_changes_nothing(tmp_path: Path) -> None:
     """Also where one of the same size is taken back at once, and Python may keep compiled modules."""
     with kernel(tmp_path, PYTHONDONTWRITEBYTECODE="") as k:

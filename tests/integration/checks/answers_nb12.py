@@ -9,7 +9,10 @@ _HR = "from temporalio import workflow\nwith workflow.unsafe.imports_passed_thro
 ANSWERS = {
     "12.1": [
         right("another id", (_ID, 'f"{request.employee} {ctx.request_id}"')),
-        right("in a loop", (_DECIDED, f"while self.decision is None:\n            {_DECIDED}")),
+        right(
+            "looks again each second", (_DECIDED, "while self.decision is None:\n            await workflow.sleep(1)")
+        ),
+        wrong("no limit", "Your Workflow's code fails each time it is run", (", start_to_close_timeout=limit", "")),
         wrong("an id for each attempt", "All attempts have the same `request_id`", (_ID, "str(uuid4())")),
         wrong("an id for each employee", "Each call has its own", (_ID, 'f"vacation-{request.employee}"')),
         wrong("does not wait", "It waits: `await workflow.wait_condition", (_DECIDED, "self.decision = True")),
@@ -20,6 +23,7 @@ ANSWERS = {
     "12.2": [
         right("a set of callers", (_GUARD, 'interceptors=[Allowlist({ws.namespace("default")})],')),
         wrong("no allowlist", "a refusal of marketing", (_GUARD, "")),
+        wrong("no endpoint", "belongs into `worker`", ("    await ws.endpoint(", "    ws.endpoint(")),
         wrong("no limits", "a limit of three days", ("listed}, limits)", "listed})")),
         wrong("no directory", "a directory", ("DirectoryHandler({HumanResources: listed}, limits),", "")),
         wrong(

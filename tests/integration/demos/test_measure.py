@@ -1,8 +1,10 @@
 """The comparison: what the four demos are observed to do, and that a demo that is broken changes exactly its cells."""
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
+import fragile_agent
 import pytest
 
 from workshop_lib.demos import computers
@@ -26,30 +28,34 @@ from workshop_lib.demos.measure import (
 )
 from workshop_lib.workshop import Workshop
 
+pytestmark = pytest.mark.anyio
+
 FIGURES = (LINES, EVENTS, TURN, CALL)
 BY_SDK = "the SDK behind OpenAIAgentsPlugin"
 FOUND, STATIC = "is used in the next turn", "is not found: the agent must be deployed again"
+NEXUS_CALL = "Nexus Operation Finance.stock_price, answered by"
+ALL_STOP = "Finance's tools, a greeting, its own tools, IT's tools; a question for Finance fails"
 NEXUS: dict[str, str] = {
     LOOP: BY_SDK,
     DISCOVERY: STATIC,
     MCP: "cannot: no MCP server",
     STRANGER: "Nexus: refused",
     POLICY: "the agent: held",
-    LANGUAGES: "Nexus Operation Finance.stock_price, answered by temporal-python",
+    LANGUAGES: f"{NEXUS_CALL} temporal-python",
     LINKS: "to Finance and back",
     KILLED: "1",
-    STOPS: "Finance's tools; a question for them waits, and is answered when Finance is back",
+    STOPS: "Finance's tools; a question for Finance is answered when it is back",
     PROCESSES: "3; none listens",
 }
 HTTP = {
     DISCOVERY: FOUND,
-    MCP: "list 8 tools at it-mcp and finance-mcp, and call them",
+    MCP: "list 8 tools at finance-mcp and it-mcp, and call them",
     STRANGER: "Nexus: refused; finance-mcp: served",
     POLICY: "the agent: not held; finance-mcp: not held",
-    LANGUAGES: "MCP over HTTP, in an activity of the agent's (temporalio.mcp.finance.call-tool)",
+    LANGUAGES: "in an activity of the agent's: temporalio.mcp.finance.call-tool",
     LINKS: "none",
     KILLED: "2",
-    PROCESSES: "3; IT and Finance listen on a port",
+    PROCESSES: "3; IT and Finance listen",
 }
 GATEWAY = {
     MCP: "list 4 tools at gateway, and call them",
@@ -63,12 +69,19 @@ DEMOS = {
     3: {**NEXUS, **HTTP},
     4: {**NEXUS, DISCOVERY: FOUND, **GATEWAY},
 }
-KEYED = {"COMPUTERS": {**computers.demo(3).COMPUTERS, "finance": "keyed_finance"}}
+
+
+def computer(number: int, name: str, module: str) -> dict[str, Any]:
+    """What changes of a demo if one of its computers runs another module."""
+    return {"COMPUTERS": {**computers.demo(number).COMPUTERS, name: module}}
+
+
+FRAGILE = {"AGENT": fragile_agent.FragileAgent, **computer(1, "orchestrator", "fragile_agent")}
 CASES = [
     pytest.param(1, {}, "allowlist", {STRANGER: "Nexus: served"}, id="1 without the allowlist"),
     *(
-        pytest.param(number, changed, without, expected, id=f"{number} {name}", marks=pytest.mark.full)
-        for number, name, changed, without, expected in [
+        pytest.param(number, changed, later, expected, id=f"{number} {name}", marks=pytest.mark.full)
+        for number, name, changed, later, expected in [
             (2, "as it is", {}, "", {}),
             (3, "as it is", {}, "", {}),
             (4, "as it is", {}, "", {}),
@@ -77,7 +90,27 @@ CASES = [
             (4, "with a directory that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (3, "with a server that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
-            (3, "with a key", KEYED, "", {KILLED: "1", MCP: "list 7 tools at it-mcp and finance-mcp, and call them"}),
+            (1, "asks Finance first", FRAGILE, "", {STOPS: ALL_STOP, EVENTS: 29}),
+            (1, "with a slow Finance", {}, "", {CALL: 500, TURN: 500}),
+            (
+                1,
+                "with a handler that waits itself",
+                computer(1, "finance", "waiting_finance"),
+                "",
+                {KILLED: "2", LINKS: "none", LANGUAGES: f"{NEXUS_CALL} a handler without a workflow"},
+            ),
+            (
+                1,
+                "with a Finance that listens",
+                computer(1, "finance", computers.demo(3).COMPUTERS["finance"]),
+                "",
+                {
+                    PROCESSES: "3; Finance listens",
+                    MCP: "list 2 tools at finance-mcp, and call them",
+                    STRANGER: HTTP[STRANGER],
+                    POLICY: "the agent: held; finance-mcp: not held",
+                },
+            ),
         ]
     ),
 ]
@@ -91,13 +124,17 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
     number: int,
     changed: dict[str, Any],
     without: str,
-    expected: dict[str, str],
+    expected: dict[str, Any],
 ) -> None:
-    monkeypatch.setenv("WITHOUT", without)
     demo: Any = SimpleNamespace(**(vars(computers.demo(number)) | changed))
-    before = ws.workers
-    cells = await measure(ws, demo, lambda what: None, "later_without")
-    assert {row: cell.said for row, cell in cells.items() if row not in FIGURES} == {**DEMOS[number], **expected}
+    before, least = ws.workers, {row: expected[row] for row in FIGURES if row in expected}
+    monkeypatch.setenv("FINANCE_WITHOUT", without)
+    turns: Any = ws.fault("read_quote.is_slow", times=12, seconds=0.5) if CALL in least else contextlib.nullcontext()
+    with turns:
+        cells = await measure(ws, demo, lambda what: None, **({"later": "later_without"} if without else {}))
+    said = {row: cell.said for row, cell in cells.items() if row not in FIGURES}
+    assert said == {**DEMOS[number], **{row: text for row, text in expected.items() if row not in least}}
+    assert all(float(cells[row].said.split()[0]) >= figure for row, figure in least.items())
     assert tuple(cells) == ROWS
     assert all(cell.evidence for cell in cells.values())
     assert cells[TURN].milliseconds > cells[CALL].milliseconds > 0
