@@ -41,7 +41,7 @@ async def retries(ws: Workshop, answer: Any) -> None:
         if isinstance(answer.non_retryable_error_types, str):
             raise TypeError("non_retryable_error_types is not a list")
     except (TypeError, ValueError, AttributeError) as error:
-        raise expected("a policy that Temporal can read", f"{answer!r}: {error}", "types") from None
+        raise expected("a policy that Temporal can read", str(error), "types") from None
     await serve(ws, "payments", _PAYMENTS)
     async with one_activity(ws, charge_card) as run:
         quick = replace(answer, initial_interval=_SOON, maximum_interval=None, maximum_attempts=2)
@@ -69,7 +69,12 @@ async def charged_once(ws: Workshop, answer: Any) -> None:
             for order in orders:
                 result, failure, _ = await run(order, RetryPolicy(initial_interval=_SOON, maximum_attempts=6))
                 charged = not failure and str(result).startswith("charge-")
-                require(charged, f"the charge's id for {order.id}", failure or repr(result), "call")
+                require(
+                    charged,
+                    f"the charge's id for {order.id}",
+                    failure or repr(result),
+                    "call" if failure else "no return",
+                )
     with contextlib.closing(sqlite3.connect(notebook_folder() / "payments.db")) as database:
         query = "SELECT key FROM charges WHERE order_id = ?"
         first, second = ([key for (key,) in database.execute(query, (order.id,))] for order in orders)

@@ -22,6 +22,7 @@ ANSWERS = {
             ("charge(order, key=order.id)", "await asyncio.to_thread(charge, order, activity.info().workflow_id)"),
             imports="import asyncio",
         ),
+        wrong("no return", "Return what `charge` returns", ("return charge", "charge")),
         wrong("no key", "Send a key: `charge(order, key=…)`", (", key=order.id", "")),
         wrong(
             "uuid4",
