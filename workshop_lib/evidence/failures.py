@@ -59,6 +59,10 @@ _ADVICE = (
         "A coroutine came back instead of a value: is an `await` missing?",
     ),
     (r"can't be used in 'await'", "This call returns its value immediately: write it without `await`."),
+    (
+        r"'dict' object has no attribute",
+        "A result that has no type is a dict: name the function, not its name as a text.",
+    ),
     (r"Not in activity context", "Use `await workflow.execute_activity(…)` instead of a plain call."),
     (r"errors in a TaskGroup", "Temporal treats an ExceptionGroup as a bug. Use `asyncio.gather` instead."),
     (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
