@@ -69,12 +69,7 @@ async def charged_once(ws: Workshop, answer: Any) -> None:
             for order in orders:
                 result, failure, _ = await run(order, RetryPolicy(initial_interval=_SOON, maximum_attempts=6))
                 charged = not failure and str(result).startswith("charge-")
-                require(
-                    charged,
-                    f"the charge's id for {order.id}",
-                    failure or repr(result),
-                    "call" if failure else "no return",
-                )
+                require(charged, f"the charge's id for {order.id}", failure or repr(result), "call")
     with contextlib.closing(sqlite3.connect(notebook_folder() / "payments.db")) as database:
         query = "SELECT key FROM charges WHERE order_id = ?"
         first, second = ([key for (key,) in database.execute(query, (order.id,))] for order in orders)

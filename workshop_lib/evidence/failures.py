@@ -59,20 +59,14 @@ _ADVICE = (
         "A coroutine came back instead of a value: is an `await` missing?",
     ),
     (r"can't be used in 'await'", "This call returns its value immediately: write it without `await`."),
-    (
-        r"'dict' object has no attribute",
-        "A result that has no type is a dict: name the function, not its name as a text.",
-    ),
+    (r"'dict' object has no attribute", "A result without a type is a dict: name the function itself, not a text."),
     (r"Not in activity context", "Use `await workflow.execute_activity(…)` instead of a plain call."),
     (r"errors in a TaskGroup", "Temporal treats an ExceptionGroup as a bug. Use `asyncio.gather` instead."),
     (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
     (r"has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
     (r"'int' object has no", "Is there a number in place of something else, such as a `timedelta`?"),
     (r"required positional|positional arguments but", "The arguments of a call do not fit its function."),
-    (
-        r"Expected value to be|Cannot convert to dataclass",
-        "A value does not have the type that the function declares: see its arguments, and what follows `->`.",
-    ),
+    (r"Expected value to be|Cannot convert to dataclass", "A value does not have the type that the function declares."),
 )
 
 

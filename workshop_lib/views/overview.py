@@ -160,8 +160,7 @@ def _drawn(way: str) -> tuple[str, str]:
 def _marks(sections: Iterable[Section], done: set[str]) -> str:
     found: dict[str, list[str]] = {}
     for section in sections:
-        label = (
-            "on your own: " if section.title == _OWN else "optional: " if section.title.startswith("Optional") else ""
-        )
+        label = "optional: " if section.title.startswith("Optional") else ""
+        label = "on your own: " if section.title == _OWN else label
         found.setdefault(label, []).extend(f"{'✓' if each in done else '○'} {each}" for each in section.exercises)
     return " · ".join(label + " ".join(marks) for label, marks in found.items() if marks)

@@ -15,12 +15,7 @@ _SWALLOWED = """
     parcel = await workflow.execute_activity(ship_order, order, start_to_close_timeout=timedelta(seconds=5))
     return Receipt(order.id, charge, parcel)
 """
-_PREPARED_FIRST = """
-    results = []
-    for step in (prepare_shipment, check_fraud, charge_customer, ship_order):
-        results.append(await workflow.execute_activity(step, order, start_to_close_timeout=timedelta(seconds=5)))
-    return Receipt(order.id, results[2], results[3])
-"""
+_SWAPPED = (("check_fraud, order", "prepare_shipment , order"), ("prepare_shipment, order", "check_fraud, order"))
 _GATHER = "await asyncio.gather(do(activities.check_fraud), do(activities.prepare_shipment))"
 _CANCEL = 'def cancel(self) -> None:\n        self._choice = "cancel"'
 _WAIT = 'await workflow.wait_condition(lambda: self._choice != "", timeout=THREE_DAYS)'
@@ -62,7 +57,7 @@ ANSWERS = {
             ("check_fraud, order, start_to_close_timeout=limit", "check_fraud, order"),
         ),
         wrong("swallowed", "Let the step's error pass through", body=_SWALLOWED),
-        wrong("another order", "Take the steps in the order of the text", body=_PREPARED_FIRST),
+        wrong("another order", "Take the steps in the order of the text", *_SWAPPED),
         wrong("no return", "Does your code say `return`?", ("return Receipt(", "Receipt(")),
     ],
     "1.2": [
@@ -86,11 +81,7 @@ ANSWERS = {
             "uncaught", "Catch `WorkflowAlreadyStartedError`", ("except WorkflowAlreadyStartedError", "except KeyError")
         ),
         wrong("not awaited", "Is an `await` missing? `start_workflow` was called", ("return await", "return")),
-        wrong(
-            "awaited twice",
-            "without `await`",
-            ("return client.get_workflow_handle_for", "return await client.get_workflow_handle_for"),
-        ),
+        wrong("awaited twice", "without `await`", ("return client.get", "return await client.get")),
         wrong(
             "nothing started",
             "A handle starts nothing",
