@@ -281,7 +281,7 @@ def _say_whether_renamed(folder: StateFolder) -> None:
 
 
 def _executions(count: int) -> str:
-    return f"{count} workflow execution" + ("" if count == 1 else "s")
+    return f"{count} Workflow" + ("" if count == 1 else "s")
 
 
 def _run_workflow_cell(line: str, cell: str) -> None:

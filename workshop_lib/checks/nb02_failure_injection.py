@@ -39,7 +39,7 @@ async def retries(ws: Workshop, answer: Any) -> None:
         if isinstance(answer.non_retryable_error_types, str):
             raise TypeError("non_retryable_error_types is not a list")
     except (TypeError, ValueError, AttributeError) as error:
-        raise expected("a policy that Temporal can read", f"{answer!r}: {error}", "types") from None
+        raise expected("a policy that Temporal can read", str(error), "types") from None
     await serve(ws, "payments", _PAYMENTS)
     async with one_activity(ws, charge_card) as run:
         quick = replace(answer, initial_interval=_SOON, maximum_interval=None, maximum_attempts=2)

@@ -140,7 +140,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         shortest = min(waits, default=_SHORT)
         require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")
         named = amount in asked.text and order in asked.text
-        require(named, f"a question that names {amount} and {order}", repr(asked.text), "Say what it is for.")
+        require(named, f"a question that names {amount} and {order}", repr(asked.text), "Name both in it.")
         decided = quietly(updated(talk.handle, "decide", asked.number, yes))
         await talk.reply(sent, text)  # if `pay` fails after the decision, that has no separate end
     finally:

@@ -118,7 +118,7 @@ def _look(watch: _HostWatch) -> None:
         saw = f"that it raised {type(error).__name__}: {str(error).partition('. ')[0]}"
         raise expected("your handler to start a Workflow", saw, "raised")
     calls, ids = {request for request, _ in watch.started}, {id for _, id in watch.started}
-    saw = f"{len(ids)} ids in {len(watch.requests)} attempts at {len(calls)} calls"
+    saw = f"{len(ids)} different in {len(watch.requests)} attempts at {len(calls)} calls"
     require(len(set(watch.started)) == len(calls), "the same id in each attempt at a call", saw, "changing id")
     require(len(ids) == len(calls) or watch.joins, "a separate id for each call", saw, "shared id")
 

@@ -58,6 +58,8 @@ _ADVICE = (
         r"of type coroutine|pickle 'coroutine'|'coroutine' object|<class 'coroutine'>",
         "A coroutine came back instead of a value: is an `await` missing?",
     ),
+    (r"can't be used in 'await'", "This call returns its value immediately: write it without `await`."),
+    (r"'dict' object has no attribute", "A result without a type is a dict: name the function itself, not a text."),
     (r"Not in activity context", "Use `await workflow.execute_activity(…)` instead of a plain call."),
     (r"errors in a TaskGroup", "Temporal treats an ExceptionGroup as a bug. Use `asyncio.gather` instead."),
     (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),

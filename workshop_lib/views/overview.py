@@ -155,7 +155,7 @@ def _drawn(way: str) -> tuple[str, str]:
                 f'<li value="{int(each.file[:2])}"><a href="{escape(each.file)}">{escape(each.title)}</a> · '
                 f"{said}<br><small>{marks}</small></li>"
             )
-    key, page = "✓ passed   ○ still to do   (on your own: for those who want more)", ""
+    key, page = "✓ passed   ○ still to do   (optional, on your own: for those who want more)", ""
     if coming:
         lines.append(f"Your next exercise: {coming.title} ({coming.link})")
         page = f'Your next exercise: <a href="{escape(coming.link)}">{escape(coming.title)}</a><br>'
@@ -171,6 +171,7 @@ def _drawn(way: str) -> tuple[str, str]:
 def _marks(sections: Iterable[Section], done: set[str]) -> str:
     found: dict[str, list[str]] = {}
     for section in sections:
-        label = "on your own: " if section.title == _OWN else ""
+        label = "optional: " if section.title.startswith("Optional") else ""
+        label = "on your own: " if section.title == _OWN else label
         found.setdefault(label, []).extend(f"{'✓' if each in done else '○'} {each}" for each in section.exercises)
     return " · ".join(label + " ".join(marks) for label, marks in found.items() if marks)

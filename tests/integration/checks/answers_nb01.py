@@ -13,6 +13,7 @@ _SWALLOWED = """
     parcel = await workflow.execute_activity(ship_order, order, start_to_close_timeout=timedelta(seconds=5))
     return Receipt(order.id, charge, parcel)
 """
+_SWAPPED = (("check_fraud, order", "prepare_shipment , order"), ("prepare_shipment, order", "check_fraud, order"))
 _GATHER = "await asyncio.gather(do(activities.check_fraud), do(activities.prepare_shipment))"
 _CANCEL = 'def cancel(self) -> None:\n        self._choice = "cancel"'
 _WAIT = 'await workflow.wait_condition(lambda: self._choice != "", timeout=THREE_DAYS)'
@@ -57,6 +58,8 @@ ANSWERS = {
             ("check_fraud, order, start_to_close_timeout=limit", "check_fraud, order"),
         ),
         wrong("swallowed", "Let the step's error pass through", body=_SWALLOWED),
+        wrong("another order", "Take the steps in the order of the text", *_SWAPPED),
+        wrong("no return", "Does your code say `return`?", ("return Receipt(", "Receipt(")),
     ],
     "1.2": [
         right(
@@ -73,6 +76,7 @@ ANSWERS = {
             "uncaught", "Catch `WorkflowAlreadyStartedError`", ("except WorkflowAlreadyStartedError", "except KeyError")
         ),
         wrong("not awaited", "Is an `await` missing? `start_workflow` was called", ("return await", "return")),
+        wrong("awaited twice", "without `await`", ("return client.get", "return await client.get")),
         wrong(
             "nothing started",
             "A handle starts nothing",

@@ -19,6 +19,7 @@ ANSWERS = {
             ("def charge_once", "async def charge_once"),
             ("charge(order, key=order.id)", "await asyncio.to_thread(charge, order, activity.info().workflow_id)"),
         ),
+        wrong("no return", "Return what `charge` returns", ("return charge", "charge")),
         wrong("no key", "Send a key: `charge(order, key=…)`", (", key=order.id", "")),
         wrong("uuid4", "not from a clock, a random number", ("order.id)", "str(uuid4()))")),
         wrong("not a text", "The key is a text", ("key=order.id", "key=order")),

@@ -136,7 +136,7 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
         told = k.ok("await ws.server.restart(dynamic_config={'frontend.rps': '10'})")
         assert "--dynamic-config-value 'frontend.rps=10'" in told, "what its administrator can do"
         k.ok("await client.start_workflow('X', id='left', task_queue='nobody')")
-        assert "1 workflow execution ended" in k.ok("await ws.reset()")
+        assert "1 Workflow ended" in k.ok("await ws.reset()")
     here = await Client.connect(ws.server.address, namespace=namespace)
     assert (await here.get_workflow_handle("left").describe()).status is not None
 

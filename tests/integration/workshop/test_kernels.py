@@ -77,7 +77,7 @@ def test_a_restarted_kernel_finds_its_server_and_goes_on(tmp_path: Path) -> None
         address = k.ok("print(ws.server.address)")
         k.restart()
         text = k.ok(START)
-        assert "1 workflow execution still open from before" in text
+        assert "1 Workflow still open from before" in text
         assert "patient-1 (Patient)" in text
         assert k.ok("print(ws.server.address)") == address
         for cell in (ORDERS, WORK, WAITING, WAIT):
@@ -86,7 +86,7 @@ def test_a_restarted_kernel_finds_its_server_and_goes_on(tmp_path: Path) -> None
         assert "went on" in k.ok('await client.get_workflow_handle("patient-1").result()')
         assert "charged order-2" in k.ok(PLACE), "ids go on, so that nothing meets a former one"
         k.ok('await client.start_workflow(ProcessOrder.run, "x", id="x", task_queue="nobody")')
-        assert "1 workflow execution ended" in k.ok("await ws.reset()")
+        assert "1 Workflow ended" in k.ok("await ws.reset()")
         assert k.ok("print(len(await ws.open_executions()), ws.ledger.count())").strip() == "0 0"
 
 

@@ -58,7 +58,7 @@ def test_what_was_passed_is_marked(shown: list[str], tmp_path: Path, monkeypatch
     markup, text = shown[2:]
     assert "✓ 0.1" in markup
     assert 'href="01_plain_workflow.ipynb"' in markup
-    assert re.search(r"00  .*, \d+ minutes\. ✓ 0\.1\n01  .*○ 1\.1 ○ 1\.2", text)
+    assert re.search(r"00  .*, \d+ minutes\. ✓ 0\.1\n01  .*○ 1\.1 · optional: ○ 1\.2", text)
     overview("2 hours")
     markup, text = shown[4:]
     assert re.search(r"02  .*○ 2\.2\n03  .* minutes\. \n", text), "what it skips is not there"

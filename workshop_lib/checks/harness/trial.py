@@ -103,6 +103,8 @@ def expect(
     right = result is _ANYTHING or _json(outcome.result) == _json(result)
     if fails == bool(outcome.failure) and (fails or right) and (not effects or outcome.effects in effects):
         return
+    if advice == "default" and not outcome.failure and outcome.result is None and not right:
+        advice = "Does your code say `return`?"
     ledger = [" or ".join(", ".join(each) or "nothing" for each in effects)] if effects else []
     wanted = "a failure" if fails else "a result" if result is _ANYTHING else f"the result {result!r}"
     expected = "; then ".join([*ledger, wanted])
