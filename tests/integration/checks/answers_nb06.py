@@ -24,7 +24,7 @@ _HISTORY = "from workshop_lib.evidence.history import history"
 ANSWERS = {
     "6.1": [
         right("unclear is nobody", ('raise HandlerError(f"{operation}: {error}", type=kind) from None', 'who = ""')),
-        wrong("PermissionError", "Nexus retries other errors", (_REFUSAL, 'raise PermissionError("no")')),
+        wrong("PermissionError", "is final for Nexus", (_REFUSAL, 'raise PermissionError("no")')),
         wrong(
             "unclear is fine",
             "If nobody knows who calls, refuse",
