@@ -1,4 +1,4 @@
-"""``python -m workshop_lib doctor | demos | reset``."""
+"""``python -m workshop_lib doctor | demos | board | reset``."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def _demos(arguments: argparse.Namespace) -> int:
     return asyncio.run(terminal.talk(arguments.number, arguments.question, processes=arguments.processes))
 
 
+def _board(arguments: argparse.Namespace) -> int:
+    from workshop_lib.views import board
+
+    asyncio.run(board.in_terminal(arguments.listen, arguments.page))
+    return 0
+
+
 def main() -> int:
     """Run the command that the arguments name. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
@@ -62,6 +69,11 @@ def main() -> int:
     demos.add_argument("--processes", action="store_true", help="run each team's Worker in its own process")
     demos.add_argument("--html", default="", metavar="FILE", help="also write the comparison to a page")
     demos.set_defaults(run=_demos)
+    board = commands.add_parser("board", help="show where each learner of a class is; for the instructor")
+    listen = "this machine's address in the class's network; without it, only this machine reaches the board"
+    board.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help=listen)
+    board.add_argument("--page", default="", metavar="FILE", help="where to write the board as a page")
+    board.set_defaults(run=_board)
     commands.add_parser("reset", help="remove all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()
     try:
