@@ -18,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
 
     from workshop_lib.governance.identity import digest, opened
 
-# The package cryptography imports this exception from Rust when it first raises it. In the sandbox, that would abort the
-# process, so it happens here, while this module is imported by whoever makes the Worker.
+# The package cryptography imports this exception from Rust when it first raises it. In the sandbox, that aborts the
+# process, so it is raised here first: whoever makes the Worker imports this module outside of the sandbox.
 with suppress(InvalidSignature):
     Ed25519PrivateKey.generate().public_key().verify(b"", b"")
 
