@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import TemporalError
 from temporalio.worker import Worker
@@ -38,7 +38,7 @@ from workshop_lib.server.outside import chosen
 _KEY = "board"  # of its state folder
 _TASK_QUEUE = "class"
 _NAME = re.compile(r"\w[\w .-]{0,39}")  # of a learner
-_ANSWER_SECONDS = 5.0  # the learner's side waits for longer
+_ANSWER_SECONDS = 20.0  # the learner's side waits for longer
 _QUERY_SECONDS = 20.0  # a guard only
 _LOOK_SECONDS = 0.5
 _LASTS = timedelta(days=30)  # a learner's Workflow, for a service that somebody else runs
@@ -168,21 +168,19 @@ async def _told(client: Client, body: bytes) -> Response:
         return PlainTextResponse("The message cannot be read. Is your copy of the workshop as new as this one?", 400)
     if not _NAME.fullmatch(message.learner):
         return PlainTextResponse("A name has 1 to 40 letters, digits, spaces, dots and dashes.", 400)
-    start = WithStartWorkflowOperation(
-        LearnerProgress.run,
-        Standing(message.learner),
-        id=f"learner-{message.learner}",
-        task_queue=_TASK_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        execution_timeout=_LASTS,
-    )
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            await client.execute_update_with_start_workflow(
-                LearnerProgress.tell, message, start_workflow_operation=start
+            handle = await client.start_workflow(
+                LearnerProgress.run,
+                Standing(message.learner),
+                id=f"learner-{message.learner}",
+                task_queue=_TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                execution_timeout=_LASTS,
             )
+            await handle.execute_update(LearnerProgress.tell, message)
     except WorkflowUpdateFailedError as refused:
         return PlainTextResponse(reason(refused), 403)
     except (TemporalError, TimeoutError):
-        return PlainTextResponse("Its Temporal Service is down just now.", 503)
+        return PlainTextResponse("Its Temporal Service does not answer just now.", 503)
     return PlainTextResponse("")

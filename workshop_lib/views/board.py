@@ -26,6 +26,7 @@ _OPEN = (
     "Everyone in the network of {} can reach the board's door. It takes reports from whoever knows the value above,\n"
     "and shows nothing. What is sent is not encrypted: names, exercises and kinds of mistakes."
 )
+_SILENT = "Not refreshed: the Temporal Service does not answer just now. It is started again, and nothing is lost."
 _CLEAR = "\x1b[H\x1b[2J"
 _EXERCISES = ["passed", "not yet", "wrong answers, most frequent first"]
 _LEARNERS = ["at", "passed", "last report"]
@@ -145,18 +146,19 @@ async def in_terminal(listen: str, file: str) -> None:
         path = (Path(file) if file else board.folder.path / "board.html").resolve()
         here = f"Learners set, before `make lab`:  {VARIABLE}={board.variable}\nThe board as a page: {path}"
         here += "" if listen == HOST else f"\n{_OPEN.format(listen)}"
-        before = ""
+        clear = _CLEAR if sys.stdout.isatty() else ""
+        shown, before = "", ""
         while True:
             try:
                 standings = await board.standings()
             except TemporalError:
-                shown = "The Temporal Service does not answer just now. It is started again, and nothing is lost."
+                said = f"{shown}\n\n{_SILENT}"
             else:
-                shown = text(standings, time.time())
+                said = shown = text(standings, time.time())
                 _write(path, drawn(standings, time.time()))
-            if shown != before:
-                print(f"{_CLEAR if sys.stdout.isatty() else ''}{here}\n\n{shown}\n", flush=True)
-                before = shown
+            if said != before:
+                print(f"{clear}{here}\n\n{said}\n", flush=True)
+                before = said
             await asyncio.sleep(_REFRESH)
 
 
