@@ -69,7 +69,7 @@ class Board:
         """
         running = "WorkflowType = 'LearnerProgress' AND ExecutionStatus = 'Running'"
         ids = {execution.id async for execution in self.client.list_workflows(running)}
-        handles = [self.client.get_workflow_handle_for(LearnerProgress.run, id) for id in sorted(ids)]
+        handles = [self.client.get_workflow_handle(id) for id in sorted(ids)]
         limit = timedelta(seconds=_QUERY_SECONDS)
         asked = [handle.query(LearnerProgress.standing, rpc_timeout=limit) for handle in handles]
         found = await asyncio.gather(*asked)

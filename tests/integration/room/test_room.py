@@ -267,7 +267,7 @@ async def test_a_long_history_continues_as_new_and_replays(tmp_path: Path) -> No
         async with Worker(client, task_queue="class", workflows=[LearnerProgress]):
             args: dict[str, Any] = {"id": "learner-Ann", "task_queue": "class"}
             begun = await client.start_workflow(LearnerProgress.run, Standing("Ann"), **args)
-            handle = client.get_workflow_handle_for(LearnerProgress.run, begun.id)
+            handle = client.get_workflow_handle(begun.id)  # not of one run
             for number in range(1, 21):
                 message = signed(ANN, "Ann", Report(number, "1.1", False, "too early"))
                 await handle.execute_update(LearnerProgress.tell, message)
