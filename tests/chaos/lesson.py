@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 from temporalio.exceptions import TemporalError
@@ -19,6 +20,11 @@ from workshop_lib.room.teller import Teller
 from workshop_lib.views import board as view
 
 MISTAKES = ("too early", "no key", "changing key", "another mistake")
+
+
+def empty(teller: Teller) -> bool:
+    """Whether everything is delivered."""
+    return not teller.waiting()
 
 
 async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -> list[float]:
@@ -67,7 +73,8 @@ async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -
 
     looking = asyncio.create_task(look())
     await asyncio.gather(kill(), *map(work, tellers))
-    await until(lambda: not any(teller.waiting() for teller in tellers))
+    for teller in tellers:
+        await until(partial(empty, teller))
     looking.cancel()
     await asyncio.wait([looking])
 

@@ -99,13 +99,14 @@ async def opened(listen: str = HOST) -> AsyncIterator[Board]:
             try:
                 await server.start()
                 client = await Client.connect(**await Connections(server, list).connection("class", quiet=True))
-                # The tasks of a Worker that has ended with the board's process do not wait for it.
-                quick = timedelta(milliseconds=200)
                 worker = Worker(
                     client,
                     task_queue=_TASK_QUEUE,
                     workflows=[LearnerProgress],
-                    sticky_queue_schedule_to_start_timeout=quick,
+                    # Each takes a thread. With forty at once, none would end before the SDK takes it for a deadlock.
+                    max_concurrent_workflow_tasks=4,
+                    # How long a task waits for a Worker that has ended with a former process of the board.
+                    sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 )
                 async with worker, _serving(client, kept["secret"], sock), _kept_up(server):
                     yield Board(f"{listen}:{kept['port']}/{kept['secret']}", server, client, folder)
