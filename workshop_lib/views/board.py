@@ -13,6 +13,7 @@ from pathlib import Path
 
 from temporalio.exceptions import TemporalError
 
+from workshop_lib.cells.quiet import quieten
 from workshop_lib.room import board as room
 from workshop_lib.room.learner import Standing, Tally
 from workshop_lib.room.tell import VARIABLE
@@ -142,6 +143,7 @@ async def in_terminal(listen: str, file: str) -> None:
     Raises:
         WorkshopError: See ``room.board.opened``.
     """
+    quieten()  # the SDK logs each time that the server is started again
     async with room.opened(listen) as board:
         path = (Path(file) if file else board.folder.path / "board.html").resolve()
         here = f"Learners set, before `make lab`:  {VARIABLE}={board.variable}\nThe board as a page: {path}"
