@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     before = {
         name: os.environ.pop(name, None)
-        for name in ("WORKSHOP_SERVICE", "WORKSHOP_MODEL", "WORKSHOP_STRICT", "JPY_SESSION_NAME")
+        for name in ("WORKSHOP_CLASS", "WORKSHOP_SERVICE", "WORKSHOP_MODEL", "WORKSHOP_STRICT", "JPY_SESSION_NAME")
     }
     os.environ["WORKSHOP_HOME"] = str(folder)
     yield folder

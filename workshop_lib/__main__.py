@@ -1,4 +1,4 @@
-"""``python -m workshop_lib doctor | demos | rehearse | reset``."""
+"""``python -m workshop_lib doctor | demos | rehearse | board | reset``."""
 
 from __future__ import annotations
 
@@ -57,6 +57,13 @@ def _rehearse(arguments: argparse.Namespace) -> int:
     return 0 if rehearse(arguments.way) else 1
 
 
+def _board(arguments: argparse.Namespace) -> int:
+    from workshop_lib.views import board
+
+    asyncio.run(board.in_terminal(arguments.listen, arguments.page))
+    return 0
+
+
 def main() -> int:
     """Run the command that the arguments name. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m workshop_lib", description="Helpers of the workshop.")
@@ -73,6 +80,11 @@ def main() -> int:
         "way", nargs="?", default="2 hours", help="how long the class is: 2 hours, 4 hours or 6 hours"
     )
     rehearse.set_defaults(run=_rehearse)
+    board = commands.add_parser("board", help="show where each learner of a class is; for the instructor")
+    listen = "this machine's address in the class's network; without it, only this machine reaches the board"
+    board.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help=listen)
+    board.add_argument("--page", default="", metavar="FILE", help="where to write the board as a page")
+    board.set_defaults(run=_board)
     commands.add_parser("reset", help="remove all workflows, ledgers and progress").set_defaults(run=_reset)
     arguments = parser.parse_args()
     try:

@@ -19,16 +19,18 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from workshop_lib.evidence.failures import advice as known_advice
-from workshop_lib.evidence.failures import describe
+from workshop_lib.evidence.failures import describe, kind
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.progress import Record, remember
+from workshop_lib.room.tell import tell
 from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 300.0  # only a guard against hanging: it says nothing about the answer
 NOT_SOLVED = "not solved yet"
+_OTHER = "another mistake"  # one without a name
 _THEIRS = r"[/\\]((site|dist)-packages[/\\](?!temporalio)|workshop_lib[/\\]checks[/\\])"  # files of others
 _NEVER_AWAITED = r"coroutine '(?:.*\.)?(\w+)' was never awaited"
 
@@ -108,7 +110,7 @@ async def check(number: str, answer: Any) -> None:
         # A coroutine that nobody awaited is found when it is let go of. Later, while the sandbox of another Worker
         # imports its modules, Python's warning about it would make that Worker fail.
         warnings.filterwarnings("always", message=_NEVER_AWAITED)
-        said, advice, error = await _judge(number, answer)
+        said, advice, error, mistake = await _judge(number, answer)
         gc.collect()
     forgotten = [name for each in warned if (name := _never_awaited(each))]
     if forgotten and said.startswith("✗"):
@@ -118,30 +120,46 @@ async def check(number: str, answer: Any) -> None:
     said = f"{said}\n→ {advice}" if advice else said
     say(said, "good" if passed else "warn")
     _remember(number, checks=1, error=error, **passed)
+    if passed or mistake:
+        tell(number, passed=bool(passed), mistake=mistake)
     if not passed and os.environ.get("WORKSHOP_STRICT") == "1":
         raise WorkshopError(said)
 
 
-async def _judge(number: str, answer: Any) -> tuple[str, str, str]:
-    """Run an answer: what to say of it, what to advise, and the error that it raised."""
+class _Verdict(NamedTuple):
+    """What came of an answer.
+
+    Attributes:
+        said: What to say of it.
+        advice: What to advise.
+        error: The error that it raised.
+        mistake: What the class's board calls the mistake; empty without a verdict.
+    """
+
+    said: str
+    advice: str = ""
+    error: str = ""
+    mistake: str = ""
+
+
+async def _judge(number: str, answer: Any) -> _Verdict:
     try:
         saw = await _prove(number, answer)
-        return (
-            f"✓ Exercise {number} passed. {_texts('advice').get(number, {}).get('passed', '')} {saw or ''}".strip(),
-            "",
-            "",
-        )
+        passed = _texts("advice").get(number, {}).get("passed", "")
+        return _Verdict(f"✓ Exercise {number} passed. {passed} {saw or ''}".strip())
     except Wrong as wrong:
-        return f"✗ Exercise {number} is not right yet. {wrong.saw}", _advice(number, wrong), ""
+        mistake, advice = _advice(number, wrong)
+        return _Verdict(f"✗ Exercise {number} is not right yet. {wrong.saw}", advice, mistake=mistake)
     except WorkshopError as refused:
-        return f"✗ Exercise {number} was not checked. {refused}", "", ""
+        return _Verdict(f"✗ Exercise {number} was not checked. {refused}")
     except Exception as unexpected:
         lines = describe(unexpected)
         if NOT_SOLVED in lines[-1]:
             more = f'`await hint("{number}")` gives a hint, up to three times.'
-            return f"○ Exercise {number} is not solved yet.", more, ""
+            return _Verdict(f"○ Exercise {number} is not solved yet.", more)
         said = "\n".join([f"✗ Exercise {number}: your code raised an error.", *lines])
-        return said, _advice(number, Wrong(lines[-1])), lines[-1].strip()
+        _, advice = _advice(number, Wrong(lines[-1]))
+        return _Verdict(said, advice, lines[-1].strip(), kind(unexpected))
 
 
 def _never_awaited(warned: warnings.WarningMessage) -> str:
@@ -151,16 +169,17 @@ def _never_awaited(warned: warnings.WarningMessage) -> str:
     return found[1] if found and not theirs and not found[1].startswith("_") else ""
 
 
-def _advice(number: str, wrong: Wrong) -> str:
-    """The advice for a mistake: one that names a part of what was seen, or the one that the proof names."""
+def _advice(number: str, wrong: Wrong) -> tuple[str, str]:
+    """The name of a mistake, and its advice: of one that names a part of what was seen, or that the proof names."""
     texts = _texts("advice").get(number, {})
     said = re.sub(r" \(cell \".*?`\)", "", wrong.saw, flags=re.DOTALL)  # without the line that it quotes
-    for each in texts.values():
+    for name, each in texts.items():
         if isinstance(each, dict) and re.search(each["seen"], said):
-            return str(each["say"])
+            return name, str(each["say"])
     general = known_advice(said) or f'Which line of your code makes the difference? `await hint("{number}")` helps.'
     named = texts.get(wrong.advice, general if wrong.advice == "default" else wrong.advice)
-    return str(named["say"] if isinstance(named, dict) else named)
+    known = wrong.advice in texts and wrong.advice != "default"
+    return wrong.advice if known else _OTHER, str(named["say"] if isinstance(named, dict) else named)
 
 
 async def hint(number: str) -> None:

@@ -85,6 +85,32 @@ def sign(claims: Claims, key: Ed25519PrivateKey) -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode() for part in (said, key.sign(said)))
 
 
+def opened(token: str, keys: Mapping[str, bytes]) -> Claims:
+    """What a token says, once its signature has been checked.
+
+    Args:
+        token: From ``sign``.
+        keys: The public key of each namespace whose tokens are accepted, 32 raw bytes.
+
+    Raises:
+        ValueError: It is refused, with the reason.
+    """
+    try:
+        said, signature = (base64.b64decode(part, b"-_", validate=True) for part in token.split("."))
+        claims = Claims(**json.loads(said))
+        key = keys.get(claims.namespace)
+        claims = claims._replace(expires=float(claims.expires), nonce=str(claims.nonce))
+    except (TypeError, ValueError):
+        raise ValueError("The signed identity cannot be read") from None
+    if key is None:
+        raise ValueError(f"No key of namespace {claims.namespace!r} is known here")
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, said)
+    except InvalidSignature:
+        raise ValueError(f"The signature is not of namespace {claims.namespace!r}") from None
+    return claims
+
+
 class Signer(client.Interceptor, worker.Interceptor):
     """Signs each Nexus operation that is started through a client, or by a workflow of the client's Workers.
 
@@ -221,18 +247,9 @@ class Verifier(worker.Interceptor):
         if len(tokens) != 1:
             raise _unauthenticated(f"The request carries {len(tokens) or 'no'} signed identity (header {HEADER!r})")
         try:
-            said, signature = (base64.b64decode(part, b"-_", validate=True) for part in tokens[0].split("."))
-            claims = Claims(**json.loads(said))
-            key = self.keys.get(claims.namespace)
-            claims = claims._replace(expires=float(claims.expires), nonce=str(claims.nonce))
-        except (TypeError, ValueError):
-            raise _unauthenticated("The signed identity cannot be read") from None
-        if key is None:
-            raise _unauthenticated(f"No key of namespace {claims.namespace!r} is known here")
-        try:
-            Ed25519PublicKey.from_public_bytes(key).verify(signature, said)
-        except InvalidSignature:
-            raise _unauthenticated(f"The signature is not of namespace {claims.namespace!r}") from None
+            claims = opened(tokens[0], self.keys)
+        except ValueError as refused:
+            raise _unauthenticated(str(refused)) from None
         signed_for = (claims.endpoint, claims.service, claims.operation)
         if signed_for != whom:
             raise _unauthorized(claims, f"{'/'.join(signed_for)}, not for {'/'.join(whom)}")

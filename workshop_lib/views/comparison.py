@@ -21,17 +21,11 @@ from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook, 
 from workshop_lib.evidence.progress import progress
 from workshop_lib.evidence.state import home
 from workshop_lib.views import lanes, svg
-from workshop_lib.views.table import aligned
+from workshop_lib.views.table import aligned, page
 from workshop_lib.workshop import Workshop
 
 _TITLE = "Four ways to give an agent its tools"
 _WIDTH = 28  # characters of a column in a terminal
-_PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-    "<style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
-    "padding:0 1em}}svg text{{fill:currentColor;text-decoration:none!important}}</style>"
-    "{more}<h1>{title}</h1>{table}<p>{note}</p></html>"
-)
 
 
 @dataclass
@@ -118,7 +112,7 @@ class Comparison:
             more: What comes before the table, as HTML.
         """
         note = f"Observed on one machine with {os.cpu_count()} cores. Milliseconds are that machine's: compare ratios."
-        return _PAGE.format(title=_TITLE, table=self.markup(links=False), note=note, more=more)
+        return page(_TITLE, f"{more}<h1>{_TITLE}</h1>{self.markup(links=False)}<p>{note}</p>")
 
     async def report(self, file: str, title: str, exercises: str, handle: WorkflowHandle[Any, Any] | None) -> None:
         """Write such a page, with what you have done before the table, and say where it is.

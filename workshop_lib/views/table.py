@@ -21,10 +21,17 @@ def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]])
         columns: The heading of each column but the first.
         rows: A row's name, and what is in each column.
     """
-    Display().show(_markup(title, columns, rows), aligned(title, columns, rows))
+    Display().show(markup(title, columns, rows), aligned(title, columns, rows))
 
 
-def _markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+def markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+    """A table as HTML.
+
+    Args:
+        title: See ``table``.
+        columns: See ``table``.
+        rows: See ``table``.
+    """
     cell = f'style="text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}"'
     head = "".join(f'<th scope="col" {cell}>{escape(column)}</th>' for column in ["", *columns])
     body = "".join(
@@ -36,6 +43,23 @@ def _markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]
     style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:auto"
     caption = f'<caption style="text-align:left;font-weight:600;padding-bottom:4px">{escape(title)}</caption>'
     return f'<table style="{style}">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def page(title: str, body: str, refresh: int = 0) -> str:
+    """A page that asks nobody for anything.
+
+    Args:
+        title: Its title.
+        body: What is on it, as HTML.
+        refresh: After how many seconds the browser reads it again; 0 for never.
+    """
+    again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{again}<title>{escape(title)}</title>'
+        "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
+        "padding:0 1em}svg text{fill:currentColor;text-decoration:none!important}</style>"
+        f"{body}</html>"
+    )
 
 
 def aligned(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]], width: int = _COLUMN) -> str:

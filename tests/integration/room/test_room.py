@@ -1,0 +1,281 @@
+"""The class's board: what checks report gets there once, and nobody can write for another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from answers import Answer, made
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from lesson import lesson
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.worker import Replayer, Worker
+from waits import GUARD, until
+
+from workshop_lib.checks.exercise import check
+from workshop_lib.evidence.state import StateFolder
+from workshop_lib.governance.identity import Claims, digest, sign
+from workshop_lib.room import board as room
+from workshop_lib.room import tell as telling
+from workshop_lib.room.board import Board
+from workshop_lib.room.learner import LearnerProgress, Message, Report, Standing, Tally
+from workshop_lib.room.teller import Teller
+from workshop_lib.server.devserver import DevServer
+from workshop_lib.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+ANN, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+
+
+@pytest.fixture(scope="module")
+async def board(home: Path) -> AsyncIterator[Board]:
+    async with room.opened() as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def attended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a learner's machine, whatever machine this is."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(telling, "_said", [])
+
+
+def signed(key: Ed25519PrivateKey, learner: str, *reports: Report, by: Ed25519PrivateKey | None = None) -> Message:
+    """A message with a key, signed by it or by another."""
+    message = Message(learner, key.public_key().public_bytes_raw().hex(), list(reports))
+    token = sign(Claims(learner, "class", "board", "tell", digest(message), 0, ""), by or key)
+    return replace(message, token=token)
+
+
+async def post(board: Board, message: Message | str, secret: str = "") -> tuple[int, str]:
+    address, _, own = board.variable.partition("/")
+    body = message if isinstance(message, str) else json.dumps(asdict(message))
+    headers = {"Authorization": f"Bearer {secret or own}"}
+    async with httpx.AsyncClient(timeout=GUARD, trust_env=False) as http:
+        answer = await http.post(f"http://{address}/", content=body, headers=headers)
+    return answer.status_code, answer.text
+
+
+async def standing(board: Board, learner: str) -> Standing | None:
+    return next((each for each in await board.standings() if each.learner == learner), None)
+
+
+async def at(board: Board, learner: str, number: int) -> Standing:
+    """Where a learner is once their report with this number has arrived."""
+
+    async def arrived() -> Standing | None:
+        found = await standing(board, learner)
+        return found if found and found.last == number else None
+
+    found: Standing = await until(arrived)
+    return found
+
+
+async def test_nobody_writes_for_another(board: Board) -> None:
+    first = signed(ANN, "Ann", Report(1, "2.2", False, "no key"), Report(2, "2.2", True))
+    assert await post(board, first) == (200, "")
+    before = await at(board, "Ann", 2)
+    assert before.exercises == {"2.2": Tally(True, {"no key": 1})}
+    third = Report(3, "2.3", False, "forged")
+    for forged, why in (
+        (signed(MALLORY, "Ann", third), "Another machine reports as 'Ann'"),
+        (signed(ANN, "Ann", third, by=MALLORY), "The signature is not of namespace 'Ann'"),
+        (replace(first, reports=[third]), "The signature is for another message"),
+        (replace(signed(ANN, "Bob", third), learner="Ann"), "No key of namespace 'Bob' is known here"),
+        (replace(first, token=""), "cannot be read"),
+        (signed(ANN, "Ann", replace(third, exercise="x" * 81)), "too many reports or exercises, or a name is too long"),
+    ):
+        status, said = await post(board, forged)
+        assert status == 403
+        assert why in said
+    for sent, secret, status in ((first, "guessed", 403), ("{}", "", 400), (signed(ANN, "/../Ann", third), "", 400)):
+        assert (await post(board, sent, secret))[0] == status
+    assert await standing(board, "Ann") == before
+
+
+async def test_a_replayed_message_changes_nothing(board: Board) -> None:
+    old = signed(ANN, "Replayed", Report(1, "1.1", False, "too early"))
+    assert (await post(board, old))[0] == 200
+    assert (await post(board, signed(ANN, "Replayed", Report(2, "1.1", True))))[0] == 200
+    before = await at(board, "Replayed", 2)
+    assert (await post(board, old))[0] == 200
+    assert await standing(board, "Replayed") == before
+
+
+async def test_the_key_that_comes_first_counts_even_at_the_same_moment(board: Board) -> None:
+    sent = [signed(key, "Twin", Report(1, f"{n}.1", True)) for n, key in enumerate([ANN, MALLORY] * 5)]
+    answers = await asyncio.gather(*(post(board, message) for message in sent))
+    kept = await at(board, "Twin", 1)
+    assert len(kept.exercises) == 1
+    winners = {message.key for message, (status, _) in zip(sent, answers, strict=True) if status == 200}
+    assert winners == {kept.key}
+
+
+async def test_a_check_reports_what_it_found(
+    ws: Workshop, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    monkeypatch.setenv("WORKSHOP_CLASS", f"Carla@{board.variable}")
+    good, fixed = made("0.1"), made("0.1", Answer(changes=(("{name}", "Ann"),)))
+    for answer in (fixed, made("0.1", Answer(changes=(("Hello", "Hi"),))), good):
+        await check("0.1", answer)
+    found = await at(board, "Carla", 3)
+    assert found.exercises == {"0.1": Tally(True, {"fixed": 1, "another mistake": 1})}
+
+
+@contextmanager
+def connections(count: list[int]) -> Iterator[str]:
+    """A port, and how often somebody connected to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield f"127.0.0.1:{listening.getsockname()[1]}/secret"
+        try:
+            while True:
+                listening.accept()[0].close()
+                count.append(1)
+        except BlockingIOError:
+            pass
+
+
+@pytest.mark.parametrize("unattended", [{}, {"WORKSHOP_STRICT": "1"}, {"CI": "true"}])
+async def test_unset_or_unattended_nothing_is_sent(
+    ws: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unattended: dict[str, str]
+) -> None:
+    count: list[int] = []
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    with connections(count) as variable:
+        for name, value in unattended.items():
+            monkeypatch.setenv(name, value)
+        if unattended:
+            monkeypatch.setenv("WORKSHOP_CLASS", variable)
+        await check("0.1", made("0.1"))
+    assert not count
+    assert not (tmp_path / "class").exists()
+
+
+async def test_a_board_that_does_not_answer_costs_a_learner_one_line(
+    ws: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    monkeypatch.setenv("WORKSHOP_CLASS", "127.0.0.1:9/secret")
+    await check("0.1", made("0.1"))
+    await until(lambda: telling._teller("127.0.0.1:9/secret", str(tmp_path / "class")).trouble)
+    for _ in range(2):
+        await check("0.1", made("0.1"))
+    said = capsys.readouterr().out
+    assert said.count("Exercise 0.1 passed") == 3
+    assert said.count("The class's board has not got your results. It does not answer at 127.0.0.1:9") == 1
+
+
+async def test_what_the_board_does_not_take_is_kept(tmp_path: Path) -> None:
+    answers = [503, 200]
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(answers.pop(0))
+            self.end_headers()
+            self.wfile.write(b"Not just now.")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as busy:
+        learner = Teller(f"Ann@127.0.0.1:{busy.server_port}/secret", tmp_path)
+        learner.tell("1.1", passed=True)
+        await asyncio.to_thread(busy.handle_request)
+        await until(lambda: learner.trouble == "Not just now.")
+        assert learner.waiting()
+        await asyncio.to_thread(busy.handle_request)
+        await until(lambda: not learner.waiting())
+
+
+async def test_one_who_sets_no_name_stays_anonymous_and_the_same(tmp_path: Path) -> None:
+    names = {Teller("127.0.0.1:9/secret", tmp_path / "one").learner for _ in range(2)}
+    assert len(names) == 1
+    assert names.pop().startswith("anonymous-")
+    assert (tmp_path / "one").stat().st_mode & 0o077 == 0, "the key is the learner's alone"
+
+
+async def test_nothing_is_lost_when_the_server_is_killed_in_between(board: Board, tmp_path: Path) -> None:
+    await lesson(board, tmp_path, learners=8, seconds=3)
+
+
+def command(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The instructor's command."""
+    environment = {**os.environ, "WORKSHOP_HOME": str(home)}
+    line = [sys.executable, "-m", "workshop_lib", "board", *arguments]
+    return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+async def line(process: subprocess.Popen[str], part: str) -> str:
+    """The next line of its output that has this part."""
+    assert process.stdout is not None
+    return await asyncio.to_thread(lambda: next((each for each in process.stdout or () if part in each), ""))
+
+
+async def test_the_board_is_killed_and_started_again_while_somebody_works(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    process = command(tmp_path, "--page", str(page))
+    _, _, variable = (await line(process, telling.VARIABLE)).strip().partition(f"{telling.VARIABLE}=")
+    learner = Teller(f"Dora@{variable}", tmp_path / "dora")
+    learner.tell("1.1", passed=True)
+    await until(lambda: not learner.waiting())
+    assert await line(process, "Dora")
+    assert "Dora" in page.read_text()
+    second = command(tmp_path)
+    assert "The board is running already." in (await asyncio.to_thread(second.communicate))[0]
+    assert second.returncode == 1
+    process.kill()
+    process.wait()
+    learner.tell("1.2", passed=False, mistake="id")
+    await until(lambda: learner.trouble)
+    assert learner.waiting()
+    process = command(tmp_path, "--listen", "localhost")  # the same place, but the command cannot know
+    assert variable.partition(":")[2] in await line(process, telling.VARIABLE), "what learners have set still works"
+    assert await line(process, "Everyone in the network of localhost can reach the board's door.")
+    await until(lambda: not learner.waiting())
+    assert await line(process, "1.2 id ×1")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(GUARD) == 130
+
+
+async def test_an_address_that_is_not_this_machines_is_explained(tmp_path: Path) -> None:
+    process = command(tmp_path, "--listen", "192.0.2.1")
+    said = (await asyncio.to_thread(process.communicate))[0]
+    assert process.returncode == 1
+    assert "→ Give an address that this machine has in the class's network" in said
+
+
+async def test_a_long_history_continues_as_new_and_replays(tmp_path: Path) -> None:
+    server = DevServer(StateFolder(tmp_path))
+    await server.restart(dynamic_config={"limit.historyCount.suggestContinueAsNew": "20"})
+    try:
+        client = await Client.connect(server.address)
+        async with Worker(client, task_queue="class", workflows=[LearnerProgress]):
+            args: dict[str, Any] = {"id": "learner-Ann", "task_queue": "class"}
+            begun = await client.start_workflow(LearnerProgress.run, Standing("Ann"), **args)
+            handle = client.get_workflow_handle(begun.id)  # not of one run
+            for number in range(1, 21):
+                message = signed(ANN, "Ann", Report(number, "1.1", False, "too early"))
+                await handle.execute_update(LearnerProgress.tell, message)
+            with pytest.raises(WorkflowUpdateFailedError):
+                await handle.execute_update(LearnerProgress.tell, signed(MALLORY, "Ann", Report(21, "1.1", True)))
+            assert (await handle.query(LearnerProgress.standing)).exercises["1.1"].mistakes == {"too early": 20}
+            assert (await handle.describe()).run_id != begun.first_execution_run_id
+            first = client.get_workflow_handle("learner-Ann", run_id=begun.first_execution_run_id)
+            await Replayer(workflows=[LearnerProgress]).replay_workflow(await first.fetch_history())
+    finally:
+        await server.close()

@@ -1,0 +1,49 @@
+"""Tell the class's board what a check found, if ``WORKSHOP_CLASS`` says where the board is."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workshop_lib.evidence.messages import say
+from workshop_lib.evidence.state import home
+
+if TYPE_CHECKING:
+    from workshop_lib.room.teller import Teller
+
+VARIABLE = "WORKSHOP_CLASS"
+_UNATTENDED = ("CI", "WORKSHOP_STRICT")  # set where nobody sits
+_said: list[str] = []  # what keeps the board from getting reports is said once
+
+
+def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
+    """Report to the class's board what a check found. Without ``WORKSHOP_CLASS``, and in CI, it does nothing.
+
+    It never raises. What keeps the board from getting reports is said once.
+
+    Args:
+        exercise: See ``learner.Report``.
+        passed: See ``learner.Report``.
+        mistake: See ``learner.Report``.
+    """
+    board = os.environ.get(VARIABLE, "").strip()
+    if not board or any(os.environ.get(name) for name in _UNATTENDED):
+        return
+    try:
+        teller = _teller(board, str(home() / "class"))
+        teller.tell(exercise, passed=passed, mistake=mistake)
+        trouble = teller.trouble
+    except (OSError, ValueError) as error:
+        trouble = f"{type(error).__name__}: {error}."
+    if trouble and not _said:
+        _said.append(trouble)
+        say(f"The class's board has not got your results. {trouble} Your exercises are not affected.", "warn")
+
+
+@cache
+def _teller(board: str, folder: str) -> Teller:
+    from workshop_lib.room.teller import Teller  # imports what a notebook without a class has no use for
+
+    return Teller(board, Path(folder))
