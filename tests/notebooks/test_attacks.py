@@ -15,7 +15,7 @@ ROUND = "defenses attackers call-finance attacks attack-all attack-round one-mis
 def test_each_defense_stops_what_the_others_let_through(tmp_path: Path) -> None:
     code = {each.id: each.source for each in nbformat.read(NOTEBOOK, as_version=4).cells if each.cell_type == "code"}
     with kernel(tmp_path) as k:
-        run_cells(k, [code[name] for name in DEFENSES])
+        run_cells(k, [code[name] for name in NEEDED])
         k.ok("finance_1 = finance_2 = worker")  # in place of those that a section on the main path starts
         run_cells(k, [code[name] for name in ROUND])
         k.ok("""
