@@ -51,7 +51,8 @@ def places(learner: str, way: str, folder: Path) -> dict[str, Connections]:
         WorkshopError: No service is chosen.
     """
     os.environ[LEARNER] = learner
-    files = [Path(each.file).stem for each in notebooks() if any(way in part.ways for part in each.sections)]
+    ours = [each for each in notebooks() if any(way in part.ways for part in each.sections)]
+    files = [Path(each.file).stem for each in ours if rights.number(each.file)]
     found = {name: Connections(chosen(StateFolder(folder / name)), list) for name in files}
     if not all(isinstance(own.server, OutsideService) for own in found.values()):
         raise WorkshopError("No service is chosen.", then=f"Set {CHOICE}=env and TEMPORAL_ADDRESS, or another profile.")

@@ -24,7 +24,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in SOLUTIONS if rights.number(path.name)], ids=lambda path: path.stem)
 async def test_a_solution_passes_every_check_on_an_outside_service(
     tmp_path: Path, path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

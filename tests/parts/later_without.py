@@ -7,17 +7,20 @@ from temporalio.worker import Worker
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard
 from workshop_lib.server.connections import Connections
-from workshop_lib.teams.finance import later, mcp_server
 from workshop_lib.teams.finance.contract import ENDPOINT
 from workshop_lib.teams.finance.worker import NAMESPACE, WORKER
 from workshop_lib.teams.offering import offer
 
 WITHOUT = os.environ["FINANCE_WITHOUT"]
-app = mcp_server.app if WITHOUT == "growth" else later.app
+SETTINGS = {**WORKER, "workflows": [*WORKER["workflows"], *WORKFLOWS]}
+if WITHOUT == "growth":
+    from workshop_lib.teams.finance.mcp_server import app as app
+else:  # whose import adds a tool to that server
+    from workshop_lib.teams.finance.later import LATER as SETTINGS
+    from workshop_lib.teams.finance.later import app as app
 
 
 async def worker(ws: Connections) -> Worker:
     """The Worker, not yet running."""
-    settings = {**WORKER, "workflows": [*WORKER["workflows"], *WORKFLOWS]} if WITHOUT == "growth" else later.LATER
-    guards = {"allowlist": Allowlist(map(ws.namespace, later.CALLERS)), "policy": PolicyGuard()}
-    return await offer(ws, ENDPOINT, NAMESPACE, settings, *(guards[name] for name in guards if name != WITHOUT))
+    guards = {"allowlist": Allowlist(map(ws.namespace, ["default", NAMESPACE])), "policy": PolicyGuard()}
+    return await offer(ws, ENDPOINT, NAMESPACE, SETTINGS, *(guards[name] for name in guards if name != WITHOUT))

@@ -32,7 +32,7 @@ class Needs:
 
 
 def number(notebook: str) -> str:
-    """The two digits that a notebook's name begins with; empty if it is not one of the workshop's.
+    """The two digits that a notebook's name begins with; empty if it is not one of those that run on a shared service.
 
     Args:
         notebook: Its name.
@@ -41,7 +41,7 @@ def number(notebook: str) -> str:
 
 
 def needs(notebook: str = "") -> Needs:
-    """What a notebook uses; if it is not one of the workshop's, what all of these use.
+    """What a notebook uses; if ``number`` is empty, what all of these use.
 
     Args:
         notebook: Its name.

@@ -28,8 +28,6 @@ from workshop_lib.demos.measure import (
 )
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 FIGURES = (LINES, EVENTS, TURN, CALL)
 BY_SDK = "the SDK behind OpenAIAgentsPlugin"
 FOUND, STATIC = "is used in the next turn", "is not found: the agent must be deployed again"
