@@ -24,6 +24,8 @@ from kernels import HOME, cells, wait_until_gone
 from refusing_proxy import refusing_proxy
 from somebodys import somebodys_server
 
+from workshop_lib.server import rights
+
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 _PYTEST = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
