@@ -26,8 +26,6 @@ from workshop_lib.teams.finance import worker as finance
 from workshop_lib.teams.it import worker as it
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 MANY, SECONDS = (40, 600.0) if "WORKSHOP_CHAOS" in os.environ else (8, 10.0)
 
 

@@ -21,8 +21,6 @@ from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 MANY = 40 if "WORKSHOP_CHAOS" in os.environ else 8
 TALK = {
     "What's the stock price of ACME?": "120.6",

@@ -15,8 +15,6 @@ from waits import GUARD
 
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 COUNT = 1_000 if os.environ.get("WORKSHOP_CHAOS") else 30
 SEED = int(os.environ.get("WORKSHOP_SEED", "3"))
 GOOD = request(1, "tools/call", name="calculate_roi", arguments={"invested": 1, "returned": 2})

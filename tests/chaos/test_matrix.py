@@ -32,8 +32,6 @@ from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workers.spawned import HttpService, SpawnedWorker
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 # What fails, how, how many chances it lets pass, and what is done again: it was done, and its doer died untold.
 ROWS = [
     *(("worker", f"{{model}}.dies_{when}", skip, again) for skip in (0, 1) for when, again in [

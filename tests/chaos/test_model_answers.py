@@ -20,8 +20,6 @@ from starlette.responses import Response
 
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 AT_ONCE = 4
 COUNT = 125 * int(os.environ.get("WORKSHOP_CHAOS", "0")) or 20  # answers of one demo
 JSON = "application/json"

@@ -24,8 +24,6 @@ from workshop_lib.governance.policy.keeper import PolicyKeeper
 from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
-
 STEPS, VICTIMS = ["asks", "waits", "is approved", "runs"], ["owner", "caller", "keeper", "server"]
 CASES = [(step, victim) for step in STEPS for victim in VICTIMS]
 chance = random.Random(int(os.environ.get("WORKSHOP_SEED", "5")))

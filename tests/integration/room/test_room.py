@@ -36,7 +36,6 @@ from workshop_lib.room.teller import Teller
 from workshop_lib.server.devserver import DevServer
 from workshop_lib.workshop import Workshop
 
-pytestmark = pytest.mark.anyio
 ANN, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
 
