@@ -42,14 +42,16 @@ def jupyterlab(folder: Path, *options: str) -> Iterator[Lab]:
     with open(folder / "lab.log", "wb") as log:
         server = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + LIMIT
-    while not _answers(f"{address}/api/status?token=t"):
-        assert server.poll() is None, (folder / "lab.log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    yield Lab(address, folder)
-    server.terminate()
-    server.wait(LIMIT)
+    try:
+        deadline = time.monotonic() + LIMIT
+        while not _answers(f"{address}/api/status?token=t"):
+            assert server.poll() is None, (folder / "lab.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield Lab(address, folder)
+    finally:
+        server.terminate()
+        server.wait(LIMIT)
     assert not wait_until_gone(folder), "JupyterLab's end is its kernels' end, and theirs that of their servers"
 
 
