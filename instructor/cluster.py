@@ -71,9 +71,9 @@ async def make(found: dict[str, Connections]) -> None:
 
 async def remove(found: dict[str, Connections]) -> None:
     """Delete a learner's namespaces, with all that is in them, and Nexus endpoints."""
+    client = await Client.connect(**next(iter(found.values())).server.connect)
     for notebook, own in found.items():
         await own.remove_endpoints("")
-        client = await Client.connect(**own.server.connect)
         for name in rights.needs(notebook).namespaces:
             try:
                 await client.operator_service.delete_namespace(

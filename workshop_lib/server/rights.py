@@ -40,7 +40,7 @@ def number(notebook: str) -> str:
     return notebook[:2] if notebook[:2] in _NEEDS else ""
 
 
-def needs(notebook: str = "") -> Needs:
+def needs(notebook: str) -> Needs:
     """What a notebook uses; if ``number`` is empty, what all of these use.
 
     Args:
