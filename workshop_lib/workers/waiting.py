@@ -1,21 +1,24 @@
 """Never stuck: every wait is bounded, and after three seconds of waiting a notice says what is missing.
 
-Connections made with the workshop's settings have the interceptor ``Explainer``. It changes three things: a workflow
-that is started without an execution timeout gets one, a wait for a stuck workflow is explained, and a workflow that
-breaks the sandbox's rules fails at once instead of retrying the same line forever.
+Connections made with the workshop's settings have the interceptor ``Explainer``. It changes four things: a workflow
+that is started without an execution timeout gets one, a wait for a stuck workflow is explained, a question to a
+workflow whose code fails waits until it is fixed, and a workflow that breaks the sandbox's rules fails at once instead
+of retrying the same line forever.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import temporalio.client as tc
 import temporalio.worker as tw
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
 from workshop_lib.evidence.failures import explain_sandbox
@@ -25,6 +28,7 @@ from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
+_ASK_EVERY = 0.25  # seconds, while the server passes a question to nobody
 
 T = TypeVar("T")
 
@@ -74,6 +78,20 @@ class _SandboxRefusals(tw.WorkflowInboundInterceptor):
         return await _failing_at_once(super().handle_update_handler(input))
 
 
+async def _passed_on(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask a workflow until the server passes the question on. It does not while a workflow task fails again and again.
+
+    Its code is wrong, or a busy machine takes longer for it than the 2 s that the SDK allows.
+    """
+    while True:
+        try:
+            return await ask()
+        except RPCError as error:
+            if "in failed state" not in error.message:
+                raise
+        await asyncio.sleep(_ASK_EVERY)
+
+
 class _ClientCalls(tc.OutboundInterceptor):
     def __init__(self, next: tc.OutboundInterceptor, reasons: Reasons) -> None:
         super().__init__(next)
@@ -97,7 +115,9 @@ class _ClientCalls(tc.OutboundInterceptor):
         return await self._explained_update(start.id, None, super().start_update_with_start_workflow(input))
 
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        return await self._explained_update(input.id, input.run_id, super().start_workflow_update(input))
+        input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
+        sending = _passed_on(lambda: self.next.start_workflow_update(input))
+        return await self._explained_update(input.id, input.run_id, sending)
 
     async def _explained_update(
         self, workflow_id: str, run_id: str | None, starting: Coroutine[Any, Any, tc.WorkflowUpdateHandle[Any]]
@@ -110,7 +130,7 @@ class _ClientCalls(tc.OutboundInterceptor):
 
     async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
         async with self._explained(input.id, input.run_id, asks=True):
-            return await super().query_workflow(input)
+            return await _passed_on(lambda: self.next.query_workflow(input))
 
     async def get_nexus_operation_result(self, input: tc.GetNexusOperationResultInput) -> Any:
         async with asyncio.timeout(LONGEST_WAIT):
