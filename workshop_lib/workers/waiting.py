@@ -1,9 +1,8 @@
 """Never stuck: every wait is bounded, and after three seconds of waiting a notice says what is missing.
 
-Connections made with the workshop's settings have the interceptor ``Explainer``. It changes four things: a workflow
-that is started without an execution timeout gets one, a wait for a stuck workflow is explained, a question to a
-workflow whose code fails waits until it is fixed, and a workflow that breaks the sandbox's rules fails at once instead
-of retrying the same line forever.
+Connections made with the workshop's settings have the interceptor ``Explainer``. It changes three things: a workflow
+that is started without an execution timeout gets one, a wait for a stuck workflow is explained, and a workflow that
+breaks the sandbox's rules fails at once instead of retrying the same line forever.
 """
 
 from __future__ import annotations
@@ -55,6 +54,36 @@ class Explainer(tc.Interceptor, tw.Interceptor):
         return _SandboxRefusals
 
 
+class AsksAgain(tc.Interceptor):
+    """Repeats an update or a query that the server refuses because the workflow's tasks fail again and again.
+
+    Its code is wrong, and will be fixed, or a busy machine takes longer for a task than the 2 s that the SDK allows.
+    """
+
+    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
+        """See base class."""
+        return _Questions(next)
+
+
+class _Questions(tc.OutboundInterceptor):
+    async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
+        input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
+        return await _passed_on(lambda: self.next.start_workflow_update(input))
+
+    async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
+        return await _passed_on(lambda: self.next.query_workflow(input))
+
+
+async def _passed_on(ask: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await ask()
+        except RPCError as error:
+            if "in failed state" not in error.message:
+                raise
+        await asyncio.sleep(_ASK_EVERY)
+
+
 async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:
     try:
         return await call
@@ -76,20 +105,6 @@ class _SandboxRefusals(tw.WorkflowInboundInterceptor):
 
     async def handle_update_handler(self, input: tw.HandleUpdateInput) -> Any:
         return await _failing_at_once(super().handle_update_handler(input))
-
-
-async def _passed_on(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask a workflow until the server passes the question on. It does not while a workflow task fails again and again.
-
-    Its code is wrong, or a busy machine takes longer for it than the 2 s that the SDK allows.
-    """
-    while True:
-        try:
-            return await ask()
-        except RPCError as error:
-            if "in failed state" not in error.message:
-                raise
-        await asyncio.sleep(_ASK_EVERY)
 
 
 class _ClientCalls(tc.OutboundInterceptor):
@@ -115,9 +130,7 @@ class _ClientCalls(tc.OutboundInterceptor):
         return await self._explained_update(start.id, None, super().start_update_with_start_workflow(input))
 
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
-        sending = _passed_on(lambda: self.next.start_workflow_update(input))
-        return await self._explained_update(input.id, input.run_id, sending)
+        return await self._explained_update(input.id, input.run_id, super().start_workflow_update(input))
 
     async def _explained_update(
         self, workflow_id: str, run_id: str | None, starting: Coroutine[Any, Any, tc.WorkflowUpdateHandle[Any]]
@@ -130,7 +143,7 @@ class _ClientCalls(tc.OutboundInterceptor):
 
     async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
         async with self._explained(input.id, input.run_id, asks=True):
-            return await _passed_on(lambda: self.next.query_workflow(input))
+            return await super().query_workflow(input)
 
     async def get_nexus_operation_result(self, input: tc.GetNexusOperationResultInput) -> Any:
         async with asyncio.timeout(LONGEST_WAIT):
