@@ -58,7 +58,7 @@ class Connections:
 
         Args:
             namespace: Its name in the workshop, such as ``"finance"``.
-            quiet: Whether to leave out the interceptor that bounds and explains waits.
+            quiet: Whether to leave out the interceptors that bound and explain waits.
             settings: Further arguments of ``Client.connect``. ``interceptors`` come after the workshop's.
 
         Raises:

@@ -110,7 +110,7 @@ async def test_questions_to_a_workflow_whose_code_fails(
     asked = asyncio.gather(handle.execute_update(flows.Stubborn.add, 1), handle.query(flows.Stubborn.state))
     await printed(capsys, "no attribute 'nonsense'")
     worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
-    assert await asked == [2, False]
+    assert list(await asked) == [2, False]
     await handle.terminate()
     await ws.stop(worker)
 
