@@ -84,7 +84,8 @@ def test_what_is_open_goes_on_below_or_waits() -> None:
 def test_what_is_cut_can_be_read_and_is_whole_in_the_text() -> None:
     failed = call(9, 55, None, "failed")
     assert HOSTILE in Drawn(draw(log(workflow(HOSTILE, HOSTILE, 0, 60, failed, status="failed")))).texts
-    assert f"{LONG}-0" in Drawn(draw(twelve := twelve_at_once())).cut
+    twelve = twelve_at_once()
+    assert f"{LONG}-0" in Drawn(draw(twelve)).cut
     lines = list(written(twelve))
     assert f"00:00:00.015  finance · Kind {LONG}-0, called from sales" in lines
     assert f"00:00:00.018  finance · {LONG}-0 · ✓ activity {LONG}: 4 ms" in lines
