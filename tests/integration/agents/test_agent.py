@@ -94,24 +94,6 @@ async def test_an_audit_that_is_down_for_a_moment_costs_no_second_refund(ws: Wor
     await handle.terminate()
 
 
-async def test_a_model_is_also_asked_by_a_worker_that_comes_late(ws: Workshop, support: Client) -> None:
-    """The model's time is not over because nobody asked it."""
-    queue, threads = ws.id("late"), ThreadPoolExecutor(2)
-    ws.run(Worker, support, task_queue=queue, workflows=[Dispatcher])
-    handle = await begin(ws, support, Chat(model="offline", model_seconds=1), queue)
-    asked = asyncio.create_task(ask(handle, "hello"))
-
-    async def pending() -> bool:
-        return bool((await handle.describe()).raw_description.pending_activities)
-
-    await until(pending)
-    await asyncio.sleep(2)  # longer than the model may take
-    worker = ws.run(Worker, support, **{**WORKER, "task_queue": queue}, activity_executor=threads)
-    assert (await asked).problem == ""
-    await handle.terminate()
-    await ws.stop(worker)
-
-
 async def test_long_messages_in_any_script_do_not_fill_the_transcript(handle: Handle) -> None:
     for bad in ("  ", "x" * (LONGEST_MESSAGE + 1)):
         assert await refused(handle, bad) == "BadMessage"

@@ -1,9 +1,9 @@
 """Answers to the exercises: the notebook's own solution, with a part of its text changed.
 
-Each ``answers_nbNN.txt`` beside this file has the answers to a notebook's exercises. The right ones begin with ``+``, the
-wrong ones with ``-``, and have a part of what the check says of them. Below that is what an answer has other than the
-notebook: ``old → new``; ``body:``, in the place of the solution or of its last part; and ``imports:``, besides what every
-answer may use. ``as`` names an answer whose body and imports it has, too.
+Each ``answers_nbNN.txt`` beside this file has the answers to a notebook's exercises. The right ones begin with ``+``,
+the wrong ones with ``-``, and have a part of what the check says of them. Below that is what an answer has other than
+the notebook: ``old → new``; ``body:``, in the place of the solution or of its last part; and ``imports:``, besides what
+every answer may use. ``as`` names an answer whose body and imports it has, too.
 """
 
 import ast
