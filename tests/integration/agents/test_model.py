@@ -41,15 +41,21 @@ async def address(ws: Workshop) -> str:
     return service_address(settings.SERVICE)
 
 
-@pytest.fixture
-async def provider(ws: Workshop, address: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[pytest.MonkeyPatch]:
-    """A second server in the place of a real provider, with the right name and key."""
+@pytest.fixture(scope="module")
+async def served(ws: Workshop, address: str) -> AsyncIterator[str]:
+    """A second server in the place of a real provider."""
     service = await ws.serve("provider", "real_model")
-    monkeypatch.setenv("WORKSHOP_MODEL", f"openai/{real_model.NAME}")
-    monkeypatch.setenv("OPENAI_API_BASE", service.url + "/v1")
-    monkeypatch.setenv("OPENAI_API_KEY", real_model.KEY)
-    yield monkeypatch
+    yield service.url
     await service.stop()
+
+
+@pytest.fixture
+def provider(served: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The provider with the right name and key."""
+    monkeypatch.setenv("WORKSHOP_MODEL", f"openai/{real_model.NAME}")
+    monkeypatch.setenv("OPENAI_API_BASE", f"{served}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", real_model.KEY)
+    return monkeypatch
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"messages": 3}'])
