@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 from waits import until
 
-from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Reply, tokens
+from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Reply
 from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workshop import Workshop
@@ -147,15 +147,3 @@ async def test_what_was_sent_before_the_end_is_answered(ws: Workshop, support: C
     assert await refused(handle, "hello") == "Ended"
     assert ["-4" in (await update.result()).text for update in started] == [True] * 3
     assert await handle.result() == 3
-
-
-def test_the_memory_keeps_the_first_turn_and_the_newest() -> None:
-    chat = Chat(memory_tokens=100)
-    for number in range(50):
-        chat.remember([{"role": "user", "content": f"message {number}"}, {"role": "assistant", "content": "x" * 50}])
-    remembered = [turn[0]["content"] for turn in chat.turns]
-    assert remembered[0] == "message 0"
-    assert remembered[1:] == [f"message {number}" for number in range(51 - len(remembered), 50)]
-    assert tokens(chat.turns[1:]) <= 100 < tokens(chat.turns[1:]) + tokens([chat.turns[1]])
-    chat.remember([{"role": "user", "content": "x" * 10_000}])
-    assert len(chat.turns) == 2, "a turn that is too long alone is remembered all the same"
