@@ -96,5 +96,7 @@ def test_an_unknown_name_is_explained_in_a_fresh_kernel(tmp_path: Path) -> None:
         assert "name 'client' is not defined" in output.text
         assert output.text.strip().splitlines()[-1].startswith("→ If a cell above defines it")
         assert "→ Run the cells above first" in k.run(ORDERS).text
+        k.ok("from workshop_lib import Workshop")
+        assert "Run the set-up cell first" in k.run(ORDERS).text
         k.ok(START)
         k.ok(ORDERS)

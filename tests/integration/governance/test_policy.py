@@ -16,6 +16,7 @@ from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
 from workshop_lib.governance.policy.guard import switch
 from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
+from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
 ALLOW = Rule("yes", "allow", callers=["sales"])
@@ -204,3 +205,20 @@ async def test_nobody_is_let_through_while_the_keeper_cannot_be_asked(world: Own
     assert world.paid("closed") == 0
     await world.rules(ALLOW)
     assert await world.outcome(call) == "paid 1"
+
+
+async def test_an_approver_decides_with_the_keyboard(world: Owned, capsys: pytest.CaptureFixture[str]) -> None:
+    await world.rules(LARGE)
+    order = world.ws.id("order")
+    asked = await world.start("sales", refunds.Pay, "pay", refunds.Refund(order, 700))
+    office = await desk(world.clients["leads"], refunds.ENDPOINT, calls=1)
+    said, approve, refuse = office._row(1, office.waiting[0]).children
+    assert [approve.description, refuse.description] == ["Approve", "Refuse"]
+    said.value = "the customer called"
+    approve.click()
+    assert said.disabled
+    await until(lambda: not office.waiting)
+    assert (await world.outcome(asked), world.paid(order)) == ("paid 700", 1)
+    refuse.click()  # too late
+    await until(lambda: not office._tasks)
+    assert "No call" in capsys.readouterr().out
