@@ -20,7 +20,8 @@ from nexusrpc.handler import StartOperationContext, service_handler, sync_operat
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import CancelledError
-from temporalio.worker import Interceptor, NexusOperationInboundInterceptor, Replayer, Worker
+from temporalio.worker import Replayer, Worker
+from worlds import Guard
 
 from workshop_lib.checks.harness.serving import serving as served
 from workshop_lib.nexus_mcp.contract import Directory, Tool
@@ -30,15 +31,6 @@ from workshop_lib.workshop import Workshop
 
 LIMIT = timedelta(seconds=60)  # a guard
 FINANCE = "workshop_lib.teams.finance.worker"
-
-
-class Guard(Interceptor):
-    """Whatever guards the team's Worker in one test."""
-
-    now: Interceptor | None = None
-
-    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
-        return self.now.intercept_nexus_operation(next) if self.now else next
 
 
 @service_handler(service=Directory)
