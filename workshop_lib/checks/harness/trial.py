@@ -142,11 +142,7 @@ class Trial:
             id: Its id; that of the order, if it is given one.
         """
         handle = await self.client.start_workflow(
-            self._workflow.run,
-            given,
-            id=id or given.id,
-            task_queue=self._queue,
-            execution_timeout=timedelta(days=9),
+            self._workflow.run, given, id=id or given.id, task_queue=self._queue, execution_timeout=timedelta(days=9)
         )
         self.started.append(handle)
         return handle
