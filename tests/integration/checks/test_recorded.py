@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from resting import RestHandler, Resting, fails, fails_twice, slow
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from workshop_lib.agents.conversation import Line
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.checks.harness import recorded
-from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
 from workshop_lib.evidence.history import History, Step
 from workshop_lib.workshop import Workshop
@@ -106,16 +104,3 @@ async def test_a_message_that_the_server_refuses_on_a_busy_machine_is_sent_again
         assert len(sent) == 1, "it is one message for the server"
     finally:
         await end(handle)
-
-
-async def test_a_busy_machine_s_deadlock_in_a_query_says_nothing_about_the_code() -> None:
-    said, line = [WorkflowQueryFailedError("[TMPRL1101] Potential deadlock detected")], Line(1, "user", "Hello")
-
-    class Busy:
-        async def query(self, name: str, *, result_type: Any) -> list[Line]:
-            if said:
-                raise said.pop()
-            return [line]
-
-    assert await Talk(cast("Any", Busy())).lines("user") == [line]
-    assert not said

@@ -20,16 +20,7 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
-from workshop_lib.checks.harness.recorded import (
-    DEADLOCK,
-    PAUSE,
-    blame,
-    every_run,
-    too_slow,
-    until,
-    updated,
-    wrong_code,
-)
+from workshop_lib.checks.harness.recorded import DEADLOCK, PAUSE, blame, every_run, too_slow, until, updated, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history
