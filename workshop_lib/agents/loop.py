@@ -4,8 +4,6 @@ It runs inside a workflow. The caller passes in how to reach the model and what 
 child workflows or Nexus operations, so nothing that is recorded in the history is done twice.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import json

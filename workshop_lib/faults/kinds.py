@@ -1,7 +1,5 @@
 """The names of the faults."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A handler's allowlist of caller namespaces, read from the links that the Temporal Server puts on a Nexus request."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar

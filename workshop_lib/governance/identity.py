@@ -3,8 +3,6 @@
 Unlike a link, which is a claim that the server passes on, a signature needs the caller's private key.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -5,8 +5,6 @@ of each endpoint that is called, and removed from the links that say who called.
 namespace also ends with the account's.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """``await comparison(ws)``: the four demos side by side, in cells that were just observed and show their evidence."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """``await desk(client, endpoint)``: the calls that wait for an approver, to be decided by code or by keyboard."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
@@ -27,7 +25,7 @@ _ANSWER_SECONDS = 300.0  # for one question to the owner, including retries
 _CALLS_SECONDS = 300.0  # until the calls are there that a cell has just made
 
 
-async def desk(client: Client, endpoint: str, *, calls: int = 0) -> Desk:
+async def desk(client: Client, endpoint: str, *, calls: int = 0) -> "Desk":
     """Show the calls that this namespace may decide, each with a field for the reason and two buttons.
 
     It asks the tool's owner by Nexus Operations, from a Workflow in the approver's own namespace, so it needs no right

@@ -4,8 +4,6 @@ A line of code is business logic if it has a name from the business, such as a s
 plumbing. A statement counts with all its lines. Imports, comments, docstrings and blank lines are not counted.
 """
 
-from __future__ import annotations
-
 import inspect
 import io
 import textwrap

@@ -1,7 +1,5 @@
 """``table``: facts side by side, as HTML and as aligned text."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape

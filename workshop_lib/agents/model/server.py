@@ -4,8 +4,6 @@
 bill. ``ws.fault("model.invents_tool")`` and others let it make the mistakes that models make.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

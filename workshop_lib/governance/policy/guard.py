@@ -9,8 +9,6 @@ namespace can go round all this (start the workflow behind an operation, or writ
 namespace close that, see ``proxy``.
 """
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 import dataclasses
 import re

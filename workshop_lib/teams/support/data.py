@@ -1,7 +1,5 @@
 """What the support team knows: the shop's handbook, in an SQLite database with full-text search, and some weather."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The box, the buttons and the questions below a chat, as widgets of the notebook."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
