@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_jsonable_python
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
@@ -183,7 +184,7 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
         if cancelled(error):
             raise
         return f"Error: {name} failed. {reason(error)}", False
-    return result if isinstance(result, str) else json.dumps(result, default=_plain), False
+    return result if isinstance(result, str) else json.dumps(to_jsonable_python(result)), False
 
 
 @cache
@@ -194,8 +195,3 @@ def _adapter(described: type) -> TypeAdapter[Any]:
 @cache
 def _schema(arguments: type) -> dict[str, Any]:
     return _adapter(arguments).json_schema()
-
-
-def _plain(value: Any) -> Any:
-    kind: Any = type(value)
-    return _adapter(kind).dump_python(value, mode="json")
