@@ -4,8 +4,6 @@ Each notebook of the way runs in its order, with the sections of the way alone, 
 switched on; then the four demos, under theirs. The last line says READY, or what to do first.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The exercises of notebook 12: a team is brought in, from its contract to the agents that use it."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import AsyncIterator

@@ -5,8 +5,6 @@ that is started without an execution timeout gets one, a wait for a stuck workfl
 breaks the sandbox's rules fails at once instead of retrying the same line forever.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
