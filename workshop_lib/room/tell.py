@@ -18,6 +18,11 @@ _UNATTENDED = ("CI", "WORKSHOP_STRICT")  # set where nobody sits
 _said: list[str] = []  # what keeps the board from getting reports is said once
 
 
+def unattended() -> bool:
+    """Whether nobody sits before this notebook."""
+    return any(os.environ.get(name) for name in _UNATTENDED)
+
+
 def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
     """Report to the class's board what a check found. Without ``WORKSHOP_CLASS``, and in CI, it does nothing.
 
@@ -29,7 +34,7 @@ def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
         mistake: See ``learner.Report``.
     """
     board = os.environ.get(VARIABLE, "").strip()
-    if not board or any(os.environ.get(name) for name in _UNATTENDED):
+    if not board or unattended():
         return
     try:
         teller = _teller(board, str(home() / "class"))
