@@ -23,15 +23,16 @@ def unattended() -> bool:
     return any(os.environ.get(name) for name in _UNATTENDED)
 
 
-def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
-    """Report to the class's board what a check found. Without ``WORKSHOP_CLASS``, and in CI, it does nothing.
+def tell(exercise: str, *, passed: bool, mistake: str = "", aloud: bool = True) -> None:
+    """Report to the class's board what a check or a prediction found. Without ``WORKSHOP_CLASS``, it does nothing.
 
-    It never raises. What keeps the board from getting reports is said once.
+    It never raises. What keeps the board from getting reports is said once. Nothing is sent in CI.
 
     Args:
         exercise: See ``learner.Report``.
         passed: See ``learner.Report``.
         mistake: See ``learner.Report``.
+        aloud: Whether a cell runs. After a click, nobody would see what is said.
     """
     board = os.environ.get(VARIABLE, "").strip()
     if not board or unattended():
@@ -42,7 +43,7 @@ def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
         trouble = teller.trouble
     except (OSError, ValueError) as error:
         trouble = f"{type(error).__name__}: {error}."
-    if trouble and not _said:
+    if trouble and aloud and not _said:
         _said.append(trouble)
         say(f"The class's board has not got your results. {trouble} Your exercises are not affected.", "warn")
 

@@ -29,32 +29,22 @@ class Prediction:
     Attributes:
         question: What it asks.
         right: The letter of the choice that is right.
-        choices: Each choice, with its explanation.
+        choices: By its letter, each choice and its explanation.
     """
 
     question: str
     right: str
-    choices: list[tuple[str, str]]
-
-    @property
-    def letters(self) -> str:
-        """The letters of the choices."""
-        return "ABCDEF"[: len(self.choices)]
-
-    def choice(self, letter: str) -> tuple[str, str]:
-        """A choice, and its explanation.
-
-        Args:
-            letter: Its letter.
-        """
-        return self.choices[self.letters.index(letter)]
+    choices: dict[str, tuple[str, str]]
 
 
 @cache
 def predictions() -> dict[str, Prediction]:
     """All questions, by their ids, such as ``"2.a"``."""
     read = tomllib.loads(files(__package__).joinpath("predictions.toml").read_text(encoding="utf-8"))
-    return {id: Prediction(**entry) for id, entry in read.items()}
+    return {
+        id: Prediction(entry["question"], entry["right"], dict(zip("ABCDEF", entry["choices"], strict=False)))
+        for id, entry in read.items()
+    }
 
 
 def predict(id: str) -> None:
@@ -72,15 +62,15 @@ def predict(id: str) -> None:
     asked = predictions().get(id)
     if asked is None:
         raise WorkshopError(f"There is no prediction {id!r}.", then=f"There are: {', '.join(predictions())}.")
-    lines = [f"{letter}. {asked.choice(letter)[0]}" for letter in asked.letters]
+    lines = [f"{letter}. {choice}" for letter, (choice, _) in asked.choices.items()]
     text = "\n".join([f"Predict: {asked.question}", *lines])
     if unattended() or not in_notebook():
-        say(f"{text}\n→ {asked.right} is right. {asked.choice(asked.right)[1]}")
+        say(f"{text}\n→ {asked.right} is right. {asked.choices[asked.right][1]}")
         return
     say(text)
     before = progress().get(id, Record()).chosen
     buttons = ipywidgets.ToggleButtons(
-        options=list(asked.letters),
+        options=list(asked.choices),
         value=before or None,
         tooltips=lines,
         description="Your prediction",
@@ -96,7 +86,7 @@ def _choose(id: str, asked: Prediction, letter: str, said: Display) -> None:
     _explain(asked, letter, said)
     if not progress().get(id, Record()).chosen:
         right = letter == asked.right
-        tell(id, passed=right, mistake="" if right else asked.choice(letter)[0])
+        tell(id, passed=right, mistake="" if right else asked.choices[letter][0], aloud=False)
     remember(id, chosen=letter)
 
 
@@ -104,6 +94,6 @@ def _explain(asked: Prediction, letter: str, said: Display) -> None:
     if not letter:
         say(_HOW, into=said)
     elif letter == asked.right:
-        say(f"✓ {letter} is right. {asked.choice(letter)[1]}", "good", said)
+        say(f"✓ {letter} is right. {asked.choices[letter][1]}", "good", said)
     else:
-        say(f"✗ {letter} is not right. {asked.choice(letter)[1]} {_NEXT}", "warn", said)
+        say(f"✗ {letter} is not right. {asked.choices[letter][1]} {_NEXT}", "warn", said)

@@ -31,9 +31,11 @@ def test_each_question_is_asked_once_before_a_cell_that_answers_it() -> None:
 def test_each_choice_has_an_explanation_and_one_is_right() -> None:
     for id, found in predictions().items():
         assert re.fullmatch(r"\d+\.[a-z]", id), "the class's board tells it from an exercise by its letter"
-        assert found.right in list(found.letters), id
-        assert 2 < len(dict(found.choices)) == len(found.choices), id
-        assert all(text and len(text) <= LONGEST and why.endswith(".") for text, why in found.choices), id
+        assert found.right in found.choices, id
+        texts, explanations = zip(*found.choices.values(), strict=True)
+        assert 2 < len(texts) == len({*texts}), id
+        assert all(text and len(text) <= LONGEST for text in texts), id
+        assert all(why.endswith(".") for why in explanations), id
 
 
 @pytest.mark.parametrize("unattended", ["", "CI", "WORKSHOP_STRICT"])
@@ -63,7 +65,7 @@ def test_a_choice_is_explained_kept_and_shown_again(
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(module, "in_notebook", lambda: True)
     monkeypatch.setattr(module, "show", shown.append)
-    monkeypatch.setattr(module, "tell", lambda id, passed, mistake: reports.append((id, passed, mistake)))
+    monkeypatch.setattr(module, "tell", lambda id, passed, mistake, aloud: reports.append((id, passed, mistake)))
     predict("2.a")
     assert "is right" not in capsys.readouterr().out
     shown[0].value = "A"
