@@ -33,6 +33,7 @@ from workshop_lib.room.board import Board
 from workshop_lib.room.learner import LearnerProgress, Message, Report, Standing, Tally
 from workshop_lib.room.teller import Teller
 from workshop_lib.server.devserver import DevServer
+from workshop_lib.views import predict as predicting
 from workshop_lib.workshop import Workshop
 
 ANN, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -122,7 +123,7 @@ async def test_the_key_that_comes_first_counts_even_at_the_same_moment(board: Bo
     assert winners == {kept.key}
 
 
-async def test_a_check_reports_what_it_found(
+async def test_a_check_and_a_prediction_report_what_they_found(
     ws: Workshop, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
@@ -131,8 +132,16 @@ async def test_a_check_reports_what_it_found(
     good, fixed = made("0.1"), made("0.1", Answer(changes=(("{name}", "Ann"),)))
     for answer in (fixed, made("0.1", Answer(changes=(("Hello", "Hi"),))), good):
         await check("0.1", answer)
-    found = await at(board, "Carla", 3)
-    assert found.exercises == {"0.1": Tally(True, {"fixed": 1, "another mistake": 1})}
+    shown: list[Any] = []
+    monkeypatch.setattr(predicting, "in_notebook", lambda: True)
+    monkeypatch.setattr(predicting, "show", shown.append)
+    predicting.predict("2.a")
+    shown[0].value = "A"
+    found = await at(board, "Carla", 4)
+    assert found.exercises == {
+        "0.1": Tally(True, {"fixed": 1, "another mistake": 1}),
+        "2.a": Tally(False, {"One: the payment service knows the order.": 1}),
+    }
 
 
 @contextmanager
