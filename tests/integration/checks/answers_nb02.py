@@ -78,6 +78,8 @@ ANSWERS = {
                 "activity.heartbeat(item)\n        pack_one(order, item)",
             ),
         ),
-        wrong("not a list", "fails each time: TypeError", ("noted[0] + 1 if noted else 1", "noted + 1")),
+        wrong("not a list", "later, take `[0]`", ("noted[0] + 1 if noted else 1", "noted + 1")),
+        wrong("eleven items", "The last item is 12", ("13", "12")),
+        wrong("blocks its loop", "Write `def`, or await", ("def pack_all", "async def pack_all")),
     ],
 }

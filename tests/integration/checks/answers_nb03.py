@@ -97,5 +97,6 @@ ANSWERS = {
         ),
         wrong("no return", "`return` what `post_voucher` returns", ("return post_voucher", "post_voucher")),
         wrong("not called", "Call it: `idempotency_key()`", ("idempotency_key()", "idempotency_key")),
+        wrong("the other way round", "the customer first", ("(customer, dollars, i", "(dollars, customer, i")),
     ],
 }
