@@ -17,7 +17,7 @@ KINDS = {
     "is_slow": "ACTIVITY.is_slow: it waits for `seconds`, and then does its work",
     "dies_before_effect": "ACTIVITY.dies_before_effect: its Worker's process is killed before the work",
     "dies_after_effect": "ACTIVITY.dies_after_effect: … after the work, before the server knows of it",
-    "dies_after_report": "ACTIVITY.dies_after_report: … when the workflow gets the result",
+    "dies_after_report": "ACTIVITY.dies_after_report: … when the Workflow gets the result",
     "locked": "FILE.locked, as in orders.db.locked: the notebook's SQLite file cannot be written for `seconds`",
     "flooded": f"QUEUE.flooded: {JUNK} other workflows wait in the task queue for `seconds`",
     "drops": "SERVICE.drops: an HTTP service does nothing, and closes the connection",

@@ -70,14 +70,6 @@ ANSWERS = {
         ),
         wrong("no heartbeat", "Send `activity.heartbeat(item)` after each item", ("activity.heartbeat(item)", "")),
         wrong("one too far", "The next attempt starts one item later", ("noted[0] + 1", "noted[0] + 2")),
-        wrong(
-            "noted too early",
-            "after you have packed it, not before",
-            (
-                "pack_one(order, item)\n        activity.heartbeat(item)",
-                "activity.heartbeat(item)\n        pack_one(order, item)",
-            ),
-        ),
         wrong("not a list", "later, take `[0]`", ("noted[0] + 1 if noted else 1", "noted + 1")),
         wrong("eleven items", "The last item is 12", ("13", "12")),
         wrong("blocks its loop", "Write `def`, or await", ("def pack_all", "async def pack_all")),

@@ -93,9 +93,10 @@ ANSWERS = {
                 return Price(query.ticker, round(price, 2), currency)
             """,
         ),
-        wrong("required", "to both classes", (_DOLLARS, "    currency: str")),
+        wrong("required", "at the end of both classes", (_DOLLARS, "    currency: str")),
         wrong("euros by default", "takes euros for dollars", (_DOLLARS, '    currency: str = "EUR"')),
         wrong("divides", "do not divide", ("* rates", "/ rates")),
+        wrong("not labeled", "says dollars for a price in euros", (", query.currency)", ")")),
         wrong("KeyError", "saw KeyError: 'GBP', which Nexus retries", (_CURRENCY, "pass")),
         wrong(
             "takes any",
@@ -113,6 +114,7 @@ ANSWERS = {
             "is the note not awaited?",
             ("await workflow.execute_activity", "workflow.start_activity"),
         ),
+        wrong("the first message", "Note the newest message", ("messages[-1]", "messages[0]")),
         wrong(
             "asked in run",
             "Ask `workflow.patched(…)` in `answer`",
@@ -121,7 +123,7 @@ ANSWERS = {
         ),
         wrong(
             "by itself",
-            "Expected one note of each question, by the Activity",
+            "Let the Activity do it",
             body='note("question", text=messages[-1]["content"])',
         ),
         wrong(

@@ -3,7 +3,6 @@
 from answers import right, wrong
 
 _PASS = "return await super().execute_nexus_operation_start(input)"
-_RESULT = _PASS.replace("return", "result =")
 _REFUSAL = 'raise HandlerError(f"{who} may not call {operation}.", type=kind)'
 _SPEND = "self.verifier.spend(claims, ctx.request_id)"
 _ELSEWHERE = """
@@ -54,20 +53,7 @@ ANSWERS = {
             ),
         ),
         wrong("no spend", "spend its token", (_SPEND, "")),
-        wrong(
-            "spent too late",
-            "Before you let",
-            (_SPEND, ""),
-            (_PASS, f"{_RESULT}\n        {_SPEND}\n        return result"),
-        ),
         wrong("not awaited", "Let the call pass: `return await", ("return await super", "return super")),
-        wrong(
-            "swallows",
-            "refuses by raising",
-            (_SPEND, f"{_SPEND}\n        except HandlerError:\n            return None"),
-            ("        claims =", "        try:\n            claims ="),
-            (f"        {_SPEND}", f"            {_SPEND}"),
-        ),
         wrong("no rule", "Compare it with `RULES`", ("claims.namespace not in RULES.get(ctx.operation, [])", "False")),
         wrong(
             "by the links",
