@@ -76,9 +76,9 @@ class Fault:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self._end()
-        if self.fired != 1:
+        if self.fired != 1 and error is None:  # else the error is the news
             say(f"Fault {self.name}: happened {self.fired} times.")
 
     def _end(self) -> None:

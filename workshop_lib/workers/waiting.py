@@ -181,7 +181,7 @@ class _ClientCalls(tc.OutboundInterceptor):
                 raise
             what = f"Stopped waiting for workflow {workflow_id} after {LONGEST_WAIT:.0f} s."
             then = f"Look at it later: client.get_workflow_handle({workflow_id!r})."
-            raise WorkshopError(what, "The workflow itself continues.", then) from error
+            raise WorkshopError(what, "The Workflow itself continues.", then) from error
         finally:
             watcher.cancel()
 
