@@ -12,7 +12,7 @@ _OWN = """
     return await loop.answer("Use your tools.", messages, [*tools(self.chat), tool], ask, self.note)
 """
 _CALL = "return await exchange.execute_operation(Exchange.convert, amount, schedule_to_close_timeout={})"
-_TEN = _CALL.format("timedelta(seconds=10)")
+_LIMITED = _CALL.format("timedelta(seconds=self.chat.tool_seconds)")
 _AMOUNT = "from workshop_lib.teams.finance.contract import Amount"
 _ASK = "price = await finance.execute_operation(Finance.stock_price, query, **limit)"
 _SAID = 'return f"{price.ticker} costs {price.price} dollars."'
@@ -20,11 +20,20 @@ _ALONE = "asyncio.create_task(finance.execute_operation(Finance.stock_price, que
 
 ANSWERS = {
     "7.1": [
-        right("a tool of its own", body=_OWN.format(_TEN), imports=_AMOUNT),
+        right("a tool of its own", body=_OWN.format(_LIMITED), imports=_AMOUNT),
+        wrong("ten seconds", "the call, 5 s; saw 10 s", ("seconds=self.chat.tool_seconds", "seconds=10")),
+        wrong(
+            "seconds, without a unit", "timedelta(seconds=self", ("timedelta(seconds=self.chat.tool_seconds)", "60.0")
+        ),
+        wrong(
+            "a list of nothing",
+            "Write a new list",
+            ("[*tools(self.chat), convert]", "tools(self.chat).append(convert)"),
+        ),
         wrong("only convert", "saw that ['calculate_roi'", ("[*tools(self.chat), convert]", "[convert]")),
         wrong(
             "no limit",
-            "Expected the chat's limit for the call; saw none",
+            "Expected the chat's limit for the call, 1 min; saw none",
             body=_OWN.format(_CALL.format("None")),
             imports=_AMOUNT,
         ),
@@ -38,7 +47,7 @@ ANSWERS = {
             "swallows",
             "The loop gives the reason to the model",
             body=_OWN.format(
-                f"try:\n            {_TEN}\n        except Exception:\n            return 'Error: try later.'"
+                f"try:\n            {_LIMITED}\n        except Exception:\n            return 'Error: try later.'"
             ),
             imports=_AMOUNT,
         ),

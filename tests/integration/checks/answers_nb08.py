@@ -6,7 +6,7 @@ _OWN = """
     async def exchange(dollars: float, currency: Literal['EUR', 'GBP', 'JPY']) -> str:
         '''Convert dollars to another currency.'''
         client = workflow.create_nexus_client(service=Exchange, endpoint=ENDPOINT)
-        limit = timedelta(seconds=10)
+        limit = timedelta(seconds=self.chat.tool_seconds)
         given = Amount(dollars, currency)
         made = await client.execute_operation(Exchange.convert, given, schedule_to_close_timeout=limit)
         return f"{{made.amount}} {{made.currency}}"
@@ -28,7 +28,7 @@ ANSWERS = {
         right("a tool of its own", body=_OWN.format("failure_error_function=None"), imports=_IMPORTS),
         wrong(
             "minutes",
-            "Expected the chat's limit for the call; saw 4 min",
+            "Expected the chat's limit for the call, 1 min; saw 4 min",
             ("seconds=self.chat.tool_seconds", "minutes=4"),
         ),
         wrong("no model", "which the chat names", (", model=self.chat.model", "")),
