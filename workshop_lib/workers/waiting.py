@@ -172,7 +172,8 @@ class _ClientCalls(tc.OutboundInterceptor):
     @contextlib.asynccontextmanager
     async def _explained(self, workflow_id: str, run_id: str | None, *, asks: bool = False) -> AsyncIterator[None]:
         """Bound a wait, and explain it. For ``asks``, see ``Reasons.find``."""
-        watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks))
+        mine: dict[str, str] = {}  # the reasons that are shown for this wait
+        watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks, mine))
         try:
             async with asyncio.timeout(LONGEST_WAIT) as limit:
                 yield
@@ -184,23 +185,27 @@ class _ClientCalls(tc.OutboundInterceptor):
             raise WorkshopError(what, "The Workflow itself continues.", then) from error
         finally:
             watcher.cancel()
-
-    async def _watch(self, workflow_id: str, run_id: str | None, asks: bool) -> None:
-        mine: dict[str, list[str]] = {}  # the reasons that were shown for this wait
-        await asyncio.sleep(EXPLAIN_AFTER)
-        try:
-            while True:
-                reason = await self._reasons.find(workflow_id, run_id, asks=asks) or ""
-                kind = reason.replace(workflow_id, "…")
-                if reason and kind not in mine:
-                    notice, mine[kind] = self._notices.setdefault(kind, (Display(), []))
-                    mine[kind].append(workflow_id)
-                    others = len(set(mine[kind])) - 1
-                    more = f" and {others} more" if others else ""
-                    say(f"Still waiting for {workflow_id}{more}. {reason}", "warn", into=notice)
-                await asyncio.sleep(_LOOK_EVERY)
-        finally:
-            for kind, waits in mine.items():
+            waiter = asyncio.current_task()
+            ended = not limit.expired() and not (waiter and waiter.cancelling())  # otherwise, its advice is still good
+            for kind, reason in mine.items():
+                notice, waits = self._notices[kind]
                 waits.remove(workflow_id)
                 if not waits:
                     del self._notices[kind]  # the next wait belongs to another cell
+                    if ended:
+                        was = reason.partition("\n→")[0]
+                        say(f"No longer waiting for {workflow_id}. The reason was: {was}", into=notice)
+
+    async def _watch(self, workflow_id: str, run_id: str | None, asks: bool, mine: dict[str, str]) -> None:
+        await asyncio.sleep(EXPLAIN_AFTER)
+        while True:
+            reason = await self._reasons.find(workflow_id, run_id, asks=asks) or ""
+            kind = reason.replace(workflow_id, "…")
+            if reason and kind not in mine:
+                mine[kind] = reason
+                notice, waits = self._notices.setdefault(kind, (Display(), []))
+                waits.append(workflow_id)
+                others = len(set(waits)) - 1
+                more = f" and {others} more" if others else ""
+                say(f"Still waiting for {workflow_id}{more}. {reason}", "warn", into=notice)
+            await asyncio.sleep(_LOOK_EVERY)
