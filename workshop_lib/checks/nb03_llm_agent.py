@@ -172,7 +172,7 @@ async def voucher(ws: Workshop, answer: Any) -> None:
                 before = ws.ledger.count("voucher")
                 with ws.fault(f"{name}.fails_after_effect"):
                     await talk.say("Please send a voucher of 10 dollars to Ann.")
-                sent, told = ws.ledger.count("voucher") - before, str((await talk.lines("result"))[-1:])
-                what = "one more voucher after a request whose first attempt failed when the voucher was posted"
-                require(sent == 1, what, sent)
-                require("Ann" in told, "a text for the model about the voucher", told, "no text")
+                sent = ws.ledger.count("voucher") - before
+                require(sent == 1, "one voucher, although the first attempt failed after it was posted", sent)
+                told = [each.text for each in await talk.lines("result")][-1:]
+                require(re.search(r"10\b.*Ann", str(told)), "a text for the model about the voucher", told, "no text")

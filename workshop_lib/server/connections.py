@@ -1,7 +1,5 @@
 """The Temporal Service as one notebook uses it: connections, namespaces, Nexus endpoints, open executions."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable

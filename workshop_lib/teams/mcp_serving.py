@@ -3,8 +3,6 @@
 Such a server is a client of Temporal: for each request it starts a workflow of its team, and waits for the result.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -196,7 +196,7 @@ async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch:
     await handle.terminate()
 
 
-async def test_one_notice_counts_those_who_wait_for_the_same(
+async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: dict[int, str] = {}  # what each output says last
@@ -206,6 +206,11 @@ async def test_one_notice_counts_those_who_wait_for_the_same(
     waits = [asyncio.ensure_future(handle.result()) for handle in handles]
     await until(lambda: any(" and 2 more." in text for text in shown.values()))
     assert len(shown) == 1
-    for handle, wait in zip(handles, waits, strict=True):
-        await end(wait)
-        await handle.terminate()
+    await end(waits.pop())  # an interrupted cell's advice stays
+    assert "→" in str(shown)
+    worker = ws.run(Worker, client, task_queue=nowhere, workflows=[flows.Echo])
+    await asyncio.gather(*waits)
+    (text,) = shown.values()
+    assert text.startswith("No longer waiting for")
+    assert "→" not in text, "what is over is not advised any more"
+    await ws.stop(worker)

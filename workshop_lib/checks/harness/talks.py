@@ -19,13 +19,7 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
-from workshop_lib.checks.harness.recorded import (
-    DEADLOCK,
-    every_run,
-    too_slow,
-    until,
-    wrong_code,
-)
+from workshop_lib.checks.harness.recorded import DEADLOCK, every_run, too_slow, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history
@@ -220,7 +214,10 @@ class Talk:
 
 
 Begin = Callable[..., Awaitable[Talk]]
-"""Begins a conversation, also with a first message (``first``), which is there before the agent's code has run."""
+"""Begins a conversation, also with a first message (``first``), which is there before the agent's code has run.
+
+``tool_seconds`` is as in ``Chat``.
+"""
 
 
 @asynccontextmanager
@@ -263,9 +260,8 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin(first: str = "") -> Talk:
-            seconds = MODEL_SECONDS
-            chat = Chat(model="offline", model_seconds=seconds, tool_seconds=seconds, most_events=most_events)
+        async def begin(first: str = "", tool_seconds: float = MODEL_SECONDS) -> Talk:
+            chat = Chat("offline", model_seconds=MODEL_SECONDS, tool_seconds=tool_seconds, most_events=most_events)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
             run: Any = answer.run  # type: ignore[attr-defined]
             if not first:
