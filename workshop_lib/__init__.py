@@ -8,8 +8,6 @@ The names below are imported when they are first used, so that ``import workshop
 does is to let calls to this machine bypass a company's proxy, here and in the processes that this one starts.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """How the workshop speaks to a learner: notices in the notebook, and errors of a few lines."""
 
-from __future__ import annotations
-
 import html
 import re
 import sys
@@ -68,7 +66,7 @@ def notebook_names() -> dict[str, Any]:
     return names
 
 
-def say(text: str, tone: str = "info", into: Display | None = None) -> None:
+def say(text: str, tone: str = "info", into: "Display | None" = None) -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:

@@ -1,7 +1,5 @@
 """What a learner has done so far: kept in one file for all notebooks, over restarts."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

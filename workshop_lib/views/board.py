@@ -1,7 +1,5 @@
 """The class's board: which exercise fails most, and who is where. In the terminal, and as a page."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys
