@@ -1,7 +1,5 @@
 """The exercises of notebook 12: a team is brought in, from its contract to the agents that use it."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import AsyncIterator
@@ -13,15 +11,14 @@ from typing import Any
 
 from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
 from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Watch, begin_call, handled
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.recorded import PAUSE, blame, look, stays, updated
-from workshop_lib.checks.harness.talks import Talk
+from workshop_lib.checks.harness.recorded import PAUSE, look, stays, until
+from workshop_lib.checks.harness.talks import Talk, quietly
 from workshop_lib.checks.harness.trial import end, ended, stop, worker
 from workshop_lib.demos import openai_temporal
 from workshop_lib.evidence.history import History, Link, Step, history
@@ -162,11 +159,9 @@ async def _decide(behind: WorkflowHandle[Any, Any], approved: bool) -> None:
     Raises:
         Wrong: The Workflow's code fails with the decision.
     """
-    try:
-        await updated(behind, "decide", approved)
-    except RPCError:
-        blame(await history(behind))
-        raise
+    decided = quietly(behind.execute_update("decide", approved))
+    await until(decided, behind, None)
+    await decided
 
 
 async def _behind(ws: Workshop, link: Link) -> WorkflowHandle[Any, Any]:

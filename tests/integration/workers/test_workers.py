@@ -94,7 +94,9 @@ async def test_a_module_can_be_spawned_by_name_and_is_waited_for(
 ) -> None:
     monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.01)
     process = await ws.spawn("workshop_lib.teams.it.worker")
-    assert f"Waiting for {process.name}: its process {process.pid} is starting" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Waiting for {process.name}: its process {process.pid} is starting" in said
+    assert said.endswith(f"its process {process.pid} is ready.\n")
     assert ("it", "it", "nexus") in process.polls
     await ws.stop(process)
     with pytest.raises(WorkshopError, match="No module named 'missing_module'"):
