@@ -32,10 +32,7 @@ with workflow.unsafe.imports_passed_through():
 
 COMPUTERS = modules(3)
 """The modules that run on each computer. Those of the teams also run an MCP server."""
-SERVERS = {
-    "it-mcp": "workshop_lib.teams.it.mcp_server",
-    "finance-mcp": "workshop_lib.teams.finance.mcp_server",
-}
+SERVERS = {"it-mcp": "workshop_lib.teams.it.mcp_server", "finance-mcp": "workshop_lib.teams.finance.mcp_server"}
 """The MCP servers alone, for ``ws.serve``, where the Workers run beside the notebook."""
 KEY = "workshop.example/idempotency-key"  # in a call's `_meta`
 # A call that is repeated starts a second workflow, so a Worker that is only slow must not be taken for dead.
