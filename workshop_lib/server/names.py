@@ -74,9 +74,8 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
         return Handlers(next)
 
     def _real(self, endpoint: str) -> str:
-        return (
-            endpoint if endpoint.startswith(_SYSTEM) else self._prefix + own_name(endpoint, self._prefix, self._suffix)
-        )
+        real = self._prefix + own_name(endpoint, self._prefix, self._suffix)
+        return endpoint if endpoint.startswith(_SYSTEM) else real
 
 
 def own_name(real: str, prefix: str, suffix: str) -> str:

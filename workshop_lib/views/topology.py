@@ -189,11 +189,9 @@ async def _recorded(client: Client, execution: WorkflowExecution) -> History | N
 
 async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
     """Find the pollers of a queue."""
-    namespace = ws.namespace(queue.namespace)
+    namespace, place = ws.namespace(queue.namespace), TaskQueue(name=queue.name)
     for kind, (_, number) in _KINDS.items():
-        request = DescribeTaskQueueRequest(
-            namespace=namespace, task_queue=TaskQueue(name=queue.name), task_queue_type=number
-        )
+        request = DescribeTaskQueueRequest(namespace=namespace, task_queue=place, task_queue_type=number)
         answer = await client.workflow_service.describe_task_queue(request)
         for poller in answer.pollers:
             _judge(ws, queue, poller, (namespace, queue.name, kind))
@@ -272,15 +270,13 @@ class _Drawing(Picture):
 
     def column(self, found: Found, x: float, names: list[str]) -> float:
         """Draw namespaces, one below the other. Returns the bottom of the last one."""
-        y, width = 1.0, _NAMESPACE
+        y, width, room = 1.0, _NAMESPACE, _NAMESPACE - 2 * _GAP
         for name in names:
             top = y
-            self.text(
-                x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True, href=page("namespaces", name)
-            )
+            self.text(x + _GAP, top + 18, f"namespace {name}", room=room, bold=True, href=page("namespaces", name))
             y += 28
             for queue in found.namespaces[name]:
-                y += self._queue(queue, x + _GAP, y, width - 2 * _GAP) + _GAP
+                y += self._queue(queue, x + _GAP, y, room) + _GAP
             self.rect(x, top, width, y - top, stroke=GRID)
             y += 2 * _GAP
         return y - _GAP
