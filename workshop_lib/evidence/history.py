@@ -35,14 +35,8 @@ CALLS = ("nexus operation", "child workflow")
 
 # The attribute with which later events refer to the first event of their step, and the statuses that they bring.
 _BEGUN_BY = ("scheduled_event_id", "started_event_id", "initiated_event_id", "accepted_event_id")
-_ENDS = {
-    "COMPLETED": "completed",
-    "FIRED": "completed",
-    "FAILED": "failed",
-    "TIMED_OUT": "timed out",
-    "CANCELED": "cancelled",
-    "TERMINATED": "terminated",
-}
+_ENDS = {"COMPLETED": "completed", "FIRED": "completed", "FAILED": "failed"}
+_ENDS |= {"TIMED_OUT": "timed out", "CANCELED": "cancelled", "TERMINATED": "terminated"}
 
 
 # An event came while the task was running, so the server repeats it. No code is wrong, and neither is it if the server
