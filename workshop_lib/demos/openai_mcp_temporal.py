@@ -137,11 +137,8 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
     def connect(seconds: float) -> MCPServer:
         patience = seconds + 1  # a little more than the activity's limit, which must end first
         url = f"{address(service)}/mcp"
-        return MCPServerStreamableHttp(
-            {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client},
-            name=service,
-            client_session_timeout_seconds=patience,
-        )
+        how: Any = {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client}
+        return MCPServerStreamableHttp(how, name=service, client_session_timeout_seconds=patience)
 
     return connect
 

@@ -73,11 +73,9 @@ class Spawned:
                 self._is_ready(await ready)
         except (EOFError, TimeoutError) as error:
             process.close()
-            raise WorkshopError(
-                f"{self.name} {'ended before it was ready' if isinstance(error, EOFError) else 'is not ready yet'}.",
-                process.last_words(),
-                "Fix what the line above names, and run the cell again.",
-            ) from None
+            what = "ended before it was ready" if isinstance(error, EOFError) else "is not ready yet"
+            then = "Fix what the line above names, and run the cell again."
+            raise WorkshopError(f"{self.name} {what}.", process.last_words(), then) from None
         except BaseException:  # also after an interrupt: nothing else would end the process
             process.close()
             raise
