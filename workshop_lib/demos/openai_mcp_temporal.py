@@ -111,16 +111,10 @@ class McpAgent(McpConversation):
 
     def agent(self) -> Agent[None]:
         """See base class."""
-        return Agent(
-            "assistant",
-            instructions=local.INSTRUCTIONS,
-            tools=[
-                activity_as_tool(each, **takeover.limits(timedelta(seconds=self.chat.tool_seconds)))
-                for each in local.TOOLS
-            ],
-            mcp_servers=servers(self.chat),
-            model=self.chat.model,
-        )
+        limits = takeover.limits(timedelta(seconds=self.chat.tool_seconds))
+        own = [activity_as_tool(each, **limits) for each in local.TOOLS]
+        agent: Agent[None] = Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
+        return replace(agent, mcp_servers=servers(self.chat))
 
 
 def over_http(service: str, address: Callable[[str], str] = service_address) -> Callable[[float], MCPServer]:
