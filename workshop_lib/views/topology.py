@@ -30,11 +30,7 @@ from workshop_lib.workshop import Workshop
 
 _APART = "checks"  # the namespace in which exercises are checked
 _OF_CHECKS = "check-"  # the beginning of the queues of checks that need the namespaces of teams
-_KINDS = {
-    "workflow": ("workflows", TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-    "activity": ("activities", TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    "nexus": ("Nexus", TaskQueueType.TASK_QUEUE_TYPE_NEXUS),
-}
+_KINDS = {"workflow": "workflows", "activity": "activities", "nexus": "Nexus"}  # of tasks
 _LONG_POLL = timedelta(seconds=70)  # an idle Worker polls at least once a minute
 _NEWEST, _OPEN = 20, 200  # at most so many histories and open workflows of a namespace are read
 _MOST = 4  # at most so many of those that have stopped are listed
@@ -114,7 +110,7 @@ class Queue:
 
 
 def _listed(kinds: Iterable[str]) -> str:
-    return ", ".join(words for kind, (words, _) in _KINDS.items() if kind in kinds)
+    return ", ".join(words for kind, words in _KINDS.items() if kind in kinds)
 
 
 class _Queues(dict[tuple[str, str], Queue]):
@@ -190,7 +186,8 @@ async def _recorded(client: Client, execution: WorkflowExecution) -> History | N
 async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
     """Find the pollers of a queue."""
     namespace, place = ws.namespace(queue.namespace), TaskQueue(name=queue.name)
-    for kind, (_, number) in _KINDS.items():
+    for kind in _KINDS:
+        number = TaskQueueType.Value(f"TASK_QUEUE_TYPE_{kind.upper()}")
         request = DescribeTaskQueueRequest(namespace=namespace, task_queue=place, task_queue_type=number)
         answer = await client.workflow_service.describe_task_queue(request)
         for poller in answer.pollers:
