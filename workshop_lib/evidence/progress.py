@@ -10,7 +10,7 @@ _FILE = "progress.json"
 
 @dataclass
 class Record:
-    """One exercise.
+    """One exercise, or one prediction.
 
     Attributes:
         passed: Whether a check has ever passed.
@@ -18,6 +18,7 @@ class Record:
         hints: How many of its hints were shown.
         error: Why the last check could not be carried out; empty if it could.
         saw: What the last check that passed has seen.
+        chosen: The letter that was chosen last; empty for an exercise.
     """
 
     passed: bool = False
@@ -25,6 +26,7 @@ class Record:
     hints: int = 0
     error: str = ""
     saw: str = ""
+    chosen: str = ""
 
 
 def progress() -> dict[str, Record]:

@@ -108,7 +108,9 @@ class Comparison:
             exercises: What the numbers of the exercises begin with whose checks are shown, such as ``"12."``.
             handle: A workflow, the log of whose chain is shown; None if there is none.
         """
-        checks = {number: record for number, record in progress().items() if number.startswith(exercises)}
+        checks = {
+            each: record for each, record in progress().items() if each.startswith(exercises) and not record.chosen
+        }
         seen = "".join(f"<li>{number}: {escape(each.saw) or 'not solved yet'}</li>" for number, each in checks.items())
         log = lanes.draw(await unified_log(handle)) if handle else ""
         log = re.sub(r"</?a\b[^>]*>", "", log)  # links lead to a server that ends with the notebook

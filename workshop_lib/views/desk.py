@@ -163,7 +163,7 @@ def _asked(call: Waiting) -> str:
 
 def _described(call: Waiting) -> str:
     now = time.time()
-    times = f"waits for {_long(now - call.since)}, {_long(call.until - now)} left"
+    times = f"has waited {_long(now - call.since)}, {_long(call.until - now)} left"
     return f"{_asked(call)}; rule {call.rule!r}; {times}"
 
 
