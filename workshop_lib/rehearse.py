@@ -5,8 +5,6 @@ switched on. Each way has notebook 12, which puts the four demos under theirs. T
 first.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -25,6 +25,7 @@ from workshop_lib.evidence.failures import advice as known_advice
 from workshop_lib.evidence.failures import describe, kind
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.progress import Record, remember
+from workshop_lib.faults.fault import CHECKING
 from workshop_lib.room.tell import tell
 from workshop_lib.workshop import Workshop
 
@@ -56,7 +57,7 @@ def expected(what: str, saw: object, advice: str = "default") -> Wrong:
         saw: What was there instead.
         advice: As for ``Wrong``.
     """
-    return Wrong(f"Expected {what}; saw {saw}.", advice)
+    return Wrong(f"Expected {what}; saw {str(saw).removesuffix('.')}.", advice)
 
 
 def require(right: object, what: str, saw: object, advice: str = "default") -> None:
@@ -114,8 +115,7 @@ async def check(number: str, answer: Any) -> None:
         gc.collect()
     forgotten = [name for each in warned if (name := _never_awaited(each))]
     if forgotten and said.startswith("✗"):
-        more = "" if "is an `await` missing?" in advice else advice
-        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {more}".strip()
+        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it."
     passed = {"passed": True, "saw": said.partition("passed. ")[2]} if said.startswith("✓") else {}
     said = f"{said}\n→ {advice}" if advice else said
     say(said, "good" if passed else "warn")
@@ -201,7 +201,9 @@ async def _prove(number: str, answer: Any) -> str | None:
     if ws is None:
         raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     ws.refuse_if_red(answer)
-    proof = asyncio.ensure_future(_find(number)(ws, answer))
+    checking = CHECKING.set(True)
+    proof = asyncio.ensure_future(_find(number)(ws, answer))  # has a copy of the context
+    CHECKING.reset(checking)
     try:
         finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:
