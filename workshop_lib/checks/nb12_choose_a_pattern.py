@@ -24,7 +24,7 @@ from workshop_lib.checks.harness.recorded import PAUSE, blame, look, stays, upda
 from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import end, ended, stop
 from workshop_lib.demos import openai_temporal
-from workshop_lib.evidence.history import History, Link, Step, history
+from workshop_lib.evidence.history import History, Link, Step, history, spoken
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers.spawned import SpawnedWorker
@@ -35,6 +35,9 @@ _THREE_DAYS = timedelta(days=3)
 _START = '`return await ctx.start_workflow(BookVacation.run, request, id=f"vacation-{ctx.request_id}")`'
 _WAIT = "`await workflow.wait_condition(lambda: self.decision is not None)`"
 _ENTER = "Run `enter_vacation` with `workflow.execute_activity` after a yes, once, and not after a no."
+_KEEP = 'It keeps the tools that it had: `[*tools(self.chat), …]` in demo 2, `[*super().teams(), "hr"]` in demo 4.'
+_BOTH = "In demo 2, give it both operations: `vacation_days` and `book_vacation`. In demo 4, the directory lists both."
+_MODEL = "`Agent(…)` takes the chat's model: `model=self.chat.model`."
 _WORK = "It takes `workflows=[BookVacation]`, `activities=[enter_vacation]` and `nexus_service_handlers=[…]`."
 _TEAM, _HR = "hr_team", "hr_worker"  # the cells of exercises 12.1 and 12.2
 
@@ -284,7 +287,9 @@ async def _talk(ws: Workshop, agent: Any) -> None:
     talk = Talk(handle)
     try:
         reply = await talk.say("What does ACME cost?")
-        require("120.6" in reply, f"{agent.__name__} to ask Finance", repr(reply), "It keeps the tools that it had.")
+        require("120.6" in reply, f"{agent.__name__} to ask Finance", repr(reply), _KEEP)
+        model = (await talk.asked())[0].model
+        require(model == chat.model, f"{agent.__name__} to ask the model that the chat names", model, _MODEL)
         reply = await talk.say("How many vacation days does Bob have left?")
         asked = _calls(await history(handle))
         right, saw = [step.name for step in asked] == [_DAYS], f"{len(asked)} calls and {reply!r}"
@@ -313,8 +318,8 @@ async def _booking(ws: Workshop, handle: WorkflowHandle[Any, Any], sent: asyncio
             if (limit := booked[0].limit) and limit < _THREE_DAYS:
                 await end(behind)  # or it would wait for a manager who never comes
                 advice = "In demo 2, `timedelta(days=3)` is an argument of the tool. In demo 4, the directory has it."
-                raise expected("a limit of three days for a booking", f"{limit}", advice)
+                raise expected("a limit of three days for a booking", spoken(limit), advice)
             return behind
         if sent.done():
-            raise expected("a question that waits for the manager", repr(sent.result().text), "Which tools has it?")
+            raise expected("a question that waits for the manager", repr(sent.result().text), _BOTH)
         await asyncio.sleep(PAUSE)

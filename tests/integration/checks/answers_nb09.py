@@ -59,6 +59,7 @@ ANSWERS = {
             (_KEPT, _KEPT.replace("in ALLOWED", "not in DENIED")),
             imports='DENIED = {"calculate_roi", "set_project", "get_project", "current_project_metrics", "ip_history"}',
         ),
+        wrong("names", "Keep the tools' own objects", (_KEPT, _KEPT.replace("[tool for", "[tool.name for"))),
         wrong(
             "replaces nothing",
             "Expected the model to see only what ALLOWED names",

@@ -40,15 +40,19 @@ ANSWERS = {
     ],
     "12.3": [
         right("a list", imports=_HR, body='return [*super().teams(), *["hr"]]'),
+        wrong("no model", "takes the chat's model", (", model=self.chat.model", ""), imports=_HR),
         wrong("no tools", "HrAgent to ask HR", (f"every.append({_THREE})", "pass"), imports=_HR),
         wrong(
             "only the days",
-            "a question that waits",
+            "give it both operations",
             ("HumanResources.vacation_days, HumanResources.book_vacation", "HumanResources.vacation_days,"),
             imports=_HR,
         ),
         wrong(
-            "no limit", "a limit of three days", (_THREE, _THREE.replace("limit", "timedelta(minutes=1)")), imports=_HR
+            "no limit",
+            "a limit of three days for a booking; saw 1 min",
+            (_THREE, _THREE.replace("limit", "timedelta(minutes=1)")),
+            imports=_HR,
         ),
         wrong("no team", "one more endpoint in `teams`", ('[*super().teams(), "hr"]', "super().teams()"), imports=_HR),
         wrong("without the others", "It keeps the tools", ('[*super().teams(), "hr"]', '["hr"]'), imports=_HR),
