@@ -31,10 +31,9 @@ def anyio_backend() -> str:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The workshop's folder for this run; at its end nothing that names it may be left running."""
     folder = tmp_path_factory.mktemp("home")
-    before = {
-        name: os.environ.pop(name, None)
-        for name in ("WORKSHOP_CLASS", "WORKSHOP_SERVICE", "WORKSHOP_MODEL", "WORKSHOP_STRICT", "JPY_SESSION_NAME")
-    }
+    ours = ("CLASS", "LEARNER", "SERVICE", "MODEL", "STRICT")
+    names = ["JPY_SESSION_NAME", *(f"WORKSHOP_{each}" for each in ours)]
+    before = {name: os.environ.pop(name, None) for name in names}
     os.environ["WORKSHOP_HOME"] = str(folder)
     yield folder
     os.environ.update({name: value for name, value in before.items() if value is not None})
@@ -86,8 +85,9 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it comes without ty
         if nodeid.startswith(_NOTEBOOKS):
             return nodeid
         file, _, test = nodeid.partition("::")
-        answers = re.search(r"\[(nb\d+) ", test)  # there are hundreds of them, and each notebook's stay together
-        return file + (answers[1] if answers else "")
+        # Of hundreds of answers, each notebook's stay together; of a long sweep, each demo's.
+        part = re.search(r"\[(\d)\b" if file.startswith("tests/chaos/") else r"\[(nb\d+) ", test)
+        return file + (part[1] if part else "")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -57,7 +57,7 @@ def expected(what: str, saw: object, advice: str = "default") -> Wrong:
         saw: What was there instead.
         advice: As for ``Wrong``.
     """
-    return Wrong(f"Expected {what}; saw {saw}.", advice)
+    return Wrong(f"Expected {what}; saw {str(saw).removesuffix('.')}.", advice)
 
 
 def require(right: object, what: str, saw: object, advice: str = "default") -> None:
@@ -115,8 +115,7 @@ async def check(number: str, answer: Any) -> None:
         gc.collect()
     forgotten = [name for each in warned if (name := _never_awaited(each))]
     if forgotten and said.startswith("✗"):
-        more = "" if "is an `await` missing?" in advice else advice
-        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it. {more}".strip()
+        advice = f"Is an `await` missing? `{forgotten[0]}` was called, and nobody waited for it."
     passed = {"passed": True, "saw": said.partition("passed. ")[2]} if said.startswith("✓") else {}
     said = f"{said}\n→ {advice}" if advice else said
     say(said, "good" if passed else "warn")

@@ -9,7 +9,7 @@ from typing import Any
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import PAUSE, look, updated
+from workshop_lib.checks.harness.recorded import PAUSE, look
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.talks import Talk, chosen, clerk, quietly, talks
 from workshop_lib.checks.harness.trial import activity_name
@@ -141,7 +141,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")
         named = amount in asked.text and order in asked.text
         require(named, f"a question that names {amount} and {order}", repr(asked.text), "Name both in it.")
-        decided = quietly(updated(talk.handle, "decide", asked.number, yes))
+        decided = quietly(talk.handle.execute_update("decide", args=[asked.number, yes]))
         await talk.reply(sent, text)  # if `pay` fails after the decision, that has no separate end
     finally:
         decided.cancel()
@@ -172,7 +172,7 @@ async def voucher(ws: Workshop, answer: Any) -> None:
                 before = ws.ledger.count("voucher")
                 with ws.fault(f"{name}.fails_after_effect"):
                     await talk.say("Please send a voucher of 10 dollars to Ann.")
-                sent, told = ws.ledger.count("voucher") - before, str((await talk.lines("result"))[-1:])
-                what = "one more voucher after a request whose first attempt failed when the voucher was posted"
-                require(sent == 1, what, sent)
-                require("Ann" in told, "a text for the model about the voucher", told, "no text")
+                sent = ws.ledger.count("voucher") - before
+                require(sent == 1, "one voucher, although the first attempt failed after it was posted", sent)
+                told = [each.text for each in await talk.lines("result")][-1:]
+                require(re.search(r"10\b.*Ann", str(told)), "a text for the model about the voucher", told, "no text")

@@ -4,8 +4,6 @@ Each notebook has its own folder, which its kernel locks. Two kernels never shar
 the lock when its process ends, for whatever reason.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json
@@ -22,6 +20,7 @@ from typing import IO, Any
 
 from workshop_lib.evidence.messages import WorkshopError, notebook_names
 
+LEARNER = "WORKSHOP_LEARNER"  # a name that the class knows, by choice
 STATE_VARIABLE = "WORKSHOP_STATE"  # gives the folder to the processes that a notebook spawns
 SERVICES = "services.json"  # the addresses of a notebook's HTTP services, by name
 _NOTEBOOK = "notebook.json"  # the notebook that owns the folder
@@ -132,7 +131,7 @@ class StateFolder:
         self.former: list[str] = []
 
     @classmethod
-    def claim(cls, key: str) -> StateFolder:
+    def claim(cls, key: str) -> "StateFolder":
         """Lock the folder of this notebook, or a numbered one if another running kernel has opened the same notebook.
 
         Args:

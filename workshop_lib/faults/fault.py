@@ -4,8 +4,6 @@
 state folder. The Workers and services of all processes read it, a Worker where an activity begins and ends.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -70,7 +68,7 @@ class Fault:
         """Whether it cannot happen again."""
         return self._held.done() if self._held is not None else self.fired >= self.times
 
-    def __enter__(self) -> Fault:
+    def __enter__(self) -> "Fault":
         entry = {"name": self.name, "left": self.times, "skip": self.skip, "seconds": self.seconds, "at": []}
         entry["checking"] = self._checking
         try:

@@ -1,7 +1,5 @@
 """Makes faults happen in the Workers of one process, where an activity begins and ends."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import os

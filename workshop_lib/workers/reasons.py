@@ -1,7 +1,5 @@
 """Why a workflow is stuck: the server does not answer, nobody polls its task queue, or its code fails each time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,7 +23,7 @@ Polled = tuple[str, str, str]
 _FIX = "Interrupt this cell (■), fix the line above, run its cell again, then this one."
 _NO_SERVER = (
     "The Temporal Server does not answer: it is down, or this machine is busy.\n→ If you killed it, start it again: "
-    "await ws.server.restart(). The workflow continues where it was."
+    "`await ws.server.restart()`. The Workflow continues where it was."
 )
 _PLAIN_CALL: dict[str, Any] = {"rpc_metadata": {}, "rpc_timeout": None}
 _PAGING: dict[str, Any] = {"page_size": None, "next_page_token": None, "wait_new_event": False, "skip_archival": True}

@@ -1,7 +1,5 @@
 """Workers and HTTP services in separate processes, which can really be killed."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

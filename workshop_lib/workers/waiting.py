@@ -5,17 +5,17 @@ that is started without an execution timeout gets one, a wait for a stuck workfl
 breaks the sandbox's rules fails at once instead of retrying the same line forever.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import temporalio.client as tc
 import temporalio.worker as tw
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
 from workshop_lib.evidence.failures import explain_sandbox
@@ -25,6 +25,7 @@ from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
+_ASK_EVERY, _MOST_TRIES = 0.25, 1_000  # seconds, and how often a question is asked that the server passes to nobody
 
 T = TypeVar("T")
 
@@ -49,6 +50,37 @@ class Explainer(tc.Interceptor, tw.Interceptor):
     ) -> type[tw.WorkflowInboundInterceptor]:
         """See base class."""
         return _SandboxRefusals
+
+
+class AsksAgain(tc.Interceptor):
+    """Repeats an update or a query that the server refuses because the workflow's tasks fail again and again.
+
+    Its code is wrong, and will be fixed, or a busy machine takes longer for a task than the 2 s that the SDK allows.
+    """
+
+    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
+        """See base class."""
+        return _Questions(next)
+
+
+class _Questions(tc.OutboundInterceptor):
+    async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
+        input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
+        return await _passed_on(lambda: self.next.start_workflow_update(input))
+
+    async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
+        return await _passed_on(lambda: self.next.query_workflow(input))
+
+
+async def _passed_on(ask: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(_MOST_TRIES):
+        try:
+            return await ask()
+        except RPCError as error:
+            if "in failed state" not in error.message:
+                raise
+        await asyncio.sleep(_ASK_EVERY)
+    return await ask()
 
 
 async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:
@@ -150,7 +182,7 @@ class _ClientCalls(tc.OutboundInterceptor):
                 raise
             what = f"Stopped waiting for workflow {workflow_id} after {LONGEST_WAIT:.0f} s."
             then = f"Look at it later: client.get_workflow_handle({workflow_id!r})."
-            raise WorkshopError(what, "The workflow itself continues.", then) from error
+            raise WorkshopError(what, "The Workflow itself continues.", then) from error
         finally:
             watcher.cancel()
             waiter = asyncio.current_task()

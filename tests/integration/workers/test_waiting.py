@@ -94,6 +94,27 @@ async def test_questions_to_a_workflow_whose_worker_has_stopped(
     )  # a closed one needs it, too
 
 
+@pytest.mark.full
+async def test_questions_to_a_workflow_whose_code_fails(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server passes none on: the code is wrong, or takes a busy machine longer than the SDK allows."""
+    queue = ws.id("queue")
+    ws.run(Worker, client, task_queue=queue, workflows=[flows.Unfinished])
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+
+    async def failing() -> bool:
+        return (await handle.describe()).raw_description.pending_workflow_task.attempt >= 3
+
+    await until(failing)
+    asked = asyncio.gather(handle.execute_update(flows.Stubborn.add, 1), handle.query(flows.Stubborn.state))
+    await printed(capsys, "no attribute 'nonsense'")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    assert list(await asked) == [2, False]
+    await handle.terminate()
+    await ws.stop(worker)
+
+
 async def test_healthy_waits_are_left_alone(
     ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
