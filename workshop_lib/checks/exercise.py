@@ -146,7 +146,7 @@ async def _judge(number: str, answer: Any) -> _Verdict:
     try:
         saw = await _prove(number, answer)
         passed = _texts("advice").get(number, {}).get("passed", "")
-        return _Verdict(f"✓ Exercise {number} passed. {passed} {saw or ''}".strip())
+        return _Verdict(" ".join(part for part in (f"✓ Exercise {number} passed.", passed, saw) if part))
     except Wrong as wrong:
         mistake, advice = _advice(number, wrong)
         return _Verdict(f"✗ Exercise {number} is not right yet. {wrong.saw}", advice, mistake=mistake)

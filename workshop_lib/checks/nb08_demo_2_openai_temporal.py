@@ -70,7 +70,7 @@ async def guarded(ws: Workshop, answer: Any) -> None:
             require(len(told) == number, f"{number} reports to Security", len(told), "tell")
             digits = [re.sub(r"\D", "", what) for what in told]
             silent = not any(re.sub(r"\D", "", card) in what for card in _CARDS for what in digits)
-            require(silent, "words without the number for Security", repr(told), "The history keeps them.")
+            require(silent, "words without the number for Security", repr(told), "number")
 
 
 async def _one_by_one(each: Iterable[Awaitable[None]]) -> None:

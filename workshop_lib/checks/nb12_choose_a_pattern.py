@@ -21,7 +21,7 @@ from workshop_lib.checks.harness.recorded import PAUSE, look, stays, until
 from workshop_lib.checks.harness.talks import Talk, quietly
 from workshop_lib.checks.harness.trial import end, ended, stop, worker
 from workshop_lib.demos import openai_temporal
-from workshop_lib.evidence.history import History, Link, Step, history
+from workshop_lib.evidence.history import History, Link, Step, history, spoken
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers.spawned import SpawnedWorker
@@ -259,6 +259,8 @@ async def _talk(ws: Workshop, agent: Any) -> None:
     try:
         reply = await talk.say("What does ACME cost?")
         require("120.6" in reply, f"{agent.__name__} to ask Finance", repr(reply), "others")
+        model = (await talk.asked())[0].model
+        require(model == chat.model, f"{agent.__name__} to ask the model that the chat names", model, "model")
         reply = await talk.say("How many vacation days does Bob have left?")
         asked = _calls(await history(handle))
         right, saw = [step.name for step in asked] == [_DAYS], f"{len(asked)} calls and {reply!r}"
@@ -285,7 +287,7 @@ async def _booking(ws: Workshop, handle: WorkflowHandle[Any, Any], sent: asyncio
             behind = await _behind(ws, booked[0].links[0])
             if (limit := booked[0].limit) and limit < _THREE_DAYS:
                 await end(behind)  # or it would wait for a manager who never comes
-                raise expected("a limit of three days for a booking", f"{limit}", "limit")
+                raise expected("a limit of three days for a booking", spoken(limit), "limit")
             return behind
         if sent.done():
             raise expected("a question that waits for the manager", repr(sent.result().text), "which")

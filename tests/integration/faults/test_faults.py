@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 from waits import GUARD, printed, until
 
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.faults.fault import CHECKING
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.faults.kinds import JUNK, KINDS
 from workshop_lib.teams.orders.data import Order, store
@@ -125,6 +126,20 @@ async def test_an_activity_fails_as_the_faults_name_says(
         assert (timeout_of(started) == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE) == too_late
     order, handle = await place(ws, client, queue)
     assert await effects(ws, order, handle) == [1, 1, 1, 1], "it is over"
+
+
+async def test_one_of_a_check_says_so(
+    ws: Workshop, client: Client, within: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checking = CHECKING.set(True)
+    with ws.fault("charge_customer.fails"):
+        await effects(ws, *await place(ws, client, within))
+    with ws.fault("charge_customer.fails"):
+        pass  # the verdict of a check says what did not happen
+    CHECKING.reset(checking)
+    said = capsys.readouterr().out
+    assert "Fault: charge_customer.fails, switched on by the check\n" in said
+    assert "happened 0 times" not in said
 
 
 async def test_it_happens_exactly_so_often_in_all_processes_together(
