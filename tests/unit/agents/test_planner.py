@@ -214,6 +214,19 @@ def test_mistakes_are_repaired_twice(name: str, arguments: str, content: str) ->
     assert plan(messages, DISPATCHER)["content"] == "Nairobi: sun, 26 °C."
 
 
+def test_a_wrong_call_in_a_chain_is_repaired() -> None:
+    messages = [
+        user("Get the price of AAPL and then multiply it by 3"),
+        *before("stock_price_2", '{"symbol": "AAPL"}', "Unknown tool 'stock_price_2'. There are: x."),
+    ]
+    assert calls_of(plan(messages, SHOP)) == [("stock_price", {"symbol": "AAPL"})]
+    messages += before("stock_price", '{"symbol": "AAPL"}', "10", 1)
+    messages += before("calculator", '{"expression": "10 * 3",', "Invalid arguments for calculator. the JSON: no", 2)
+    assert calls_of(plan(messages, SHOP)) == [("calculator", {"expression": "10 * 3"})]
+    messages += before("calculator", '{"expression": "10 * 3"}', "30.0", 3)
+    assert plan(messages, SHOP)["content"] == "The stock price says 10.\nThe calculator says 30."
+
+
 def test_after_a_handover_the_next_agents_tools_are_used() -> None:
     said = "Refund 30 dollars for order-7"
     hand = tool("def transfer_to_cashier(): Handoff to the cashier agent to handle refunds.")

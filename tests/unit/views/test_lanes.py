@@ -1,8 +1,9 @@
-"""The swim lanes' drawing, from logs made by hand: nothing is shown by color alone, and nothing is lost."""
+"""The swim lanes' drawing, from logs made by hand: nothing overlaps, is shown by color alone, or is lost."""
 
 from datetime import UTC, datetime, timedelta
 
-from drawings import Drawn
+import pytest
+from drawings import Drawn, apart
 
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.evidence.log import UnifiedLog
@@ -31,8 +32,8 @@ def call(begin: float, end: float | None, to: Link | None, status: str = "comple
     return Step("nexus operation", "price", "1", at(begin), started, closed, status, 1, failure, links, None, "finance")
 
 
-def log(*histories: History) -> UnifiedLog:
-    return UnifiedLog(list(histories), {})
+def log(*histories: History, unread: dict[Link, str] | None = None) -> UnifiedLog:
+    return UnifiedLog(list(histories), unread or {})
 
 
 def pair(status: str = "completed") -> UnifiedLog:
@@ -61,6 +62,27 @@ def child() -> UnifiedLog:
     step = call(10, None, there.link, "running")
     step.kind, step.endpoint, step.failure = "child workflow", "", ""
     return log(workflow("sales", "parent", 0, None, step), there)
+
+
+CLOSED = Link("finance", "theirs", "r")
+LOGS = {
+    "pair": pair(),
+    "failed": pair("failed"),
+    "twelve at once": twelve_at_once(),
+    "denied": log(workflow("sales", "mine", 0, 60, call(10, 50, CLOSED)), unread={CLOSED: "no right to read"}),
+    "without a workflow": log(workflow("sales", "mine", 0, 9e8, call(8e8, 8.5e8, None), call(9, 55, None, "failed"))),
+    "child": child(),
+    "hostile": log(workflow(HOSTILE, HOSTILE, 0, 60, call(1, 2, None, "failed"), status="failed")),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_texts_stand_inside_and_do_not_overlap(name: str) -> None:
+    picture = Drawn(draw(LOGS[name]))
+    for index, box in enumerate(picture.places):
+        assert 0 <= box[0] < box[2] <= picture.right, (name, box)
+        assert 0 <= box[1] < box[3] <= picture.bottom
+        assert all(apart(box, other) for other in picture.places[:index]), (name, box)
 
 
 def test_what_failed_says_so_and_why_once_on_each_side() -> None:

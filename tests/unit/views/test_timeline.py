@@ -73,10 +73,12 @@ def test_idle_time_is_left_out_and_what_runs_is_filled() -> None:
     assert {"10 h", "20 h"} <= set(drawn(waits)[1]), "for a Worker, until now"
 
 
-def test_of_a_long_conversation_the_last_turns_are_drawn() -> None:
+def test_of_a_long_conversation_the_last_turns_are_drawn_with_labels_that_fit() -> None:
     long = "temporalio.mcp.finance.list-tools-of-all"
     turns = [[update(n, n + 0.9), *(step(long, n, n + 0.9, "completed") for _ in range(9))] for n in range(6)]
-    texts = drawn(execution("mine", 9, *(each for turn in turns for each in turn)))[1]
+    root, texts = drawn(execution("mine", 9, *(each for turn in turns for each in turn)))
     assert texts.count("update send_message") == 2
     assert "Shown: the last 2 of 6 updates, from 4 s after the start." in texts
     assert texts.count(f"activity {long}") == 18
+    end = max(right for (_, _, right, _), text in zip(root.places, texts, strict=True) if long in text)
+    assert end < min(box[0] for box in root.boxes)

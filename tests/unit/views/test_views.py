@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from drawings import Drawn
+from drawings import Drawn, number
 
 from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.evidence import messages
@@ -65,10 +65,11 @@ def test_what_was_passed_is_marked(shown: list[str], tmp_path: Path, monkeypatch
     assert 'href="02_failure_injection.ipynb#Make-the-second-attempt-harmless"' in markup
 
 
-def test_hops_count_each_call_once(shown: list[str]) -> None:
+def test_hops_count_each_call_once_and_stand_left_of_what_they_call(shown: list[str]) -> None:
     hops("one question", {("you", "agent"): 1, ("agent", "model"): 2, ("agent", "tool"): 1, ("tool", "shop"): 0})
-    assert {"you", "agent", "model", "tool"} <= set(Drawn(shown[0]).texts)
-    assert "shop" not in shown[0]
+    places = {text.text: number(text, "x") for text in Drawn(shown[0]).shapes("text")}
+    assert places["you"] < places["agent"] < places["model"] == places["tool"]
+    assert "shop" not in places
     assert shown[1] == "one question: 4 hops\n  you → agent: 1\n  agent → model: 2\n  agent → tool: 1"
 
 
