@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from resting import RestHandler, Resting, fails, fails_twice, slow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 
+from workshop_lib.agents.conversation import Line
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.checks.harness import recorded
+from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
 from workshop_lib.evidence.history import History, Step
 from workshop_lib.workshop import Workshop
@@ -79,3 +81,16 @@ def test_deadlocks_and_silent_workers_on_a_busy_machine_are_not_wrong_code() -> 
     run.steps[0].failure = "ValueError: no"
     with pytest.raises(Wrong, match="fails each time"):
         recorded.look(run, "")
+
+
+async def test_a_busy_machine_s_deadlock_in_a_query_says_nothing_about_the_code() -> None:
+    said, line = [WorkflowQueryFailedError("[TMPRL1101] Potential deadlock detected")], Line(1, "user", "Hello")
+
+    class Busy:
+        async def query(self, name: str, *, result_type: Any) -> list[Line]:
+            if said:
+                raise said.pop()
+            return [line]
+
+    assert await Talk(cast("Any", Busy())).lines("user") == [line]
+    assert not said

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 import strangers
 import temporalio.api.workflowservice.v1 as api
@@ -219,3 +221,19 @@ async def test_what_passes_on_to_the_server() -> None:
         assert left.wait(GUARD), "the client has gone, and its poll would take a task"
     await proxy.close()
     server.stop(None)
+
+
+async def test_it_listens_on_loopback_only_and_stops(opened: World) -> None:
+    authority = Authority()
+    proxy = await NamespaceProxy.start(opened.server.address, authority)
+    port = int(proxy.address.rsplit(":", 1)[1])
+
+    def listening() -> Sequence[str]:
+        found = psutil.Process(os.getpid()).net_connections("inet")
+        return [
+            c.laddr.ip.removeprefix("::ffff:") for c in found if c.status == psutil.CONN_LISTEN and c.laddr.port == port
+        ]
+
+    assert listening() == ["127.0.0.1"]
+    await proxy.close()
+    assert listening() == []

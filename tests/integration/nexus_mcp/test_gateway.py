@@ -160,6 +160,17 @@ async def test_a_team_sets_the_limit_of_its_operations_and_a_client_hears_of_pro
         team.directory.now = DirectoryHandler(parts.OFFERED)
 
 
+async def test_a_team_that_goes_down_keeps_its_tools(ws: Workshop, client: Client, team: Team) -> None:
+    await ws.endpoint("brief", namespace="parts", task_queue="brief")
+    directory = DirectoryHandler({parts.Parts: [parts.Parts.stock]})
+    async with serving(gateway(ws, "brief", "finance").app()) as url, McpClient(url) as mcp:
+        async with Worker(team.client, task_queue="brief", nexus_service_handlers=[directory]):
+            before = await mcp.list_tools()
+        after = await mcp.list_tools()
+    names = [[tool.name for tool in listed.tools] for listed in (before, after)]
+    assert names == [["stock", "stock_price", "calculate_roi"]] * 2
+
+
 async def test_a_call_made_again_joins_and_gets_the_result_again(mcp: McpClient, team: Team) -> None:
     meta: Any = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
     calls = [asyncio.create_task(mcp.call_tool("waits", {"input": "again"}, meta=meta)) for _ in range(5)]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,28 @@ async def test_a_board_that_does_not_answer_costs_a_learner_one_line(
     said += capsys.readouterr().out
     assert said.count("Exercise 0.1 passed") == 3
     assert said.count("The class's board has not got your results. It does not answer at 127.0.0.1:9") == 1
+
+
+async def test_what_the_board_does_not_take_is_kept(tmp_path: Path) -> None:
+    answers = [503, 200]
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(answers.pop(0))
+            self.end_headers()
+            self.wfile.write(b"Not just now.")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as busy:
+        learner = Teller(f"127.0.0.1:{busy.server_port}/secret", tmp_path, "Ann")
+        learner.tell("1.1", passed=True)
+        await asyncio.to_thread(busy.handle_request)
+        await until(lambda: learner.trouble == "Not just now.")
+        assert learner.waiting()
+        await asyncio.to_thread(busy.handle_request)
+        await until(lambda: not learner.waiting())
 
 
 async def test_one_who_sets_no_name_stays_anonymous_and_the_same(tmp_path: Path) -> None:

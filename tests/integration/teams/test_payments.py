@@ -3,10 +3,12 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from kernels import kernel
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.evidence.messages import WorkshopError
@@ -116,3 +118,13 @@ async def test_a_service_that_was_not_started_is_named(ws: Workshop) -> None:
     (ws._folder.cells / "talkative.py").write_text("raise OSError('The beginning\\n' + 900 * 'x' + '\\nThe reason\\n')")
     with pytest.raises(WorkshopError, match=r"OSError: The beginning x+ … x+ The reason"):
         await ws.serve("billing", "talkative")
+
+
+@pytest.mark.full
+def test_after_a_restart_of_the_kernel_a_service_is_not_taken_to_run(tmp_path: Path) -> None:
+    start = "from workshop_lib import Workshop\nws = await Workshop.start()"
+    with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
+        k.ok(f'{start}\nawait ws.serve("payments", "{MODULE}")')
+        k.restart()
+        output = k.run(f'{start}\nfrom workshop_lib.evidence.state import service_address\nservice_address("payments")')
+    assert "The service 'payments' does not run." in output.text
