@@ -21,7 +21,7 @@ from workshop_lib.demos import computers
 from workshop_lib.demos import openai_mcp_temporal as demo
 from workshop_lib.demos.computers import Computers
 from workshop_lib.evidence.history import history
-from workshop_lib.evidence.state import STATE_VARIABLE
+from workshop_lib.evidence.state import STATE_VARIABLE, service_address
 from workshop_lib.teams.finance import contract as finance
 from workshop_lib.teams.finance import mcp_server as finance_server
 from workshop_lib.teams.it import contract as it
@@ -45,6 +45,11 @@ async def handle(ws: Workshop, client: Client, apart: Computers) -> AsyncIterato
     made = await Demo(ws, demo, client).begin()
     yield made
     await made.terminate()
+
+
+async def kill(worker: Any) -> None:
+    worker.kill()
+    await until(lambda: not worker.running)
 
 
 FAILURES = {
@@ -77,15 +82,30 @@ async def test_a_slow_list_is_waited_for_only_by_a_question_that_needs_it(handle
     assert "192.0.2.21" in (await waits).text
 
 
+@pytest.mark.full
+async def test_a_standby_takes_over_and_the_call_is_made_twice(ws: Workshop, handle: Handle, apart: Computers) -> None:
+    address, before = service_address("finance-mcp"), ws.ledger.count("quote")
+    standby = await ws.spawn(demo.COMPUTERS["finance"])
+    assert service_address("finance-mcp") == address, "it waits for its turn"
+    with ws.fault("read_quote.is_slow", times=2, seconds=2) as slow:
+        asking = asyncio.create_task(ask(handle, PRICE))
+        await until(lambda: slow.fired)
+        await kill(apart.finance)
+        assert "120.6" in (await asking).text
+    await until(lambda: ws.ledger.count("quote") == before + 2)  # the first workflow goes on, too
+    assert service_address("finance-mcp") != address
+    assert len(await said(handle, "call")) == 1, "the model asked once"
+    await ws.stop(standby)
+    await apart.finance.start()
+
+
 async def test_a_project_is_remembered_over_turns_and_restarts(ws: Workshop, handle: Handle, apart: Computers) -> None:
-    assert isinstance(apart.it, SpawnedWorker)
     assert "No project is set." in (await ask(handle, "How is the current project doing?")).text
     assert "There is no project NOPE in Jira." in (await ask(handle, "Set the project to NOPE.")).text
     assert "PAY" in (await ask(handle, "Set the project to PAY.")).text
     for host in ("db-1", "web-1", "db-1"):
         await ask(handle, f"What is the IP address of {host}?")
-    apart.it.kill()
-    await until(lambda: not apart.it.running)
+    await kill(apart.it)
     await apart.it.start()
     assert "open 4" in (await ask(handle, "How is the current project doing?")).text
     assert "db-1, web-1" in (await ask(handle, "Show me the IP history.")).text

@@ -21,6 +21,7 @@ from demo_talks import (
     team_calls,
     without_finance,
 )
+from forgetful import LosesAnswer
 from runs import lengths
 from temporalio.client import (
     Client,
@@ -159,6 +160,16 @@ async def test_a_model_that_stays_down_ends_in_a_message_for_the_user(
 
 
 @pytest.mark.full
+async def test_what_a_tool_said_before_the_model_failed_is_shown(demo: Demo, handle: Handle) -> None:
+    with demo.ws.fault("model.answers_401", times=ALWAYS, skip=1):
+        reply = await ask(handle, STOCK)
+    assert reply.problem == "AuthenticationError"
+    assert reply.text.startswith("I could not finish that. ")
+    assert PRICE in reply.text
+    await goes_on(handle)
+
+
+@pytest.mark.full
 async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Handle) -> None:
     quotes = demo.ws.ledger.count("quote", ticker="HOOLI")
     with demo.ws.fault("read_quote.is_slow", seconds=LONG) as fault:
@@ -202,6 +213,21 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> N
         assert PRICE in (await asks).text
     assert PRICE in (await ask(other, STOCK)).text
     await asyncio.gather(*(each.terminate() for each in (impatient, patient, other)))
+
+
+@pytest.mark.full
+async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
+    if demo.over_mcp:
+        pytest.skip("it is done twice, as test_demo_mcp.py shows")
+    quotes, forgetful = demo.ws.ledger.count("quote", ticker="PIED"), LosesAnswer("stock_price")
+    await run_team(demo, "finance", forgetful)
+    try:
+        with demo.ws.fault("read_quote.is_slow", seconds=4):  # still under way when the second call comes
+            reply = await ask(handle, "What's the stock price of PIED?")
+    finally:
+        await run_team(demo, "finance")
+    assert (forgetful.starts, reply.problem, "77.38" in reply.text) == (2, "", True), reply
+    assert demo.ws.ledger.count("quote", ticker="PIED") == quotes + 1
 
 
 @pytest.mark.full
