@@ -12,10 +12,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import temporalio.client as tc
 import temporalio.worker as tw
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
 from workshop_lib.evidence.failures import explain_sandbox
@@ -97,7 +99,20 @@ class _ClientCalls(tc.OutboundInterceptor):
         return await self._explained_update(start.id, None, super().start_update_with_start_workflow(input))
 
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        return await self._explained_update(input.id, input.run_id, super().start_workflow_update(input))
+        input.update_id = input.update_id or str(uuid4())
+        return await self._explained_update(input.id, input.run_id, self._send(input))
+
+    async def _send(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
+        """Send an update until a server that is busy has an answer. Under its id, it is the same update each time."""
+        while True:
+            try:
+                return await super().start_workflow_update(input)
+            except tc.WorkflowUpdateRPCTimeoutOrCancelledError as error:
+                late = (
+                    isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.DEADLINE_EXCEEDED
+                )
+                if not late or input.rpc_timeout:
+                    raise
 
     async def _explained_update(
         self, workflow_id: str, run_id: str | None, starting: Coroutine[Any, Any, tc.WorkflowUpdateHandle[Any]]

@@ -42,11 +42,7 @@ ANSWERS = {
                     raise
             """,
         ),
-        wrong(
-            "the wrong exception",
-            "a failed step raises `ActivityError`",
-            ("except Exception", "except ApplicationError"),
-        ),
+        wrong("the wrong exception", "raises `ActivityError`", ("except Exception", "except ApplicationError")),
         wrong("no release", "Also undo `prepare_shipment`", ("undo.append(release_shipment)", "")),
         wrong("forwards", "the last one first", ("reversed(undo)", "undo")),
         wrong(

@@ -110,9 +110,7 @@ ANSWERS = {
         right("a local activity", ("execute_activity", "execute_local_activity")),
         wrong("unpatched", "Take the note only below `if workflow.patched(…):`", (_PATCHED, "if True:")),
         wrong(
-            "starts the note",
-            "is the note not awaited?",
-            ("await workflow.execute_activity", "workflow.start_activity"),
+            "starts the note", "the note not awaited?", ("await workflow.execute_activity", "workflow.start_activity")
         ),
         wrong("the first message", "Note the newest message", ("messages[-1]", "messages[0]")),
         wrong(
@@ -121,15 +119,7 @@ ANSWERS = {
             ("return await self", 'self.notes = workflow.patched("note-questions")\n        return await self'),
             (_PATCHED, "if self.notes:"),
         ),
-        wrong(
-            "by itself",
-            "Let the Activity do it",
-            body='note("question", text=messages[-1]["content"])',
-        ),
-        wrong(
-            "not when replaying",
-            "What decides must be the same in each replay",
-            (_PATCHED, "if not workflow.unsafe.is_replaying():"),
-        ),
+        wrong("by itself", "Let the Activity do it", body='note("question", text=messages[-1]["content"])'),
+        wrong("not when replaying", "the same in each replay", (_PATCHED, "if not workflow.unsafe.is_replaying():")),
     ],
 }
