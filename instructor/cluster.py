@@ -22,10 +22,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import StateFolder
+from workshop_lib.evidence.state import LEARNER, StateFolder
 from workshop_lib.server import rights
 from workshop_lib.server.connections import Connections
-from workshop_lib.server.outside import CHOICE, LEARNER, OutsideService, chosen
+from workshop_lib.server.outside import CHOICE, OutsideService, chosen
 from workshop_lib.views.overview import WAYS, notebooks
 
 _HANDOUTS = Path("build/class")

@@ -31,10 +31,9 @@ def anyio_backend() -> str:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The workshop's folder for this run; at its end nothing that names it may be left running."""
     folder = tmp_path_factory.mktemp("home")
-    before = {
-        name: os.environ.pop(name, None)
-        for name in ("WORKSHOP_CLASS", "WORKSHOP_SERVICE", "WORKSHOP_MODEL", "WORKSHOP_STRICT", "JPY_SESSION_NAME")
-    }
+    ours = ("CLASS", "LEARNER", "SERVICE", "MODEL", "STRICT")
+    names = ["JPY_SESSION_NAME", *(f"WORKSHOP_{each}" for each in ours)]
+    before = {name: os.environ.pop(name, None) for name in names}
     os.environ["WORKSHOP_HOME"] = str(folder)
     yield folder
     os.environ.update({name: value for name, value in before.items() if value is not None})

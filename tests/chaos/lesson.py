@@ -35,7 +35,7 @@ async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -
     """
     chance = random.Random(23)
     told: dict[str, dict[str, Tally]] = {}
-    tellers = [Teller(f"Learner {number}@{board.variable}", folder / str(number)) for number in range(learners)]
+    tellers = [Teller(board.variable, folder / str(number), f"Learner {number}") for number in range(learners)]
     end = time.monotonic() + seconds
 
     async def work(teller: Teller) -> None:

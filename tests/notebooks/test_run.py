@@ -4,14 +4,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from kernels import HOME, kernel, ours, run_cells, wait_until_gone
-from matrix import CONDITIONS, SOLUTIONS, attempt, checked, left_out
+from matrix import CONDITIONS, NBMAKE, SOLUTIONS, attempt, checked, left_out
 from ways import MAIN, PARTLY, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,9 +18,8 @@ LEARNERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def nbmake(path: Path, home: Path, **environment: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(path)]
     env = {**os.environ, "WORKSHOP_HOME": str(home), **environment}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=3600, check=False)
+    done = subprocess.run([*NBMAKE, str(path)], env=env, capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not wait_until_gone(home), "the notebook left something running"
     recorded = home / "progress.json"

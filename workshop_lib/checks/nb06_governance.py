@@ -23,6 +23,7 @@ from workshop_lib.checks.harness.handled import Handled, Watch, handled
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, stop
 from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
 from workshop_lib.evidence.state import notebook_folder
+from workshop_lib.governance.allowlist import caller
 from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, digest, sign
 from workshop_lib.workshop import Workshop
 
@@ -69,9 +70,12 @@ class _Guarded(Watch):
         return "done"
 
     def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
-        """Forge a request, as a server's HTTP port lets anybody do."""
+        """Forge a request, as a server's HTTP port lets anybody do. The rules of an exercise name no one's prefix."""
+        real = caller(input.ctx.inbound_links)
+        own = f"/{self.there.ws.own_name(real)}/"
+        links = [Link(link.url.replace(f"/{real}/", own), link.type) for link in input.ctx.inbound_links]
         headers = {**input.ctx.headers, **self.forged.get("headers", {})}
-        input.ctx = replace(input.ctx, **{**self.forged, "headers": headers})
+        input.ctx = replace(input.ctx, **{"inbound_links": links, **self.forged, "headers": headers})
 
     async def _ask(self, client: Client | None, operation: str, forged: dict[str, Any]) -> tuple[Any, Any, str]:
         """Call an operation: the answer, what your code raised, and what it did, for the learner."""

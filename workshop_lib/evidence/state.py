@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from workshop_lib.evidence.messages import WorkshopError, notebook_names
 
+LEARNER = "WORKSHOP_LEARNER"  # a name that the class knows, by choice
 STATE_VARIABLE = "WORKSHOP_STATE"  # gives the folder to the processes that a notebook spawns
 SERVICES = "services.json"  # the addresses of a notebook's HTTP services, by name
 _NOTEBOOK = "notebook.json"  # the notebook that owns the folder

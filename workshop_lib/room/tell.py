@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop_lib.evidence.messages import say
-from workshop_lib.evidence.state import home
+from workshop_lib.evidence.state import LEARNER, home
 
 if TYPE_CHECKING:
     from workshop_lib.room.teller import Teller
@@ -32,7 +32,7 @@ def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
     if not board or any(os.environ.get(name) for name in _UNATTENDED):
         return
     try:
-        teller = _teller(board, str(home() / "class"))
+        teller = _teller(board, str(home() / "class"), os.environ.get(LEARNER, "").strip())
         teller.tell(exercise, passed=passed, mistake=mistake)
         trouble = teller.trouble
     except (OSError, ValueError) as error:
@@ -43,7 +43,7 @@ def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
 
 
 @cache
-def _teller(board: str, folder: str) -> Teller:
+def _teller(board: str, folder: str, learner: str) -> Teller:
     from workshop_lib.room.teller import Teller  # imports what a notebook without a class has no use for
 
-    return Teller(board, Path(folder))
+    return Teller(board, Path(folder), learner)

@@ -29,24 +29,25 @@ class Teller:
     """Delivers one learner's reports.
 
     Attributes:
-        learner: The name on the board: the one in ``WORKSHOP_CLASS``, or an anonymous one made of the machine's key.
+        learner: The name on the board: theirs, or an anonymous one made of the machine's key.
         trouble: Why the board did not take the last message; empty if it did.
 
     Args:
-        board: The value of ``WORKSHOP_CLASS``: ``HOST:PORT/SECRET``, with ``NAME@`` before it for a name.
+        board: The value of ``WORKSHOP_CLASS``: ``HOST:PORT/SECRET``.
         folder: Where the key and the reports that wait are kept. Nobody else may read it.
+        learner: The learner's name; empty to stay anonymous.
     """
 
-    def __init__(self, board: str, folder: Path) -> None:
-        name, _, self._board = board.rpartition("@")
-        self._address, _, self._secret = self._board.partition("/")
+    def __init__(self, board: str, folder: Path, learner: str = "") -> None:
+        self._board = board
+        self._address, _, self._secret = board.partition("/")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file, self._lock = folder / "reports.json", Lock(folder / "sending.lock")
         fresh = Ed25519PrivateKey.generate().private_bytes_raw().hex()
         update_json(self._file, lambda kept: kept.setdefault("key", fresh))
         self._key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(read_json(self._file)["key"]))
         self._public = self._key.public_key().public_bytes_raw()
-        self.learner = name or f"anonymous-{hashlib.sha256(self._public).hexdigest()[:6]}"
+        self.learner = learner or f"anonymous-{hashlib.sha256(self._public).hexdigest()[:6]}"
         self.trouble = ""
         self._told = threading.Event()
         threading.Thread(target=self._deliver_all, name="workshop-class", daemon=True).start()

@@ -1,26 +1,21 @@
 """A notebook's names on a service that many people share.
 
-Code says ``endpoint="finance"`` and ``Allowlist(["sales"])``, as on the embedded server. A prefix is added to the name
-of each endpoint that is called, and removed from the links that say who called. On Temporal Cloud, the name of each
-namespace also ends with the account's.
+Code says ``endpoint="finance"``, as on the embedded server, and a prefix is added to the name of each endpoint that is
+called. Namespaces are shown under their real names. On Temporal Cloud, these also end with the account's.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import Any
 
 import temporalio.client as tc
 import temporalio.worker as tw
-from nexusrpc import Link
 
 _SYSTEM = "__temporal"  # the server's own endpoints
-_FROM = "temporal:///namespaces/"  # how a link to a caller begins
 
 
 class OwnNames(tc.Interceptor, tw.Interceptor):
-    """Adds the prefix to the endpoints that are called, and cleans the links that a handler gets.
+    """Adds the prefix to the endpoints that are called.
 
     A connection has it twice, because all other interceptors must see real names: the first of a Client's interceptors
     sees a call first, but the last of a Worker's does.
@@ -30,7 +25,7 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
         suffix: What each namespace ends with.
     """
 
-    def __init__(self, prefix: str, suffix: str = "") -> None:
+    def __init__(self, prefix: str, suffix: str) -> None:
         self._prefix, self._suffix = prefix, suffix
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
@@ -61,24 +56,9 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
 
         return Inbound
 
-    def intercept_nexus_operation(
-        self, next: tw.NexusOperationInboundInterceptor
-    ) -> tw.NexusOperationInboundInterceptor:
-        """See base class."""
-        caller = re.compile(f"{re.escape(_FROM + self._prefix)}(.+?){re.escape(self._suffix)}/")
-
-        class Handlers(tw.NexusOperationInboundInterceptor):
-            async def execute_nexus_operation_start(self, input: tw.ExecuteNexusOperationStartInput) -> Any:
-                links = [Link(caller.sub(rf"{_FROM}\1/", link.url), link.type) for link in input.ctx.inbound_links]
-                input.ctx = replace(input.ctx, inbound_links=links)
-                return await super().execute_nexus_operation_start(input)
-
-        return Handlers(next)
-
     def _real(self, endpoint: str) -> str:
-        return (
-            endpoint if endpoint.startswith(_SYSTEM) else self._prefix + own_name(endpoint, self._prefix, self._suffix)
-        )
+        own = own_name(endpoint, self._prefix, self._suffix)
+        return endpoint if endpoint.startswith(_SYSTEM) else self._prefix + own
 
 
 def own_name(real: str, prefix: str, suffix: str) -> str:

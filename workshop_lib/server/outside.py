@@ -16,12 +16,11 @@ from typing import Any
 from temporalio.envconfig import ClientConfig, ClientConfigProfile
 
 from workshop_lib.evidence.messages import WorkshopError, say
-from workshop_lib.evidence.state import StateFolder
+from workshop_lib.evidence.state import LEARNER, StateFolder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
 
 CHOICE = "WORKSHOP_SERVICE"
-LEARNER = "WORKSHOP_LEARNER"
 _FILE = "outside.json"  # in the state folder
 _HOW = f"Set {CHOICE}=env to use the TEMPORAL_* variables, or {CHOICE}=profile:NAME. Unset it for the embedded server."
 

@@ -97,7 +97,7 @@ class Picture:
             height: In the same units as ``WIDTH``.
         """
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(self.title)}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="figure" aria-label="{escape(self.title)}" '
             f'viewBox="0 0 {WIDTH} {height:.0f}" style="width:100%;max-width:{WIDTH}px;height:auto;'
             f'font-family:var(--jp-ui-font-family,sans-serif);font-size:12.5px" fill="{INK}">'
             f"{''.join(self._shapes)}</svg>"

@@ -127,7 +127,8 @@ async def test_a_check_reports_what_it_found(
     ws: Workshop, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    monkeypatch.setenv("WORKSHOP_CLASS", f"Carla@{board.variable}")
+    monkeypatch.setenv("WORKSHOP_CLASS", board.variable)
+    monkeypatch.setenv("WORKSHOP_LEARNER", "Carla")
     good, fixed = made("0.1"), made("0.1", Answer(changes=(("{name}", "Ann"),)))
     for answer in (fixed, made("0.1", Answer(changes=(("Hello", "Hi"),))), good):
         await check("0.1", answer)
@@ -171,7 +172,7 @@ async def test_a_board_that_does_not_answer_costs_a_learner_one_line(
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     monkeypatch.setenv("WORKSHOP_CLASS", "127.0.0.1:9/secret")
     await check("0.1", made("0.1"))
-    await until(lambda: telling._teller("127.0.0.1:9/secret", str(tmp_path / "class")).trouble)
+    await until(lambda: telling._teller("127.0.0.1:9/secret", str(tmp_path / "class"), "").trouble)
     for _ in range(2):
         await check("0.1", made("0.1"))
     said = capsys.readouterr().out
@@ -192,7 +193,7 @@ async def test_what_the_board_does_not_take_is_kept(tmp_path: Path) -> None:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Busy) as busy:
-        learner = Teller(f"Ann@127.0.0.1:{busy.server_port}/secret", tmp_path)
+        learner = Teller(f"127.0.0.1:{busy.server_port}/secret", tmp_path, "Ann")
         learner.tell("1.1", passed=True)
         await asyncio.to_thread(busy.handle_request)
         await until(lambda: learner.trouble == "Not just now.")
@@ -229,7 +230,7 @@ async def test_the_board_is_killed_and_started_again_while_somebody_works(tmp_pa
     page = tmp_path / "page.html"
     process = command(tmp_path, "--page", str(page))
     _, _, variable = (await line(process, telling.VARIABLE)).strip().partition(f"{telling.VARIABLE}=")
-    learner = Teller(f"Dora@{variable}", tmp_path / "dora")
+    learner = Teller(variable, tmp_path / "dora", "Dora")
     learner.tell("1.1", passed=True)
     await until(lambda: not learner.waiting())
     assert await line(process, "Dora")
