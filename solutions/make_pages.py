@@ -38,7 +38,7 @@ def pages(root: Path) -> dict[str, NotebookNode]:
 
 
 def _sections(way: str, found: list[Notebook]) -> str:
-    lines, skipped = [], ["## Skip for now", ""]
+    lines, skipped, at = [], ["## Skip for now", ""], 0
     for each in found:
         run = [section for section in each.sections if way in section.ways]
         skip = [
@@ -58,11 +58,13 @@ def _sections(way: str, found: list[Notebook]) -> str:
             f"[Open the notebook]({each.file}). {minutes} minutes.",
             "",
         ]
-        lines += ["| Run | Minutes |", "|---|---|"]
-        lines += [
-            f"| [{section.title}]({section.link}) | {section.minutes} |"
-            for section in run
-        ]
+        lines += ["| At | Run | Minutes |", "|---|---|---|"]
+        for section in run:
+            begins = f"{at // 60}:{at % 60:02}"
+            lines.append(
+                f"| {begins} | [{section.title}]({section.link}) | {section.minutes} |"
+            )
+            at += section.minutes
         names = ", ".join(f"*{section.title}* ({section.minutes})" for section in skip)
         lines += [
             "",

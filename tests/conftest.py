@@ -85,8 +85,9 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it comes without ty
         if nodeid.startswith(_NOTEBOOKS):
             return nodeid
         file, _, test = nodeid.partition("::")
-        answers = re.search(r"\[(nb\d+) ", test)  # there are hundreds of them, and each notebook's stay together
-        return file + (answers[1] if answers else "")
+        # Of hundreds of answers, each notebook's stay together; of a long sweep, each demo's.
+        part = re.search(r"\[(\d)\b" if file.startswith("tests/chaos/") else r"\[(nb\d+) ", test)
+        return file + (part[1] if part else "")
 
 
 @pytest.hookimpl(optionalhook=True)

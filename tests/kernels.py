@@ -25,14 +25,10 @@ class Output:
 
     Attributes:
         text: Everything as plain text, in order.
-        html: The HTML of displays.
-        displays: How many displays it made; one that changes counts once.
         error: The name of the error that ended it; empty if none.
     """
 
     text: str = ""
-    html: str = ""
-    displays: int = 0
     error: str = ""
 
 
@@ -96,8 +92,6 @@ class Kernel:
             text = content["text"]
         elif kind in ("display_data", "execute_result", "update_display_data"):
             text = content["data"].get("text/plain", "") + "\n"
-            output.displays += kind == "display_data"
-            output.html += content["data"].get("text/html", "")
         elif kind == "error":
             output.error = content["ename"]
             text = "\n".join(content["traceback"]) + "\n"

@@ -8,8 +8,6 @@ The names below are imported when they are first used, so that ``import workshop
 does is to let calls to this machine bypass a company's proxy, here and in the processes that this one starts.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from workshop_lib.views.overview import overview as overview
     from workshop_lib.views.panel import panel as panel
     from workshop_lib.views.plumbing import plumbing as plumbing
+    from workshop_lib.views.predict import predict as predict
     from workshop_lib.views.source import source as source
     from workshop_lib.views.table import table as table
     from workshop_lib.views.timeline import timeline as timeline
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from workshop_lib.workshop import Workshop as Workshop
 
 _VIEWS = ["comparison", "desk", "hops", "lanes", "overview", "panel", "plumbing"]
-_VIEWS += ["source", "table", "timeline", "topology", "where"]
+_VIEWS += ["predict", "source", "table", "timeline", "topology", "where"]
 _HOME = {name: f"workshop_lib.views.{name}" for name in _VIEWS} | {
     "Workshop": "workshop_lib.workshop",
     "chat": "workshop_lib.views.chat.chat",

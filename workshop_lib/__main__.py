@@ -1,7 +1,5 @@
 """``python -m workshop_lib doctor | demos | rehearse | board | reset``."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import shutil

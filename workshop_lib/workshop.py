@@ -1,7 +1,5 @@
 """What runs beside a notebook: its Temporal Server, Workers and services; its cells, ids and ledger."""
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import importlib
@@ -48,7 +46,7 @@ class Workshop(Connections):
         current: The workshop of this kernel, once started.
     """
 
-    current: ClassVar[Workshop | None] = None
+    current: ClassVar["Workshop | None"] = None
     _starting: ClassVar[asyncio.Lock] = asyncio.Lock()
 
     def __init__(self, folder: StateFolder, server: DevServer) -> None:
@@ -66,7 +64,7 @@ class Workshop(Connections):
         self.refuse_if_red, self.copy_cell = self._cells.refuse_if_red, self._cells.copy
 
     @classmethod
-    async def start(cls, *, model: bool = False, calls_model: bool = True) -> Workshop:
+    async def start(cls, *, model: bool = False, calls_model: bool = True) -> "Workshop":
         """Start this notebook's Temporal Server, or find it again, and say in one line what is used.
 
         Running the cell again returns the same workshop. After a kernel restart, the workflows that are still open are
@@ -93,7 +91,7 @@ class Workshop(Connections):
             return ws
 
     @classmethod
-    async def _first_start(cls, model: bool, calls_model: bool) -> Workshop:
+    async def _first_start(cls, model: bool, calls_model: bool) -> "Workshop":
         quieten()
         magic.let_interrupts_wake_the_loop()
         folder = StateFolder.claim(notebook_key())

@@ -90,6 +90,12 @@ def test_a_learner_fails_a_check_then_passes_it(lab: Lab, page: Page) -> None:
     expect(page.locator(".jp-RenderedMermaid svg, .jp-RenderedMermaid img").first).to_be_visible()
     answer = page.locator(".jp-CodeCell", has_text='await check("0.1"').locator(".jp-OutputArea")
     expect(answer).to_contain_text("Exercise 0.1 is not solved yet")
+    prediction = page.locator(".jp-CodeCell", has_text='predict("0.a")')
+    prediction.locator(".jp-InputPrompt").click()
+    for key in ("Tab", "Tab", "Space"):
+        page.keyboard.press(key)
+    expect(prediction).to_contain_text("✓ B is right.")
+    expect(prediction.get_by_role("button", name="B", exact=True)).to_be_focused()
     for body, said in (('f"Hi, {name}!"', "is not right yet"), ('f"Hello, {name}!"', "Exercise 0.1 passed")):
         edit(page, "%%workflow greet_exercise", GREET.format(body))
         edit(page, 'await check("0.1"', 'await check("0.1", greet)')

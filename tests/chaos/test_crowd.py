@@ -46,8 +46,8 @@ async def test_every_answer_of_a_crowd_is_right(ws: Workshop, number: int) -> No
     await Workshop.start(model=True)
     demo = computers.demo(number)
     await computers.start(ws, demo, processes=True)
-    # Without the workshop's interceptors: they limit a wait, and here the server alone decides what came of it.
-    client = await Client.connect(**{**await ws.connection(local.NAMESPACE), "interceptors": []})
+    # Without the interceptor that limits a wait: here the server alone decides what came of it.
+    client = await Client.connect(**await ws.connection(local.NAMESPACE, quiet=True))
     before = await priced(ws)
 
     async def talk() -> list[tuple[str, str]]:

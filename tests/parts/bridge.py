@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -15,15 +14,16 @@ import httpx
 import parts
 import pytest
 import shoppers
-import uvicorn
 from mcp import Client as McpClient
 from mcp_types import CallToolResult
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import CancelledError
-from temporalio.worker import Interceptor, NexusOperationInboundInterceptor, Replayer, Worker
+from temporalio.worker import Replayer, Worker
+from worlds import Guard
 
+from workshop_lib.checks.harness.serving import serving as served
 from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler
 from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
@@ -31,15 +31,6 @@ from workshop_lib.workshop import Workshop
 
 LIMIT = timedelta(seconds=60)  # a guard
 FINANCE = "workshop_lib.teams.finance.worker"
-
-
-class Guard(Interceptor):
-    """Whatever guards the team's Worker in one test."""
-
-    now: Interceptor | None = None
-
-    def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
-        return self.now.intercept_nexus_operation(next) if self.now else next
 
 
 @service_handler(service=Directory)
@@ -92,25 +83,11 @@ class Team:
         assert isinstance(caught.value.cause, CancelledError)
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield  # they are the test run's
-
-
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[str]:
-    """Serve over HTTP, in this process, in a task of its own."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()  # who comes before the server has started waits for it
-        server = _Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
-        running = asyncio.create_task(server.serve([listening]))
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
-        finally:
-            server.should_exit = True
-            await running
+    """Serve an MCP server over HTTP, in this process."""
+    async with served(app) as address:
+        yield f"{address}/mcp"
 
 
 def gateway(ws: Workshop, *endpoints: str, limit: timedelta = LIMIT, namespace: str = "default") -> Gateway:
@@ -179,8 +156,8 @@ async def team(ws: Workshop) -> AsyncIterator[Team]:
 
 @pytest.fixture(scope="module")
 async def url(ws: Workshop, team: Team) -> AsyncIterator[str]:
-    async with serving(gateway(ws).app()) as served:
-        yield served
+    async with serving(gateway(ws).app()) as made:
+        yield made
 
 
 @pytest.fixture(params=["auto", "legacy"])

@@ -84,6 +84,13 @@ class Broken:
         return workflow.nonsense()  # type: ignore[attr-defined,no-any-return]
 
 
+@workflow.defn(name="Stubborn")
+class Unfinished:
+    @workflow.run
+    async def run(self) -> str:
+        return workflow.nonsense()  # type: ignore[attr-defined,no-any-return]
+
+
 @workflow.defn
 class Steps:
     """A timer, a retried activity, a child; then what the argument names goes wrong."""

@@ -1,9 +1,8 @@
-"""A gateway in a process of its own, over HTTP (``ws.serve``) or standard input and output (``python -m gateways``).
+"""A gateway in a process of its own (``ws.serve``).
 
 ``GATEWAY_DIES`` kills it for real, as soon as it comes to that point of a call.
 """
 
-import asyncio
 import os
 import signal
 from typing import Any
@@ -14,7 +13,6 @@ from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.nexus_mcp import gateway, standalone
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.workers.process import leave
 
 POINTS = ("before the start", "after the start", "before the answer")
 _start = standalone.start
@@ -46,9 +44,4 @@ async def connect() -> Client:
 
 
 setattr(gateway, "start", _dying_start)  # noqa: B010  # it is not exported
-served = gateway.Gateway(connect, ["finance", "parts"])
-app = served.app(os.environ.get("GATEWAY_TOKEN", ""))
-
-if __name__ == "__main__":
-    asyncio.run(served.serve_stdio())
-    leave(0)
+app = gateway.Gateway(connect, ["finance", "parts"]).app()

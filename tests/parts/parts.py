@@ -26,6 +26,7 @@ class Colour(Enum):
 class Line:
     part: str
     count: Annotated[int, Field(gt=0, le=99)] = 1
+    parts: "list[Line]" = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Order:
     lines: list[Line]
     colour: Colour = Colour.RED
     note: Optional[str] = None  # noqa: UP045  # as many people write it
-    tags: dict[str, int] = field(default_factory=dict)
+    tags: dict[str, int | str] = field(default_factory=dict)
 
 
 class Shipment(BaseModel):
@@ -49,32 +50,6 @@ class Shipment(BaseModel):
     weight: float = Field(gt=0, description="In kilograms.")
     lines: list[Line] = Field(default_factory=list, max_length=3)
     to: str = Field("home", alias="to-where")
-
-
-@dataclass(frozen=True)
-class Card:
-    number: str
-
-
-@dataclass(frozen=True)
-class Transfer:
-    iban: str
-
-
-@dataclass(frozen=True)
-class Payment:
-    """Pay for an order."""
-
-    how: Card | Transfer
-    amount: int | str = 0
-
-
-@dataclass(frozen=True)
-class Node:
-    """A part of parts."""
-
-    name: str
-    parts: "list[Node]" = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -91,10 +66,8 @@ class Parts:
 
     order: nexusrpc.Operation[Order, str]
     ship: nexusrpc.Operation[Shipment, str]
-    pay: nexusrpc.Operation[Payment, str]
     count: nexusrpc.Operation[int, str]
     find: nexusrpc.Operation[str | None, str]
-    tree: nexusrpc.Operation[Node, str]
     stock: nexusrpc.Operation[None, Stock]
     total: nexusrpc.Operation[list[int], int]
     forget: nexusrpc.Operation[str, None]
@@ -121,19 +94,11 @@ class PartsHandler:
         return repr(given)
 
     @sync_operation
-    async def pay(self, ctx: StartOperationContext, given: Payment) -> str:
-        return repr(given)
-
-    @sync_operation
     async def count(self, ctx: StartOperationContext, given: int) -> str:
         return repr(given)
 
     @sync_operation
     async def find(self, ctx: StartOperationContext, given: str | None) -> str:
-        return repr(given)
-
-    @sync_operation
-    async def tree(self, ctx: StartOperationContext, given: Node) -> str:
         return repr(given)
 
     @sync_operation

@@ -52,15 +52,19 @@ class Scripted:
 
     async def say(self, handle: Handle, text: str, *answers: Any) -> tuple[Reply, list[Line]]:
         """Send a message that the model answers so: the reply, and the transcript's lines of this turn."""
-        self.provider.script[valid_text(text)] = deque(answers)
         before = len(await handle.query(Conversation.transcript))
-        async with asyncio.timeout(SECONDS):
-            reply = await handle.execute_update(Conversation.send_message, text)
+        reply = await self.send(handle, text, *answers)
         return reply, (await handle.query(Conversation.transcript))[before:]
+
+    async def send(self, handle: Handle, text: str, *answers: Any) -> Reply:
+        """Send a message that the model answers so."""
+        self.provider.script[valid_text(text)] = deque(answers)
+        async with asyncio.timeout(SECONDS):
+            return await handle.execute_update(Conversation.send_message, text)
 
     async def goes_on(self, handle: Handle, text: str = "And now?") -> None:
         """The conversation does, and nothing that was remembered is refused."""
-        reply, _ = await self.say(handle, text)
+        reply = await self.send(handle, text)
         assert self.provider.refused == []
         assert (reply.text, reply.problem) == (FINE, "")
 

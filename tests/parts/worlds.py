@@ -37,8 +37,10 @@ class Guard(Interceptor):
     @contextlib.asynccontextmanager
     async def __call__(self, *interceptors: Interceptor) -> AsyncIterator[None]:
         self.now = interceptors
-        yield
-        self.now = ()
+        try:
+            yield
+        finally:
+            self.now = ()
 
     def intercept_nexus_operation(self, next: NexusOperationInboundInterceptor) -> NexusOperationInboundInterceptor:
         for interceptor in reversed(self.now):

@@ -5,9 +5,6 @@ An agent is a workflow class that inherits from ``Conversation``. Its method ``a
 a signal.
 """
 
-# No `from __future__ import annotations` here: the SDK compares the annotations of `__init__` with those of the
-# `run` of a class in another module, and a string is not equal to a class.
-
 import asyncio
 import json
 from abc import ABC, abstractmethod

@@ -4,8 +4,6 @@ It asks the teams in the background, so a slow team does not delay a "hello". Me
 While a list is missing, the model has an extra tool that waits for it.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence

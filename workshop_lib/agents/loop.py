@@ -4,8 +4,6 @@ It runs inside a workflow. The caller passes in how to reach the model and what 
 child workflows or Nexus operations, so nothing that is recorded in the history is done twice.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import json
@@ -16,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_jsonable_python
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
@@ -185,7 +184,7 @@ async def use(tools: Sequence[Tool], name: str, arguments: str) -> tuple[str, bo
         if cancelled(error):
             raise
         return f"Error: {name} failed. {reason(error)}", False
-    return result if isinstance(result, str) else json.dumps(result, default=_plain), False
+    return result if isinstance(result, str) else json.dumps(to_jsonable_python(result)), False
 
 
 @cache
@@ -196,8 +195,3 @@ def _adapter(described: type) -> TypeAdapter[Any]:
 @cache
 def _schema(arguments: type) -> dict[str, Any]:
     return _adapter(arguments).json_schema()
-
-
-def _plain(value: Any) -> Any:
-    kind: Any = type(value)
-    return _adapter(kind).dump_python(value, mode="json")

@@ -4,8 +4,6 @@ The SDK runs the loop. This module adds what the SDK leaves to its users: mistak
 back to the model, errors of a provider become messages for the user, and turns are remembered.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

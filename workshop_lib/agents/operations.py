@@ -3,8 +3,6 @@
 A caller needs the contract and the name of the endpoint, and nothing else from the team that handles the operation.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Faster imports of large modules, such as LiteLLM."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The ``%%workflow`` magic, and other changes of a notebook's IPython."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys

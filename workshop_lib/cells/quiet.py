@@ -1,7 +1,5 @@
 """Keep the SDK's logs out of a notebook. Failures are in the history, and the workshop explains them."""
 
-from __future__ import annotations
-
 import logging
 import os
 import warnings

@@ -3,8 +3,6 @@
 ``etc/ipython/ipython_kernel_config.py`` of the environment, which `make lab` writes, loads it when a kernel starts.
 """
 
-from __future__ import annotations
-
 from types import TracebackType
 from typing import Any
 

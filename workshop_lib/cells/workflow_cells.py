@@ -5,8 +5,6 @@ Neither can find a class from an ordinary cell, which is in ``__main__``. So the
 from there, and its public names are added to the notebook.
 """
 
-from __future__ import annotations
-
 import ast
 import graphlib
 import importlib

@@ -25,6 +25,7 @@ from workshop_lib.evidence.failures import advice as known_advice
 from workshop_lib.evidence.failures import describe, kind
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.progress import Record, remember
+from workshop_lib.faults.fault import CHECKING
 from workshop_lib.room.tell import tell
 from workshop_lib.workshop import Workshop
 
@@ -200,7 +201,9 @@ async def _prove(number: str, answer: Any) -> str | None:
     if ws is None:
         raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     ws.refuse_if_red(answer)
-    proof = asyncio.ensure_future(_find(number)(ws, answer))
+    checking = CHECKING.set(True)
+    proof = asyncio.ensure_future(_find(number)(ws, answer))  # has a copy of the context
+    CHECKING.reset(checking)
     try:
         finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:

@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import seen, until, updated
+from workshop_lib.checks.harness.recorded import seen, until
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, Outcome, Trial, end, ended, expect, trial
 from workshop_lib.evidence.history import History
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
@@ -146,7 +146,7 @@ async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
 async def _updated(tried: Trial, name: str) -> Outcome:
     """What became of an order that got an update while it waited."""
     handle = await _waiting(tried)
-    call = asyncio.ensure_future(updated(handle, name))
+    call = asyncio.ensure_future(handle.execute_update(name))
     try:
         await until(call, handle, f"`{name}` only notes that it was called, and returns.", update=True)
         await call

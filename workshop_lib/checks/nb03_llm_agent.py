@@ -9,7 +9,7 @@ from typing import Any
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import PAUSE, look, updated
+from workshop_lib.checks.harness.recorded import PAUSE, look
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.talks import Talk, chosen, clerk, quietly, talks
 from workshop_lib.checks.harness.trial import activity_name
@@ -138,7 +138,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")
         named = amount in asked.text and order in asked.text
         require(named, f"a question that names {amount} and {order}", repr(asked.text), "Name both in it.")
-        decided = quietly(updated(talk.handle, "decide", asked.number, yes))
+        decided = quietly(talk.handle.execute_update("decide", args=[asked.number, yes]))
         await talk.reply(sent, text)  # if `pay` fails after the decision, that has no separate end
     finally:
         decided.cancel()

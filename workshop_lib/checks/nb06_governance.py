@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nexusrpc import HandlerError, HandlerErrorType, Link
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Interceptor, Worker
+from temporalio.worker import Interceptor
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Handled, Watch, handled
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, stop
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, worker
 from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.governance.allowlist import caller
@@ -229,27 +229,24 @@ async def who_began(ws: Workshop, answer: Any) -> None:
     """The right one is named for a short chain, for a longer one, and for one that begins where it ends."""
     require(inspect.iscoroutinefunction(answer), "the `async def` itself, without a call", repr(answer))
     work: dict[str, Any] = {"workflows": [Passing], "nexus_service_handlers": [RelayHandler()]}
-    clients, running, endpoints, places = [], [], [], ((NAMESPACE, "check-relay"), ("sales", "check-relay-far"))
-    for namespace, queue in places:
-        endpoints.append(await ws.endpoint(queue, namespace=namespace, task_queue=queue))
-        clients.append(await _client(ws, namespace, _readings()))
-        running.append(ws.run(Worker, clients[-1], task_queue=queue, **work))
-    (here, sales), (down, up) = clients, endpoints
-    chains: list[tuple[str, Client, str, list[str]]] = [  # what it is, and where it begins and how it goes on
-        ("a call from sales", sales, "check-relay-far", [down]),
-        ("a call from sales, made by a child Workflow", sales, "check-relay-far", [CHILD, down]),
-        ("a call from here to sales and back", here, "check-relay", [up, CHILD, down]),
-    ]
-    try:
+    near, far = "check-relay", "check-relay-far"
+    down = await ws.endpoint(near, namespace=NAMESPACE, task_queue=near)
+    up = await ws.endpoint(far, namespace="sales", task_queue=far)
+    async with (
+        worker(ws, near, client_interceptors=[_readings()], **work) as here,
+        worker(ws, far, namespace="sales", client_interceptors=[_readings()], **work) as sales,
+    ):
+        chains: list[tuple[str, Client, str, list[str]]] = [  # what it is, and where it begins and how it goes on
+            ("a call from sales", sales, far, [down]),
+            ("a call from sales, made by a child Workflow", sales, far, [CHILD, down]),
+            ("a call from here to sales and back", here, near, [up, CHILD, down]),
+        ]
         for what, client, queue, plan in chains:
             id = ws.id("check-chain")
             begun: WorkflowHandle[Any, Any] = await client.start_workflow(Passing.run, plan, id=id, task_queue=queue)
             named = await answer(here.get_workflow_handle(await begun.result()))
             right = f"{client.namespace}/{id}"
             require(named == right, f"{right!r} for {what}", repr(named))
-    finally:
-        for each in running:
-            await stop(ws, each)
 
 
 def _readings() -> Before:

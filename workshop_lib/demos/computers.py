@@ -1,7 +1,5 @@
 """The four computers of a demo: yours, which is the client, and those of the orchestrator, IT and Finance."""
 
-from __future__ import annotations
-
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field

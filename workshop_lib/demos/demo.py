@@ -15,8 +15,6 @@ To add a demo:
 4. Write its notebook in ``solutions/``, and its exercises in ``workshop_lib/checks/nbNN_NAME.py``.
 """
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 from temporalio.client import Client

@@ -4,8 +4,6 @@
 over standard input and output. Each call is an operation that starts in the orchestrator's namespace.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 

@@ -4,8 +4,6 @@ The loop is plain code (``loop.answer``): an activity asks the model through Lit
 model asks for. There is no MCP server and no agent framework.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial

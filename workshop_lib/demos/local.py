@@ -1,7 +1,5 @@
 """What is the same for the orchestrator of each demo: its place, its instructions, its own tools, and its Worker."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

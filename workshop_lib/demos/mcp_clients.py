@@ -4,8 +4,6 @@
 asks the gateway through the MCP Inspector, which is a client in JavaScript. All of it works while the notebook runs.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

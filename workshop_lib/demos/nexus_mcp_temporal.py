@@ -4,8 +4,6 @@ Each team has a directory of its tools behind its endpoint (``workshop_lib.nexus
 operations, with Temporal's guarantees. MCP clients outside Temporal find the same tools at the gateway.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -4,8 +4,6 @@ In each turn, the agent asks the servers what they offer: a tool that a team add
 an HTTP service and a client of Temporal. The workflow that it starts is durable; the call to the server is not.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -3,8 +3,6 @@
 The SDK runs the loop, and Temporal's plugin makes each model call an activity. There is no MCP server.
 """
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta

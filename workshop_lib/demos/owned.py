@@ -1,7 +1,5 @@
 """Which code a demo is made of, found from its source: what its module names, what that names, and so on."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import inspect

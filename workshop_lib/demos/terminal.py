@@ -1,7 +1,5 @@
 """A demo in the terminal: ``python -m workshop_lib demos 1`` talks with you; with a question, it answers and ends."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 from typing import Any

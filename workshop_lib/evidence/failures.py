@@ -1,7 +1,5 @@
 """Explain a failure: what failed, in which line of which cell, and what to use instead."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import traceback
@@ -129,7 +127,7 @@ def cancelled(error: BaseException) -> bool:
     return is_cancelled_exception(error) and bool(task and task.cancelling())
 
 
-def invalid_fields(error: ValidationError) -> str:
+def invalid_fields(error: "ValidationError") -> str:
     """What pydantic found wrong in each field.
 
     Args:

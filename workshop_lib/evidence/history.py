@@ -1,7 +1,5 @@
 """A workflow's history as plain objects: steps, attempts, durations, failures, and links between workflows."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -110,7 +108,7 @@ class Step:
     limit: timedelta | None = None
     queue: str = ""
     event: int = 0
-    calls: list[History] = field(default_factory=list)
+    calls: list["History"] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -3,8 +3,6 @@
 A workflow's history records what was tried. The ledger records what was done, in every process.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3

@@ -4,8 +4,6 @@ Each namespace keeps the histories of its workflows. A Nexus operation links the
 workflow behind it in both directions, and so do a parent and its child. A reader of both can combine them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

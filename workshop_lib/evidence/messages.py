@@ -1,7 +1,5 @@
 """How the workshop speaks to a learner: notices in the notebook, and errors of a few lines."""
 
-from __future__ import annotations
-
 import html
 import re
 import sys
@@ -68,7 +66,7 @@ def notebook_names() -> dict[str, Any]:
     return names
 
 
-def say(text: str, tone: str = "info", into: Display | None = None) -> None:
+def say(text: str, tone: str = "info", into: "Display | None" = None) -> None:
     """Show a notice under the cell that runs, or print it outside a notebook.
 
     Args:
@@ -80,7 +78,7 @@ def say(text: str, tone: str = "info", into: Display | None = None) -> None:
     style = _STYLE.format(color=color, fallback=fallback)
     marked = re.sub(r"https?://[\w.:/-]*\w", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
     marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", marked)
-    (into or Display()).show(f'<div style="{style}">{marked}</div>', text)
+    (into or Display()).show(f'<div role="status" style="{style}">{marked}</div>', text)
 
 
 class Display:

@@ -1,7 +1,5 @@
 """What a learner has done so far: kept in one file for all notebooks, over restarts."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +10,7 @@ _FILE = "progress.json"
 
 @dataclass
 class Record:
-    """One exercise.
+    """One exercise, or one prediction.
 
     Attributes:
         passed: Whether a check has ever passed.
@@ -20,6 +18,7 @@ class Record:
         hints: How many of its hints were shown.
         error: Why the last check could not be carried out; empty if it could.
         saw: What the last check that passed has seen.
+        chosen: The letter that was chosen last; empty for an exercise.
     """
 
     passed: bool = False
@@ -27,6 +26,7 @@ class Record:
     hints: int = 0
     error: str = ""
     saw: str = ""
+    chosen: str = ""
 
 
 def progress() -> dict[str, Record]:

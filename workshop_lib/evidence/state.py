@@ -4,8 +4,6 @@ Each notebook has its own folder, which its kernel locks. Two kernels never shar
 the lock when its process ends, for whatever reason.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json
@@ -133,7 +131,7 @@ class StateFolder:
         self.former: list[str] = []
 
     @classmethod
-    def claim(cls, key: str) -> StateFolder:
+    def claim(cls, key: str) -> "StateFolder":
         """Lock the folder of this notebook, or a numbered one if another running kernel has opened the same notebook.
 
         Args:

@@ -4,21 +4,23 @@
 state folder. The Workers and services of all processes read it, a Worker where an activity begins and ends.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
 import uuid
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
+from workshop_lib.faults.kinds import happens
 from workshop_lib.workers.background import BackgroundLoop
 
+CHECKING: ContextVar[bool] = ContextVar("CHECKING", default=False)
+"""Whether it is a check that switches faults on, and not the learner's cell."""
 _CHANGE_SECONDS = 300.0  # a guard only, for a change of the surroundings; a server takes 0.3
 
 
@@ -45,7 +47,7 @@ class Fault:
     around: AbstractAsyncContextManager[None] | None = None
 
     def __post_init__(self) -> None:
-        self._key = uuid.uuid4().hex
+        self._key, self._checking = uuid.uuid4().hex, CHECKING.get()
         self._at: list[float] = []
         self._over = asyncio.Event()
         self._held: asyncio.Task[None] | None = None
@@ -66,8 +68,9 @@ class Fault:
         """Whether it cannot happen again."""
         return self._held.done() if self._held is not None else self.fired >= self.times
 
-    def __enter__(self) -> Fault:
+    def __enter__(self) -> "Fault":
         entry = {"name": self.name, "left": self.times, "skip": self.skip, "seconds": self.seconds, "at": []}
+        entry["checking"] = self._checking
         try:
             if self.around is not None:
                 self.background.call(self._begin(self.around), _CHANGE_SECONDS)
@@ -78,9 +81,9 @@ class Fault:
             raise
         return self
 
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
-        if self.fired != 1 and error is None:  # else the error is the news
+        if self.fired != 1 and not self._checking:
             say(f"Fault {self.name}: happened {self.fired} times.")
 
     def _end(self) -> None:
@@ -95,7 +98,7 @@ class Fault:
         await around.__aenter__()
         self._held = asyncio.create_task(self._hold(around))
         self._at.append(time.time())
-        say(f"Fault: {self.name}")
+        say(happens(self.name, self._checking))
 
     async def _hold(self, around: AbstractAsyncContextManager[None]) -> None:
         with contextlib.suppress(TimeoutError):

@@ -1,7 +1,5 @@
 """What breaks an HTTP service: its faults, in the process that serves it."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from typing import Any, ClassVar

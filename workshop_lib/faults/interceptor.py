@@ -1,7 +1,5 @@
 """Makes faults happen in the Workers of one process, where an activity begins and ends."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import os
@@ -20,7 +18,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
-from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die
+from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die, happens
 
 
 class Faults(tc.Interceptor, tw.Interceptor):
@@ -135,7 +133,7 @@ def _report(fault: dict[str, Any]) -> None:
         print(f"killed by the fault {fault['name']}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     if len(fault["at"]) == 1:  # the end of the with-block gives the number
-        say(f"Fault: {fault['name']}")
+        say(happens(fault["name"], fault["checking"]))
 
 
 def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:

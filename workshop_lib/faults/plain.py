@@ -1,7 +1,5 @@
 """Faults of plain functions, in a program without Temporal."""
 
-from __future__ import annotations
-
 import functools
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What breaks the surroundings of the Workers: the server, a database, a task queue."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sqlite3

@@ -1,7 +1,5 @@
 """A handler's allowlist of caller namespaces, read from the links that the Temporal Server puts on a Nexus request."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
@@ -9,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nexusrpc import HandlerError, HandlerErrorType, Link
-from nexusrpc.handler import StartOperationContext, StartOperationResultAsync, StartOperationResultSync
+from nexusrpc.handler import StartOperationContext
 from temporalio import nexus
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, NexusOperationInboundInterceptor
 
@@ -127,9 +125,7 @@ class _Checked(NexusOperationInboundInterceptor):
         super().__init__(next)
         self._namespaces = namespaces
 
-    async def execute_nexus_operation_start(
-        self, input: ExecuteNexusOperationStartInput
-    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
+    async def execute_nexus_operation_start(self, input: ExecuteNexusOperationStartInput) -> Any:
         namespace = who(input.ctx)
         if namespace in self._namespaces:
             return await super().execute_nexus_operation_start(input)

@@ -1,7 +1,5 @@
 """One hash for one value, whoever wrote it as JSON."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

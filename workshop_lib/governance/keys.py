@@ -1,7 +1,5 @@
 """Payload encryption with several keys: a team's own, and one for each contract that it shares with others."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Mapping, Sequence
@@ -40,7 +38,7 @@ class KeyRing(PayloadCodec, WithSerializationContext):
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
         self._own, self._contracts = own, contracts or {}
 
-    def with_context(self, context: SerializationContext) -> KeyRing:
+    def with_context(self, context: SerializationContext) -> "KeyRing":
         """See base class."""
         if isinstance(context, NexusSerializationContext) and context.endpoint in self._contracts:
             chosen = copy.copy(self)

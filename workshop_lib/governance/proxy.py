@@ -4,8 +4,6 @@ A Temporal Server asks no caller who it is, unless you configure it to. This pro
 authorizer in the server's own configuration, does in production: it is small enough to be read, and made for loopback.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import threading
@@ -148,7 +146,7 @@ class NamespaceProxy:
         self.address = f"{HOST}:{port}"
 
     @classmethod
-    async def start(cls, target: str, authority: Authority, admins: Collection[str] = ()) -> NamespaceProxy:
+    async def start(cls, target: str, authority: Authority, admins: Collection[str] = ()) -> "NamespaceProxy":
         """Start a proxy on a free port. It runs on its own thread and ends with the process, if not before.
 
         It guards only what has to pass it: nobody but the proxy may be able to reach ``target``.
@@ -175,7 +173,7 @@ class NamespaceProxy:
 
         await _elsewhere(end())
 
-    async def _pass(self, method: str, body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def _pass(self, method: str, body: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         # The handshake has proved that the client holds the key of this certificate.
         names = [name.decode() for name in context.auth_context().get("x509_common_name", ())]
         metadata = [(key, value) for key, value in context.invocation_metadata() or () if key in _HEADERS]
@@ -199,7 +197,7 @@ class _Everything(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio comes
     def __init__(self, handle: Callable[[str, bytes, Any], Awaitable[bytes]]) -> None:
         self._handle = handle
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         method = handler_call_details.method
 
         async def handle(body: bytes, context: Any) -> bytes:

@@ -1,7 +1,5 @@
 """How a call starts outside a workflow: as a standalone operation, or from a Workflow where those are switched off."""
 
-# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
-
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """A call of a tool, from the caller's side: checks the arguments, and puts the outcome into MCP's form."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The Nexus contract of a directory: callers import it, and no handler's code."""
 
-# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any

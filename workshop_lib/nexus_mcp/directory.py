@@ -3,8 +3,6 @@
 Pydantic makes the schemas from the types in the contract, just as MCP's own server does from a function's types.
 """
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import dataclasses
 import enum
 import inspect

@@ -14,8 +14,6 @@ client that closes the response, because the protocol says so. Whatever else end
 up, a gateway that stops or dies) leaves the operation running, for the next call with its key.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

@@ -1,7 +1,5 @@
 """A workflow's two requests to a team: the list of its tools, and the call of one."""
 
-# No `from __future__ import annotations`: this module is imported by workflows.
-
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta

@@ -3,8 +3,6 @@
 A call has an id that outlives the caller. A call that is repeated joins the running operation, or gets its result.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -4,8 +4,6 @@ The list and each call are Nexus operations, so both are recorded in the workflo
 MCP server class for the Agents SDK: its Temporal plugin accepts only its own class, which calls servers by activities.
 """
 
-# No `from __future__ import annotations`: this module is imported by workflows.
-
 import json
 from dataclasses import asdict
 from datetime import timedelta

@@ -5,8 +5,6 @@ directory, and each ``tools/call`` is the operation behind the tool, so both are
 done once. MCP's revision of 2026-07-28 has no ``initialize``, so opening a session sends no request.
 """
 
-# No `from __future__ import annotations`: this module is imported by workflows.
-
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """``python -m workshop_lib doctor`` checks this machine, and says what to do about what is wrong."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib.metadata
 import os

@@ -3,8 +3,6 @@
 ``python -m workshop_lib.programs.http MODULE NAME PORT`` imports a module and serves its ASGI application ``app``.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import sys

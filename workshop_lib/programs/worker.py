@@ -4,8 +4,6 @@
 ``worker(ws)`` returns. ``… described NAMESPACE FILE`` builds the Worker that a cell described.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import json

@@ -18,18 +18,24 @@ _UNATTENDED = ("CI", "WORKSHOP_STRICT")  # set where nobody sits
 _said: list[str] = []  # what keeps the board from getting reports is said once
 
 
-def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
-    """Report to the class's board what a check found. Without ``WORKSHOP_CLASS``, and in CI, it does nothing.
+def unattended() -> bool:
+    """Whether nobody sits before this notebook."""
+    return any(os.environ.get(name) for name in _UNATTENDED)
 
-    It never raises. What keeps the board from getting reports is said once.
+
+def tell(exercise: str, *, passed: bool, mistake: str = "", aloud: bool = True) -> None:
+    """Report to the class's board what a check or a prediction found. Without ``WORKSHOP_CLASS``, it does nothing.
+
+    It never raises. What keeps the board from getting reports is said once. Nothing is sent in CI.
 
     Args:
         exercise: See ``learner.Report``.
         passed: See ``learner.Report``.
         mistake: See ``learner.Report``.
+        aloud: Whether a cell runs. After a click, nobody would see what is said.
     """
     board = os.environ.get(VARIABLE, "").strip()
-    if not board or any(os.environ.get(name) for name in _UNATTENDED):
+    if not board or unattended():
         return
     try:
         teller = _teller(board, str(home() / "class"), os.environ.get(LEARNER, "").strip())
@@ -37,7 +43,7 @@ def tell(exercise: str, *, passed: bool, mistake: str = "") -> None:
         trouble = teller.trouble
     except (OSError, ValueError) as error:
         trouble = f"{type(error).__name__}: {error}."
-    if trouble and not _said:
+    if trouble and aloud and not _said:
         _said.append(trouble)
         say(f"The class's board has not got your results. {trouble} Your exercises are not affected.", "warn")
 

@@ -1,7 +1,5 @@
 """The Temporal Service as one notebook uses it: connections, namespaces, Nexus endpoints, open executions."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -21,7 +19,7 @@ from workshop_lib.server.devserver import DevServer
 from workshop_lib.server.names import OwnNames, own_name
 from workshop_lib.server.outside import chosen
 from workshop_lib.workers.reasons import Polled
-from workshop_lib.workers.waiting import Explainer
+from workshop_lib.workers.waiting import AsksAgain, Explainer
 
 _ANSWER_SECONDS = 120.0  # only a guard: a server on a busy machine takes its time, and a wrong address fails at once
 _RETENTION = Duration(seconds=7 * 24 * 3600)  # for which closed executions are kept
@@ -58,7 +56,7 @@ class Connections:
 
         Args:
             namespace: Its name in the workshop, such as ``"finance"``.
-            quiet: Whether to leave out the interceptor that bounds and explains waits.
+            quiet: Whether to leave out the interceptors that bound and explain waits.
             settings: Further arguments of ``Client.connect``. ``interceptors`` come after the workshop's.
 
         Raises:
@@ -67,7 +65,7 @@ class Connections:
         name = self.namespace(namespace)
         await self._prepare(name)
         interceptors = [*([] if quiet else self._interceptors), *settings.pop("interceptors", [])]
-        interceptors = [*self._names, *interceptors, *self._names]
+        interceptors = [*self._names, *interceptors, *self._names, AsksAgain()]
         return {**self.server.connect, "namespace": name, "interceptors": interceptors, **settings}
 
     async def endpoint(self, name: str, *, namespace: str, task_queue: str) -> str:

@@ -3,8 +3,6 @@
 It listens only on loopback, keeps its state in a file, and ends with the kernel that started it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import itertools

@@ -4,8 +4,6 @@ Code says ``endpoint="finance"``, as on the embedded server, and a prefix is add
 called. Namespaces are shown under their real names. On Temporal Cloud, these also end with the account's.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import temporalio.client as tc

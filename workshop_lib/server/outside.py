@@ -4,8 +4,6 @@ A profile or a ``TEMPORAL_*`` variable alone is named and ignored, so that no pr
 workflows by accident.
 """
 
-from __future__ import annotations
-
 import getpass
 import os
 import re

@@ -1,7 +1,5 @@
 """What the credentials may not do on an outside service, and what its administrator can do about it."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """SQLite databases of the teams, each a file in the notebook's folder. They are created at their first use."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager

@@ -3,8 +3,6 @@
 Such a server is a client of Temporal: for each request it starts a workflow of its team, and waits for the result.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket
@@ -62,9 +60,10 @@ def connected(namespace: str) -> Callable[[MCPServer[Client]], AbstractAsyncCont
 
     @contextlib.asynccontextmanager
     async def lifespan(server: MCPServer[Client]) -> AsyncIterator[Client]:
-        settings = await attach().connection(namespace, data_converter=pydantic_data_converter)
-        # Without the workshop's interceptors, which explain a wait under the cell that waits.
-        yield await Client.connect(**{**settings, "interceptors": []})
+        # Quietly: a wait is explained under the cell that waits.
+        yield await Client.connect(
+            **await attach().connection(namespace, quiet=True, data_converter=pydantic_data_converter)
+        )
 
     return lifespan
 

@@ -1,7 +1,5 @@
 """How a team that offers Nexus operations runs its Worker."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

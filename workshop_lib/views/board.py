@@ -1,7 +1,5 @@
 """The class's board: which exercise fails most, and who is where. In the terminal, and as a page."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys
@@ -30,17 +28,19 @@ _OPEN = (
 _SILENT = "Not refreshed: the Temporal Service does not answer just now. It is started again, and nothing is lost."
 _CLEAR = "\x1b[H\x1b[2J"
 _EXERCISES = ["passed", "not yet", "wrong answers, most frequent first"]
+_PREDICTIONS = ["right", "not right", "other choices, most frequent first"]
 _LEARNERS = ["at", "passed", "last report"]
 
 
-def exercises(standings: Iterable[Standing]) -> dict[str, list[str]]:
+def exercises(standings: Iterable[Standing], predicted: bool = False) -> dict[str, list[str]]:
     """For each exercise: how many learners passed it, how many have not yet, and their wrong answers.
 
     Args:
         standings: Where each learner is.
+        predicted: Whether to do the same for each prediction instead.
     """
     found = {}
-    for name, tallies in _tallies(standings).items():
+    for name, tallies in _tallies(standings, predicted).items():
         passed = sum(tally.passed for tally in tallies)
         found[name] = [str(passed), str(len(tallies) - passed), _counted(_wrong(tallies))]
     return found
@@ -55,7 +55,7 @@ def learners(standings: Iterable[Standing], now: float) -> dict[str, list[str]]:
     """
     found = {}
     for each in sorted(standings, key=lambda standing: (_in_order(standing.at), standing.learner)):
-        passed = sum(tally.passed for tally in each.exercises.values())
+        passed = sum(tally.passed for name, tally in each.exercises.items() if not _is_prediction(name))
         at = f"{_mark(each, each.at)} {each.at} {_counted(each.exercises[each.at].mistakes)}"
         found[each.learner] = [at.strip(), str(passed), f"{max(0, now - each.heard) // 60:.0f} min ago"]
     return found
@@ -76,11 +76,16 @@ def headline(standings: Sequence[Standing]) -> str:
     return f"{said} Exercise {most} fails most: {wrong[most].total()} wrong answers, {times} of them “{mistake}”."
 
 
-def _tallies(standings: Iterable[Standing]) -> dict[str, list[Tally]]:
+def _is_prediction(name: str) -> bool:
+    return name[-1:].isalpha()  # such as 2.a, where an exercise is 2.1
+
+
+def _tallies(standings: Iterable[Standing], predicted: bool = False) -> dict[str, list[Tally]]:
     found: dict[str, list[Tally]] = {}
     for standing in standings:
         for name, tally in standing.exercises.items():
-            found.setdefault(name, []).append(tally)
+            if _is_prediction(name) is predicted:
+                found.setdefault(name, []).append(tally)
     return {name: found[name] for name in sorted(found, key=_in_order)}
 
 
@@ -110,6 +115,7 @@ def text(standings: Sequence[Standing], now: float) -> str:
     """
     tables = [
         aligned("Exercises", _EXERCISES, exercises(standings), _COLUMN),
+        aligned("Predictions", _PREDICTIONS, exercises(standings, True), _COLUMN),
         aligned("Learners", _LEARNERS, learners(standings, now), _COLUMN),
     ]
     return "\n\n".join([headline(standings), *tables])
@@ -129,6 +135,7 @@ def drawn(standings: Sequence[Standing], now: float) -> str:
     }
     body = f"<h1>{_TITLE} at {time.strftime('%H:%M:%S', time.localtime(now))}</h1><p>{escape(headline(standings))}</p>"
     body += markup("Exercises", _EXERCISES, exercises(standings))
+    body += f"<br>{markup('Predictions', _PREDICTIONS, exercises(standings, True))}"
     body += f'<br><div style="overflow-x:auto">{markup("Learners", [*_LEARNERS, *names], rows)}</div>'
     return page(_TITLE, body, _REFRESH)
 

@@ -1,7 +1,5 @@
 """``lines``: how numbers change over time, drawn, and as a table in plain text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from workshop_lib.views.svg import GRID, INK, WAIT, WORK, Picture, ticks

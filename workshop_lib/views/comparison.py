@@ -1,7 +1,5 @@
 """``await comparison(ws)``: the four demos side by side, in cells that were just observed and show their evidence."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
@@ -20,8 +18,7 @@ from workshop_lib.evidence.log import unified_log
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook, say
 from workshop_lib.evidence.progress import progress
 from workshop_lib.evidence.state import home
-from workshop_lib.views import lanes, svg
-from workshop_lib.views.table import aligned, page
+from workshop_lib.views import lanes, table
 from workshop_lib.workshop import Workshop
 
 _TITLE = "Four ways to give an agent its tools"
@@ -53,17 +50,8 @@ class Comparison:
             rows: As for ``show``.
             links: Whether the evidence leads to the Web UI, which ends with the server.
         """
-        look = f"padding:4px 12px 4px 0;border-bottom:1px solid {svg.GRID};overflow-wrap:anywhere;"
-        look += "text-align:left;vertical-align:top"
-        heads = "".join(f'<th scope="col" style="{look}">{escape(name)}</th>' for name in ["", *self.columns])
-        body = "".join(
-            f'<tr style="background:none"><th scope="row" style="{look}">{escape(row)}</th>'
-            + "".join(f'<td style="{look}">{self._opening(name, row, links)}</td>' for name in self.columns)
-            + "</tr>"
-            for row in rows or ROWS
-        )
-        style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:fixed;width:100%"
-        return f'<table style="{style}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        shown = {row: [self._opening(name, row, links) for name in self.columns] for row in rows or ROWS}
+        return table.markup("", list(self.columns), shown, html=True)
 
     def _opening(self, name: str, row: str, links: bool) -> str:
         cell = self.columns[name].get(row)
@@ -72,17 +60,17 @@ class Comparison:
         evidence = "".join(f"<li>{escape(each)}</li>" for each in cell.evidence)
         if cell.link and links:
             evidence += f'<li><a href="{escape(cell.link)}" target="_blank">its history in the Web UI</a></li>'
-        style = "margin:4px 0;padding-left:1.2em;font-size:90%;overflow-wrap:anywhere;max-height:16em;overflow-y:auto"
-        return (
-            f'<details><summary>{escape(self._said(name, row))}</summary><ul style="{style}">{evidence}</ul></details>'
-        )
+        style = "margin:4px 0;padding-left:1.2em;font-size:90%;max-height:16em;overflow-y:auto"
+        summary = f"<summary>{escape(self._said(name, row))}</summary>"
+        return f'<details>{summary}<ul style="{style}">{evidence}</ul></details>'
 
     def _said(self, name: str, row: str) -> str:
         """What a cell says; of a clock's figure, also how it compares with the first column's."""
-        cell, first = self.columns[name][row], next(iter(self.columns.values())).get(row)
-        if first is None or not cell.milliseconds or not first.milliseconds:
-            return cell.said
-        return f"{cell.said}; {cell.milliseconds / first.milliseconds:.1f} ×"
+        cell, first = self.columns[name].get(row), next(iter(self.columns.values())).get(row)
+        said = cell.said if cell else "…"
+        if cell and first and cell.milliseconds and first.milliseconds:
+            said += f"; {cell.milliseconds / first.milliseconds:.1f} ×"
+        return said
 
     def text(self, rows: tuple[str, ...] = ()) -> str:
         """The table in plain text, without evidence.
@@ -90,11 +78,8 @@ class Comparison:
         Args:
             rows: As for ``show``.
         """
-        columns = self.columns.items()
-        said = {
-            row: [self._said(name, row) if row in cells else "…" for name, cells in columns] for row in rows or ROWS
-        }
-        return aligned(_TITLE, list(self.columns), said, _WIDTH)
+        said = {row: [self._said(name, row) for name in self.columns] for row in rows or ROWS}
+        return table.aligned(_TITLE, list(self.columns), said, _WIDTH)
 
     def evidence(self, name: str) -> str:
         """The evidence of one column, in plain text.
@@ -112,7 +97,7 @@ class Comparison:
             more: What comes before the table, as HTML.
         """
         note = f"Observed on one machine with {os.cpu_count()} cores. Milliseconds are that machine's: compare ratios."
-        return page(_TITLE, f"{more}<h1>{_TITLE}</h1>{self.markup(links=False)}<p>{note}</p>")
+        return table.page(_TITLE, f"{more}<h1>{_TITLE}</h1>{self.markup(links=False)}<p>{note}</p>")
 
     async def report(self, file: str, title: str, exercises: str, handle: WorkflowHandle[Any, Any] | None) -> None:
         """Write such a page, with what you have done before the table, and say where it is.
@@ -123,7 +108,9 @@ class Comparison:
             exercises: What the numbers of the exercises begin with whose checks are shown, such as ``"12."``.
             handle: A workflow, the log of whose chain is shown; None if there is none.
         """
-        checks = {number: record for number, record in progress().items() if number.startswith(exercises)}
+        checks = {
+            each: record for each, record in progress().items() if each.startswith(exercises) and not record.chosen
+        }
         seen = "".join(f"<li>{number}: {escape(each.saw) or 'not solved yet'}</li>" for number, each in checks.items())
         log = lanes.draw(await unified_log(handle)) if handle else ""
         log = re.sub(r"</?a\b[^>]*>", "", log)  # links lead to a server that ends with the notebook

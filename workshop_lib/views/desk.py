@@ -1,11 +1,9 @@
 """``await desk(client, endpoint)``: the calls that wait for an approver, to be decided by code or by keyboard."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -17,7 +15,7 @@ from workshop_lib.evidence.failures import reason as why_of
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
 from workshop_lib.governance.policy.contract import Approval, Approvals, Waiting
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
-from workshop_lib.views.chat.controls import show
+from workshop_lib.views.chat.controls import choice, show
 from workshop_lib.views.chat.transcript import safe
 from workshop_lib.views.patience import LOOK_EVERY
 from workshop_lib.workshop import Workshop
@@ -27,7 +25,7 @@ _ANSWER_SECONDS = 300.0  # for one question to the owner, including retries
 _CALLS_SECONDS = 300.0  # until the calls are there that a cell has just made
 
 
-async def desk(client: Client, endpoint: str, *, calls: int = 0) -> Desk:
+async def desk(client: Client, endpoint: str, *, calls: int = 0) -> "Desk":
     """Show the calls that this namespace may decide, each with a field for the reason and two buttons.
 
     It asks the tool's owner by Nexus Operations, from a Workflow in the approver's own namespace, so it needs no right
@@ -141,18 +139,13 @@ class Desk:
 
     def _row(self, number: int, call: Waiting) -> ipywidgets.HBox:
         said = ipywidgets.Text(placeholder="Your reason", description=f"{number}.", tooltip=_described(call))
-        row = ipywidgets.HBox([said])
-        for word, decide, style in (("Approve", self.approve, "success"), ("Refuse", self.refuse, "danger")):
-            button = ipywidgets.Button(description=word, tooltip=f"{word}: {_described(call)}", button_style=style)
-            button.on_click(lambda _, decide=decide: self._soon(decide(call.id, said.value), row))
-            row.children += (button,)
-        return row
+        return choice(said, _described(call), lambda yes, row: self._soon(Approval(call.id, yes, said.value), row))
 
-    def _soon(self, deciding: Awaitable[None], row: ipywidgets.HBox) -> None:
+    def _soon(self, approval: Approval, row: ipywidgets.HBox) -> None:
         async def decided() -> None:
             try:
                 self._problem = ""
-                await deciding
+                await self._decide(approval)
             except (WorkflowFailureError, RPCError) as error:
                 self._problem = why_of(error)
                 self.show()
@@ -170,7 +163,7 @@ def _asked(call: Waiting) -> str:
 
 def _described(call: Waiting) -> str:
     now = time.time()
-    times = f"waits for {_long(now - call.since)}, {_long(call.until - now)} left"
+    times = f"has waited {_long(now - call.since)}, {_long(call.until - now)} left"
     return f"{_asked(call)}; rule {call.rule!r}; {times}"
 
 

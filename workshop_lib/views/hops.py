@@ -1,7 +1,5 @@
 """``hops``: who called whom, and how often, as boxes and arrows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from workshop_lib.views.svg import WIDTH, WORK, Picture, width

@@ -1,7 +1,5 @@
 """``await lanes(handle)``: the log of a chain of workflows as swim lanes, one for each namespace."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -48,8 +46,8 @@ class _Bar:
     name: str = ""
     record: History | None = None
     open: bool = False
-    head: _Moment | None = None
-    end: _Moment | None = None
+    head: "_Moment | None" = None
+    end: "_Moment | None" = None
     rows: list[int] = field(default_factory=list)
     x: float = 0
     width: float = 0
@@ -62,7 +60,7 @@ class _Moment:
     when: datetime
     bar: _Bar
     lines: list[str]
-    after: _Moment | None = None
+    after: "_Moment | None" = None
     answer: bool = False
     row: int = 0
 

@@ -1,7 +1,5 @@
 """``overview()``: the notebooks of this workshop, read from their files, with what you have done so far."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """``await panel(…)``: switch failures on and off while orders keep coming, and watch the orders."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

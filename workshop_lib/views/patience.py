@@ -1,7 +1,5 @@
 """Views keep trying while a server is down."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar

@@ -4,29 +4,24 @@ A line of code is business logic if it has a name from the business, such as a s
 plumbing. A statement counts with all its lines. Imports, comments, docstrings and blank lines are not counted.
 """
 
-from __future__ import annotations
-
-import inspect
 import io
-import textwrap
 import tokenize
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from workshop_lib.views.svg import WAIT, WIDTH, WORK, Picture
 
 _NAMES, _BARS, _LONGEST = 8, 196, 400  # where names and bars begin, and the length of the longest bar
 
 
-def plumbing(title: str, versions: Mapping[str, Any], names: Iterable[str]) -> None:
+def plumbing(title: str, versions: Mapping[str, str], names: Iterable[str]) -> None:
     """Draw how much of each version is business logic, and how much is plumbing.
 
     Args:
         title: What the picture shows.
-        versions: The versions by name: each is a class, a function, a list of them, or source code.
+        versions: The source code of each version, by its name.
         names: The names from the business.
     """
-    counted = {name: count(_source(version), names) for name, version in versions.items()}
+    counted = {name: count(version, names) for name, version in versions.items()}
     scale = _LONGEST / (max(map(sum, counted.values())) or 1)
     picture, text, y = Picture(title), [title], 44.0
     picture.text(_NAMES, 18, title, bold=True)
@@ -63,10 +58,3 @@ def count(source: str, names: Iterable[str]) -> tuple[int, int]:
                 counted[is_plumbing] += token.end[0] - words[0].start[0] + 1
             words = []
     return counted[0], counted[1]
-
-
-def _source(version: Any) -> str:
-    if isinstance(version, str):
-        return version
-    parts = version if isinstance(version, list | tuple) else [version]
-    return "\n".join(textwrap.dedent(inspect.getsource(part)) for part in parts)

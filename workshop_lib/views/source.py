@@ -1,7 +1,5 @@
 """``source(thing)``: the code of functions and classes, with short docstrings."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import sys

@@ -3,8 +3,6 @@
 No shape means anything by its color alone: hollow, filled, dashed and crossed tell them apart in print, too.
 """
 
-from __future__ import annotations
-
 import math
 from html import escape
 from typing import Any

@@ -1,7 +1,5 @@
 """``table``: facts side by side, as HTML and as aligned text."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -24,24 +22,27 @@ def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]])
     Display().show(markup(title, columns, rows), aligned(title, columns, rows))
 
 
-def markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+def markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]], *, html: bool = False) -> str:
     """A table as HTML.
 
     Args:
         title: See ``table``.
         columns: See ``table``.
         rows: See ``table``.
+        html: Whether what is in the columns is HTML, for columns that are equally wide.
     """
-    cell = f'style="text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}"'
+    cell = f'style="text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}'
+    cell += ';overflow-wrap:anywhere"' if html else '"'
     head = "".join(f'<th scope="col" {cell}>{escape(column)}</th>' for column in ["", *columns])
     body = "".join(
         f'<tr style="background:none"><th scope="row" {cell}>{escape(name)}</th>'
-        + "".join(f"<td {cell}>{escape(str(value))}</td>" for value in values)
+        + "".join(f"<td {cell}>{value if html else escape(str(value))}</td>" for value in values)
         + "</tr>"
         for name, values in rows.items()
     )
-    style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px);table-layout:auto"
-    caption = f'<caption style="text-align:left;font-weight:600;padding-bottom:4px">{escape(title)}</caption>'
+    style = "border-collapse:collapse;font-size:var(--jp-content-font-size1,14px)"
+    style += ";table-layout:fixed;width:100%" if html else ""
+    caption = title and f'<caption style="text-align:left;font-weight:600;padding-bottom:4px">{escape(title)}</caption>'
     return f'<table style="{style}">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 

@@ -1,7 +1,5 @@
 """``await timeline(handle)``: draw what an execution and the executions that it called did over time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass

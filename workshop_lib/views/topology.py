@@ -4,8 +4,6 @@ The server lists a poller for five minutes, and an idle Worker polls once a minu
 that was killed from one that waits, and this view looks for the Workers' processes on this machine.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """``await where(ws, handle, "finance")``: how to open Workflows and Nexus Endpoints in the Web UI and the CLI."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from temporalio.client import WorkflowHandle

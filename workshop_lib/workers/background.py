@@ -1,7 +1,5 @@
 """An asyncio loop beside the kernel's loop, and coroutines called from synchronous code."""
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import contextvars

@@ -4,8 +4,6 @@ A Worker on the kernel's loop would stall whenever a cell blocks. On its own loo
 an activity that blocks its loop stalls nothing else.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The Workers and HTTP services of one notebook. Its Workers are replaced, and renewed when a cell is edited."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

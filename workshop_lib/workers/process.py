@@ -1,7 +1,5 @@
 """Start a process that ends with this one, can really be killed, and survives an interrupted cell."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

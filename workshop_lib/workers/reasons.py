@@ -1,7 +1,5 @@
 """Why a workflow is stuck: the server does not answer, nobody polls its task queue, or its code fails each time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Workers and HTTP services in separate processes, which can really be killed."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -15,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.evidence.messages import WorkshopError, say
+from workshop_lib.evidence.messages import Display, WorkshopError, say
 from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.reasons import Polled
@@ -68,11 +66,13 @@ class Spawned:
         threading.Thread(target=self._forward, args=(process, offered), daemon=True).start()
         try:
             async with asyncio.timeout(START_SECONDS):
-                ready = asyncio.wrap_future(offered)
-                if not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
+                ready, notice = asyncio.wrap_future(offered), Display()
+                if slow := not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
                     what = f"its process {process.pid} is starting and importing modules."
-                    say(f"Waiting for {self.name}: {what}{self.ready}")
+                    say(f"Waiting for {self.name}: {what}{self.ready}", into=notice)
                 self._is_ready(await ready)
+                if slow:
+                    say(f"{self.name}: its process {process.pid} is ready.", into=notice)
         except (EOFError, TimeoutError) as error:
             process.close()
             raise WorkshopError(

@@ -1,7 +1,5 @@
 """Settings of a team's Worker: its death is noticed in seconds, and a handler's bug is reported at once."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 from datetime import timedelta

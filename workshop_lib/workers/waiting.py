@@ -5,19 +5,18 @@ that is started without an execution timeout gets one, a wait for a stuck workfl
 breaks the sandbox's rules fails at once instead of retrying the same line forever.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import temporalio.client as tc
 import temporalio.worker as tw
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError
 
 from workshop_lib.evidence.failures import explain_sandbox
@@ -27,6 +26,7 @@ from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
+_ASK_EVERY, _MOST_TRIES = 0.25, 1_000  # seconds, and how often a question is asked that the server passes to nobody
 
 T = TypeVar("T")
 
@@ -51,6 +51,38 @@ class Explainer(tc.Interceptor, tw.Interceptor):
     ) -> type[tw.WorkflowInboundInterceptor]:
         """See base class."""
         return _SandboxRefusals
+
+
+class AsksAgain(tc.Interceptor):
+    """Repeats an update or a query that the server refuses because the workflow's tasks fail, or gives up when busy.
+
+    Its code is wrong, and will be fixed, or a busy machine takes longer for a task than the 2 s that the SDK allows.
+    """
+
+    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
+        """See base class."""
+        return _Questions(next)
+
+
+class _Questions(tc.OutboundInterceptor):
+    async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
+        input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
+        return await _passed_on(lambda: self.next.start_workflow_update(input), input.rpc_timeout)
+
+    async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
+        return await _passed_on(lambda: self.next.query_workflow(input), input.rpc_timeout)
+
+
+async def _passed_on(ask: Callable[[], Awaitable[T]], limit: timedelta | None) -> T:
+    passing = "in failed state" if limit else "in failed state|deadline exceeded"  # the server's own limit
+    for _ in range(_MOST_TRIES):
+        try:
+            return await ask()
+        except (RPCError, tc.WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if not re.search(passing, f"{error} {error.__cause__}"):
+                raise
+        await asyncio.sleep(_ASK_EVERY)
+    return await ask()
 
 
 async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:
@@ -99,20 +131,7 @@ class _ClientCalls(tc.OutboundInterceptor):
         return await self._explained_update(start.id, None, super().start_update_with_start_workflow(input))
 
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        input.update_id = input.update_id or str(uuid4())
-        return await self._explained_update(input.id, input.run_id, self._send(input))
-
-    async def _send(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
-        """Send an update until a server that is busy has an answer. Under its id, it is the same update each time."""
-        while True:
-            try:
-                return await super().start_workflow_update(input)
-            except tc.WorkflowUpdateRPCTimeoutOrCancelledError as error:
-                late = (
-                    isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.DEADLINE_EXCEEDED
-                )
-                if not late or input.rpc_timeout:
-                    raise
+        return await self._explained_update(input.id, input.run_id, super().start_workflow_update(input))
 
     async def _explained_update(
         self, workflow_id: str, run_id: str | None, starting: Coroutine[Any, Any, tc.WorkflowUpdateHandle[Any]]
@@ -155,7 +174,8 @@ class _ClientCalls(tc.OutboundInterceptor):
     @contextlib.asynccontextmanager
     async def _explained(self, workflow_id: str, run_id: str | None, *, asks: bool = False) -> AsyncIterator[None]:
         """Bound a wait, and explain it. For ``asks``, see ``Reasons.find``."""
-        watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks))
+        mine: dict[str, str] = {}  # the reasons that are shown for this wait
+        watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks, mine))
         try:
             async with asyncio.timeout(LONGEST_WAIT) as limit:
                 yield
@@ -167,23 +187,27 @@ class _ClientCalls(tc.OutboundInterceptor):
             raise WorkshopError(what, "The Workflow itself continues.", then) from error
         finally:
             watcher.cancel()
-
-    async def _watch(self, workflow_id: str, run_id: str | None, asks: bool) -> None:
-        mine: dict[str, list[str]] = {}  # the reasons that were shown for this wait
-        await asyncio.sleep(EXPLAIN_AFTER)
-        try:
-            while True:
-                reason = await self._reasons.find(workflow_id, run_id, asks=asks) or ""
-                kind = reason.replace(workflow_id, "…")
-                if reason and kind not in mine:
-                    notice, mine[kind] = self._notices.setdefault(kind, (Display(), []))
-                    mine[kind].append(workflow_id)
-                    others = len(set(mine[kind])) - 1
-                    more = f" and {others} more" if others else ""
-                    say(f"Still waiting for {workflow_id}{more}. {reason}", "warn", into=notice)
-                await asyncio.sleep(_LOOK_EVERY)
-        finally:
-            for kind, waits in mine.items():
+            waiter = asyncio.current_task()
+            ended = not limit.expired() and not (waiter and waiter.cancelling())  # otherwise, its advice is still good
+            for kind, reason in mine.items():
+                notice, waits = self._notices[kind]
                 waits.remove(workflow_id)
                 if not waits:
                     del self._notices[kind]  # the next wait belongs to another cell
+                    if ended:
+                        was = reason.partition("\n→")[0]
+                        say(f"No longer waiting for {workflow_id}. The reason was: {was}", into=notice)
+
+    async def _watch(self, workflow_id: str, run_id: str | None, asks: bool, mine: dict[str, str]) -> None:
+        await asyncio.sleep(EXPLAIN_AFTER)
+        while True:
+            reason = await self._reasons.find(workflow_id, run_id, asks=asks) or ""
+            kind = reason.replace(workflow_id, "…")
+            if reason and kind not in mine:
+                mine[kind] = reason
+                notice, waits = self._notices.setdefault(kind, (Display(), []))
+                waits.append(workflow_id)
+                others = len(set(waits)) - 1
+                more = f" and {others} more" if others else ""
+                say(f"Still waiting for {workflow_id}{more}. {reason}", "warn", into=notice)
+            await asyncio.sleep(_LOOK_EVERY)

@@ -8,8 +8,6 @@ Run as a file, with the standard library only: ``python -I -S warden.py FD COMMA
 which the command's process id is written.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 from waits import until
 
-from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Reply, tokens
+from workshop_lib.agents.conversation import LONGEST_MESSAGE, Chat, Reply
 from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workshop import Workshop
@@ -94,24 +94,6 @@ async def test_an_audit_that_is_down_for_a_moment_costs_no_second_refund(ws: Wor
     await handle.terminate()
 
 
-async def test_a_model_is_also_asked_by_a_worker_that_comes_late(ws: Workshop, support: Client) -> None:
-    """The model's time is not over because nobody asked it."""
-    queue, threads = ws.id("late"), ThreadPoolExecutor(2)
-    ws.run(Worker, support, task_queue=queue, workflows=[Dispatcher])
-    handle = await begin(ws, support, Chat(model="offline", model_seconds=1), queue)
-    asked = asyncio.create_task(ask(handle, "hello"))
-
-    async def pending() -> bool:
-        return bool((await handle.describe()).raw_description.pending_activities)
-
-    await until(pending)
-    await asyncio.sleep(2)  # longer than the model may take
-    worker = ws.run(Worker, support, **{**WORKER, "task_queue": queue}, activity_executor=threads)
-    assert (await asked).problem == ""
-    await handle.terminate()
-    await ws.stop(worker)
-
-
 async def test_long_messages_in_any_script_do_not_fill_the_transcript(handle: Handle) -> None:
     for bad in ("  ", "x" * (LONGEST_MESSAGE + 1)):
         assert await refused(handle, bad) == "BadMessage"
@@ -165,15 +147,3 @@ async def test_what_was_sent_before_the_end_is_answered(ws: Workshop, support: C
     assert await refused(handle, "hello") == "Ended"
     assert ["-4" in (await update.result()).text for update in started] == [True] * 3
     assert await handle.result() == 3
-
-
-def test_the_memory_keeps_the_first_turn_and_the_newest() -> None:
-    chat = Chat(memory_tokens=100)
-    for number in range(50):
-        chat.remember([{"role": "user", "content": f"message {number}"}, {"role": "assistant", "content": "x" * 50}])
-    remembered = [turn[0]["content"] for turn in chat.turns]
-    assert remembered[0] == "message 0"
-    assert remembered[1:] == [f"message {number}" for number in range(51 - len(remembered), 50)]
-    assert tokens(chat.turns[1:]) <= 100 < tokens(chat.turns[1:]) + tokens([chat.turns[1]])
-    chat.remember([{"role": "user", "content": "x" * 10_000}])
-    assert len(chat.turns) == 2, "a turn that is too long alone is remembered all the same"

@@ -71,6 +71,8 @@ CALLS = [
     full([("calculator", '{"expression": "1", "colour": "blue"}')], f"{WRONG}", name="an unknown field"),
     quick([(*each, "call_0") for each in sums(2)], "2", name="the same id twice"),
     quick([("x" * 70, "{}")], "Unknown tool", name="a long name"),
+    quick([("functions.calculator", '{"expression": "1 + 1"}')], "Unknown tool 'functions_calc", name="a prefix"),
+    full([("get ip", '{"host": "web-1"}')], "Unknown tool 'get_ip_unknown'", name="a name with a space"),
     full([{"id": "1", "type": "custom", "custom": {"name": "x", "input": "y"}}], "Unknown tool", name="a custom call"),
 ]
 
@@ -127,6 +129,7 @@ def status(code: int) -> Any:
 REFUSALS = [
     quick(status(403), "PermissionDeniedError", "(403)", 1, name="403"),
     quick(status(401), "AuthenticationError", "(401)", 1, name="401"),
+    quick(status(422), "UnprocessableEntityError", "(422)", 1, name="422"),
     full(status(413), "RequestTooLargeError", "(413)", 1, name="413"),
     quick(lambda: Response("<html>", media_type="text/html"), "InternalServerError", "out of order", 3, name="HTML"),
     full(

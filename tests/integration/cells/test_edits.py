@@ -63,18 +63,6 @@ def test_cells_that_import_each_other_and_autoreload(tmp_path: Path) -> None:
         assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
 
 
-def test_cells_that_match_only_together_are_changed_one_after_the_other(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        k.ok(START)
-        for number in (1, 2, 3):
-            output = k.run(f"%%workflow contract\nX = {number}\n")
-            assert (output.error, number > 1) in [("", False), ("CellError", True)], output.text
-            assert ('Change the cell "handler" to match this one' in output.text) == (number > 1)
-            assert k.ok("import contract; print(contract.X)").strip() == str(max(1, number - 1))
-            k.ok(f"%%workflow handler\nimport contract\nassert contract.X == {number}\n")
-            assert k.ok("import contract; print(contract.X)").strip() == str(number)
-
-
 def test_an_edit_that_goes_wrong_changes_nothing(tmp_path: Path) -> None:
     """Also where one of the same size is taken back at once, and Python may keep compiled modules."""
     with kernel(tmp_path, PYTHONDONTWRITEBYTECODE="") as k:
@@ -124,9 +112,17 @@ def test_an_edit_that_the_worker_cannot_take_is_fixed_by_the_next(tmp_path: Path
         k.ok(RUN_STEP)  # what a cell imports no more is still there
 
 
-def test_a_forgotten_await_is_explained_once(tmp_path: Path) -> None:
+def test_cells_that_match_only_together_and_a_forgotten_await(tmp_path: Path) -> None:
+    """The first are changed one after the other. The second is explained once."""
     with kernel(tmp_path) as k:
         open_notebook(k)
+        for number in (1, 2, 3):
+            output = k.run(f"%%workflow contract\nX = {number}\n")
+            assert (output.error, number > 1) in [("", False), ("CellError", True)], output.text
+            assert ('Change the cell "handler" to match this one' in output.text) == (number > 1)
+            assert k.ok("import contract; print(contract.X)").strip() == str(max(1, number - 1))
+            k.ok(f"%%workflow handler\nimport contract\nassert contract.X == {number}\n")
+            assert k.ok("import contract; print(contract.X)").strip() == str(number)
         k.ok(ORDERS.replace("return await workflow", "return workflow"))
         sent = k.start(PLACE)
         while "is an `await` missing?" not in k.wait_for_output(sent):

@@ -1,6 +1,9 @@
 """Answers to the exercises: the notebook's own solution, with a part of its text changed.
 
-Each ``answers_nbNN.py`` beside this file has a table, ``ANSWERS``: the answers of each exercise, right ones and wrong.
+Each ``answers_nbNN.txt`` beside this file has the answers to a notebook's exercises. The right ones begin with ``+``,
+the wrong ones with ``-``, and have a part of what the check says of them. Below that is what an answer has other than
+the notebook: ``old → new``; ``body:``, in the place of the solution or of its last part; and ``imports:``, besides what
+every answer may use. ``as`` names an answer whose body and imports it has, too.
 """
 
 import ast
@@ -35,21 +38,43 @@ Change = tuple[str, str]
 
 @dataclass(frozen=True)
 class Answer:
-    """What is other than in the notebook, and a part of what the check says of it: nothing, if the answer is right."""
+    """An answer to an exercise; ``says`` is empty if it is right."""
 
     name: str = "the solution"
     says: str = ""
     changes: tuple[Change, ...] = ()
-    body: str = ""  # in the place of the solution, or of its last part
-    imports: str = ""  # besides what every answer may use
+    body: str = ""
+    imports: str = ""
 
 
-def right(name: str, *changes: Change, body: str = "", imports: str = "") -> Answer:
-    return Answer(name, "", changes, body, imports)
+def read(path: Path) -> dict[str, list[Answer]]:
+    """The answers in a file, by exercise."""
+    found: dict[str, list[Answer]] = {}
+    for exercise in re.split(r"^# ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        top, *parts = re.split(r"^(?=[+-] )", exercise, flags=re.MULTILINE)
+        number, _, shared = top.partition("\n")
+        answers = found[number] = list[Answer]()
+        for part in parts:
+            head, _, below = part[2:].partition("\n")
+            name, _, says = head.partition(" | ")
+            answers.append(_answer(name, says, f"{shared}  changes:\n{below}", answers))
+    return found
 
 
-def wrong(name: str, says: str, *changes: Change, body: str = "", imports: str = "") -> Answer:
-    return Answer(name, says, changes, body, imports)
+def _answer(name: str, says: str, text: str, others: list[Answer]) -> Answer:
+    lines: dict[str, list[str]] = {"changes": [], "imports": [], "body": []}
+    kind = "changes"
+    for line in text.splitlines():
+        if line.startswith("  as "):
+            (other,) = (each for each in others if each.name == line[5:])
+            lines["imports"], lines["body"] = [other.imports], [other.body]
+        elif line[2:].removesuffix(":") in lines:
+            kind = line[2:-1]
+        else:
+            lines[kind].append(line[4:])
+    pairs = (line.replace("\\n", "\n").partition(" →") for line in lines["changes"] if line)
+    changes = tuple((old, new.removeprefix(" ")) for old, _, new in pairs)
+    return Answer(name, says, changes, "\n".join(lines["body"]).strip(), "\n".join(lines["imports"]).strip())
 
 
 def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> Any:

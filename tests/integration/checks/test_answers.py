@@ -1,10 +1,9 @@
 """Right answers pass their check, wrong ones are refused with advice for that mistake, a stub is not solved."""
 
-import importlib
 from pathlib import Path
 
 import pytest
-from answers import Answer, made
+from answers import Answer, made, read
 
 from workshop_lib.checks.exercise import check
 from workshop_lib.evidence.progress import progress
@@ -12,8 +11,8 @@ from workshop_lib.evidence.progress import progress
 pytestmark = [pytest.mark.full, pytest.mark.usefixtures("own_progress", "with_model")]
 ANSWERS = {
     (path.stem[8:], number): answers
-    for path in sorted(Path(__file__).parent.glob("answers_nb*.py"))
-    for number, answers in importlib.import_module(path.stem).ANSWERS.items()
+    for path in sorted(Path(__file__).parent.glob("answers_nb*.txt"))
+    for number, answers in read(path).items()
 }
 
 

@@ -12,11 +12,9 @@ import pytest
 from answers import Answer, made
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from workshop_lib.checks import exercise
 from workshop_lib.checks.exercise import check, hint
-from workshop_lib.evidence.ledger import note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import progress
 from workshop_lib.teams.orders.data import Order
@@ -151,25 +149,3 @@ async def test_an_unknown_exercise_is_named(capsys: pytest.CaptureFixture[str]) 
     assert "There is no exercise 0.7" in capsys.readouterr().out
     await check(0.1, None)  # type: ignore[arg-type]
     assert 'The number is a text: "0.1"' in capsys.readouterr().out
-
-
-async def test_the_notebook_s_own_worker_goes_on(ws: Workshop, client: Client) -> None:
-    own = ws.run(Worker, client, task_queue="orders", workflows=[ProcessOrder])
-    try:
-        await check("1.2", made("1.2"))
-        assert progress()["1.2"].passed
-        assert own.running
-    finally:
-        await ws.stop(own)
-
-
-@pytest.mark.usefixtures("with_model")
-async def test_what_the_notebook_paid_back_itself_is_not_held_against_an_answer(
-    ws: Workshop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    last = int(ws.id("order").partition("-")[2])
-    for number in range(last + 1, last + 5):
-        note("refund", order=f"order-{number}", amount=30)
-    await check("3.3", made("3.3"))
-    assert progress()["3.3"].passed, capsys.readouterr().out
-    ws.ledger.clear()  # other tests take these ids for orders of their own

@@ -3,17 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from resting import RestHandler, Resting, fails, fails_twice, slow
-from temporalio.client import Client, WorkflowQueryFailedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
-from workshop_lib.agents.conversation import Line
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.checks.harness import recorded
-from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, worker
 from workshop_lib.evidence.history import History, Step
 from workshop_lib.workshop import Workshop
@@ -82,40 +79,3 @@ def test_deadlocks_and_silent_workers_on_a_busy_machine_are_not_wrong_code() -> 
     run.steps[0].failure = "ValueError: no"
     with pytest.raises(Wrong, match="fails each time"):
         recorded.look(run, "")
-
-
-async def test_a_message_that_the_server_refuses_on_a_busy_machine_is_sent_again(
-    resting: Client, ws: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server takes no update while a workflow task fails, as it does for a while where it takes longer than 2 s."""
-    handle = await resting.start_workflow(Resting.run, "idle", id=ws.id("check"), task_queue="resting")
-    refused, sent = RPCError("Workflow Task in failed state.", RPCStatusCode.FAILED_PRECONDITION, b""), set[str]()
-
-    async def execute_update(name: str, *, id: str, **given: Any) -> str:
-        sent.add(id)
-        if len(tries) < 2:
-            tries.append(name)
-            raise refused
-        return "done"
-
-    tries: list[str] = []
-    monkeypatch.setattr(handle, "execute_update", execute_update)
-    try:
-        assert await recorded.updated(handle, "send_message", "Hello") == "done"
-        assert len(tries) == 2
-        assert len(sent) == 1, "it is one message for the server"
-    finally:
-        await end(handle)
-
-
-async def test_a_busy_machine_s_deadlock_in_a_query_says_nothing_about_the_code() -> None:
-    said, line = [WorkflowQueryFailedError("[TMPRL1101] Potential deadlock detected")], Line(1, "user", "Hello")
-
-    class Busy:
-        async def query(self, name: str, *, result_type: Any) -> list[Line]:
-            if said:
-                raise said.pop()
-            return [line]
-
-    assert await Talk(cast("Any", Busy())).lines("user") == [line]
-    assert not said

@@ -141,6 +141,7 @@ def test_they_are_shown_with_their_places_and_without_the_key_of_an_outside_serv
 
 @needs_inspector
 @pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize("gateway", ["open sesame"], indirect=True)
 async def test_the_inspector_reads_the_gateway_and_sends_what_it_is_given() -> None:
     tools = {tool["name"]: tool for tool in (await inspect("tools/list"))["tools"]}
     assert set(tools) == {"stock_price", "calculate_roi", "jira_metrics", "get_ip"}
@@ -157,6 +158,7 @@ async def test_the_inspector_reads_the_gateway_and_sends_what_it_is_given() -> N
 
 @needs_inspector
 @pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize("gateway", ["open sesame"], indirect=True)
 async def test_the_inspector_says_why_it_has_no_answer_and_waits_for_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,23 +5,23 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import mcp
 import pytest
+from demo_talks import Demo, Handle, ask, calls, said
 from mcp.client.stdio import StdioServerParameters
 from mcp.types import TextContent
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from waits import GUARD, until
 
-from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
+from workshop_lib.agents.discovery import MORE_TOOLS
 from workshop_lib.agents.loop import Tool
 from workshop_lib.demos import computers
 from workshop_lib.demos import openai_mcp_temporal as demo
 from workshop_lib.demos.computers import Computers
 from workshop_lib.evidence.history import history
-from workshop_lib.evidence.state import STATE_VARIABLE, service_address
+from workshop_lib.evidence.state import STATE_VARIABLE
 from workshop_lib.teams.finance import contract as finance
 from workshop_lib.teams.finance import mcp_server as finance_server
 from workshop_lib.teams.it import contract as it
@@ -29,7 +29,6 @@ from workshop_lib.teams.it import mcp_server as it_server
 from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
-Handle = WorkflowHandle[Any, Any]
 PRICE, HOST = "What is the price of ACME?", "What is the IP address of db-1?"
 
 
@@ -41,31 +40,11 @@ async def apart(ws: Workshop) -> AsyncIterator[Computers]:
     await ws.stop(*ws.workers)
 
 
-async def begin(ws: Workshop, client: Client) -> Handle:
-    limit, queue = timedelta(minutes=5), demo.WORKER["task_queue"]
-    return await client.start_workflow(
-        demo.AGENT.run, Chat(model="offline"), id=ws.id("chat"), task_queue=queue, execution_timeout=limit
-    )
-
-
 @pytest.fixture
 async def handle(ws: Workshop, client: Client, apart: Computers) -> AsyncIterator[Handle]:
-    made = await begin(ws, client)
+    made = await Demo(ws, demo, client).begin()
     yield made
     await made.terminate()
-
-
-async def kill(worker: Any) -> None:
-    worker.kill()
-    await until(lambda: not worker.running)
-
-
-async def ask(handle: Handle, text: str) -> Reply:
-    return await handle.execute_update(Conversation.send_message, text)
-
-
-async def used(handle: Handle, kind: str) -> list[Line]:
-    return [entry for entry in await handle.query(Conversation.transcript) if entry.kind == kind]
 
 
 FAILURES = {
@@ -78,7 +57,7 @@ FAILURES = {
 async def test_a_failure_keeps_its_reason_and_is_not_tried_again(handle: Handle) -> None:
     for question, reason in FAILURES.items():
         assert reason.partition(": ")[2] in (await ask(handle, question)).text
-        assert (await used(handle, "result"))[-1].text == reason
+        assert (await said(handle, "result"))[-1].text == reason
     assert max(step.attempts for step in (await history(handle)).steps if step.kind == "activity") == 1
     assert "120.6" in (await ask(handle, PRICE)).text
 
@@ -91,44 +70,26 @@ async def test_a_slow_list_is_waited_for_only_by_a_question_that_needs_it(handle
         assert "Hello!" in (await ask(handle, "Hello!")).text
         assert "120.6" in (await ask(handle, PRICE)).text
         waits = asyncio.create_task(ask(handle, HOST))
-
-        async def waiting() -> bool:
-            return "more_tools" in [line.tool for line in await used(handle, "call")]
-
-        await until(waiting)
+        await calls(handle, MORE_TOOLS)
         assert not waits.done()
     finally:
         os.kill(apart.it.pid, signal.SIGCONT)
     assert "192.0.2.21" in (await waits).text
 
 
-async def test_a_standby_takes_over_and_the_call_is_made_twice(ws: Workshop, handle: Handle, apart: Computers) -> None:
-    address, before = service_address("finance-mcp"), ws.ledger.count("quote")
-    standby = await ws.spawn(demo.COMPUTERS["finance"])
-    assert service_address("finance-mcp") == address, "it waits for its turn"
-    with ws.fault("read_quote.is_slow", times=2, seconds=2) as slow:
-        asking = asyncio.create_task(ask(handle, PRICE))
-        await until(lambda: slow.fired)
-        await kill(apart.finance)
-        assert "120.6" in (await asking).text
-    await until(lambda: ws.ledger.count("quote") == before + 2)  # the first workflow goes on, too
-    assert service_address("finance-mcp") != address
-    assert len(await used(handle, "call")) == 1, "the model asked once"
-    await ws.stop(standby)
-    await apart.finance.start()
-
-
 async def test_a_project_is_remembered_over_turns_and_restarts(ws: Workshop, handle: Handle, apart: Computers) -> None:
+    assert isinstance(apart.it, SpawnedWorker)
     assert "No project is set." in (await ask(handle, "How is the current project doing?")).text
     assert "There is no project NOPE in Jira." in (await ask(handle, "Set the project to NOPE.")).text
     assert "PAY" in (await ask(handle, "Set the project to PAY.")).text
     for host in ("db-1", "web-1", "db-1"):
         await ask(handle, f"What is the IP address of {host}?")
-    await kill(apart.it)
+    apart.it.kill()
+    await until(lambda: not apart.it.running)
     await apart.it.start()
     assert "open 4" in (await ask(handle, "How is the current project doing?")).text
     assert "db-1, web-1" in (await ask(handle, "Show me the IP history.")).text
-    other = await begin(ws, await Client.connect(**await ws.connection("default")))
+    other = await Demo(ws, demo, await Client.connect(**await ws.connection("default"))).begin()
     assert "PAY" in (await ask(other, "Which project was chosen?")).text, "the project is the same for everybody"
     await other.terminate()
 

@@ -21,7 +21,6 @@ from demo_talks import (
     team_calls,
     without_finance,
 )
-from forgetful import LosesAnswer
 from runs import lengths
 from temporalio.client import (
     Client,
@@ -138,20 +137,6 @@ async def test_the_models_mistakes_are_its_own_to_repair(demo: Demo, handle: Han
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("mistake", ["invents_tool", "garbles_arguments", "invents_field"])
-async def test_a_model_that_never_learns_is_reported(demo: Demo, handle: Handle, mistake: str) -> None:
-    quotes = demo.ws.ledger.count("quote")
-    with demo.ws.fault(f"model.{mistake}", times=ALWAYS) as fault:
-        reply = await ask(handle, STOCK)
-    assert reply.problem == ""
-    assert 1 < fault.fired <= 10
-    assert any(words in reply.text for words in WRONG)
-    assert demo.over_mcp or await team_calls(handle, lambda _: True) == [], "nobody is asked what was not meant"
-    assert demo.ws.ledger.count("quote") == quotes
-    await goes_on(handle)
-
-
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("fault", "seconds", "problem"),
     [
@@ -230,21 +215,6 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> N
 
 
 @pytest.mark.full
-async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
-    if demo.over_mcp:
-        pytest.skip("it is done twice, as test_demo_mcp.py shows")
-    quotes, forgetful = demo.ws.ledger.count("quote", ticker="PIED"), LosesAnswer("stock_price")
-    await run_team(demo, "finance", forgetful)
-    try:
-        with demo.ws.fault("read_quote.is_slow", seconds=4):  # still under way when the second call comes
-            reply = await ask(handle, "What's the stock price of PIED?")
-    finally:
-        await run_team(demo, "finance")
-    assert (forgetful.starts, reply.problem, "77.38" in reply.text) == (2, "", True), reply
-    assert demo.ws.ledger.count("quote", ticker="PIED") == quotes + 1
-
-
-@pytest.mark.full
 async def test_tools_of_several_teams_are_used_at_once(demo: Demo, handle: Handle) -> None:
     asked = "What's the stock price of ACME, the IP address of web-2, and the Jira metrics of SHOP?"
     reply = await ask(handle, asked)
@@ -271,21 +241,6 @@ async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Ha
     behind = [called(step).status for step in await team_calls(handle, lambda _: True) if step.calls]
     if not demo.by_sdk:  # which does not wait for the tools that it cancels, so Finance may never hear of it
         assert behind == (["canceled"] if slow.startswith("read_quote") else []), "nor does a team work for nobody"
-
-
-@pytest.mark.full
-async def test_an_operation_that_its_own_team_cancels_is_reported(demo: Demo, handle: Handle) -> None:
-    with demo.ws.fault("read_quote.is_slow", seconds=10) as fault:
-        asked = asyncio.create_task(ask(handle, STOCK))
-        await until(lambda: fault.fired)
-        await team_calls(handle, lambda steps: demo.over_mcp or any(step.calls for step in steps))
-        (workflow,) = await priced(demo, handle)
-        finance = await Client.connect(**await demo.ws.connection("finance"))
-        await finance.get_workflow_handle(workflow.id).cancel()
-        reply = await asked
-    assert reply.problem == ""
-    assert "cancel" in reply.text.lower() or "called it off" in reply.text
-    await goes_on(handle)
 
 
 @pytest.mark.full

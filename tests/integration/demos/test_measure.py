@@ -7,7 +7,7 @@ from typing import Any
 import fragile_agent
 import pytest
 
-from workshop_lib.demos import computers
+from workshop_lib.demos import computers, owned
 from workshop_lib.demos.measure import (
     CALL,
     DISCOVERY,
@@ -75,6 +75,11 @@ def computer(number: int, name: str, module: str) -> dict[str, Any]:
 
 
 FRAGILE = {"AGENT": fragile_agent.FragileAgent, **computer(1, "orchestrator", "fragile_agent")}
+SDK = {
+    **{name: getattr(computers.demo(2), name) for name in ("AGENT", "WORKER", "connect", "worker")},
+    **computer(1, "orchestrator", computers.demo(2).COMPUTERS["orchestrator"]),
+}
+MORE_LINES = 1 + int(owned.lines(computers.demo(1))[0].split()[0])
 CASES = [
     pytest.param(1, {}, "allowlist", {STRANGER: "Nexus: served"}, id="1 without the allowlist"),
     *(
@@ -88,14 +93,16 @@ CASES = [
             (4, "with a directory that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (3, "with a server that does not grow", {}, "growth", {DISCOVERY: STATIC}),
             (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
-            (1, "asks Finance first", FRAGILE, "", {STOPS: ALL_STOP, EVENTS: 29}),
+            (1, "with a Worker of more lines", {"worker": computers.demo(4).worker}, "", {LINES: MORE_LINES}),
+            (1, "with the loop of the Agents SDK", SDK, "", {LOOP: BY_SDK, LINES: MORE_LINES}),
+            (1, "asks Finance first", FRAGILE, "", {STOPS: ALL_STOP, EVENTS: 29, LINES: 0}),
             (1, "with a slow Finance", {}, "", {CALL: 500, TURN: 500}),
             (
                 1,
                 "with a handler that waits itself",
                 computer(1, "finance", "waiting_finance"),
                 "",
-                {KILLED: "2", LINKS: "none", LANGUAGES: f"{NEXUS_CALL} a handler without a workflow"},
+                {KILLED: "2", LINKS: "none", LANGUAGES: f"{NEXUS_CALL} a handler without a workflow", LINES: 0},
             ),
             (
                 1,
@@ -107,11 +114,16 @@ CASES = [
                     MCP: "list 2 tools at finance-mcp, and call them",
                     STRANGER: HTTP[STRANGER],
                     POLICY: "the agent: held; finance-mcp: not held",
+                    LINES: 0,
                 },
             ),
         ]
     ),
 ]
+
+
+def test_each_row_of_the_comparison_has_a_demo_that_is_broken() -> None:
+    assert {row for case in CASES for row in case.values[3]} == {*ROWS}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("number", "changed", "without", "expected"), CASES)
@@ -133,6 +145,7 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
     said = {row: cell.said for row, cell in cells.items() if row not in FIGURES}
     assert said == {**DEMOS[number], **{row: text for row, text in expected.items() if row not in least}}
     assert all(float(cells[row].said.split()[0]) >= figure for row, figure in least.items())
+    assert (cells[LINES].said != owned.lines(computers.demo(number))[0]) == (LINES in expected)
     assert tuple(cells) == ROWS
     assert all(cell.evidence for cell in cells.values())
     assert cells[TURN].milliseconds > cells[CALL].milliseconds > 0

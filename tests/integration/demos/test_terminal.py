@@ -36,14 +36,6 @@ def test_a_conversation_goes_on_until_the_input_ends(tmp_path: Path, monkeypatch
     assert "Your name is Ann." in done.stdout
 
 
-@pytest.mark.full
-def test_a_question_that_cannot_be_answered_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    done = demos("1", "x" * 5000)
-    assert done.returncode == 1
-    assert "A message has 1 to 4000 characters." in done.stdout
-
-
 def test_an_unknown_demo_is_refused_with_a_list() -> None:
     done = demos("7")
     assert done.returncode == 2

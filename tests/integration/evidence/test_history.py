@@ -54,20 +54,6 @@ async def test_timers_activities_and_children(ws: Workshop, client: Client, queu
     assert child.links == [Link("default", handle.id, str(handle.result_run_id))]
 
 
-async def test_a_nexus_call_is_linked_both_ways(ws: Workshop, client: Client, queue: str) -> None:
-    endpoint = await ws.endpoint("sums", namespace="default", task_queue=queue)
-    handle = await client.start_workflow(flows.Caller.run, args=[endpoint, ws.id("t")], id=ws.id("c"), task_queue=queue)
-    text = await handle.result()
-    read = await history(handle)
-    assert outline(read) == [
-        ("nexus operation", "add", "completed", 1),
-        ("nexus operation", "slowly", "completed", 1),
-    ]
-    assert f"echo-{text}" in [link.workflow_id for link in read.steps[1].links]
-    callee = await history(client.get_workflow_handle(f"echo-{text}"))
-    assert handle.id in [link.workflow_id for link in callee.links]
-
-
 async def test_updates_and_signals(ws: Workshop, client: Client, queue: str) -> None:
     handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=queue)
     assert await handle.execute_update(flows.Stubborn.add, 1) == 2
@@ -106,14 +92,6 @@ async def test_what_is_open(
     read = await history(handle)
     assert read.status == "terminated"
     assert read.steps[0].status == "abandoned"
-
-
-async def test_a_failed_task_is_the_workflows_own_failure(ws: Workshop, client: Client, queue: str) -> None:
-    broken = await client.start_workflow(flows.Broken.run, id=ws.id("b"), task_queue=queue)
-    read = await _until(broken, lambda read: bool(read.failed_tasks))
-    assert "nonsense" in read.failed_tasks[0]
-    assert "workflow task failed: " in str(read)
-    await broken.terminate()
 
 
 async def _until(handle: Any, holds: Callable[[History], bool]) -> History:

@@ -262,32 +262,3 @@ async def test_a_fault_does_not_kill_the_kernel(
         assert not Faults(fault.file.parent, may_die=False).take("slow", "dies_after_effect")
     assert fault.fired == 0
     assert "slow.dies_after_effect does not happen." in capsys.readouterr().out
-
-
-PROGRAM = """
-import sys
-from workshop_lib.evidence.ledger import note
-from workshop_lib.faults.plain import breakable
-
-@breakable
-def post(letter):
-    note("posted", letter=letter)
-
-try:
-    post(sys.argv[1])
-except RuntimeError as error:
-    note("refused", letter=sys.argv[1], why=str(error))
-note("went on", letter=sys.argv[1])
-"""
-
-
-async def test_a_plain_function_of_a_program_fails_and_dies_as_an_activity_does(ws: Workshop) -> None:
-    (ws._folder.cells / "posting.py").write_text(PROGRAM)
-    letter = ws.id("letter")
-    with ws.fault("post.dies_after_effect") as dies:
-        for _ in range(2):
-            assert await ws.launch("posting", letter).wait(300)
-    with ws.fault("post.fails") as fails:
-        assert await ws.launch("posting", letter).wait(300)
-    assert (dies.fired, fails.fired) == (1, 1)
-    assert [ws.ledger.count(effect, letter=letter) for effect in ("posted", "refused", "went on")] == [2, 1, 2]

@@ -13,10 +13,10 @@ from temporalio.service import RPCError
 from waits import until
 
 from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
-from workshop_lib.governance.policy.contract import Waiting
 from workshop_lib.governance.policy.guard import switch
 from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
+from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
 ALLOW = Rule("yes", "allow", callers=["sales"])
@@ -69,23 +69,6 @@ async def test_a_held_call_is_refused_or_runs_into_silence_or_is_called_off(worl
         assert said in await world.pay("sales", 500, order=f"silent {silence}")
         assert (await world.rows())[-1].verdict == "silence"
         assert world.paid(f"silent {silence}") == (silence == "allow")
-
-
-async def test_who_asks_again_after_a_held_call_was_terminated_is_held_again(world: Owned) -> None:
-    await world.rules(LARGE, SMALL)
-    asked = (refunds.Pay, "pay", refunds.Refund("terminated", 500))
-    first, held = await world.start("sales", *asked), await world.one_waiting()
-    await world.clients[OWNER].get_workflow_handle(f"held-{held.id}").terminate()
-    assert "terminated" in await world.outcome(first)
-    second = await world.start("sales", *asked)
-    again = await until(lambda: _another(world, held.id))
-    await world.decide("leads", again.id)
-    assert await world.outcome(second) == "paid 500"
-    assert world.paid("terminated") == 1
-
-
-async def _another(world: Owned, id: str) -> Waiting | None:
-    return next((each for each in await world.waiting() if each.id != id), None)
 
 
 async def _none_waits(world: Owned) -> bool:
@@ -222,3 +205,20 @@ async def test_nobody_is_let_through_while_the_keeper_cannot_be_asked(world: Own
     assert world.paid("closed") == 0
     await world.rules(ALLOW)
     assert await world.outcome(call) == "paid 1"
+
+
+async def test_an_approver_decides_with_the_keyboard(world: Owned, capsys: pytest.CaptureFixture[str]) -> None:
+    await world.rules(LARGE)
+    order = world.ws.id("order")
+    asked = await world.start("sales", refunds.Pay, "pay", refunds.Refund(order, 700))
+    office = await desk(world.clients["leads"], refunds.ENDPOINT, calls=1)
+    said, approve, refuse = office._row(1, office.waiting[0]).children
+    assert [approve.description, refuse.description] == ["Approve", "Refuse"]
+    said.value = "the customer called"
+    approve.click()
+    assert said.disabled
+    await until(lambda: not office.waiting)
+    assert (await world.outcome(asked), world.paid(order)) == ("paid 700", 1)
+    refuse.click()  # too late
+    await until(lambda: not office._tasks)
+    assert "No call" in capsys.readouterr().out

@@ -31,20 +31,18 @@ from workshop_lib.workshop import Workshop
 pytest_plugins = ["bridge"]  # its fixtures
 
 
-LINE = {"part": "bolt", "count": 2}
+LINE = {"part": "bolt", "count": 2, "parts": [{"part": "日本"}]}
 TRAVELS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "order",
-        {"customer": "Ann", "lines": [LINE, {"part": "nut"}], "colour": "blue", "note": None, "tags": {"a": 1}},
-        parts.Order("Ann", [parts.Line("bolt", 2), parts.Line("nut")], parts.Colour.BLUE, None, {"a": 1}),
+        {"customer": "Ann", "lines": [LINE], "colour": "blue", "note": None, "tags": {"a": 1, "b": "c"}},
+        parts.Order("Ann", [parts.Line("bolt", 2, [parts.Line("日本")])], parts.Colour.BLUE, None, {"a": 1, "b": "c"}),
     ),
     ("ship", {"weight": 2, "to-where": "away"}, parts.Shipment.model_validate({"weight": 2, "to-where": "away"})),
-    ("pay", {"how": {"iban": "DE1"}, "amount": "all"}, parts.Payment(parts.Transfer("DE1"), "all")),
     ("count", {"input": 7}, 7),
     ("find", {"input": "bolt"}, "bolt"),
     ("find", {"input": None}, None),
     ("find", {}, None),
-    ("tree", {"name": "car", "parts": [{"name": "ö 日本"}]}, parts.Node("car", [parts.Node("ö 日本")])),
 ]
 ANSWERS: list[tuple[str, dict[str, Any], Any]] = [
     ("stock", {}, {"red": 3, "blue": 4}),
@@ -67,10 +65,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("order", {"lines": []}, "'customer' is a required property"),
     ("order", {"customer": "Ann", "lines": [{"part": "bolt", "count": 0}]}, "lines.0.count: 0 is less than"),
     ("order", {"customer": "Ann", "lines": [{"part": "bolt", "cuont": 3}]}, "lines.0: Additional properties"),
-    ("pay", {"how": {"cash": 1}}, "how: {'cash': 1} is not valid under any of the given schemas"),
+    ("order", {"customer": "Ann", "lines": [], "tags": {"a": []}}, "tags.a: [] is not valid under any of the given"),
     ("count", {}, "'input' is a required property"),
     ("stock", {"input": 1}, "'input' was unexpected"),
-    ("tree", {"name": "car", "parts": [{"name": 3}]}, "parts.0.name: 3 is not of type 'string'"),
+    ("order", {"customer": "Ann", "lines": [LINE | {"parts": [{"part": 3}]}]}, "lines.0.parts.0.part: 3 is not of"),
 ]
 
 

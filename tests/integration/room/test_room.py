@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from workshop_lib.room.board import Board
 from workshop_lib.room.learner import LearnerProgress, Message, Report, Standing, Tally
 from workshop_lib.room.teller import Teller
 from workshop_lib.server.devserver import DevServer
+from workshop_lib.views import predict as predicting
 from workshop_lib.workshop import Workshop
 
 ANN, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -123,7 +123,7 @@ async def test_the_key_that_comes_first_counts_even_at_the_same_moment(board: Bo
     assert winners == {kept.key}
 
 
-async def test_a_check_reports_what_it_found(
+async def test_a_check_and_a_prediction_report_what_they_found(
     ws: Workshop, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
@@ -132,8 +132,16 @@ async def test_a_check_reports_what_it_found(
     good, fixed = made("0.1"), made("0.1", Answer(changes=(("{name}", "Ann"),)))
     for answer in (fixed, made("0.1", Answer(changes=(("Hello", "Hi"),))), good):
         await check("0.1", answer)
-    found = await at(board, "Carla", 3)
-    assert found.exercises == {"0.1": Tally(True, {"fixed": 1, "another mistake": 1})}
+    shown: list[Any] = []
+    monkeypatch.setattr(predicting, "in_notebook", lambda: True)
+    monkeypatch.setattr(predicting, "show", shown.append)
+    predicting.predict("2.a")
+    shown[0].value = "A"
+    found = await at(board, "Carla", 4)
+    assert found.exercises == {
+        "0.1": Tally(True, {"fixed": 1, "another mistake": 1}),
+        "2.a": Tally(False, {"One: the payment service knows the order.": 1}),
+    }
 
 
 @contextmanager
@@ -178,28 +186,6 @@ async def test_a_board_that_does_not_answer_costs_a_learner_one_line(
     said = capsys.readouterr().out
     assert said.count("Exercise 0.1 passed") == 3
     assert said.count("The class's board has not got your results. It does not answer at 127.0.0.1:9") == 1
-
-
-async def test_what_the_board_does_not_take_is_kept(tmp_path: Path) -> None:
-    answers = [503, 200]
-
-    class Busy(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(answers.pop(0))
-            self.end_headers()
-            self.wfile.write(b"Not just now.")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Busy) as busy:
-        learner = Teller(f"127.0.0.1:{busy.server_port}/secret", tmp_path, "Ann")
-        learner.tell("1.1", passed=True)
-        await asyncio.to_thread(busy.handle_request)
-        await until(lambda: learner.trouble == "Not just now.")
-        assert learner.waiting()
-        await asyncio.to_thread(busy.handle_request)
-        await until(lambda: not learner.waiting())
 
 
 async def test_one_who_sets_no_name_stays_anonymous_and_the_same(tmp_path: Path) -> None:

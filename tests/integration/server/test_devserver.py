@@ -1,7 +1,6 @@
 """The embedded server: loopback only, killed and restarted with workflows in flight, explained where it fails."""
 
 import asyncio
-import os
 import socket
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import StateFolder
 from workshop_lib.server import devserver
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.workers.process import Process
 from workshop_lib.workshop import Workshop
 
 
@@ -79,16 +77,6 @@ async def test_only_a_taken_port_changes(tmp_path: Path, capsys: pytest.CaptureF
         await server.kill()
     assert f"the server is now at {server.address}" in capsys.readouterr().out
     await server.close()
-
-
-async def test_what_a_killed_process_started_ends_with_it(tmp_path: Path) -> None:
-    parent = Process(["sh", "-c", "sleep 61.7 & wait"], log=tmp_path / "log", environment=os.environ)
-    async with asyncio.timeout(60):
-        while not (children := psutil.Process(parent.pid).children()):
-            await asyncio.sleep(0.01)
-    parent.kill()
-    assert await parent.wait(60)
-    assert not psutil.wait_procs(children, timeout=60)[1]
 
 
 async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,10 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from kernels import kernel
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.evidence.messages import WorkshopError
@@ -126,13 +124,3 @@ async def test_a_launched_program_ends_and_can_be_killed(ws: Workshop) -> None:
     slow = ws.launch("timeit", "-n", "1", "import time; time.sleep(600)")
     slow.kill()
     assert await slow.wait(120)
-
-
-@pytest.mark.full
-def test_after_a_restart_of_the_kernel_a_service_is_not_taken_to_run(tmp_path: Path) -> None:
-    start = "from workshop_lib import Workshop\nws = await Workshop.start()"
-    with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
-        k.ok(f'{start}\nawait ws.serve("payments", "{MODULE}")')
-        k.restart()
-        output = k.run(f'{start}\nfrom workshop_lib.evidence.state import service_address\nservice_address("payments")')
-    assert "The service 'payments' does not run." in output.text

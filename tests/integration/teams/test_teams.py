@@ -13,7 +13,6 @@ from waits import until
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import history
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
-from workshop_lib.teams.finance.contract import Finance, RoiQuery, StockQuery
 from workshop_lib.teams.it.contract import IT, HostAddress, HostQuery, JiraMetrics, ProjectQuery
 from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workers.takeover import QUICK_TAKEOVER
@@ -48,22 +47,6 @@ async def test_its_operations_answer_and_an_error_is_told_at_once(ws: Workshop, 
         with pytest.raises(NexusOperationFailureError) as caught:  # not that its time was up, after attempts in vain
             await call(operation, given)
         assert reason in "\n".join(describe(caught.value))
-
-
-@pytest.mark.parametrize("bug", ["stock_price", "calculate_roi"])
-async def test_a_bug_is_told_at_once(ws: Workshop, client: Client, bug: str) -> None:
-    """In the workflow behind an operation, and in a handler that answers itself. See ``buggy.py``."""
-    worker = await ws.spawn("buggy")
-    try:
-        given = StockQuery("ACME") if bug == "stock_price" else RoiQuery(1, 2)
-        nexus: Any = client.create_nexus_client(Finance, "buggy")
-        with pytest.raises(NexusOperationFailureError) as caught:
-            await nexus.execute_operation(bug, given, id=ws.id("operation"), schedule_to_close_timeout=LIMIT)
-    finally:
-        await ws.stop(worker)
-    told = describe(caught.value)
-    assert any("ZeroDivisionError" in line for line in told), told
-    assert not any("timed out" in line for line in told)
 
 
 async def test_callers_worker_handlers_worker_and_server_killed_one_after_another(

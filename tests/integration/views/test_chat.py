@@ -123,20 +123,6 @@ async def test_a_conversation_that_ended_is_shown_and_takes_no_message(
     assert capsys.readouterr().out.endswith(unread)
 
 
-async def test_without_a_worker_a_message_waits_for_one(agent: Agent) -> None:
-    view, controls = await agent.watched()
-    await agent.stop()
-    enter(controls, "first")
-    await until(lambda: view._sent)
-    enter(controls, "second")
-    await until(lambda: "The agent does not answer" in view._drawn[1])
-    assert "You (waits): first" in view._drawn[1]
-    agent.begin()
-    await until(lambda: not view._tasks)
-    assert [entry.text for entry in view._entries if entry.kind == "user"] == ["first", "second"]
-    assert "does not answer" not in view._drawn[1]
-
-
 async def test_an_interrupt_sends_no_more_and_leaves_the_conversation_alone(agent: Agent) -> None:
     running = asyncio.create_task(chat(agent.handle, "one", "two"))
     await until(lambda: agent.id in _newest and _newest[agent.id]._entries)

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import askers
@@ -13,12 +12,10 @@ from drawings import Drawn
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
-from waits import until
 
 import workshop_lib
 from workshop_lib.evidence import history, messages
 from workshop_lib.evidence.log import UnifiedLog, unified_log
-from workshop_lib.teams.finance.contract import Finance, StockQuery
 from workshop_lib.views.lanes import written
 from workshop_lib.workshop import Workshop
 
@@ -124,16 +121,3 @@ async def test_what_one_may_not_read_or_is_gone_is_named(
         await unified_log(talk.handle)
     refuse("sales")  # the handler's team learns who called, and no more
     assert told(await unified_log(talk.callee("finance"))) == ["; no right to read", *WELL["finance"]]
-
-
-async def test_an_operation_that_a_client_called_without_a_workflow(ws: Workshop, talk: Talk) -> None:
-    nexus: Any = talk.sales.create_nexus_client(Finance, "finance")
-    id, limit = ws.id("stranger"), timedelta(seconds=LIMIT)
-    await nexus.execute_operation(Finance.stock_price, StockQuery("PIED"), id=id, schedule_to_close_timeout=limit)
-    finance = Client(talk.sales.service_client, namespace="finance")
-
-    async def named() -> bool:  # the list follows a moment later
-        logs = [await unified_log(finance.get_workflow_handle(each.id)) async for each in finance.list_workflows()]
-        return any(f"called by operation {id} in sales" in line for log in logs for line in written(log))
-
-    await until(named)

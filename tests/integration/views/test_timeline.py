@@ -14,21 +14,6 @@ from workshop_lib.views.timeline import timeline
 from workshop_lib.workshop import Workshop
 
 
-async def test_it_follows_for_its_seconds_or_to_the_end_and_raises_nothing(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=ws.id("nowhere"))
-    async with asyncio.timeout(120):
-        await timeline(handle, seconds=0.5)
-        await timeline(handle, seconds=0)
-        assert f"Stubborn {handle.id}: running" in capsys.readouterr().out
-        following = asyncio.create_task(timeline(handle, seconds=3600))
-        await asyncio.sleep(0)
-        await handle.terminate(reason="enough")
-        await following
-    assert f"Stubborn {handle.id}: terminated" in capsys.readouterr().out
-
-
 async def test_it_changes_also_while_the_server_dies_and_comes_back(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

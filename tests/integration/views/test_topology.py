@@ -1,7 +1,6 @@
 """The topology: what the server has, who polls, where endpoints lead, and what is down; in the picture and in words."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator, Callable
 
@@ -120,18 +119,3 @@ async def test_an_endpoint_leads_from_its_callers_to_a_queue(ws: Workshop, clien
         f"called from task queue {callers} in namespace default",
     ]
     assert len(Drawn(seen.markup).shapes("path", d="C")) >= 3
-
-
-async def test_other_processes_and_other_names(ws: Workshop, seen: Seen) -> None:
-    hostile, queue = "<script>alert(1)</script> & <b>", ws.id("queue")
-    client = await Client.connect(**await ws.connection("hostile", identity=hostile))
-    checks = await Client.connect(**await ws.connection("checks"))
-    ws.run(Worker, client, task_queue=hostile, workflows=[flows.Echo])
-    ws.run(Worker, checks, task_queue=ws.id("check"), workflows=[flows.Echo])
-    async with Worker(client, task_queue=queue, workflows=[flows.Echo]):  # not one of the workshop's
-        assert await has_polled(ws, client, queue, seen) == [f"● {hostile}", "polls: workflows"]
-    here = f"● this notebook, process {os.getpid()}"
-    assert seen.of(f"task queue {hostile}") == [here, "polls: workflows"], "it is known, whatever it calls itself"
-    assert f"task queue {hostile}" in seen.texts
-    assert "namespace checks" not in seen.text
-    assert "temporal-system" not in seen.text

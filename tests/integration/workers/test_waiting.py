@@ -95,6 +95,27 @@ async def test_questions_to_a_workflow_whose_worker_has_stopped(
     )  # a closed one needs it, too
 
 
+@pytest.mark.full
+async def test_questions_to_a_workflow_whose_code_fails(
+    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server passes none on: the code is wrong, or takes a busy machine longer than the SDK allows."""
+    queue = ws.id("queue")
+    ws.run(Worker, client, task_queue=queue, workflows=[flows.Unfinished])
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+
+    async def failing() -> bool:
+        return (await handle.describe()).raw_description.pending_workflow_task.attempt >= 3
+
+    await until(failing)
+    asked = asyncio.gather(handle.execute_update(flows.Stubborn.add, 1), handle.query(flows.Stubborn.state))
+    await printed(capsys, "no attribute 'nonsense'")
+    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    assert list(await asked) == [2, False]
+    await handle.terminate()
+    await ws.stop(worker)
+
+
 async def test_an_update_that_a_busy_server_gives_up_is_sent_again_and_stays_one(
     ws: Workshop, client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +216,7 @@ async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch:
     await handle.terminate()
 
 
-async def test_one_notice_counts_those_who_wait_for_the_same(
+async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: dict[int, str] = {}  # what each output says last
@@ -205,6 +226,11 @@ async def test_one_notice_counts_those_who_wait_for_the_same(
     waits = [asyncio.ensure_future(handle.result()) for handle in handles]
     await until(lambda: any(" and 2 more." in text for text in shown.values()))
     assert len(shown) == 1
-    for handle, wait in zip(handles, waits, strict=True):
-        await end(wait)
-        await handle.terminate()
+    await end(waits.pop())  # an interrupted cell's advice stays
+    assert "→" in str(shown)
+    worker = ws.run(Worker, client, task_queue=nowhere, workflows=[flows.Echo])
+    await asyncio.gather(*waits)
+    (text,) = shown.values()
+    assert text.startswith("No longer waiting for")
+    assert "→" not in text, "what is over is not advised any more"
+    await ws.stop(worker)

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from kernels import Kernel, Output, kernel, ours
-from notebook import BILLED, ORDERS, PLACE, PLACE_APART, START, WORK, open_notebook, spawn
+from notebook import BILLED, ORDERS, PLACE, PLACE_APART, open_notebook, spawn
 
 
 def interrupted(k: Kernel, cell: str) -> Output:
@@ -46,16 +46,3 @@ def test_an_interrupt_ends_the_cell_and_nothing_else(tmp_path: Path) -> None:
         while any("workshop_lib.programs.worker" in command for command in ours(tmp_path)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-
-
-def test_an_interrupted_setup_can_be_run_again(tmp_path: Path) -> None:
-    """At any moment: the interrupt comes so many seconds after the cell is sent."""
-    with kernel(tmp_path) as k:
-        for after in (0.3, 0.8):
-            sent = k.start(START)
-            time.sleep(after)
-            k.interrupt()
-            k.finish(sent)
-        for cell in (START, ORDERS, WORK):
-            k.ok(cell)
-        assert "charges: 1" in k.ok(PLACE)

@@ -112,3 +112,13 @@ def test_a_stuck_activity_does_not_keep_the_kernel_alive(tmp_path: Path) -> None
         k.ok("import asyncio\nwhile not ws.ledger.count('charge'): await asyncio.sleep(0.05)")
         assert k.close() == 0, "it ended by itself, and was not killed"
         assert not wait_until_gone(tmp_path)
+
+
+def test_on_a_hub_a_page_that_the_browser_cannot_open_is_not_linked(tmp_path: Path) -> None:
+    with kernel(tmp_path, JUPYTERHUB_SERVICE_PREFIX="/user/ann/") as k:
+        text = k.ok(START)
+        assert "Your browser cannot open its Web UI" in text
+        assert "http://" not in text
+        k.ok("handle = await client.start_workflow('X', id='x', task_queue='nobody')")
+        shown = k.ok("from workshop_lib import where\nawait where(ws, handle)")
+        assert shown.startswith("temporal workflow describe --namespace default --workflow-id 'x'"), shown

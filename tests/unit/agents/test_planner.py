@@ -214,19 +214,6 @@ def test_mistakes_are_repaired_twice(name: str, arguments: str, content: str) ->
     assert plan(messages, DISPATCHER)["content"] == "Nairobi: sun, 26 °C."
 
 
-def test_a_wrong_call_in_a_chain_is_repaired() -> None:
-    messages = [
-        user("Get the price of AAPL and then multiply it by 3"),
-        *before("stock_price_2", '{"symbol": "AAPL"}', "Unknown tool 'stock_price_2'. There are: x."),
-    ]
-    assert calls_of(plan(messages, SHOP)) == [("stock_price", {"symbol": "AAPL"})]
-    messages += before("stock_price", '{"symbol": "AAPL"}', "10", 1)
-    messages += before("calculator", '{"expression": "10 * 3",', "Invalid arguments for calculator. the JSON: no", 2)
-    assert calls_of(plan(messages, SHOP)) == [("calculator", {"expression": "10 * 3"})]
-    messages += before("calculator", '{"expression": "10 * 3"}', "30.0", 3)
-    assert plan(messages, SHOP)["content"] == "The stock price says 10.\nThe calculator says 30."
-
-
 def test_after_a_handover_the_next_agents_tools_are_used() -> None:
     said = "Refund 30 dollars for order-7"
     hand = tool("def transfer_to_cashier(): Handoff to the cashier agent to handle refunds.")
@@ -261,23 +248,6 @@ ODD_TOOLS: list[Json] = [
     function("loop", "A tree of words.", NESTED),
     function("one_of", "Either.", {"properties": {"either": {"anyOf": [STRING, NUMBER]}, "const": {"const": 3}}}),
 ]
-
-
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [],
-        [{"role": "user", "content": None}],
-        [user([{"type": "text", "text": "weather in"}, {"type": "text", "text": "Oslo"}])],
-        [{"role": "tool", "tool_call_id": "none", "content": "lost"}, user("hi")],
-        [user("weather in Oslo"), before("weather", "{}", "")[0]],
-        [user("word " * 20_000), *before("weather", '{"city": "Oslo"}', "x" * 100_000)],
-        [user("(" * 100_000), *before("weather", '{"city": "Oslo"}', "(" * 100_000)],
-    ],
-)
-def test_odd_and_huge_conversations_are_answered(messages: list[Json]) -> None:
-    for tools in ([], SHOP, ODD_TOOLS):
-        assert plan(messages, tools)["role"] == "assistant"
 
 
 def test_any_text_is_answered() -> None:

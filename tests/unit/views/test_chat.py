@@ -73,10 +73,3 @@ def test_hostile_text_is_only_text(text: str) -> None:
     assert set(re.findall(r' ([\w-]+)="', "".join(tags))) <= {"style", "role", "tabindex", "aria-label"}
     assert len([tag for tag in tags if tag.startswith("</")]) * 2 == len(tags)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + shown)
-
-
-def test_what_waits_and_the_status_come_last_and_no_text_pretends_to_be_a_line() -> None:
-    assert written([Line(1, "user", "hi\nAgent: you get $100")])[1] == "You: hi\n    Agent: you get $100"
-    markup, text = written(TALK[:1], "No answer.", waiting=["and you?"])
-    assert text == "You: 12*3?\nYou (waits): and you?\n(No answer.)"
-    assert plain(markup).endswith("and you?No answer.")

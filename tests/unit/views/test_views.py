@@ -6,14 +6,13 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from drawings import Drawn, number
+from drawings import Drawn
 
 from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.evidence import messages
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import remember
 from workshop_lib.teams.finance.contract import StockQuery
-from workshop_lib.views.chart import lines
 from workshop_lib.views.hops import hops
 from workshop_lib.views.overview import notebooks, overview
 from workshop_lib.views.plumbing import count
@@ -66,23 +65,10 @@ def test_what_was_passed_is_marked(shown: list[str], tmp_path: Path, monkeypatch
     assert 'href="02_failure_injection.ipynb#Make-the-second-attempt-harmless"' in markup
 
 
-def test_each_line_ends_where_its_last_value_is_and_has_its_own_dash(shown: list[str]) -> None:
-    lines("backlog", {"<one>": [(0, 12), (2, 6), (4, 0)], "two": [(0, 12), (2, 0)]}, x="seconds", y="orders")
-    picture = Drawn(shown[0])
-    drawn = picture.shapes("path", stroke_width="2")
-    first, _, second, _ = (path.get("d", "") for path in drawn)  # each line, and its key
-    assert first.endswith("H560.0V248.0"), "the longest reaches the right edge, at nothing left"
-    assert second.endswith("H304.0V248.0"), "half the time is half the way"
-    assert len({path.get("stroke-dasharray") for path in drawn}) == 2
-    assert "<one>: 12 at 0.00, 6 at 2.00, 0 at 4.00" in shown[1]
-    assert picture.texts[2:9] == ["0", "2", "4", "6", "8", "10", "12"], "round numbers"
-
-
-def test_hops_count_each_call_once_and_stand_left_of_what_they_call(shown: list[str]) -> None:
+def test_hops_count_each_call_once(shown: list[str]) -> None:
     hops("one question", {("you", "agent"): 1, ("agent", "model"): 2, ("agent", "tool"): 1, ("tool", "shop"): 0})
-    places = {text.text: number(text, "x") for text in Drawn(shown[0]).shapes("text")}
-    assert places["you"] < places["agent"] < places["model"] == places["tool"]
-    assert "shop" not in places
+    assert {"you", "agent", "model", "tool"} <= set(Drawn(shown[0]).texts)
+    assert "shop" not in shown[0]
     assert shown[1] == "one question: 4 hops\n  you → agent: 1\n  agent → model: 2\n  agent → tool: 1"
 
 

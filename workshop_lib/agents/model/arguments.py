@@ -1,7 +1,5 @@
 """Arguments from text: what a request mentions, and which of it a tool's parameters take. Its words: ``words.toml``."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence

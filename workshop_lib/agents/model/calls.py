@@ -1,7 +1,5 @@
 """One call of the language model, as an activity: with limits, a heartbeat, and errors that say what to do."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta

@@ -5,8 +5,6 @@ names with a space. The activity that calls the model applies ``received`` to ea
 ``sendable`` to each conversation that it sends.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib

@@ -1,7 +1,5 @@
 """The choices of an offline stand-in for a language model: rules that match a request with the tools at hand."""
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import suppress

@@ -4,10 +4,9 @@
 bill. ``ws.fault("model.invents_tool")`` and others let it make the mistakes that models make.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -52,19 +51,20 @@ async def _complete(request: Request) -> Response:
     return _answered(said, usage, digest, bool(asked.get("stream")))
 
 
+_MISTAKES: dict[str, Callable[[dict[str, Any]], str]] = {  # what a model writes in the place of these arguments
+    "garbles_arguments": lambda arguments: json.dumps(arguments)[:-1] + ",",
+    "forgets_arguments": lambda arguments: "null",
+    "invents_field": lambda arguments: json.dumps({**arguments, "colour": "blue"}),
+    "mistypes_field": lambda arguments: json.dumps({name: ["?"] for name in arguments} or {"colour": "blue"}),
+}
+
+
 def _spoil(function: dict[str, str], kind: str) -> None:
     """Put a mistake of this kind into a tool call."""
-    arguments = json.loads(function["arguments"])
     if kind == "invents_tool":
         function["name"] += "_2"
-    elif kind == "garbles_arguments":
-        function["arguments"] = function["arguments"][:-1] + ","
-    elif kind == "forgets_arguments":
-        function["arguments"] = "null"
-    elif kind == "invents_field":
-        function["arguments"] = json.dumps({**arguments, "colour": "blue"})
-    elif kind == "mistypes_field":
-        function["arguments"] = json.dumps({name: ["?"] for name in arguments} or {"colour": "blue"})
+    else:
+        function["arguments"] = _MISTAKES[kind](json.loads(function["arguments"]))
 
 
 def _answered(said: dict[str, Any], usage: dict[str, int], digest: str, stream: bool) -> Response:

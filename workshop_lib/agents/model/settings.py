@@ -1,7 +1,5 @@
 """Which language model is used: the offline one, unless ``WORKSHOP_MODEL`` names another."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Any

@@ -172,7 +172,9 @@ class Handled:
             await end(handle)
 
 
-async def begin_call(ws: Workshop, client: Client, queue: str, endpoint: str, *call: Any) -> WorkflowHandle[Any, Any]:
+async def begin_call(
+    ws: Workshop, client: Client, queue: str, endpoint: str, *call: Any, limit: timedelta = _NO_LIMIT
+) -> WorkflowHandle[Any, Any]:
     """Call an operation from a Workflow, and do not wait for the result.
 
     Args:
@@ -181,8 +183,9 @@ async def begin_call(ws: Workshop, client: Client, queue: str, endpoint: str, *c
         queue: Of a Worker there that has ``CallOperation``.
         endpoint: The endpoint's name.
         call: The service, the operation and its input.
+        limit: The operation's.
     """
-    arguments, id = [ws.namespace(endpoint), *call, _NO_LIMIT.total_seconds()], ws.id("check-call")
+    arguments, id = [ws.namespace(endpoint), *call, limit.total_seconds()], ws.id("check-call")
     return await client.start_workflow(
         CallOperation.run, args=arguments, id=id, task_queue=queue, execution_timeout=_NO_LIMIT
     )

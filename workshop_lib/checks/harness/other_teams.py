@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from workshop_lib.checks.harness.handled import Watch
+from workshop_lib.checks.harness.handled import Watch, begin_call
 from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, stop
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams.finance import worker as team_finance
@@ -26,7 +27,7 @@ from workshop_lib.teams.offering import SETTINGS
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
-_CALL_SECONDS = 3.0  # with less than two, the server does not even send a call
+_CALL_LIMIT = timedelta(seconds=3)  # with less than two, the server does not even send a call
 _TEST = "This is only a test."
 
 
@@ -73,13 +74,11 @@ class Team:
         self.changes["task_queue"] = queue
         await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=queue)
         self.start()
-        self.refusals.reason, seconds, failure = _TEST, _CALL_SECONDS, ""
+        self.refusals.reason, limit, failure = _TEST, _CALL_LIMIT, ""
         while _TEST not in failure:  # the server takes a moment to follow a change of an endpoint
-            arguments = [self.ws.namespace(self.code.ENDPOINT), *self.sample, seconds]
-            id = self.ws.id("check-call")
-            handle = await self._client.start_workflow(CallOperation.run, args=arguments, id=id, task_queue=queue)
-            _, failure, _ = await ended(handle)
-            seconds *= 2  # on a slow machine
+            call = await begin_call(self.ws, self._client, queue, self.code.ENDPOINT, *self.sample, limit=limit)
+            _, failure, _ = await ended(call)
+            limit *= 2  # on a slow machine
         self.refusals.reason = ""
 
     def start(self) -> None:

@@ -5,14 +5,12 @@ fails again and again, or it waits for something that nobody is going to send.
 """
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
-from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.history import History, Step, history
@@ -139,30 +137,6 @@ def mistakes(told: History) -> list[str]:
         told: What the server has recorded of a run.
     """
     return [failure for failure in told.failed_tasks if DEADLOCK not in failure]
-
-
-async def updated(handle: WorkflowHandle[Any, Any], name: str, *given: Any, result_type: type | None = None) -> Any:
-    """Send an update, and wait for its result.
-
-    Args:
-        handle: Of the run.
-        name: The update's name.
-        given: Its arguments.
-        result_type: Of its result.
-
-    Raises:
-        WorkflowUpdateFailedError: It fails.
-        RPCError: The server does not pass it on, because the run's code is wrong. Where it is only that a busy machine
-            exceeds the SDK's limits, it is sent again, as the same update.
-    """
-    id = str(uuid.uuid4())
-    while True:
-        try:
-            return await handle.execute_update(name, args=given, id=id, result_type=result_type)
-        except RPCError as error:
-            if "in failed state" not in str(error) or mistakes(await history(handle)):
-                raise
-            await asyncio.sleep(PAUSE)
 
 
 def stays(told: History) -> bool:

@@ -5,13 +5,13 @@ from datetime import timedelta
 from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import expected, require
 from workshop_lib.checks.harness.other_teams import Team
-from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, Turn, limit_of, together
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, limit_of, together
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
 
 _LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
-_MOST = timedelta(minutes=1)
+_SHORT = 5.0  # seconds: what another chat sets
 _CLOSED = "The exchange is closed until nine"
 _OTHERS = {tool.name for tool in litellm_temporal.tools(Chat())}  # both demos have the same ones
 
@@ -30,6 +30,7 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     talk, other = await begin(), await begin()
     first = await talk.turn("Convert 250 dollars to EUR.", _limited)
     await _shown(talk)
+    await (await begin(tool_seconds=_SHORT)).once("Convert 20 dollars to EUR.", lambda turn: _limited(turn, _SHORT))
     used = [step for step in first.steps if step.name not in MODELS and step.kind not in ("update", "signal")]
     called = ("Exchange", "convert") in [(step.service, step.name) for step in used]
     saw = f"{', '.join(step.title for step in used) or 'nothing'} in the history, and the reply {first.reply!r}"
@@ -51,13 +52,13 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     _holds(await talk.turn("Convert 30 dollars to GBP.", _limited), _CLOSED, "swallowed")
 
 
-def _limited(turn: Turn) -> None:
-    """Look how long the agent would wait for Finance."""
+def _limited(turn: Turn, seconds: float = MODEL_SECONDS) -> None:
+    """Look how long the agent would wait for Finance in a chat with this limit."""
     for call in turn.calls:
-        limit = limit_of(call)
+        limit, most = limit_of(call), timedelta(seconds=seconds)
         saw = "none" if limit >= timedelta(days=1) else spoken(limit)
         saw += ", with which the server does not send a call" if limit < _LEAST else ""
-        require(_LEAST <= limit <= _MOST, "the chat's limit for the call", saw, "limit")
+        require(_LEAST <= limit <= most, f"the chat's limit for the call, {spoken(most)}", saw, "limit")
 
 
 async def _shown(talk: Talk) -> None:

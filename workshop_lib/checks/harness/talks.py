@@ -13,23 +13,13 @@ import temporalio.client as tc
 from temporalio import workflow
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
-from temporalio.service import RPCError
 
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, Line, Message, Reply
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
-from workshop_lib.checks.harness.recorded import (
-    DEADLOCK,
-    PAUSE,
-    blame,
-    every_run,
-    too_slow,
-    until,
-    updated,
-    wrong_code,
-)
+from workshop_lib.checks.harness.recorded import DEADLOCK, every_run, too_slow, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history
@@ -119,7 +109,7 @@ class Talk:
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
-        return quietly(updated(self.handle, "send_message", text, result_type=Reply))
+        return quietly(self.handle.execute_update("send_message", text, result_type=Reply))
 
     async def say(self, text: str) -> str:
         """Send a message and wait for its reply."""
@@ -183,9 +173,6 @@ class Talk:
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}") from error
-        except RPCError:  # the server's answer where a workflow task fails
-            blame(await history(self.handle))
-            raise
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
@@ -210,9 +197,6 @@ class Talk:
                     continue
                 what = f"It answered, and after that your code could not be run again: {error}"
                 raise Wrong(what, "A replay must do the same as the first run.") from error
-            except RPCError:  # the server's answer where a workflow task fails
-                blame(await history(self.handle))
-                await asyncio.sleep(PAUSE)
             finally:
                 asked.cancel()
 
@@ -230,7 +214,10 @@ class Talk:
 
 
 Begin = Callable[..., Awaitable[Talk]]
-"""Begins a conversation, also with a first message (``first``), which is there before the agent's code has run."""
+"""Begins a conversation, also with a first message (``first``), which is there before the agent's code has run.
+
+``tool_seconds`` is as in ``Chat``.
+"""
 
 
 @asynccontextmanager
@@ -273,9 +260,8 @@ async def talks(
     # It forgets all after each step, as if it had crashed.
     async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
 
-        async def begin(first: str = "") -> Talk:
-            seconds = MODEL_SECONDS
-            chat = Chat(model="offline", model_seconds=seconds, tool_seconds=seconds, most_events=most_events)
+        async def begin(first: str = "", tool_seconds: float = MODEL_SECONDS) -> Talk:
+            chat = Chat("offline", model_seconds=MODEL_SECONDS, tool_seconds=tool_seconds, most_events=most_events)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
             run: Any = answer.run  # type: ignore[attr-defined]
             if not first:

@@ -142,11 +142,7 @@ class Trial:
             id: Its id; that of the order, if it is given one.
         """
         handle = await self.client.start_workflow(
-            self._workflow.run,
-            given,
-            id=id or given.id,
-            task_queue=self._queue,
-            execution_timeout=timedelta(days=9),
+            self._workflow.run, given, id=id or given.id, task_queue=self._queue, execution_timeout=timedelta(days=9)
         )
         self.started.append(handle)
         return handle
@@ -237,20 +233,22 @@ async def worker(
     ws: Workshop,
     queue: str,
     *,
+    namespace: str = NAMESPACE,
     client_interceptors: Sequence[Interceptor] = (),
     plugins: Sequence[Plugin] = (),
     **settings: Any,
 ) -> AsyncIterator[Client]:
-    """A Worker in the namespace of the checks, while the block runs: its client.
+    """A Worker, while the block runs: its client.
 
     Args:
         ws: The workshop.
         queue: Its task queue.
+        namespace: Where it works; that of the checks if it does not matter.
         client_interceptors: Of its client.
         plugins: Of its client; those of its client are the Worker's, too.
         settings: Its other arguments.
     """
-    connection = await ws.connection(NAMESPACE, interceptors=list(client_interceptors), plugins=list(plugins))
+    connection = await ws.connection(namespace, interceptors=list(client_interceptors), plugins=list(plugins))
     client = await Client.connect(**connection)
     running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:

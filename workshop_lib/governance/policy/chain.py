@@ -1,7 +1,5 @@
 """The record of decisions: rows that are chained by their hashes, so that a missing or altered one is noticed."""
 
-# No `from __future__ import annotations`: a data converter reads the types of the fields.
-
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace

@@ -1,7 +1,5 @@
 """What an approver imports: the Nexus service by which it sees what waits for it, and decides."""
 
-# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -9,8 +9,6 @@ namespace can go round all this (start the workflow behind an operation, or writ
 namespace close that, see ``proxy``.
 """
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 import dataclasses
 import re
@@ -190,9 +188,7 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
         super().__init__(next)
         self._guard = guard
 
-    async def execute_nexus_operation_start(
-        self, input: worker.ExecuteNexusOperationStartInput
-    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
+    async def execute_nexus_operation_start(self, input: worker.ExecuteNexusOperationStartInput) -> Any:
         ctx = input.ctx
         if ctx.service == Approvals.__name__:
             return await super().execute_nexus_operation_start(input)  # whom it lets in, the keeper decides

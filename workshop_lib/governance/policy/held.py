@@ -1,7 +1,5 @@
 """A call that waits for a person, in a workflow of the owner's namespace."""
 
-# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any

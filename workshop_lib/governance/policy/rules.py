@@ -1,7 +1,5 @@
 """A policy as data, and what it says of a call. Nothing here knows Temporal or a clock."""
 
-# No `from __future__ import annotations`: a data converter reads the types of the fields.
-
 import fnmatch
 import json
 import math

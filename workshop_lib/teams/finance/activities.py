@@ -1,7 +1,5 @@
 """The Finance team's activities."""
 
-from __future__ import annotations
-
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 

@@ -1,7 +1,5 @@
 """What the Finance team offers to others: the only one of its modules that they may import."""
 
-# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The Finance team's SQLite database: prices of stocks at the exchange."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The Finance team's Nexus handler: it runs when somebody calls the contract."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 

@@ -7,8 +7,6 @@ its environment as the notebook has it. Each call starts a new workflow, as is u
 repeated starts a second one.
 """
 
-# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
-
 from datetime import timedelta
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """The Finance team's workflows. Only Finance's handler and its MCP server start them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from temporalio import workflow

@@ -1,7 +1,5 @@
 """The IT team's activities."""
 
-from __future__ import annotations
-
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 

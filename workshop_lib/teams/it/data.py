@@ -1,7 +1,5 @@
 """The IT team's SQLite database: issues and hosts."""
 
-from __future__ import annotations
-
 import statistics
 
 from workshop_lib.teams.database import Rows, opened

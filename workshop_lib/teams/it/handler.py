@@ -1,7 +1,5 @@
 """The IT team's Nexus handler: it runs when somebody calls the contract."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 from nexusrpc.handler import service_handler
 from temporalio.nexus import WorkflowHandle, WorkflowRunOperationContext, workflow_run_operation
 

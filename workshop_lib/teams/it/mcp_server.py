@@ -4,8 +4,6 @@ Some of its tools remember something: the project that was set, and the hosts th
 it, so it outlives the server. All callers share one memory, because a call over HTTP does not say who makes it.
 """
 
-# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
-
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4

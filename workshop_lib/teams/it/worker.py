@@ -1,7 +1,5 @@
 """The IT team's Worker: ``await ws.spawn("workshop_lib.teams.it.worker")`` runs it in its own process."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from temporalio.worker import Worker

@@ -1,7 +1,5 @@
 """The IT team's workflows. Only IT's handler and its MCP server start them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import timedelta
 

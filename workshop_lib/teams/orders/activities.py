@@ -4,8 +4,6 @@ They are plain functions, so a script can call them, too. They block while they 
 ``def`` and not ``async def``: a Worker runs them on its ``activity_executor``.
 """
 
-from __future__ import annotations
-
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 

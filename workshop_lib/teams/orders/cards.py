@@ -1,7 +1,5 @@
 """Charge a card through the payment service, and give the money back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

@@ -1,7 +1,5 @@
 """What an order is, and the orders team's SQLite database: stock, charges and parcels."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

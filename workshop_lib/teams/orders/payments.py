@@ -5,8 +5,6 @@
 with the first one.
 """
 
-from __future__ import annotations
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse

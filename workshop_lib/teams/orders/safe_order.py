@@ -1,7 +1,5 @@
 """An order that survives: charged once, or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """An order, from the check to the parcel."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from temporalio import workflow

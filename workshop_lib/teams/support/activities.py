@@ -1,7 +1,5 @@
 """The support team's tools. The model chooses by their docstrings."""
 
-from __future__ import annotations
-
 import ast
 import operator
 from collections.abc import Callable

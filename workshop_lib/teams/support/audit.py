@@ -3,8 +3,6 @@
 ``await ws.serve("audit", "workshop_lib.teams.support.audit")`` starts it.
 """
 
-from __future__ import annotations
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse

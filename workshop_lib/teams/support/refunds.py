@@ -4,8 +4,6 @@
 ``Idempotency-Key``, there is one refund. The audit service gets the same key.
 """
 
-from __future__ import annotations
-
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request

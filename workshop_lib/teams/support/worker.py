@@ -1,7 +1,5 @@
 """The support team's Worker: ``await ws.spawn("workshop_lib.teams.support.worker")`` runs it in its own process."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The support team's agents: one that talks to customers, a specialist that it asks, and a cashier."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta

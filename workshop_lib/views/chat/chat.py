@@ -1,7 +1,5 @@
 """``await chat(handle)``: a conversation with a running agent, by typing or from a cell."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 import sys
@@ -31,7 +29,7 @@ _UNHEARD = (
 _UNREAD = "Its transcript cannot be read, because none of its Workers is running."
 _ENDED = "This conversation has ended."
 _T = TypeVar("_T")
-_newest: dict[str, Chatter] = {}  # by workflow id
+_newest: dict[str, "Chatter"] = {}  # by workflow id
 
 
 async def chat(handle: tc.WorkflowHandle[Any, Any], *messages: str) -> list[Reply]:

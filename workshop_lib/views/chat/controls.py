@@ -1,7 +1,5 @@
 """The box, the buttons and the questions below a chat, as widgets of the notebook."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -25,6 +23,23 @@ def show(widget: Any) -> None:
 
     display({"text/html": f"<style>{_NO_KERNEL}</style>", "text/plain": ""}, raw=True)
     display({**widget._repr_mimebundle_(), "text/plain": ""}, raw=True)
+
+
+def choice(beginning: Any, question: str, decide: Callable[[bool, ipywidgets.HBox], object]) -> ipywidgets.HBox:
+    """A row with two buttons, to approve or to refuse.
+
+    Args:
+        beginning: The widget before the buttons.
+        question: What is decided.
+        decide: Is called with whether it is approved, and with the row.
+    """
+    row = ipywidgets.HBox([beginning], layout={"align_items": "center"})
+    for word, yes, style in (("Approve", True, "success"), ("Refuse", False, "danger")):
+        button = ipywidgets.Button(description=word, tooltip=f"{word}: {question}", button_style=style)
+        button.layout = {"width": "90px", "flex": "0 0 auto"}
+        button.on_click(lambda _, yes=yes: decide(yes, row))
+        row.children += (button,)
+    return row
 
 
 class Controls:
@@ -79,15 +94,9 @@ class Controls:
     def _row(self, number: int, question: str) -> Any:
         # A Label would show text between two dollar signs as a formula.
         text = ipywidgets.HTML(f'<div style="line-height:1.4;overflow-wrap:anywhere">{safe(question)}</div>')
-        row = ipywidgets.HBox([text], layout={"align_items": "center"})
-        for word, yes, style in (("Approve", True, "success"), ("Refuse", False, "danger")):
-            button = ipywidgets.Button(description=word, tooltip=f"{word}: {question}", button_style=style)
-            button.layout = {"width": "90px", "flex": "0 0 auto"}
-            button.on_click(partial(self._on_decision, number, yes, row))
-            row.children += (button,)
-        return row
+        return choice(text, question, partial(self._on_decision, number))
 
-    def _on_decision(self, number: int, yes: bool, row: Any, _: Any) -> None:
+    def _on_decision(self, number: int, yes: bool, row: ipywidgets.HBox) -> None:
         def switch(off: bool) -> None:
             for button in row.children[1:]:
                 button.disabled = off

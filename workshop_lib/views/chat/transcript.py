@@ -1,7 +1,5 @@
 """A conversation as HTML and as plain text. Text from users, models and tools is shown, and never run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
