@@ -17,7 +17,7 @@ export HOME := $(CURDIR)/.workshop
 endif
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 JS := workshop_lib/teams/finance workshop_lib/demos/inspector
-NPM := npm install --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier
+NPM := npm install --prefer-offline --fetch-retry-mintimeout=500 --fetch-retry-maxtimeout=2000 --loglevel=error --no-progress --no-audit --no-fund --no-package-lock --no-update-notifier
 TESTS := tests/unit tests/integration tests/notebooks tests/browser
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 WITHOUT_JS := The JavaScript parts are left out; everything else works without them.

@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from workshop_lib.server.outside import CHOICE, OutsideService, chosen
 from workshop_lib.views.overview import WAYS, notebooks
 
 _HANDOUTS = Path("build/class")
+_DELETION = timedelta(minutes=2)  # the server answers when a Workflow has begun to delete the namespace
 
 
 def learners(many: int) -> list[str]:
@@ -76,9 +78,8 @@ async def remove(found: dict[str, Connections]) -> None:
         await own.remove_endpoints("")
         for name in rights.needs(notebook).namespaces:
             try:
-                await client.operator_service.delete_namespace(
-                    DeleteNamespaceRequest(namespace=own.namespace(name)), retry=True
-                )
+                request = DeleteNamespaceRequest(namespace=own.namespace(name))
+                await client.operator_service.delete_namespace(request, retry=True, timeout=_DELETION)
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise
@@ -138,6 +139,7 @@ async def run(arguments: argparse.Namespace) -> None:
             if arguments.command == "remove":
                 await remove(found)
                 (_HANDOUTS / f"{learner}.env").unlink(missing_ok=True)
+                print(learner, flush=True)
                 continue
             if arguments.command == "make":
                 await make(found)

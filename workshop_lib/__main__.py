@@ -74,9 +74,7 @@ def main() -> int:
     demos.add_argument("--html", default="", metavar="FILE", help="also write the comparison to a page")
     demos.set_defaults(run=_demos)
     rehearse = commands.add_parser("rehearse", help="before a class: run its notebooks and the demos on this machine")
-    rehearse.add_argument(
-        "way", nargs="?", default="2 hours", help="how long the class is: 2 hours, 4 hours or 6 hours"
-    )
+    rehearse.add_argument("way", nargs="?", default="2 hours", help="the class takes 2 hours, 4 hours or 6 hours")
     rehearse.set_defaults(run=_rehearse)
     board = commands.add_parser("board", help="show where each learner of a class is; for the instructor")
     listen = "this machine's address in the class's network; without it, only this machine reaches the board"

@@ -67,6 +67,7 @@ ALL = "WORKSHOP_CHAOS" in os.environ
 if not ALL:
     chance = random.Random(int(os.environ.get("WORKSHOP_SEED", "3")))
     CASES = sorted(chance.sample(CASES, 4), key=lambda case: case[0])
+LIMIT = timedelta(minutes=30)  # on a busy machine, a kernel takes minutes to come back
 QUESTION, PRICE = "What's the stock price of HOOLI?", "311.75"
 
 
@@ -134,10 +135,10 @@ async def test_a_failure(
     await agent.prepare(("orchestrator" if its_own else "finance") if dies else "")
     handle = await agent.client.start_workflow(
         agent.workflow.run,
-        Chat("offline"),
+        Chat("offline", tool_seconds=LIMIT.total_seconds()),
         id=ws.id("chat"),
         task_queue=agent.queue,
-        execution_timeout=timedelta(minutes=10),
+        execution_timeout=LIMIT,
     )
     await handle.execute_update(Conversation.send_message, "Hello!")
     question = f"Please refund $30 for {order}, it was broken." if of_support else QUESTION
@@ -202,9 +203,9 @@ await computers.start(ws, demo)
 client = await Client.connect(**await ws.connection("default"))
 """
 ASK = f"""
-limit = timedelta(minutes=10)
+limit = timedelta(seconds={LIMIT.total_seconds()})
 chat = dict(id="chat", task_queue="{local.TASK_QUEUE}", execution_timeout=limit)
-handle = await client.start_workflow(demo.AGENT.run, Chat("offline"), **chat)
+handle = await client.start_workflow(demo.AGENT.run, Chat("offline", tool_seconds=limit.total_seconds()), **chat)
 with ws.fault("read_quote.is_slow", seconds=5):
     await handle.execute_update(demo.AGENT.send_message, "{QUESTION}", id="question")
 """

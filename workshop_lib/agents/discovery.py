@@ -86,13 +86,9 @@ class DiscoveringConversation(AgentConversation):
         if self._waited or not missing:
             return agent
         what = f"Waits for the tools of teams that have not listed them yet: {', '.join(missing)}."
-        more = FunctionTool(
-            MORE_TOOLS,
-            f"{what} Call this if none of your other tools fits the request.",
-            {"type": "object", "properties": {}},
-            self._wait,
-            strict_json_schema=False,
-        )
+        what += " Call this if none of your other tools fits the request."
+        nothing = {"type": "object", "properties": {}}
+        more = FunctionTool(MORE_TOOLS, what, nothing, self._wait, strict_json_schema=False)
         return replace(agent, tools=[*agent.tools, more], tool_use_behavior={"stop_at_tool_names": [MORE_TOOLS]})
 
     async def answer(self, messages: list[Message]) -> Answer:

@@ -176,9 +176,8 @@ class AgentConversation(Conversation):
                 raise
             return self._gave_up(f"I could not finish that. {reason(error)}", kind(error))
         text = str(run.final_output or "I have no answer to that.")
-        return Answer(
-            text, [dict(item.to_input_item()) for item in run.new_items if not isinstance(item, ToolApprovalItem)]
-        )
+        said = [each.to_input_item() for each in run.new_items if not isinstance(each, ToolApprovalItem)]
+        return Answer(text, list(map(dict, said)))
 
     async def _run(self, agent: sdk.Agent[None], messages: list[Message]) -> sdk.RunResult:
         """Let the SDK answer. Ask a person where a tool needs approval."""

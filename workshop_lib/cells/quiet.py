@@ -30,9 +30,8 @@ def quieten() -> None:
     never = r"coroutine '(execute_\w+|start_\w+|sleep|wait_condition)' was never awaited"
     warnings.filterwarnings("ignore", message=never)
     quieten_litellm()
-    telemetry = TelemetryConfig(
-        logging=LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF")), metrics=None
-    )
+    off = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
+    telemetry = TelemetryConfig(logging=off, metrics=None)
     Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
 
 

@@ -4,8 +4,6 @@
 recorded, the ledger's rows, a clock, or the source code; and one that could not be observed says why.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import os

@@ -32,10 +32,7 @@ with workflow.unsafe.imports_passed_through():
 
 COMPUTERS = modules(3)
 """The modules that run on each computer. Those of the teams also run an MCP server."""
-SERVERS = {
-    "it-mcp": "workshop_lib.teams.it.mcp_server",
-    "finance-mcp": "workshop_lib.teams.finance.mcp_server",
-}
+SERVERS = {"it-mcp": "workshop_lib.teams.it.mcp_server", "finance-mcp": "workshop_lib.teams.finance.mcp_server"}
 """The MCP servers alone, for ``ws.serve``, where the Workers run beside the notebook."""
 KEY = "workshop.example/idempotency-key"  # in a call's `_meta`
 # A call that is repeated starts a second workflow, so a Worker that is only slow must not be taken for dead.
@@ -114,16 +111,10 @@ class McpAgent(McpConversation):
 
     def agent(self) -> Agent[None]:
         """See base class."""
-        return Agent(
-            "assistant",
-            instructions=local.INSTRUCTIONS,
-            tools=[
-                activity_as_tool(each, **takeover.limits(timedelta(seconds=self.chat.tool_seconds)))
-                for each in local.TOOLS
-            ],
-            mcp_servers=servers(self.chat),
-            model=self.chat.model,
-        )
+        limits = takeover.limits(timedelta(seconds=self.chat.tool_seconds))
+        own = [activity_as_tool(each, **limits) for each in local.TOOLS]
+        agent: Agent[None] = Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
+        return replace(agent, mcp_servers=servers(self.chat))
 
 
 def over_http(service: str, address: Callable[[str], str] = service_address) -> Callable[[float], MCPServer]:
@@ -140,11 +131,8 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
     def connect(seconds: float) -> MCPServer:
         patience = seconds + 1  # a little more than the activity's limit, which must end first
         url = f"{address(service)}/mcp"
-        return MCPServerStreamableHttp(
-            {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client},
-            name=service,
-            client_session_timeout_seconds=patience,
-        )
+        how: Any = {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client}
+        return MCPServerStreamableHttp(how, name=service, client_session_timeout_seconds=patience)
 
     return connect
 

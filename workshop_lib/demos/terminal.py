@@ -27,9 +27,7 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
     ws = await Workshop.start(model=True, calls_model=not processes)
     try:
         if processes:
-            say(
-                "Waiting for three Workers, each in its own process. The agent's imports its SDKs, which takes longest."
-            )
+            say("Waiting for three Workers, each in a process. The agent's imports its SDKs, which takes longest.")
             await asyncio.gather(*(ws.spawn(module) for module in modules(number).values()))
         else:
             await computers.start(ws, computers.demo(number))

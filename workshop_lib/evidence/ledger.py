@@ -72,12 +72,7 @@ class Ledger:
             rows = database.execute("SELECT effect, details, at, process FROM effects ORDER BY rowid").fetchall()
         found = [Effect(name, json.loads(text), at, process) for name, text, at, process in rows]
         wanted = json.loads(json.dumps(details))  # as they are read from the file
-        return [
-            entry
-            for entry in found
-            if effect in (None, entry.effect)
-            and all(name in entry.details and entry.details[name] == value for name, value in wanted.items())
-        ]
+        return [each for each in found if effect in (None, each.effect) and wanted.items() <= each.details.items()]
 
     def count(self, effect: str | None = None, **details: Any) -> int:
         """The number of ``entries``."""

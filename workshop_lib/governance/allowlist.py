@@ -126,10 +126,8 @@ class _Checked(NexusOperationInboundInterceptor):
         self._namespaces = namespaces
 
     async def execute_nexus_operation_start(self, input: ExecuteNexusOperationStartInput) -> Any:
-        namespace = who(input.ctx)
+        ctx, namespace = input.ctx, who(input.ctx)
         if namespace in self._namespaces:
             return await super().execute_nexus_operation_start(input)
         allowed = ", ".join(sorted(self._namespaces)) or "nobody"
-        raise refused(
-            f"Namespace {namespace!r} may not call {input.ctx.service}.{input.ctx.operation}. Allowed: {allowed}."
-        )
+        raise refused(f"Namespace {namespace!r} may not call {ctx.service}.{ctx.operation}. Allowed: {allowed}.")

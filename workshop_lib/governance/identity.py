@@ -256,9 +256,7 @@ class Verifier(worker.Interceptor):
         if not claims.expires > now:  # nor may "NaN" last for ever
             raise _unauthenticated(f"The identity of {claims.namespace!r} expired {now - claims.expires:.1f} s ago")
         if not request_id:  # as at the HTTP port: every such request would pass for the same one
-            raise _unauthenticated(
-                "The request has no id, so a replay of it could not be distinguished from a second attempt"
-            )
+            raise _unauthenticated("The request has no id, so a replay of it would look like its second attempt")
         with closing(sqlite3.connect(self.nonces, timeout=_BUSY_SECONDS)) as database, database:
             database.execute(_TABLE)
             database.execute("DELETE FROM spent WHERE expires <= ?", (now,))

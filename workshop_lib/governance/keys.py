@@ -7,12 +7,7 @@ from collections.abc import Mapping, Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import (
-    NexusSerializationContext,
-    PayloadCodec,
-    SerializationContext,
-    WithSerializationContext,
-)
+from temporalio.converter import NexusSerializationContext, PayloadCodec, SerializationContext, WithSerializationContext
 from temporalio.exceptions import ApplicationError
 
 ENCODING = b"binary/encrypted"

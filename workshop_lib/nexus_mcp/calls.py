@@ -18,12 +18,8 @@ from temporalio.service import RPCError
 from .contract import Tool
 
 _MOST_PROBLEMS, _LONGEST = 5, 300  # how many are reported, and how many characters of each
-_VERBS = {
-    "UNAUTHORIZED": "refused this caller",
-    "UNAUTHENTICATED": "refused this caller",
-    "TimedOut": "timed out",
-    "Cancelled": "was cancelled",
-}
+_VERBS = {"TimedOut": "timed out", "Cancelled": "was cancelled"}
+_VERBS |= dict.fromkeys(("UNAUTHORIZED", "UNAUTHENTICATED"), "refused this caller")
 OFFERS_NOTHING = ("NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNAUTHORIZED")
 """Kinds of failures of a directory that are permanent. After any other failure, the team may be back soon."""
 _PYDANTICS = re.compile(r"\n\s*For further information visit \S+|\s\[type=.*?\](?=\n|$)")

@@ -76,17 +76,9 @@ def _tool(service: type, operation: nexusrpc.Operation[Any, Any], seconds: float
         output_schema, result = _object(TypeAdapter(output_type).json_schema(mode="serialization"), _OUTPUT)
     except PydanticUserError as error:
         raise TypeError(f"{name} cannot be a tool: {error.message}") from error
-    return Tool(
-        operation.name,
-        _docstring(operation.input_type) or _docstring(operation.output_type) or name,
-        input_schema,
-        output_schema,
-        definition.name,
-        operation.name,
-        argument,
-        result,
-        seconds,
-    )
+    about = _docstring(operation.input_type) or _docstring(operation.output_type) or name
+    place = {"service": definition.name, "operation": operation.name, "argument": argument, "result": result}
+    return Tool(operation.name, about, input_schema, output_schema, **place, seconds=seconds)
 
 
 def _input(kind: Any) -> tuple[dict[str, Any], str]:

@@ -5,8 +5,6 @@ in the Worker's place, and a signature would prove nothing. So the service stays
 door with one operation: to send a signed message to the Workflow of the learner that it names.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

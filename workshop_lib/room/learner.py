@@ -4,8 +4,6 @@ There is one Workflow for each learner, not one for the class: a learner's repor
 stays short, and who may write is decided where it is written. Only the machine whose key came first may.
 """
 
-# No `from __future__ import annotations`: pydantic, in `digest`, resolves the types in the sandbox, too.
-
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 

@@ -1,7 +1,5 @@
 """Tell the class's board what a check found, if ``WORKSHOP_CLASS`` says where the board is."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from pathlib import Path
@@ -49,7 +47,7 @@ def tell(exercise: str, *, passed: bool, mistake: str = "", aloud: bool = True) 
 
 
 @cache
-def _teller(board: str, folder: str, learner: str) -> Teller:
+def _teller(board: str, folder: str, learner: str) -> "Teller":
     from workshop_lib.room.teller import Teller  # imports what a notebook without a class has no use for
 
     return Teller(board, Path(folder), learner)

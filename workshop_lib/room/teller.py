@@ -3,8 +3,6 @@
 So a check never waits for the board, and what the board does not get while it is down, it gets later.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import threading

@@ -89,9 +89,7 @@ class _Chain:
     def _workflow(self, record: History, bar: _Bar) -> None:
         callers = [link for link in dict.fromkeys(record.links) if link in self.log.unread]
         head = [f"{record.workflow_type} {record.workflow_id}"]
-        head += [
-            f"called by operation {link.workflow_id} in {link.namespace}" for link in record.links if link.standalone
-        ]
+        head += [f"called by operation {by.workflow_id} in {by.namespace}" for by in record.links if by.standalone]
         asked = [self._add(record.started, self.bars[link], self._unread(link)) for link in callers]
         bar.head = self._add(record.started, bar, head, asked[0] if asked else None)
         for link in callers:

@@ -4,8 +4,6 @@ The questions are in ``predictions.toml``. The buttons have only letters: the qu
 are text, which stays in a saved notebook.
 """
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from functools import cache

@@ -30,11 +30,7 @@ from workshop_lib.workshop import Workshop
 
 _APART = "checks"  # the namespace in which exercises are checked
 _OF_CHECKS = "check-"  # the beginning of the queues of checks that need the namespaces of teams
-_KINDS = {
-    "workflow": ("workflows", TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-    "activity": ("activities", TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    "nexus": ("Nexus", TaskQueueType.TASK_QUEUE_TYPE_NEXUS),
-}
+_KINDS = {"workflow": "workflows", "activity": "activities", "nexus": "Nexus"}  # of tasks
 _LONG_POLL = timedelta(seconds=70)  # an idle Worker polls at least once a minute
 _NEWEST, _OPEN = 20, 200  # at most so many histories and open workflows of a namespace are read
 _MOST = 4  # at most so many of those that have stopped are listed
@@ -114,7 +110,7 @@ class Queue:
 
 
 def _listed(kinds: Iterable[str]) -> str:
-    return ", ".join(words for kind, (words, _) in _KINDS.items() if kind in kinds)
+    return ", ".join(words for kind, words in _KINDS.items() if kind in kinds)
 
 
 class _Queues(dict[tuple[str, str], Queue]):
@@ -189,11 +185,10 @@ async def _recorded(client: Client, execution: WorkflowExecution) -> History | N
 
 async def _read_pollers(ws: Workshop, client: Client, queue: Queue) -> None:
     """Find the pollers of a queue."""
-    namespace = ws.namespace(queue.namespace)
-    for kind, (_, number) in _KINDS.items():
-        request = DescribeTaskQueueRequest(
-            namespace=namespace, task_queue=TaskQueue(name=queue.name), task_queue_type=number
-        )
+    namespace, place = ws.namespace(queue.namespace), TaskQueue(name=queue.name)
+    for kind in _KINDS:
+        number = TaskQueueType.Value(f"TASK_QUEUE_TYPE_{kind.upper()}")
+        request = DescribeTaskQueueRequest(namespace=namespace, task_queue=place, task_queue_type=number)
         answer = await client.workflow_service.describe_task_queue(request)
         for poller in answer.pollers:
             _judge(ws, queue, poller, (namespace, queue.name, kind))
@@ -272,15 +267,13 @@ class _Drawing(Picture):
 
     def column(self, found: Found, x: float, names: list[str]) -> float:
         """Draw namespaces, one below the other. Returns the bottom of the last one."""
-        y, width = 1.0, _NAMESPACE
+        y, width, room = 1.0, _NAMESPACE, _NAMESPACE - 2 * _GAP
         for name in names:
             top = y
-            self.text(
-                x + _GAP, top + 18, f"namespace {name}", room=width - 2 * _GAP, bold=True, href=page("namespaces", name)
-            )
+            self.text(x + _GAP, top + 18, f"namespace {name}", room=room, bold=True, href=page("namespaces", name))
             y += 28
             for queue in found.namespaces[name]:
-                y += self._queue(queue, x + _GAP, y, width - 2 * _GAP) + _GAP
+                y += self._queue(queue, x + _GAP, y, room) + _GAP
             self.rect(x, top, width, y - top, stroke=GRID)
             y += 2 * _GAP
         return y - _GAP

@@ -75,11 +75,9 @@ class Spawned:
                     say(f"{self.name}: its process {process.pid} is ready.", into=notice)
         except (EOFError, TimeoutError) as error:
             process.close()
-            raise WorkshopError(
-                f"{self.name} {'ended before it was ready' if isinstance(error, EOFError) else 'is not ready yet'}.",
-                process.last_words(),
-                "Fix what the line above names, and run the cell again.",
-            ) from None
+            what = "ended before it was ready" if isinstance(error, EOFError) else "is not ready yet"
+            then = "Fix what the line above names, and run the cell again."
+            raise WorkshopError(f"{self.name} {what}.", process.last_words(), then) from None
         except BaseException:  # also after an interrupt: nothing else would end the process
             process.close()
             raise

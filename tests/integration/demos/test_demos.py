@@ -159,16 +159,6 @@ async def test_a_model_that_stays_down_ends_in_a_message_for_the_user(
 
 
 @pytest.mark.full
-async def test_what_a_tool_said_before_the_model_failed_is_shown(demo: Demo, handle: Handle) -> None:
-    with demo.ws.fault("model.answers_401", times=ALWAYS, skip=1):
-        reply = await ask(handle, STOCK)
-    assert reply.problem == "AuthenticationError"
-    assert reply.text.startswith("I could not finish that. ")
-    assert PRICE in reply.text
-    await goes_on(handle)
-
-
-@pytest.mark.full
 async def test_a_tool_may_take_longer_than_a_person_waits(demo: Demo, handle: Handle) -> None:
     quotes = demo.ws.ledger.count("quote", ticker="HOOLI")
     with demo.ws.fault("read_quote.is_slow", seconds=LONG) as fault:

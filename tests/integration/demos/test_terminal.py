@@ -28,6 +28,7 @@ def test_a_question_is_answered_and_nothing_is_left(
     assert not wait_until_gone(own)
 
 
+@pytest.mark.full
 def test_a_conversation_goes_on_until_the_input_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     done = demos("2", said=f"My name is Ann.\n{'long ' * 1000}\nWhat's my name?\n")

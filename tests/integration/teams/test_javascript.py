@@ -180,7 +180,7 @@ async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client
 async def test_a_handlers_bug_is_reported_at_once(
     ws: Workshop, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with the handler in Python, see test_teams.py. A Worker that cannot start says why."""
+    """A Worker that cannot start says why, too."""
     folder = tmp_path / "altered"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.py", "node_modules"))
     (folder / "node_modules").symlink_to(FOLDER / "node_modules")

@@ -116,11 +116,3 @@ async def test_a_service_that_was_not_started_is_named(ws: Workshop) -> None:
     (ws._folder.cells / "talkative.py").write_text("raise OSError('The beginning\\n' + 900 * 'x' + '\\nThe reason\\n')")
     with pytest.raises(WorkshopError, match=r"OSError: The beginning x+ … x+ The reason"):
         await ws.serve("billing", "talkative")
-
-
-async def test_a_launched_program_ends_and_can_be_killed(ws: Workshop) -> None:
-    done = ws.launch("timeit", "-n", "1", "pass")
-    assert await done.wait(120)
-    slow = ws.launch("timeit", "-n", "1", "import time; time.sleep(600)")
-    slow.kill()
-    assert await slow.wait(120)

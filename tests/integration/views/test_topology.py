@@ -66,20 +66,6 @@ async def has_polled(ws: Workshop, client: Client, queue: str, seen: Seen) -> li
     return seen.of(f"task queue {queue}")
 
 
-async def test_a_worker_in_this_process_until_it_stops(ws: Workshop, client: Client, seen: Seen) -> None:
-    queue = ws.id("queue")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo], activities=[flows.slow])
-    here = f"this notebook, process {worker.pid}"
-    assert await has_polled(ws, client, queue, seen) == [f"● {here}", BOTH]
-    assert {"namespace default", f"task queue {queue}", f"● {here}", BOTH} <= seen.texts
-    await ws.stop(worker)
-    await seen.look()
-    assert seen.of(f"task queue {queue}") == ["✗ nobody polls", f"stopped: {here}"]
-    ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo])
-    await seen.look()
-    assert seen.of(f"task queue {queue}") == [f"● {here}", "polls: workflows"], "with less to do, nothing is down"
-
-
 async def test_a_killed_process_is_down_at_once_until_another_polls(ws: Workshop, client: Client, seen: Seen) -> None:
     queue = ws.id("queue")
     settings = {"task_queue": queue, "workflows": [flows.Echo], "activities": [flows.slow]}

@@ -104,16 +104,6 @@ def test_nothing_outlives_its_kernel(tmp_path: Path, ending: str) -> None:
         assert not psutil.pid_exists(pid)
 
 
-def test_a_stuck_activity_does_not_keep_the_kernel_alive(tmp_path: Path) -> None:
-    with kernel(tmp_path) as k:
-        open_notebook(k)
-        k.ok(ORDERS.replace('note("charge", order=order)', 'note("charge"); import time; time.sleep(600)'))
-        k.ok('await client.start_workflow(ProcessOrder.run, "s", id="s", task_queue="orders")')
-        k.ok("import asyncio\nwhile not ws.ledger.count('charge'): await asyncio.sleep(0.05)")
-        assert k.close() == 0, "it ended by itself, and was not killed"
-        assert not wait_until_gone(tmp_path)
-
-
 def test_on_a_hub_a_page_that_the_browser_cannot_open_is_not_linked(tmp_path: Path) -> None:
     with kernel(tmp_path, JUPYTERHUB_SERVICE_PREFIX="/user/ann/") as k:
         text = k.ok(START)

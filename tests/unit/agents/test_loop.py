@@ -101,13 +101,6 @@ async def test_a_teams_tool_does_not_take_the_place_of_an_own_one() -> None:
     assert [(tool.name, tool.description) for tool in found] == [("calculator", "own"), ("dividend", "team")]
 
 
-@pytest.mark.parametrize(
-    ("expression", "value"), [("12 * (3 + 4)", 84), ("-2 ** 2", -4), ("7 / 2", 3.5), ("0.1 + 0.2", 0.3), ("10 % 4", 2)]
-)
-def test_the_calculator_calculates(expression: str, value: float) -> None:
-    assert calculator(expression) == value
-
-
 @pytest.mark.parametrize("expression", ["", "1 / 0", "9 ** 9 ** 9", "__import__('os')", "'a' * 9", "-" * 10_000 + "1"])
 def test_the_calculator_refuses_the_rest_permanently(expression: str) -> None:
     with pytest.raises(ApplicationError) as refused:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,22 +68,6 @@ def test_a_renamed_notebook_is_shown_what_it_was(monkeypatch: pytest.MonkeyPatch
     assert opened("new.ipynb") == [], "once"
     (tmp_path / "new.ipynb").rename(tmp_path / "old.ipynb")
     assert opened("old.ipynb") == []
-
-
-def test_folders_that_nobody_finds_again_are_removed(own_home: Path) -> None:
-    old = own_home / "notebooks" / "kernel-old"
-    held = StateFolder.claim("kernel-held")
-    kept = StateFolder.claim("01-plain")
-    kept.release()
-    old.mkdir()
-    long_ago = time.time() - 2 * 24 * 3600
-    for path in (old, held.path, kept.path):
-        os.utime(path, (long_ago, long_ago))
-    StateFolder.claim("new").release()
-    assert not old.exists()
-    assert held.path.exists()
-    assert kept.path.exists()
-    held.release()
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.full
 def test_every_link_between_the_pages_leads_somewhere_and_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "instructor" / "book", tmp_path, dirs_exist_ok=True)
     pages = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*.ipynb")]

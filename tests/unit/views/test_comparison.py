@@ -28,15 +28,6 @@ def test_each_cell_leads_to_its_evidence_and_a_clocks_figure_is_compared(found: 
     assert "chat-1, event 7: a & b" in found.evidence("1 one")
 
 
-def test_the_text_says_the_same(found: Comparison) -> None:
-    lines = found.text((LOOP, TURN)).splitlines()
-    assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:]] == [
-        ["1 one", "2 two"],
-        [LOOP, "<you>", "…"],
-        [TURN, "100 ms; 1.0 ×", "150 ms; 1.5 ×"],
-    ]
-
-
 async def test_a_report_asks_nobody_for_anything(
     found: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

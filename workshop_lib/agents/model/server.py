@@ -88,9 +88,4 @@ async def _models(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": [{"id": OFFLINE, "object": "model", "owned_by": "the workshop"}]})
 
 
-app = Starlette(
-    routes=[
-        Route("/v1/chat/completions", _complete, methods=["POST"]),
-        Route("/v1/models", _models),
-    ]
-)
+app = Starlette(routes=[Route("/v1/chat/completions", _complete, methods=["POST"]), Route("/v1/models", _models)])

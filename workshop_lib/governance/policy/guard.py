@@ -193,9 +193,7 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
         if ctx.service == Approvals.__name__:
             return await super().execute_nexus_operation_start(input)  # whom it lets in, the keeper decides
         if not ctx.request_id:
-            raise _refused(
-                ctx, "the request has no id, so a second attempt could not be distinguished from a second call"
-            )
+            raise _refused(ctx, "the request has no id, so its second attempt would look like a second call")
         call = _call(ctx, input.input)
         if call.operation == _LISTING:
             return await self._listed(input, call)

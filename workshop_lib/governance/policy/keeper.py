@@ -3,8 +3,6 @@
 It decides about calls one after the other, however many Workers ask.
 """
 
-# No `from __future__ import annotations`: in a workflow's sandbox, a string could not be resolved to its type.
-
 from dataclasses import dataclass, field, replace
 from typing import Any
 

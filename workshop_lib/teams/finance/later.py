@@ -4,8 +4,6 @@
 ``await ws.serve("finance-mcp", "workshop_lib.teams.finance.later")`` its MCP server.
 """
 
-# No `from __future__ import annotations`: the SDK reads the tools' types from the annotations.
-
 from temporalio.worker import Worker
 
 from workshop_lib.governance.allowlist import Allowlist

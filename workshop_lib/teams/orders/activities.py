@@ -46,10 +46,8 @@ def prepare_shipment(order: Order) -> str:
     with store() as database:
         shipment = database.execute("SELECT id FROM shipments WHERE order_id = ?", (order.id,)).fetchone()
         if shipment is None:
-            taken = database.execute(
-                "UPDATE stock SET quantity = quantity - ? WHERE item = ? AND quantity >= ?",
-                (order.quantity, order.item, order.quantity),
-            )
+            take = "UPDATE stock SET quantity = quantity - ? WHERE item = ? AND quantity >= ?"
+            taken = database.execute(take, (order.quantity, order.item, order.quantity))
             if not taken.rowcount:
                 raise ApplicationError(f"Too few of {order.item!r} in stock", type="OutOfStock", non_retryable=True)
             insert = "INSERT INTO shipments (order_id, item, quantity) VALUES (?, ?, ?) RETURNING id"
@@ -69,10 +67,8 @@ def charge_customer(order: Order) -> str:
         The charge's id.
     """
     with store() as database:
-        row = database.execute(
-            "INSERT INTO charges (order_id, customer, amount) VALUES (?, ?, ?)",
-            (order.id, order.customer, order.amount),
-        )
+        insert = "INSERT INTO charges (order_id, customer, amount) VALUES (?, ?, ?)"
+        row = database.execute(insert, (order.id, order.customer, order.amount))
     note("charge", order=order.id, amount=order.amount)
     return f"charge-{row.lastrowid}"
 

@@ -13,16 +13,11 @@ from workshop_lib.teams.support.workflows import Cashier, Dispatcher, Specialist
 from workshop_lib.workers.takeover import QUICK_TAKEOVER
 
 TASK_QUEUE = "support"
+TOOLS = [activities.calculator, activities.weather, activities.search_documents, activities.refund]
 WORKER: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
     "workflows": [Dispatcher, Specialist, Cashier],
-    "activities": [
-        call_model,
-        activities.calculator,
-        activities.weather,
-        activities.search_documents,
-        activities.refund,
-    ],
+    "activities": [call_model, *TOOLS],
     **QUICK_TAKEOVER,
 }
 

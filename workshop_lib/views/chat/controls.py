@@ -61,12 +61,9 @@ class Controls:
         self._entered = False
         self._rows: dict[int, Any] = {}
         # A continuous box sends each change separately, and the Enter key would overtake the last letters.
-        self.box = ipywidgets.Text(
-            placeholder="Your message",
-            tooltip="Your message",
-            continuous_update=False,
-            layout={"flex": "1 1 auto", "width": "auto"},
-        )
+        wide = {"flex": "1 1 auto", "width": "auto"}
+        self.box = ipywidgets.Text(placeholder="Your message", continuous_update=False, layout=wide)
+        self.box.tooltip = self.box.placeholder
         self.send = ipywidgets.Button(description="Send", button_style="primary", layout={"width": "80px"})
         self.end = ipywidgets.Button(description="End", tooltip="End this conversation", layout={"width": "80px"})
         self.questions = ipywidgets.VBox()
