@@ -7,6 +7,7 @@ breaks the sandbox's rules fails at once instead of retrying the same line forev
 
 import asyncio
 import contextlib
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
@@ -53,7 +54,7 @@ class Explainer(tc.Interceptor, tw.Interceptor):
 
 
 class AsksAgain(tc.Interceptor):
-    """Repeats an update or a query that the server refuses because the workflow's tasks fail again and again.
+    """Repeats an update or a query that the server refuses because the workflow's tasks fail, or gives up when busy.
 
     Its code is wrong, and will be fixed, or a busy machine takes longer for a task than the 2 s that the SDK allows.
     """
@@ -66,18 +67,19 @@ class AsksAgain(tc.Interceptor):
 class _Questions(tc.OutboundInterceptor):
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
         input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
-        return await _passed_on(lambda: self.next.start_workflow_update(input))
+        return await _passed_on(lambda: self.next.start_workflow_update(input), input.rpc_timeout)
 
     async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
-        return await _passed_on(lambda: self.next.query_workflow(input))
+        return await _passed_on(lambda: self.next.query_workflow(input), input.rpc_timeout)
 
 
-async def _passed_on(ask: Callable[[], Awaitable[T]]) -> T:
+async def _passed_on(ask: Callable[[], Awaitable[T]], limit: timedelta | None) -> T:
+    passing = "in failed state" if limit else "in failed state|deadline exceeded"  # the server's own limit
     for _ in range(_MOST_TRIES):
         try:
             return await ask()
-        except RPCError as error:
-            if "in failed state" not in error.message:
+        except (RPCError, tc.WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if not re.search(passing, f"{error} {error.__cause__}"):
                 raise
         await asyncio.sleep(_ASK_EVERY)
     return await ask()
