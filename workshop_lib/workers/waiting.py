@@ -8,6 +8,7 @@ breaks the sandbox's rules fails at once instead of retrying the same line forev
 import asyncio
 import contextlib
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
@@ -26,7 +27,7 @@ from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
-_ASK_EVERY, _MOST_TRIES = 0.25, 1_000  # seconds, and how often a question is asked that the server passes to nobody
+_ASK_EVERY, _ASK_FOR = 0.25, 600.0  # seconds, while the server passes a question to nobody; the second is a guard
 
 T = TypeVar("T")
 
@@ -75,14 +76,14 @@ class _Questions(tc.OutboundInterceptor):
 
 async def _passed_on(ask: Callable[[], Awaitable[T]], limit: timedelta | None) -> T:
     passing = "in failed state" if limit else "in failed state|deadline exceeded"  # the server's own limit
-    for _ in range(_MOST_TRIES):
+    until = time.monotonic() + _ASK_FOR
+    while True:
         try:
             return await ask()
         except (RPCError, tc.WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if not re.search(passing, f"{error} {error.__cause__}"):
+            if not re.search(passing, f"{error} {error.__cause__}") or time.monotonic() > until:
                 raise
         await asyncio.sleep(_ASK_EVERY)
-    return await ask()
 
 
 async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:
