@@ -7,6 +7,8 @@ back to the model, errors of a provider become messages for the user, and turns 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -22,6 +24,7 @@ from openai.types.responses import ResponseFunctionToolCall
 from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
+from temporalio.openai_agents.workflow import activity_as_tool
 
 from workshop_lib.agents.conversation import LONGEST_TURN, SORRY, Answer, Conversation, Line, Message, tokens
 from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
@@ -31,9 +34,24 @@ from workshop_lib.agents.model.messages import json_object
 from workshop_lib.cells.quiet import quieten_litellm
 from workshop_lib.evidence.failures import cancelled, invalid_fields, kind, reason
 from workshop_lib.evidence.messages import shortened, valid_text
+from workshop_lib.workers import takeover
 
 quieten_litellm()
 from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
+
+
+@cache
+def activity_tool(function: Callable[..., Any], limit: timedelta) -> sdk.Tool:
+    """An activity as a tool, made once.
+
+    To read its docstring, the SDK takes the lock of ``logging``. Where that would happen in each turn, a busy machine
+    could interrupt a workflow's thread just then: nobody would free the lock, and the Worker would hang.
+
+    Args:
+        function: The activity.
+        limit: How long one use may take, including retries.
+    """
+    return activity_as_tool(function, **takeover.limits(limit))
 
 
 class LiteLlm(sdk.ModelProvider):

@@ -118,9 +118,7 @@ async def approval(ws: Workshop, answer: Any) -> None:
             told = await _decided(ws, talk, f"Please refund $45 for {agreed}.", agreed, "45", yes=True)
         paid = ws.ledger.count("refund", order=agreed)
         saw = f"{paid} payments, and the text {told!r}"
-        require(
-            paid == 1 and told not in ("", "null"), "one payment after a yes, and a text for the model", saw, "paid"
-        )
+        require(paid == 1 and told not in ("", "null"), "one payment after a yes, and a text about it", saw, "paid")
 
 
 async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str, *, yes: bool) -> str:
@@ -131,9 +129,8 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
     try:
         asked = await _question(talk, sent, before)
         if asked is None:
-            raise expected(
-                "a question to a person, each time", f"the reply {await talk.reply(sent, text)!r}", "never asked"
-            )
+            reply = await talk.reply(sent, text)
+            raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
         paid = ws.ledger.count("refund", order=order)
         require(not paid, "no payment before anybody has decided", "one", "never asked")
         waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]

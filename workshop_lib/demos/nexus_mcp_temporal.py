@@ -16,18 +16,16 @@ from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
     from agents import Agent, FunctionTool
-    from temporalio.openai_agents.workflow import activity_as_tool
 
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.discovery import DiscoveringConversation
-    from workshop_lib.agents.openai_agents import plugin
+    from workshop_lib.agents.openai_agents import activity_tool, plugin
     from workshop_lib.demos import local, modules
     from workshop_lib.nexus_mcp.calls import OFFERS_NOTHING, why
     from workshop_lib.nexus_mcp.tools import NexusTools
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
-    from workshop_lib.workers import takeover
 
 COMPUTERS = modules(4)
 """The modules that run on each computer."""
@@ -64,8 +62,7 @@ class NexusMcpAgent(DiscoveringConversation):
 
     def agent(self) -> Agent[None]:
         """See base class."""
-        limits = takeover.limits(timedelta(seconds=self.chat.tool_seconds))
-        own = [activity_as_tool(each, **limits) for each in local.TOOLS]
+        own = [activity_tool(each, timedelta(seconds=self.chat.tool_seconds)) for each in local.TOOLS]
         return Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
 
     def teams(self) -> Sequence[str]:

@@ -20,11 +20,11 @@ with workflow.unsafe.imports_passed_through():
     from agents import Agent, FunctionTool
     from agents.mcp import MCPServer, MCPServerStreamableHttp, MCPToolMetaContext, MCPUtil
     from mcp import Tool as McpTool
-    from temporalio.openai_agents.workflow import activity_as_tool, temporal_mcp_server
+    from temporalio.openai_agents.workflow import temporal_mcp_server
 
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.discovery import DiscoveringConversation
-    from workshop_lib.agents.openai_agents import plugin
+    from workshop_lib.agents.openai_agents import activity_tool, plugin
     from workshop_lib.demos import local, modules
     from workshop_lib.evidence.state import certificates, service_address
     from workshop_lib.server.connections import Connections
@@ -111,8 +111,7 @@ class McpAgent(McpConversation):
 
     def agent(self) -> Agent[None]:
         """See base class."""
-        limits = takeover.limits(timedelta(seconds=self.chat.tool_seconds))
-        own = [activity_as_tool(each, **limits) for each in local.TOOLS]
+        own = [activity_tool(each, timedelta(seconds=self.chat.tool_seconds)) for each in local.TOOLS]
         agent: Agent[None] = Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
         return replace(agent, mcp_servers=servers(self.chat))
 

@@ -15,18 +15,17 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     from agents import Agent, FunctionTool, Tool
     from nexusrpc import Operation
-    from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool
+    from temporalio.openai_agents.workflow import nexus_operation_as_tool
 
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.loop import summary
-    from workshop_lib.agents.openai_agents import AgentConversation, plugin
+    from workshop_lib.agents.openai_agents import AgentConversation, activity_tool, plugin
     from workshop_lib.demos import local, modules
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.finance.contract import Finance
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
     from workshop_lib.teams.it.contract import IT
-    from workshop_lib.workers import takeover
 
 COMPUTERS = modules(2)
 """The modules that run on each computer."""
@@ -61,7 +60,7 @@ def tools(chat: Chat) -> list[Tool]:
         operation(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
         operation(IT.jira_metrics, IT, IT_ENDPOINT, limit),
         operation(IT.get_ip, IT, IT_ENDPOINT, limit),
-        *(activity_as_tool(each, **takeover.limits(limit)) for each in local.TOOLS),
+        *(activity_tool(each, limit) for each in local.TOOLS),
     ]
 
 

@@ -73,7 +73,7 @@ def headline(standings: Sequence[Standing]) -> str:
     if not most or not wrong[most]:
         return f"{said} No wrong answers so far."
     (mistake, times), *_ = wrong[most].most_common(1)
-    return f"{said} Exercise {most} fails most: {wrong[most].total()} wrong answers, {times} of them “{mistake}”."
+    return f"{said} Exercise {most} fails most. Wrong answers: {wrong[most].total()}, of these {times} “{mistake}”."
 
 
 def _is_prediction(name: str) -> bool:

@@ -18,7 +18,7 @@ _HEAD, _LINE, _FOOT = 46, 15, 13  # heights: of a lane's head, of a line of text
 _BARS, _MOST = 60, 3  # at most so wide are a lane's bars together; at most so many lines has a moment's text
 _TOGETHER = timedelta(milliseconds=250)  # a call that arrives within this time is drawn in the row of its caller
 _LEGEND = (
-    "Bar: a workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took.",
+    "Bar: a Workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took.",
     "✗ did not complete. ⌄ still open. From top to bottom in the order of time, not to scale.",
 )
 

@@ -7,6 +7,8 @@ breaks the sandbox's rules fails at once instead of retrying the same line forev
 
 import asyncio
 import contextlib
+import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
@@ -25,7 +27,7 @@ from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
 LONGEST_WAIT = 120.0  # seconds
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
-_ASK_EVERY, _MOST_TRIES = 0.25, 1_000  # seconds, and how often a question is asked that the server passes to nobody
+_ASK_EVERY, _ASK_FOR = 0.25, 600.0  # seconds, while the server passes a question to nobody; the second is a guard
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ class Explainer(tc.Interceptor, tw.Interceptor):
 
 
 class AsksAgain(tc.Interceptor):
-    """Repeats an update or a query that the server refuses because the workflow's tasks fail again and again.
+    """Repeats an update or a query that the server refuses because the workflow's tasks fail, or gives up when busy.
 
     Its code is wrong, and will be fixed, or a busy machine takes longer for a task than the 2 s that the SDK allows.
     """
@@ -66,21 +68,22 @@ class AsksAgain(tc.Interceptor):
 class _Questions(tc.OutboundInterceptor):
     async def start_workflow_update(self, input: tc.StartWorkflowUpdateInput) -> tc.WorkflowUpdateHandle[Any]:
         input.update_id = input.update_id or str(uuid.uuid4())  # however often it is sent, it is one update
-        return await _passed_on(lambda: self.next.start_workflow_update(input))
+        return await _passed_on(lambda: self.next.start_workflow_update(input), input.rpc_timeout)
 
     async def query_workflow(self, input: tc.QueryWorkflowInput) -> Any:
-        return await _passed_on(lambda: self.next.query_workflow(input))
+        return await _passed_on(lambda: self.next.query_workflow(input), input.rpc_timeout)
 
 
-async def _passed_on(ask: Callable[[], Awaitable[T]]) -> T:
-    for _ in range(_MOST_TRIES):
+async def _passed_on(ask: Callable[[], Awaitable[T]], limit: timedelta | None) -> T:
+    passing = "in failed state" if limit else "in failed state|deadline exceeded"  # the server's own limit
+    until = time.monotonic() + _ASK_FOR
+    while True:
         try:
             return await ask()
-        except RPCError as error:
-            if "in failed state" not in error.message:
+        except (RPCError, tc.WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if not re.search(passing, f"{error} {error.__cause__}") or time.monotonic() > until:
                 raise
         await asyncio.sleep(_ASK_EVERY)
-    return await ask()
 
 
 async def _failing_at_once(call: Coroutine[Any, Any, T]) -> T:

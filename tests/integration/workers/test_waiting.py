@@ -13,11 +13,12 @@ from typing import Any
 import flows
 import pytest
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateStage
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 from waits import printed, until
 
 from workshop_lib.evidence import messages
+from workshop_lib.evidence.history import history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import waiting
 from workshop_lib.workers.reasons import Reasons
@@ -113,6 +114,25 @@ async def test_questions_to_a_workflow_whose_code_fails(
     assert list(await asked) == [2, False]
     await handle.terminate()
     await ws.stop(worker)
+
+
+async def test_an_update_that_a_busy_server_gives_up_is_sent_again_and_stays_one(
+    ws: Workshop, client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, lost = client.workflow_service.update_workflow_execution, list[Any]()
+
+    async def gives_up(*given: Any, **more: Any) -> Any:
+        answer = await send(*given, **more)
+        if lost:
+            return answer
+        lost.append(answer)
+        raise RPCError("context deadline exceeded", RPCStatusCode.DEADLINE_EXCEEDED, b"")
+
+    monkeypatch.setattr(client.workflow_service, "update_workflow_execution", gives_up)
+    handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
+    assert await handle.execute_update(flows.Stubborn.add, 1) == 2
+    assert len(lost) == len([step for step in (await history(handle)).steps if step.kind == "update"]) == 1
+    await handle.terminate()
 
 
 async def test_healthy_waits_are_left_alone(

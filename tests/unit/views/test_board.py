@@ -14,7 +14,7 @@ CID = Standing("Cid", "k", 6, "2.a", NOW, {"2.a": Tally(False, {"One charge": 5}
 
 
 def test_who_is_where_and_what_fails_most() -> None:
-    assert headline([ANN, BOB]) == "2 learners. Exercise 2.2 fails most: 4 wrong answers, 3 of them “no key”."
+    assert headline([ANN, BOB]) == "2 learners. Exercise 2.2 fails most. Wrong answers: 4, of these 3 “no key”."
     assert list(exercises([ANN, BOB]).items()) == [
         ("1.1", ["1", "0", ""]),
         ("2.2", ["1", "1", "no key ×3, call ×1"]),
@@ -43,6 +43,6 @@ def test_the_page_asks_nobody_for_anything() -> None:
 def test_predictions_have_their_own_table_and_are_no_exercises() -> None:
     assert exercises([ANN, CID], predicted=True) == {"2.a": ["0", "1", "One charge ×5"]}
     assert "2.a" not in exercises([ANN, CID])
-    assert headline([ANN, CID]) == "2 learners. Exercise 2.2 fails most: 2 wrong answers, 2 of them “no key”."
+    assert headline([ANN, CID]) == "2 learners. Exercise 2.2 fails most. Wrong answers: 2, of these 2 “no key”."
     assert learners([CID], NOW)["Cid"] == ["✗ 2.a One charge ×5", "0", "0 min ago"]
     assert all("One charge ×5" in board([CID], NOW) for board in (text, drawn))

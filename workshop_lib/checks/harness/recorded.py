@@ -127,7 +127,7 @@ def blame(*runs: History) -> None:
     """
     for run in runs:
         if failed := mistakes(run):
-            raise wrong_code(failed[-1])
+            raise wrong_code(failed[0])  # later ones can be consequences of the first
 
 
 def mistakes(told: History) -> list[str]:

@@ -23,7 +23,7 @@ from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
 
 SERVICE = "finance-mcp"
-LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
+LIMIT = timedelta(minutes=15)  # of a workflow, longer than its steps may take
 server = TeamServer("finance", lifespan=connected(NAMESPACE), log_level="WARNING")
 
 

@@ -24,11 +24,11 @@ class PriceStock:
             query: Which stock.
 
         Raises:
-            ActivityError: The stock is not traded (``UnknownTicker``), or its quote could not be read for a minute.
+            ActivityError: The stock is not traded (``UnknownTicker``), or its quote could not be read for ten minutes.
         """
         price = await workflow.execute_activity(
             activities.read_quote,
             query.ticker,
-            **limits(timedelta(minutes=1)) | {"start_to_close_timeout": timedelta(seconds=30)},
+            **limits(timedelta(minutes=10)) | {"start_to_close_timeout": timedelta(seconds=30)},
         )
         return StockPrice(query.ticker.upper(), round(price * (1 + FEE), 2))

@@ -22,7 +22,7 @@ from workshop_lib.teams.it.workflows import FindHost, MeasureProject, Memory, Re
 from workshop_lib.teams.mcp_serving import TeamServer, application, connected, listen, told
 
 SERVICE = "it-mcp"
-LIMIT = timedelta(minutes=2)  # of a workflow, longer than its steps may take
+LIMIT = timedelta(minutes=15)  # of a workflow, longer than its steps may take
 server = TeamServer("it", lifespan=connected(NAMESPACE), log_level="WARNING")
 
 

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.teams.it.contract import HostAddress, HostQuery, JiraMetrics, ProjectQuery
     from workshop_lib.workers.takeover import limits
 
-_LIMITS = {**limits(timedelta(minutes=1)), "start_to_close_timeout": timedelta(seconds=30)}
+_LIMITS = {**limits(timedelta(minutes=10)), "start_to_close_timeout": timedelta(seconds=30)}
 
 
 @workflow.defn
@@ -25,7 +25,7 @@ class MeasureProject:
             query: Which project.
 
         Raises:
-            ActivityError: The project does not exist (``UnknownProject``), or Jira could not be read for a minute.
+            ActivityError: The project does not exist (``UnknownProject``), or Jira could not be read for ten minutes.
         """
         return await workflow.execute_activity(activities.count_issues, query.project, **_LIMITS)
 
@@ -42,7 +42,7 @@ class FindHost:
             query: Which host.
 
         Raises:
-            ActivityError: The host does not exist (``UnknownHost``), or the list could not be read for a minute.
+            ActivityError: The host does not exist (``UnknownHost``), or the list could not be read for ten minutes.
         """
         return await workflow.execute_activity(activities.look_up_host, query.host, **_LIMITS)
 
@@ -97,7 +97,7 @@ class Memory:
             The key, as it is written in Jira.
 
         Raises:
-            ActivityError: The project does not exist, or Jira could not be read for a minute.
+            ActivityError: The project does not exist, or Jira could not be read for ten minutes.
         """
         metrics = await workflow.execute_activity(activities.count_issues, project, **_LIMITS)
         self._known.project = metrics.project
