@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Lines of code, of code, and of all kinds. The goals are 11,000, 2,200 and 11,000: whoever makes it less lowers these.
-LIBRARY, CHECKS, TESTS = 13_245, 2_710, 15_070
+LIBRARY, CHECKS, TESTS = 13_010, 2_670, 14_190
 FILE, CLASS = 450, 250  # lines of all kinds
 STILL_LONG: set[str] = set()
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -58,7 +58,8 @@ def main() -> int:
         rooms[name.parts[0]] += lines_of_code(path.read_text(encoding="utf-8"))
     for room, size in rooms.most_common():
         print(f"{size:6}  {room}")
-    tests = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in python_files("tests"))
+    answers = sorted((ROOT / "tests").rglob("answers_*.txt"))
+    tests = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in [*python_files("tests"), *answers])
     limits = [
         (rooms.total(), LIBRARY, "lines of code in workshop_lib"),
         (rooms["checks"], CHECKS, "of these in checks"),
