@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from nexusrpc import HandlerError, HandlerErrorType
-from nexusrpc.handler import OperationContext
+from nexusrpc.handler import OperationContext, StartOperationResultAsync, StartOperationResultSync
 from pydantic import TypeAdapter
 from temporalio import client, nexus, worker, workflow
 
@@ -143,19 +143,28 @@ class Signer(client.Interceptor, worker.Interceptor):
 
         return Inbound
 
-    def headers(self, started: Any, operation: str, given: Any, now: float, nonce: str) -> dict[str, str]:
+    def headers(
+        self,
+        given: Mapping[str, str] | None,
+        whom: tuple[str, str, str],
+        input: Any,
+        now: float,
+        lasts: timedelta | None,
+        nonce: str,
+    ) -> dict[str, str]:
         """The headers of an operation, signed.
 
         Args:
-            started: What the SDK knows of the operation that is started.
-            operation: Its name.
-            given: Its input.
+            given: The caller's own headers.
+            whom: The endpoint, the service and the operation.
+            input: The operation's.
             now: Seconds since 1970.
+            lasts: The operation's schedule-to-close timeout.
             nonce: Names this call; of no other call of this namespace.
         """
-        expires = now + (started.schedule_to_close_timeout or LIFETIME).total_seconds()
-        claims = Claims(self._namespace, started.endpoint, started.service, operation, digest(given), expires, nonce)
-        kept = {name: value for name, value in (started.headers or {}).items() if name.lower() != HEADER}
+        expires = now + (lasts or LIFETIME).total_seconds()
+        claims = Claims(self._namespace, *whom, digest(input), expires, nonce)
+        kept = {name: value for name, value in (given or {}).items() if name.lower() != HEADER}
         return {**kept, HEADER: sign(claims, self._key)}
 
 
@@ -165,7 +174,9 @@ class _ClientSigner(client.OutboundInterceptor):
         self._signer = signer
 
     async def start_nexus_operation(self, input: client.StartNexusOperationInput) -> client.NexusOperationHandle[Any]:
-        input.headers = self._signer.headers(input, input.operation, input.arg, time.time(), str(uuid.uuid4()))
+        whom = (input.endpoint, input.service, input.operation)
+        lasts = input.schedule_to_close_timeout
+        input.headers = self._signer.headers(input.headers, whom, input.arg, time.time(), lasts, str(uuid.uuid4()))
         return await super().start_nexus_operation(input)
 
 
@@ -181,8 +192,9 @@ class _WorkflowSigner(worker.WorkflowOutboundInterceptor):
         # Not workflow.uuid4(): it draws from the workflow's own random numbers, and a workflow that was started before
         # there was a signer would draw others on replay.
         nonce = f"{workflow.info().run_id}/{self._signed}"
-        now = workflow.now().timestamp()
-        input.headers = self._signer.headers(input, input.operation_name, input.input, now, nonce)
+        whom = (input.endpoint, input.service, input.operation_name)
+        now, lasts = workflow.now().timestamp(), input.schedule_to_close_timeout
+        input.headers = self._signer.headers(input.headers, whom, input.input, now, lasts, nonce)
         return await super().start_nexus_operation(input)
 
 
@@ -274,7 +286,9 @@ class _Verified(worker.NexusOperationInboundInterceptor):
         super().__init__(next)
         self._verifier = verifier
 
-    async def execute_nexus_operation_start(self, input: worker.ExecuteNexusOperationStartInput) -> Any:
+    async def execute_nexus_operation_start(
+        self, input: worker.ExecuteNexusOperationStartInput
+    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
         claims = self._verifier.verify(input.ctx.headers, _called(input.ctx), input.input)
         # On a thread: a file that another process writes to must not stall this Worker's loop.
         await asyncio.to_thread(self._verifier.spend, claims, input.ctx.request_id)
