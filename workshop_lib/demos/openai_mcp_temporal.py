@@ -112,8 +112,13 @@ class McpAgent(McpConversation):
     def agent(self) -> Agent[None]:
         """See base class."""
         own = [activity_tool(each, timedelta(seconds=self.chat.tool_seconds)) for each in local.TOOLS]
-        agent: Agent[None] = Agent("assistant", instructions=local.INSTRUCTIONS, tools=own, model=self.chat.model)
-        return replace(agent, mcp_servers=servers(self.chat))
+        return Agent(
+            "assistant",
+            instructions=local.INSTRUCTIONS,
+            tools=own,
+            mcp_servers=servers(self.chat),
+            model=self.chat.model,
+        )
 
 
 def over_http(service: str, address: Callable[[str], str] = service_address) -> Callable[[float], MCPServer]:

@@ -35,8 +35,14 @@ CALLS = ("nexus operation", "child workflow")
 
 # The attribute with which later events refer to the first event of their step, and the statuses that they bring.
 _BEGUN_BY = ("scheduled_event_id", "started_event_id", "initiated_event_id", "accepted_event_id")
-_ENDS = {"COMPLETED": "completed", "FIRED": "completed", "FAILED": "failed"}
-_ENDS |= {"TIMED_OUT": "timed out", "CANCELED": "cancelled", "TERMINATED": "terminated"}
+_ENDS = {
+    "COMPLETED": "completed",
+    "FIRED": "completed",
+    "FAILED": "failed",
+    "TIMED_OUT": "timed out",
+    "CANCELED": "cancelled",
+    "TERMINATED": "terminated",
+}
 
 
 # An event came while the task was running, so the server repeats it. No code is wrong, and neither is it if the server
@@ -283,11 +289,19 @@ async def linked(
 async def _recorded(handle: WorkflowHandle[Any, Any]) -> History:
     described = await handle.describe()
     events = [event async for event in handle.fetch_history_events()]
-    status = (described.status or WorkflowExecutionStatus.RUNNING).name.lower().replace("_", " ")
-    names = (described.id, described.workflow_type, described.namespace, described.task_queue)
-    result = History(*names, status, described.start_time, described.close_time, len(events), run_id=described.run_id)
     raw = described.raw_description
-    result.resting = not raw.HasField("pending_workflow_task") and described.history_length == len(events)
+    result = History(
+        workflow_id=described.id,
+        workflow_type=described.workflow_type,
+        namespace=described.namespace,
+        task_queue=described.task_queue,
+        status=(described.status or WorkflowExecutionStatus.RUNNING).name.lower().replace("_", " "),
+        started=described.start_time,
+        closed=described.close_time,
+        events=len(events),
+        run_id=described.run_id,
+        resting=not raw.HasField("pending_workflow_task") and described.history_length == len(events),
+    )
     _read(events, result)
     _add_pending(raw, result)
     for step in result.steps:
@@ -321,12 +335,17 @@ def _read(events: Iterable[HistoryEvent], result: History) -> None:
 
 def _begin(event: HistoryEvent, name: str, attributes: Any) -> Step:
     kind, title, identity = _BEGINS[name]
-    named, id = str(attrgetter(title)(attributes)), attrgetter(identity)(attributes) if identity else event.event_id
-    step = Step(kind, named, str(id), _when(event.event_time), event=event.event_id, links=_links(event))
-    if kind == "activity":
-        step.queue = attributes.task_queue.name
-    if kind == "nexus operation":
-        step.endpoint, step.service = attributes.endpoint, attributes.service
+    step = Step(
+        kind,
+        name=str(attrgetter(title)(attributes)),
+        id=str(attrgetter(identity)(attributes)) if identity else str(event.event_id),
+        scheduled=_when(event.event_time),
+        event=event.event_id,
+        links=_links(event),
+        endpoint=getattr(attributes, "endpoint", ""),
+        service=getattr(attributes, "service", ""),
+        queue=attributes.task_queue.name if kind == "activity" else "",
+    )
     if kind in ("activity", "nexus operation") and attributes.schedule_to_close_timeout.ByteSize():
         step.limit = attributes.schedule_to_close_timeout.ToTimedelta()
     if kind == "timer":
