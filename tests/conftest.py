@@ -32,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The workshop's folder for this run; at its end nothing that names it may be left running."""
     folder = tmp_path_factory.mktemp("home")
     ours = ("CLASS", "LEARNER", "SERVICE", "MODEL", "STRICT")
-    names = ["JPY_SESSION_NAME", *(f"WORKSHOP_{each}" for each in ours)]
+    names = ["CI", "JPY_SESSION_NAME", *(f"WORKSHOP_{each}" for each in ours)]
     before = {name: os.environ.pop(name, None) for name in names}
     os.environ["WORKSHOP_HOME"] = str(folder)
     yield folder

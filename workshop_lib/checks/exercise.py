@@ -9,6 +9,7 @@ check that does not pass into an error.
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import importlib
 import os
@@ -201,9 +202,9 @@ async def _prove(number: str, answer: Any) -> str | None:
     if ws is None:
         raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     ws.refuse_if_red(answer)
-    checking = CHECKING.set(True)
-    proof = asyncio.ensure_future(_find(number)(ws, answer))  # has a copy of the context
-    CHECKING.reset(checking)
+    context = contextvars.copy_context()
+    context.run(CHECKING.set, True)
+    proof = asyncio.get_running_loop().create_task(_find(number)(ws, answer), context=context)
     try:
         finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:

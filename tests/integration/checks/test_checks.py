@@ -17,6 +17,7 @@ from workshop_lib.checks import exercise
 from workshop_lib.checks.exercise import check, hint
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import progress
+from workshop_lib.faults.fault import CHECKING
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.teams.orders.workflows import ProcessOrder
 from workshop_lib.workshop import Workshop
@@ -147,5 +148,6 @@ async def test_an_unknown_exercise_is_named(capsys: pytest.CaptureFixture[str]) 
         await hint("0.7")
     await check("0.7", None)
     assert "There is no exercise 0.7" in capsys.readouterr().out
+    assert not CHECKING.get(), "the learner's own failures are not the check's"
     await check(0.1, None)  # type: ignore[arg-type]
     assert 'The number is a text: "0.1"' in capsys.readouterr().out
