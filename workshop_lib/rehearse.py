@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.programs.doctor import machine
@@ -47,8 +47,8 @@ def _run(path: Path, way: str) -> str:
         client.execute(stderr=subprocess.DEVNULL)  # what the kernel itself logs; a cell's errors are in the notebook
     except CellExecutionError as error:
         return f"{path.stem}: {error.ename}: {error.evalue}"
-    except CellTimeoutError:
-        return f"{path.stem}: the cell did not end within {_CELL_SECONDS // 60} minutes."
+    except (CellTimeoutError, DeadKernelError) as error:
+        return f"{path.stem}: {str(error).splitlines()[0]}"
     finally:
         print()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
@@ -74,7 +74,7 @@ def rehearse(way: str) -> bool:
     wrong = [str(finding) for finding in machine() if finding.fine is False]
     files = [each.file for each in notebooks(_SOLUTIONS) if any(way in part.ways for part in each.sections)]
     if not wrong:
-        with tempfile.TemporaryDirectory() as home:  # so that nothing of your own is touched
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:  # so that nothing of yours is touched
             os.environ |= {"WORKSHOP_HOME": home, "WORKSHOP_STRICT": "1"}
             for file in files:
                 if said := _run(_SOLUTIONS / file, way):

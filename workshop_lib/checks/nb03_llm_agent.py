@@ -98,7 +98,7 @@ async def _repaired(talk: Talk, what: str, needed: str, advice: str) -> None:
 
 
 _PAID = re.compile(r"(?i)\b(paid|pays?|refunded|sent|done|ok|yes|true|approved|success)")
-_NOT = re.compile(r"(?i)\b(no|not|nothing|never|nobody|un\w+)\b|n't|refus|reject|declin|den[yi]|error|fail|cancel")
+_NOT = re.compile(r"(?i)\b(no(t|thing|body)?|never|without|un\w+)\b|n't|refus|reject|declin|den[yi]|error|fail|cancel")
 
 
 @exercise("3.3")
@@ -110,8 +110,7 @@ async def approval(ws: Workshop, answer: Any) -> None:
     async with talks(ws, answer, refund) as begin:
         talk = await begin()
         told = await _decided(ws, talk, f"Please refund $30 for {refused}.", refused, "30", yes=False)
-        paid = ws.ledger.count("refund", order=refused)
-        require(not paid, "no payment, because a person said no", "one", "ignored")
+        require(not ws.ledger.count("refund", order=refused), "no payment, because a person said no", "one", "ignored")
         clear = told not in ("", "null") and (not _PAID.search(told) or _NOT.search(told))
         require(clear, "the model to learn that a person said no", repr(told), "Return a text that says so.")
         with ws.fault("refunds.drops_answer"):
@@ -131,8 +130,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         if asked is None:
             reply = await talk.reply(sent, text)
             raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
-        paid = ws.ledger.count("refund", order=order)
-        require(not paid, "no payment before anybody has decided", "one", "never asked")
+        require(not ws.ledger.count("refund", order=order), "no payment before a person decides", "one", "never asked")
         waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]
         shortest = min(waits, default=_SHORT)
         require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")

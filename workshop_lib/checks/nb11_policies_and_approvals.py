@@ -120,9 +120,9 @@ async def _door(ws: Workshop, policy: Policy) -> AsyncIterator[_Door]:
     teams = {team: await Client.connect(**await ws.connection(team)) for team in _TEAMS}
     calling = [ws.run(Worker, each, task_queue=_PLACE, workflows=[CallOperation]) for each in teams.values()]
     door = _Door(ws, owner, teams)
-    await door.serve()
-    await deploy(owner, policy, task_queue=_PLACE)
     try:
+        await door.serve()
+        await deploy(owner, policy, task_queue=_PLACE)
         yield door
     finally:
         await end(keeper)

@@ -6,6 +6,7 @@ So a check never waits for the board, and what the board does not get while it i
 import hashlib
 import json
 import threading
+from contextlib import closing
 from dataclasses import asdict, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -79,25 +80,25 @@ class Teller:
             self._told.wait()
             self._told.clear()
             pause = _FIRST_PAUSE
-            while self.waiting():
-                try:
-                    delivered = self._deliver()
-                except OSError as error:
-                    delivered, self.trouble = False, f"{type(error).__name__}: {error}."
-                if not delivered and not self._told.wait(pause):
+            while not self._deliver():
+                if not self._told.wait(pause):
                     pause = min(2 * pause, _LONGEST_PAUSE)
                 self._told.clear()
 
     def _deliver(self) -> bool:
-        """Send what waits, or as much as one message takes. Returns whether the board has it."""
-        if not self._lock.take():  # another process of this machine sends, and no report may overtake another
-            return False
+        """Send what waits, as much as one message takes at a time. Returns whether the board has it."""
         try:
-            if reports := self.waiting()[:MOST_REPORTS]:
-                self.trouble = self._send(reports)
-            return not self.trouble
+            if not self._lock.take():  # another process of this machine sends, and no report may overtake another
+                return False
+            trouble = ""
+            while not trouble and (reports := self.waiting()[:MOST_REPORTS]):
+                trouble = self._send(reports)
+        except OSError as error:
+            trouble = f"{type(error).__name__}: {error}."
         finally:
             self._lock.release()
+        self.trouble = trouble
+        return not trouble
 
     def _send(self, reports: list[Report]) -> str:
         """Send one message. Returns what kept the board from taking it; empty if it has."""
@@ -105,17 +106,15 @@ class Teller:
         # No expiry and no nonce: laptops' clocks are wrong, and the numbers make a repeated message harmless.
         claims = Claims(self.learner, "class", "board", "tell", digest(message), 0, "")
         body = json.dumps(asdict(replace(message, token=sign(claims, self._key))))
-        connection = HTTPConnection(self._address, timeout=_ANSWER_SECONDS)  # it is in this room: never by a proxy
-        try:
-            connection.request("POST", "/", body, {"Authorization": f"Bearer {self._secret}"})
-            answer = connection.getresponse()
-            said = answer.read(1_000).decode(errors="replace")
-        except (OSError, HTTPException) as error:
+        try:  # it is in this room, so never by a proxy; and what was typed may be no address
+            with closing(HTTPConnection(self._address, timeout=_ANSWER_SECONDS)) as connection:
+                connection.request("POST", "/", body, {"Authorization": f"Bearer {self._secret}"})
+                answer = connection.getresponse()
+                said = answer.read(1_000).decode(errors="replace")
+        except (OSError, ValueError, HTTPException) as error:
             return f"It does not answer at {self._address} ({error})."
-        finally:
-            connection.close()
         if answer.status != 200:
-            return said
+            return said or f"It answers with {answer.status}."
         last = reports[-1].number
 
         def drop(kept: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from workshop_lib.room import board as room
 from workshop_lib.room.learner import Standing, Tally
 from workshop_lib.room.tell import VARIABLE
 from workshop_lib.server.devserver import HOST
+from workshop_lib.views.chat.transcript import visible
 from workshop_lib.views.table import aligned, markup, page
 
 _TITLE = "The class"
@@ -94,7 +95,7 @@ def _wrong(tallies: Iterable[Tally]) -> Counter[str]:
 
 
 def _in_order(exercise: str) -> list[tuple[int, str]]:
-    return [(int(part) if part.isdigit() else 0, part) for part in exercise.split(".")]
+    return [(int(part) if part.isdecimal() else 0, part) for part in exercise.split(".")]
 
 
 def _counted(mistakes: dict[str, int]) -> str:
@@ -118,7 +119,7 @@ def text(standings: Sequence[Standing], now: float) -> str:
         aligned("Predictions", _PREDICTIONS, exercises(standings, True), _COLUMN),
         aligned("Learners", _LEARNERS, learners(standings, now), _COLUMN),
     ]
-    return "\n\n".join([headline(standings), *tables])
+    return visible("\n\n".join([headline(standings), *tables]))
 
 
 def drawn(standings: Sequence[Standing], now: float) -> str:
@@ -160,11 +161,10 @@ async def in_terminal(listen: str, file: str) -> None:
         while True:
             try:
                 standings = await board.standings()
-            except TemporalError:
-                said = f"{shown}\n\n{_SILENT}"
-            else:
                 said = shown = text(standings, time.time())
                 _write(path, drawn(standings, time.time()))
+            except TemporalError:
+                said = f"{shown}\n\n{_SILENT}"
             if said != before:
                 print(f"{clear}{here}\n\n{said}\n", flush=True)
                 before = said

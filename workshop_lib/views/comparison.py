@@ -120,7 +120,7 @@ class Comparison:
 
 def _written(page: str, file: str) -> Path:
     for path in (Path(file), home() / Path(file).name):
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):
             path.write_text(page, encoding="utf-8")
             return path.resolve()
     raise WorkshopError(f"{file} cannot be written.", f"Neither here nor in {home()}.", "Give another place.")

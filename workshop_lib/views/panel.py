@@ -65,7 +65,7 @@ async def panel(place: Place, faults: Sequence[str], *, script: Sequence[str] = 
         for task in working:
             task.cancel()
         for switch in switches.values():
-            switch.button.value = False
+            switch.button.value, switch.button.disabled = False, True  # a press would hit the cells that follow
     shown.show(*await orders.picture(switches))
 
 
@@ -82,11 +82,12 @@ class _Switch:
         if change["new"]:
             self._faults.append(self._ws.fault(self._name, times=_TIMES, seconds=_LASTS).__enter__())
         else:
-            self._faults[-1].__exit__(None, None, None)
+            for fault in self._faults[-1:]:  # none, if it could not be switched on
+                fault.__exit__(None, None, None)
 
     def release(self) -> None:
         """Release the button when the failure is over, so that it can be pressed again."""
-        if self.button.value and self._faults[-1].over:
+        if self.button.value and all(fault.over for fault in self._faults[-1:]):
             self.button.value = False
 
     @property

@@ -151,3 +151,4 @@ async def test_an_unknown_exercise_is_named(capsys: pytest.CaptureFixture[str]) 
     assert not CHECKING.get(), "the learner's own failures are not the check's"
     await check(0.1, None)  # type: ignore[arg-type]
     assert 'The number is a text: "0.1"' in capsys.readouterr().out
+    assert not progress(), "they are no exercises"

@@ -16,6 +16,7 @@ HEADING = {"metadata": {"ways": ["2 hours"], "minutes": 1}}
     [
         ("print('all is well')", "READY for 2 hours: 1 notebooks ran, with"),
         ("raise ValueError('the port is taken')", "01_one: ValueError: the port is taken"),
+        ("import os; os.kill(os.getpid(), 9)", "01_one: Kernel died"),
         ("from IPython.display import HTML; HTML('<td>not observed: no answer</td>')", "not observed: no answer"),
     ],
 )

@@ -8,6 +8,7 @@ from workshop_lib.views.board import drawn, exercises, headline, learners, text
 NOW = 1_700_000_000.0
 ANN = Standing("Ann", "k", 3, "2.2", NOW - 200, {"1.1": Tally(True), "2.2": Tally(False, {"no key": 2})})
 BOB = Standing("<Bob>", "k", 2, "10.1", NOW, {"2.2": Tally(True, {"no key": 1, "call": 1}), "10.1": Tally(True)})
+EVE = Standing("Eve", "k", 1, "²", NOW, {"²": Tally(False, {"\x1b[2J": 1})})
 CID = Standing("Cid", "k", 6, "2.a", NOW, {"2.a": Tally(False, {"One charge": 5})})
 
 
@@ -29,6 +30,10 @@ def test_an_empty_class_is_no_error() -> None:
     assert headline([]) == "0 learners. No wrong answers so far."
     assert "0 learners" in text([], NOW)
     assert "0 learners" in drawn([], NOW)
+
+
+def test_what_somebody_makes_up_does_no_harm() -> None:
+    assert "✗ ² ␛[2J ×1" in text([EVE, ANN], NOW)
 
 
 def test_the_page_asks_nobody_for_anything() -> None:

@@ -34,7 +34,7 @@ async def test_a_report_asks_nobody_for_anything(
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     remember("12.1", passed=True, saw="one entry & no more")
     remember("12.2", checks=1)
-    await found.report(str(tmp_path / "mine.html"), "HR joins", "12.", None)
+    await found.report(str(tmp_path / "no" / "mine.html"), "HR joins", "12.", None)  # not there: beside the progress
     page = (tmp_path / "mine.html").read_text()
     for part in ("<h1>HR joins</h1>", "12.1: one entry &amp; no more", "12.2: not solved yet", "chat-1, event 7"):
         assert part in page

@@ -25,7 +25,7 @@ from workshop_lib.workers import takeover
 from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
-_NO_LIMIT = timedelta(days=9)  # what the server records says whether a call will end
+_NEVER = timedelta(days=9)  # what the server records says whether a call will end
 _TIMEOUT = "upstream timeout"  # what the server records of an attempt without an answer
 _ATTEMPTS = 2  # that failed: more than a check itself lets fail
 _REQUEST = ContextVar("_REQUEST", default="")  # the one that a handler works at
@@ -173,7 +173,7 @@ class Handled:
 
 
 async def begin_call(
-    ws: Workshop, client: Client, queue: str, endpoint: str, *call: Any, limit: timedelta = _NO_LIMIT
+    ws: Workshop, client: Client, queue: str, endpoint: str, *call: Any, limit: timedelta = _NEVER
 ) -> WorkflowHandle[Any, Any]:
     """Call an operation from a Workflow, and do not wait for the result.
 
@@ -185,10 +185,8 @@ async def begin_call(
         call: The service, the operation and its input.
         limit: The operation's.
     """
-    arguments, id = [ws.namespace(endpoint), *call, limit.total_seconds()], ws.id("check-call")
-    return await client.start_workflow(
-        CallOperation.run, args=arguments, id=id, task_queue=queue, execution_timeout=_NO_LIMIT
-    )
+    args, id = [ws.namespace(endpoint), *call, limit.total_seconds()], ws.id("check-call")
+    return await client.start_workflow(CallOperation.run, args=args, id=id, task_queue=queue, execution_timeout=_NEVER)
 
 
 @contextlib.asynccontextmanager

@@ -32,10 +32,10 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
     server, raised = _Server(config), None
     logger = logging.getLogger("mcp")  # what is refused, or fails, is for the check to say
     level = logger.level
-    logger.setLevel(logging.CRITICAL)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind((HOST, 0))
         listening.listen()  # who comes before the server has started waits for it
+        logger.setLevel(logging.CRITICAL)
         try:
             async with app.router.lifespan_context(app):
                 running = asyncio.create_task(server.serve([listening]))

@@ -13,13 +13,14 @@ import temporalio.client as tc
 from temporalio import workflow
 from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, Line, Message, Reply
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
-from workshop_lib.checks.harness.recorded import DEADLOCK, every_run, too_slow, until, wrong_code
+from workshop_lib.checks.harness.recorded import DEADLOCK, blame, every_run, too_slow, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history
@@ -173,6 +174,9 @@ class Talk:
         except WorkflowUpdateFailedError as error:
             why = describe(error)[-1].strip().removeprefix("↳ ")
             raise Wrong(f"{text!r} failed: {why}") from error
+        except RPCError:  # the service refuses a message to code that fails each time
+            blame(await history(self.handle))
+            raise
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):

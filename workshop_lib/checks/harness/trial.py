@@ -297,7 +297,7 @@ async def one_activity(ws: Workshop, answer: Any) -> AsyncIterator[Callable[...,
                 OneActivity.run, args=[name, given, as_message(retries)], id=ws.id("check"), task_queue=queue
             )
             try:
-                return await ended(handle, attempts=10)
+                return await ended(handle, attempts=20)
             finally:
                 await end(handle)
 

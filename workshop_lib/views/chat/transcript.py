@@ -63,7 +63,7 @@ def written(
     shown = "".join(map(_html, lines)) or f"<i>{_NOTHING}</i>"
     below = f'<div role="status" style="min-height:1.5em;padding:2px 6px;{_WRAPS}">{safe(status)}</div>'
     text = "\n".join(map(_text, lines)) or _NOTHING
-    return _FRAME.format(_SCROLLS.format(shown) + below), text + (f"\n({_clean(status)})" if status else "")
+    return _FRAME.format(_SCROLLS.format(shown) + below), text + (f"\n({visible(status)})" if status else "")
 
 
 def _lines(entries: Sequence[Line], waiting: Sequence[str], ended: bool) -> Iterator[_Line]:
@@ -120,10 +120,15 @@ def _text(line: _Line) -> str:
 def _short(text: str, kind: str) -> str:
     if len(text) > _LONG and kind == "call":
         text = f"{text[:_LONG]}… ({len(text):,} characters)"
-    return _clean(text).replace("\n", "\n    ")  # a line of a text never looks like a line of the transcript
+    return visible(text).replace("\n", "\n    ")  # a line of a text never looks like a line of the transcript
 
 
-def _clean(text: str) -> str:
+def visible(text: str) -> str:
+    """An untrusted text with its control characters made visible.
+
+    Args:
+        text: The text.
+    """
     return text.replace("\r\n", "\n").translate(_VISIBLE)
 
 
@@ -133,4 +138,4 @@ def safe(text: str) -> str:
     Args:
         text: The text.
     """
-    return escape(_clean(text))
+    return escape(visible(text))
