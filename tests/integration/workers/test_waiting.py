@@ -220,6 +220,8 @@ async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: dict[int, str] = {}  # what each output says last
+    # A wait is one, however often the server answers it with nothing; by default, it does so every 20 s.
+    await ws.server.restart(dynamic_config={"history.longPollExpirationInterval": '"1s"'})
     monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.update({id(self): text}))
     nowhere = ws.id("nowhere")
     handles = [await client.start_workflow(flows.Echo.run, "", id=ws.id("w"), task_queue=nowhere) for _ in range(3)]
@@ -234,3 +236,4 @@ async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     assert text.startswith("No longer waiting for")
     assert "→" not in text, "what is over is not advised any more"
     await ws.stop(worker)
+    await ws.server.restart(dynamic_config={})
