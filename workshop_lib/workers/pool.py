@@ -167,6 +167,8 @@ class WorkerPool:
                     renewed.append(f"The {worker} has the new code.")
                 except WorkshopError as error:
                     failed.append(error)
+                finally:
+                    worker.wanted = True  # also after an interrupt: the next try renews it
         if renewed:
             say("\n".join(renewed))
         if failed:

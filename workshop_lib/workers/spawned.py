@@ -59,8 +59,8 @@ class Spawned:
         Raises:
             WorkshopError: It ended instead, or takes longer than ``START_SECONDS``.
         """
-        self.wanted = True
         process = self._process = self._launch()
+        self.wanted = True  # not before: the end of its former process is no news
         offered: Future[Any] = Future()
         offered.set_running_or_notify_cancel()  # from here on only the thread completes it
         threading.Thread(target=self._forward, args=(process, offered), daemon=True).start()
