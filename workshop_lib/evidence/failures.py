@@ -32,7 +32,8 @@ _OF_CODE = (NotImplementedError, SyntaxError, TypeError)
 BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
 """Types of failures that a retry cannot fix: the code or the registration is wrong."""
 
-_CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
+# This package has a folder of the same name.
+_CELL = re.compile(r'File "(?P<file>[^"]*(?<!workshop_lib)[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
 
 
 _REPLAY = "a replay would not do the same."

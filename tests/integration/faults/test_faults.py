@@ -23,6 +23,7 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.faults.fault import CHECKING
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.faults.kinds import JUNK, KINDS
+from workshop_lib.faults.plain import breakable
 from workshop_lib.teams.orders.data import Order, store
 from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
@@ -277,3 +278,6 @@ async def test_a_fault_does_not_kill_the_kernel(
         assert not Faults(fault.file.parent, may_die=False).take("slow", "dies_after_effect")
     assert fault.fired == 0
     assert "slow.dies_after_effect does not happen." in capsys.readouterr().out
+    with ws.fault("len.times_out") as fault:
+        assert breakable(len)("four") == 4
+    assert fault.fired == 0, "a plain function has no timeout"

@@ -84,6 +84,9 @@ def test_a_choice_without_meaning_is_explained(
     monkeypatch.delenv("TEMPORAL_ADDRESS")
     with pytest.raises(WorkshopError, match="WORKSHOP_SERVICE=env"):
         outside.chosen(folder)
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "/no/such/file")
+    with pytest.raises(WorkshopError, match="no/such/file" if choice == "env" else "WORKSHOP_SERVICE=env"):
+        outside.chosen(folder)
 
 
 def test_prefixes_never_begin_with_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,12 @@
 """Errors and notices say what happened, why, and what to do next."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
+from temporalio import activity
+
+from workshop_lib.cells.quiet import quieten
 from workshop_lib.evidence.failures import cell_line, describe
 from workshop_lib.evidence.messages import WorkshopError
 
@@ -38,3 +42,11 @@ def test_causes_are_named_down_to_the_first() -> None:
     except RuntimeError as error:
         lines = describe(error)
     assert lines == ["RuntimeError: middle", "  ↳ ValueError: deep"]
+
+
+def test_a_learners_messages_are_kept_wherever_the_checkout_is() -> None:
+    quieten()
+    log = logging.getLogger("temporalio.activity")
+    for file, kept in (("/src/github.com/temporalio/workshop/cells/orders.py", True), (activity.__file__, False)):
+        record = log.makeRecord(log.name, logging.WARNING, file, 1, "charging", (), None)
+        assert bool(log.filter(record)) == kept
