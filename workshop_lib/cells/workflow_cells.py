@@ -101,7 +101,7 @@ class Cells:
             raise CellError(f"%%workflow {line} is not understood.", then=then)
         self._refuse_if_taken(name)
         # The first line replaces the magic, so that line numbers are those of the cell.
-        source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
+        source = "\n".join([f"# %%workflow {name}", *cell.rstrip("\n").split("\n"), ""])
         before = self._read(name)
         edited = before is not None and before != source
         try:
@@ -191,7 +191,7 @@ class Cells:
             raise CellError(f"%%workflow {name}: the name is taken.", why, then)
 
     def _refuse_if_wrong(self, name: str, source: str) -> None:
-        lines = source.splitlines()
+        lines = source.split("\n")  # as Python counts them: other characters do not end a line
         try:
             tree = ast.parse(source)
         except SyntaxError as error:

@@ -157,7 +157,7 @@ def cell_line(stack_trace: str, at: datetime | None = None) -> str:
     file, name, number = found[-1]["file"], found[-1]["name"], int(found[-1]["line"])
     try:
         changed = at is not None and Path(file).stat().st_mtime > at.timestamp() + 1
-        source = "" if changed else Path(file).read_text(encoding="utf-8").splitlines()[number - 1]
+        source = "" if changed else Path(file).read_text(encoding="utf-8").split("\n")[number - 1]
     except (OSError, IndexError):
         source = ""
     return line_of_cell(name, number, source)

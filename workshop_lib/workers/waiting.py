@@ -148,8 +148,13 @@ class _ClientCalls(tc.OutboundInterceptor):
             return await super().query_workflow(input)
 
     async def get_nexus_operation_result(self, input: tc.GetNexusOperationResultInput) -> Any:
-        async with asyncio.timeout(LONGEST_WAIT):
-            return await super().get_nexus_operation_result(input)
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                return await super().get_nexus_operation_result(input)
+        except TimeoutError as error:
+            what = f"Stopped waiting for Nexus operation {input.operation_id} after {LONGEST_WAIT:.0f} s."
+            then = "Is a Worker with its handler polling the endpoint's task queue?"
+            raise WorkshopError(what, "The operation itself continues.", then) from error
 
     async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
         input.schedule_to_close_timeout = input.schedule_to_close_timeout or EXECUTION_TIMEOUT

@@ -24,7 +24,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     ("cell", "said"),
     [
         ("%%workflow w\ndef f(:\n    pass\n", 'SyntaxError: invalid syntax (cell "w", line 2: `def f(:`)'),
-        ("%%workflow w\nx = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)'),
+        (
+            "%%workflow w\nx = 1  # \u2028\ny = x / 0\n",
+            'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)',
+        ),
         ("%%workflow w\ndef f():\n    return Worker\n", "Add to this cell: from temporalio.worker import Worker"),
         ("%%workflow w\ndef f():\n    return mine\n", "Move its definition to a %%workflow cell"),
         ("%%workflow w\ndef f():\n    return wrold\n", "If 'wrold' is not a typing error"),

@@ -60,6 +60,7 @@ async def test_endpoints_outlive_the_server_and_are_moved_when_made_again(ws: Wo
     )
     assert result == f"{name}-2"
     await ws.stop(worker, caller)
+    await asyncio.gather(*(ws.endpoint("moving", namespace="default", task_queue="both") for _ in range(4)))
     for queue in ("here", "there", "there"):
         await ws.endpoint("moving", namespace="default", task_queue=queue)
         assert (await ws.endpoints())["moving"] == ("default", queue)

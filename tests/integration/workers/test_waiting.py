@@ -214,6 +214,9 @@ async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch:
         await handle.result()
     assert "client.get_workflow_handle('forever')" in str(raised.value)
     await handle.terminate()
+    sums = client.create_nexus_client(flows.Sums, await ws.endpoint("silent", namespace="default", task_queue="nobody"))
+    with pytest.raises(WorkshopError, match="Stopped waiting for Nexus operation op after"):
+        await sums.execute_operation(flows.Sums.add, 1, id="op")
 
 
 async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
