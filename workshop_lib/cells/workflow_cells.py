@@ -70,9 +70,8 @@ class Cells:
         self._waiting: dict[str, str] = {}  # the new text of those that others have to be changed for
         self._imported: list[str] = []
         self._unpublished: list[str] = []  # replaced modules that not every subscriber has processed
-        self._former: dict[
-            int, tuple[Any, str, str]
-        ] = {}  # what edits replaced: the object, its module, its name there
+        # What edits replaced: the object, its module, its name there.
+        self._former: dict[int, tuple[Any, str, str]] = {}
         # Python's cache of compiled modules compares sizes, and times in whole seconds, so it would not notice a quick
         # edit. Here it cannot keep anything, because its folder is a file.
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)

@@ -147,5 +147,4 @@ def main(say: Callable[[str], None] = print) -> int:
         say(str(finding))
     wrong = sum(finding.fine is False for finding in findings)
     say("Everything is fine." if not wrong else f"{wrong} of {len(findings)} need your attention.")
-    sys.stdout.flush()
     return 1 if wrong else 0

@@ -73,14 +73,13 @@ class Spawned:
                 self._is_ready(await ready)
                 if slow:
                     say(f"{self.name}: its process {process.pid} is ready.", into=notice)
-        except (EOFError, TimeoutError) as error:
+        except BaseException as error:  # also after an interrupt: nothing else would end the process
             process.close()
+            if not isinstance(error, EOFError | TimeoutError):
+                raise
             what = "ended before it was ready" if isinstance(error, EOFError) else "is not ready yet"
             then = "Fix what the line above names, and run the cell again."
             raise WorkshopError(f"{self.name} {what}.", process.last_words(), then) from None
-        except BaseException:  # also after an interrupt: nothing else would end the process
-            process.close()
-            raise
 
     def kill(self) -> None:
         """Crash it with SIGKILL: no shutdown, no last heartbeat, no last message."""

@@ -89,9 +89,8 @@ def test_run_serves_synchronous_code(shared: Kernel) -> None:
 def test_an_unknown_name_is_explained_in_a_fresh_kernel(tmp_path: Path) -> None:
     profile = tmp_path / "ipython" / "profile_default"  # stands for the environment's etc/ipython
     profile.mkdir(parents=True)
-    (written,) = re.findall(
-        r"@echo '(get_config.*)'", Path(workflow_cells.__file__).parents[2].joinpath("Makefile").read_text()
-    )
+    makefile = Path(workflow_cells.__file__).parents[2] / "Makefile"
+    (written,) = re.findall(r"@echo '(get_config.*)'", makefile.read_text())
     (profile / "ipython_kernel_config.py").write_text(written)
     with kernel(tmp_path, IPYTHONDIR=str(profile.parent)) as k:
         output = k.run("await client.start_workflow()")

@@ -49,11 +49,6 @@ async def test_an_activity_that_blocks_stalls_nobody_else_and_is_named_when_its_
     executor.shutdown()
 
 
-async def ended(task: asyncio.Future[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
 async def test_an_interrupted_start_leaves_the_task_queue_to_the_next(ws: Workshop, client: Client) -> None:
     queue, built = ws.id("queue"), threading.Event()
 
@@ -63,7 +58,8 @@ async def test_an_interrupted_start_leaves_the_task_queue_to_the_next(ws: Worksh
 
     start = asyncio.ensure_future(InProcessWorker(build, client, queue, set()).start())
     assert await asyncio.to_thread(built.wait, 60)
-    await ended(start)
+    start.cancel()
+    await asyncio.wait([start])
 
     def free() -> bool:
         with contextlib.suppress(WorkshopError):  # until the first has shut down
@@ -96,9 +92,9 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
     former, renewal = process.pid, asyncio.ensure_future(ws._pool._renew({"flows"}))
     await asyncio.sleep(0)  # it waits until the process has ended
-    await ended(renewal)
+    renewal.cancel()
+    await asyncio.wait([renewal])
     await ws._pool._renew({"flows"})
-    assert process.running
     assert process.pid != former, "what an interrupt has prevented, the next try does"
     renewed = str(process)
     process.kill()
