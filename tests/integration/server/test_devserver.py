@@ -54,8 +54,8 @@ async def test_endpoints_outlive_the_server_and_are_moved_when_made_again(ws: Wo
     await ws.server.restart()
     client = await Client.connect(**await ws.connection("default"))
     caller = ws.run(Worker, client, task_queue="callers", workflows=[flows.Caller])
-    name, place = ws.id("text"), {"id": ws.id("caller"), "task_queue": "callers"}
-    assert await client.execute_workflow(flows.Caller.run, args=[endpoint, name], **place) == f"{name}-2"
+    name, start = ws.id("text"), flows.Caller.run
+    assert await client.execute_workflow(start, args=[endpoint, name], id=name, task_queue="callers") == f"{name}-2"
     await ws.stop(worker, caller)
     await asyncio.gather(*(ws.endpoint("moving", namespace="default", task_queue="both") for _ in range(4)))
     for queue in ("here", "there", "there"):
