@@ -58,8 +58,8 @@ def _bypass_proxies() -> None:
             os.environ.setdefault(f"{kind}_proxy", url)
     named = ",".join([os.environ.get("NO_PROXY", ""), os.environ.get("no_proxy", ""), *LOOPBACK])
     hosts = [stripped for host in named.split(",") if (stripped := host.strip())]
-    if "*" not in hosts:  # all hosts, which only counts alone
-        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(dict.fromkeys(hosts))
+    text = "*" if "*" in hosts else ",".join(dict.fromkeys(hosts))  # all hosts, which only counts alone
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = text
 
 
 _bypass_proxies()

@@ -20,7 +20,7 @@ def _reset(arguments: argparse.Namespace) -> int:
     from workshop_lib.evidence.state import Lock, home
 
     kept = 0
-    for folder in sorted((home() / "notebooks").glob("*")):
+    for folder in sorted((home() / "notebooks").glob("*/")):
         lock = Lock(folder / "kernel.lock")
         if lock.take():
             shutil.rmtree(folder, ignore_errors=True)

@@ -225,10 +225,8 @@ class Workshop(Connections):
         executions = await self.open_executions()
         if executions:
             lines = [f"  {execution.id} ({execution.workflow_type})" for execution in executions[:10]]
-            say(
-                f"{_executions(len(executions))} still open from before:\n" + "\n".join(lines) + "\n"
-                "→ They continue as soon as a Worker polls their task queue. `await ws.reset()` ends them all."
-            )
+            lines += ["→ They continue as soon as a Worker polls their task queue. `await ws.reset()` ends them all."]
+            say(f"{_executions(len(executions))} still open from before:\n" + "\n".join(lines))
 
 
 def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | None:

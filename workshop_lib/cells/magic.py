@@ -45,7 +45,7 @@ def _run_once(run: Callable[[str, str], None], line: str, cell: str) -> None:
     try:
         run(line, cell)
     finally:
-        if (aimport := _shell().find_line_magic("aimport")) is not None:
+        if line and (aimport := _shell().find_line_magic("aimport")) is not None:
             aimport(f"-{line.split()[0]}")
 
 

@@ -4,6 +4,8 @@ import logging
 import os
 import warnings
 
+import temporalio
+
 # The SDK logs each failed attempt with its traceback, and records it in the history. These loggers are the SDK's. Those
 # that a learner uses (activity.logger, workflow.logger) keep the learner's messages.
 _SDK_LOGGERS = ("temporalio.worker", "temporalio.client", "temporalio.nexus", "temporalio.service", "asyncio")
@@ -11,7 +13,7 @@ _SDK_LOGGERS = ("temporalio.worker", "temporalio.client", "temporalio.nexus", "t
 
 def _is_learners_own(record: logging.LogRecord) -> bool:
     # The SDK uses activity.logger as well, but from its own files.
-    return "temporalio" not in record.pathname.replace("\\", "/").split("/")
+    return not record.pathname.startswith(os.path.dirname(temporalio.__file__))
 
 
 def quieten() -> None:

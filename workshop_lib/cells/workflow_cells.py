@@ -70,9 +70,8 @@ class Cells:
         self._waiting: dict[str, str] = {}  # the new text of those that others have to be changed for
         self._imported: list[str] = []
         self._unpublished: list[str] = []  # replaced modules that not every subscriber has processed
-        self._former: dict[
-            int, tuple[Any, str, str]
-        ] = {}  # what edits replaced: the object, its module, its name there
+        # What edits replaced: the object, its module, its name there.
+        self._former: dict[int, tuple[Any, str, str]] = {}
         # Python's cache of compiled modules compares sizes, and times in whole seconds, so it would not notice a quick
         # edit. Here it cannot keep anything, because its folder is a file.
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)
@@ -101,7 +100,7 @@ class Cells:
             raise CellError(f"%%workflow {line} is not understood.", then=then)
         self._refuse_if_taken(name)
         # The first line replaces the magic, so that line numbers are those of the cell.
-        source = "\n".join([f"# %%workflow {name}", *cell.splitlines(), ""])
+        source = "\n".join([f"# %%workflow {name}", *cell.rstrip("\n").split("\n"), ""])
         before = self._read(name)
         edited = before is not None and before != source
         try:
@@ -191,7 +190,7 @@ class Cells:
             raise CellError(f"%%workflow {name}: the name is taken.", why, then)
 
     def _refuse_if_wrong(self, name: str, source: str) -> None:
-        lines = source.splitlines()
+        lines = source.split("\n")  # as Python counts them: other characters do not end a line
         try:
             tree = ast.parse(source)
         except SyntaxError as error:

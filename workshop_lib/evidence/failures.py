@@ -32,7 +32,8 @@ _OF_CODE = (NotImplementedError, SyntaxError, TypeError)
 BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
 """Types of failures that a retry cannot fix: the code or the registration is wrong."""
 
-_CELL = re.compile(r'File "(?P<file>[^"]*[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
+# This package has a folder of the same name.
+_CELL = re.compile(r'File "(?P<file>[^"]*(?<!workshop_lib)[/\\]cells[/\\](?P<name>\w+)\.py)", line (?P<line>\d+)')
 
 
 _REPLAY = "a replay would not do the same."
@@ -156,7 +157,7 @@ def cell_line(stack_trace: str, at: datetime | None = None) -> str:
     file, name, number = found[-1]["file"], found[-1]["name"], int(found[-1]["line"])
     try:
         changed = at is not None and Path(file).stat().st_mtime > at.timestamp() + 1
-        source = "" if changed else Path(file).read_text(encoding="utf-8").splitlines()[number - 1]
+        source = "" if changed else Path(file).read_text(encoding="utf-8").split("\n")[number - 1]
     except (OSError, IndexError):
         source = ""
     return line_of_cell(name, number, source)

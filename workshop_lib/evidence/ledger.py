@@ -85,11 +85,9 @@ class Ledger:
 
     def next_id(self, kind: str) -> int:
         """The next number of a kind: 1, 2, and so on, even after a restart."""
+        counted = "INSERT INTO ids VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last"
         with self._connected() as database:
-            (number,) = database.execute(
-                "INSERT INTO ids VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last", (kind,)
-            ).fetchone()
-        return int(number)
+            return int(database.execute(counted, (kind,)).fetchone()[0])
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

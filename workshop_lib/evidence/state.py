@@ -184,11 +184,9 @@ def notebook_folder() -> Path:
     """
     path = os.environ.get(STATE_VARIABLE)
     if path is None:
-        raise WorkshopError(
-            "This process belongs to no notebook.",
-            "So it has no ledger, no database and no Temporal Server.",
-            'Run `await Workshop.start()`, or start this process from a notebook: `await ws.spawn("module")`.',
-        )
+        why = "So it has no ledger, no database and no Temporal Server."
+        then = 'Run `await Workshop.start()`, or start this process from a notebook: `await ws.spawn("module")`.'
+        raise WorkshopError("This process belongs to no notebook.", why, then)
     return Path(path)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.faults.interceptor import Faults
-from workshop_lib.faults.kinds import AFTER
 
 
 def breakable(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,7 +23,7 @@ def breakable(function: Callable[..., Any]) -> Callable[..., Any]:
         if faults.take(function.__name__, "fails", "dies_before_effect"):
             raise RuntimeError(f"The fault {function.__name__}.fails")
         result = function(*args, **kwargs)
-        faults.take(function.__name__, *AFTER)
+        faults.take(function.__name__, "dies_after_effect")
         return result
 
     return called

@@ -114,7 +114,7 @@ def _service() -> Finding:
         server = outside_service.chosen(StateFolder(Path(folder)))
     if isinstance(server, outside_service.OutsideService):
         then = f"Unset {outside_service.CHOICE} to use an embedded server for each notebook."
-        version = run(Connections(server, list).version())
+        version = run(Connections(server, list).version(), 150)  # it gives up before, and says so
         return Finding(None, f"Notebooks will use {server.origin}: Temporal Server {version} at {server.address}", then)
     unused = outside_service.ignored()
     return Finding(None if unused else True, unused or "Each notebook has its own Temporal Server")
@@ -147,5 +147,4 @@ def main(say: Callable[[str], None] = print) -> int:
         say(str(finding))
     wrong = sum(finding.fine is False for finding in findings)
     say("Everything is fine." if not wrong else f"{wrong} of {len(findings)} need your attention.")
-    sys.stdout.flush()
     return 1 if wrong else 0

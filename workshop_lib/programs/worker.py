@@ -44,9 +44,8 @@ async def _build(ws: Connections, arguments: list[str]) -> Worker:
     client = await Client.connect(**await ws.connection(ws.own_name(arguments[1]), data_converter=data_converter))
     if any(not inspect.iscoroutinefunction(activity) for activity in described.get("activities", [])):
         described["activity_executor"] = ThreadPoolExecutor(described.get("max_concurrent_activities") or 100)
-    worker = kind(client, **described)
-    assert isinstance(worker, Worker)
-    return worker
+    built: Worker = kind(client, **described)
+    return built
 
 
 async def main(arguments: list[str]) -> None:
@@ -60,8 +59,7 @@ async def main(arguments: list[str]) -> None:
     if not running.done():
         print(READY + json.dumps(offer(worker)), flush=True)
     await asyncio.wait([running, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
-    if not running.done():
-        await worker.shutdown()
+    await worker.shutdown()  # harmless if it has failed
     await running
 
 

@@ -99,6 +99,9 @@ class Connections:
                     same: dict[str, Any] = {"id": found[0].id, "version": found[0].version}
                     await operator.update_nexus_endpoint(operator_api.UpdateNexusEndpointRequest(spec=spec, **same))
             except RPCError as error:
+                # Another process has created or changed it since it was looked for.
+                if error.status == RPCStatusCode.ALREADY_EXISTS or "version mismatch" in error.message:
+                    return await self.endpoint(name, namespace=namespace, task_queue=task_queue)
                 if not rights.refused(error):
                     raise
                 what = f"The service does not let us create the Nexus endpoint {real!r}, or change its target."

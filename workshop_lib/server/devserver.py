@@ -165,10 +165,9 @@ class DevServer:
                 # A server that was killed while it created its database leaves one that no server can use.
                 for file in self.folder.path.glob(f"{_DATABASE}*"):
                     file.unlink()
-            log = self.folder.logs / "server.log"
+            at, log = self.folder.path, self.folder.logs / "server.log"
             for _ in range(3):
                 self._choose_ports()
-                at = self.folder.path
                 process = Process(self._command(), log=log, environment=_environment(at), folder=at, lock=lock)
                 self._process = process
                 self.folder.write("server.json", {"ports": self._ports, "pid": process.pid})

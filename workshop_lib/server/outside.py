@@ -103,19 +103,16 @@ def chosen(folder: StateFolder) -> DevServer:
     if not choice:
         return DevServer(folder)
     kind, _, name = choice.partition(":")
-    if kind == "env" and not name:
-        profile, origin = ClientConfigProfile.load(disable_file=True), "the TEMPORAL_* variables"
-    elif kind == "profile" and name:
-        origin = f"the Temporal profile {name!r}"
-        try:
-            profile = ClientConfigProfile.load(name, disable_env=True)
-        except RuntimeError as error:
-            raise WorkshopError(f"{CHOICE}={choice}, but it cannot be read.", str(error), _HOW) from error
-    else:
+    if (kind, bool(name)) not in (("env", False), ("profile", True)):
         raise WorkshopError(f"{CHOICE}={choice} is not understood.", then=_HOW)
+    origin = f"the Temporal profile {name!r}" if name else "the TEMPORAL_* variables"
+    try:
+        profile = ClientConfigProfile.load(name or None, disable_env=bool(name), disable_file=not name)
+        connect = dict(profile.to_client_connect_config())
+    except (RuntimeError, OSError) as error:  # such as a certificate's file that is not there
+        raise WorkshopError(f"{CHOICE}={choice}, but {origin} cannot be used.", str(error), _HOW) from error
     if not profile.address:
-        raise WorkshopError(f"{CHOICE}={choice}, but {origin} hold no address.", then=_HOW)
-    connect = dict(profile.to_client_connect_config())
+        raise WorkshopError(f"{CHOICE}={choice}, but no address is in {origin}.", then=_HOW)
     # On Temporal Cloud a namespace is called NAME.ACCOUNT. What is in one's settings shows the account.
     _, dot, account = str(connect.pop("namespace", "")).rpartition(".")
     return OutsideService(folder, origin, connect, prefix(folder), dot + account if dot else "")

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 _GRACE = 1.0  # seconds between the limit inside a loop and the limit of the caller that waits for it
+_CLEANUP = 60.0  # a guard only, in seconds: an interrupted Worker must leave its task queue before its loop ends
 
 T = TypeVar("T")
 
@@ -41,10 +42,12 @@ class BackgroundLoop:
         return await asyncio.wait_for(asyncio.wrap_future(self._submit(work, seconds)), seconds + _GRACE)
 
     def end(self) -> None:
-        """Cancel the loop's tasks, then stop the loop and its thread."""
+        """Let tasks that were cancelled end, cancel the loop's others, then stop the loop and its thread."""
 
         async def wind_up() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
+            if ending := [task for task in others if task.cancelling()]:
+                await asyncio.wait(ending, timeout=_CLEANUP)
             for task in others:
                 task.cancel()
             if others:

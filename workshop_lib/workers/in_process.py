@@ -38,8 +38,7 @@ def offer(worker: Worker) -> tuple[list[Polled], list[str]]:
     kinds = {"workflow": "workflows", "activity": "activities", "nexus": "nexus_service_handlers"}
     polls = [(worker.client.namespace, worker.task_queue, kind) for kind, name in kinds.items() if config.get(name)]
     # The SDK's decorator leaves its definition in this attribute; there is no public way (tests/unit/house/test_sdk.py)
-    functions = config.get("activities", [])
-    definitions = (getattr(function, "__temporal_activity_definition", None) for function in functions)
+    definitions = (getattr(each, "__temporal_activity_definition", None) for each in config.get("activities", []))
     return polls, [definition.name for definition in definitions if definition is not None and definition.name]
 
 

@@ -130,11 +130,9 @@ class WorkerPool:
         Raises:
             WorkshopError: It ends before it listens.
         """
-        url = ""
-        if before := self.services.pop(name, None):
+        if before := self.services.get(name):
             await before.stop()
-            url = before.url
-        port = str(urlsplit(url).port or 0)
+        port = str(urlsplit(before.url).port if before else 0)
         service = HttpService(lambda: self._launcher.python("workshop_lib.programs.http", module, name, port), name)
         await service.start()
         self.services[name] = service
@@ -167,6 +165,8 @@ class WorkerPool:
                     renewed.append(f"The {worker} has the new code.")
                 except WorkshopError as error:
                     failed.append(error)
+                finally:
+                    worker.wanted = True  # also after an interrupt: the next try renews it
         if renewed:
             say("\n".join(renewed))
         if failed:

@@ -82,7 +82,7 @@ class Process:
         if not answer:
             self._warden.wait()
             then = "Run `make doctor`, which checks what it needs."
-            raise WorkshopError(f"{command[0]} could not be started.", f"The reason is in {log}.", then)
+            raise WorkshopError(f"{command[0]} could not be started.", self.last_words(), then)
         self.pid = int(answer)
 
     @property

@@ -59,8 +59,8 @@ class Spawned:
         Raises:
             WorkshopError: It ended instead, or takes longer than ``START_SECONDS``.
         """
-        self.wanted = True
         process = self._process = self._launch()
+        self.wanted = True  # not before: the end of its former process is no news
         offered: Future[Any] = Future()
         offered.set_running_or_notify_cancel()  # from here on only the thread completes it
         threading.Thread(target=self._forward, args=(process, offered), daemon=True).start()
@@ -73,14 +73,13 @@ class Spawned:
                 self._is_ready(await ready)
                 if slow:
                     say(f"{self.name}: its process {process.pid} is ready.", into=notice)
-        except (EOFError, TimeoutError) as error:
+        except BaseException as error:  # also after an interrupt: nothing else would end the process
             process.close()
+            if not isinstance(error, EOFError | TimeoutError):
+                raise
             what = "ended before it was ready" if isinstance(error, EOFError) else "is not ready yet"
             then = "Fix what the line above names, and run the cell again."
             raise WorkshopError(f"{self.name} {what}.", process.last_words(), then) from None
-        except BaseException:  # also after an interrupt: nothing else would end the process
-            process.close()
-            raise
 
     def kill(self) -> None:
         """Crash it with SIGKILL: no shutdown, no last heartbeat, no last message."""

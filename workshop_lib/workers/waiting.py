@@ -25,7 +25,7 @@ from workshop_lib.evidence.messages import Display, WorkshopError, say
 from workshop_lib.workers.reasons import EXPLAIN_AFTER, Polled, Reasons
 
 EXECUTION_TIMEOUT = timedelta(days=1)  # long enough for a slow reader; what is still open then was forgotten
-LONGEST_WAIT = 120.0  # seconds
+LONGEST_WAIT = 120.0  # seconds, for an answer; five times as long for the result of a Workflow, which may be healthy
 _LOOK_EVERY = 1.5  # seconds, once a wait is long
 _ASK_EVERY, _ASK_FOR = 0.25, 600.0  # seconds, while the server passes a question to nobody; the second is a guard
 
@@ -148,8 +148,13 @@ class _ClientCalls(tc.OutboundInterceptor):
             return await super().query_workflow(input)
 
     async def get_nexus_operation_result(self, input: tc.GetNexusOperationResultInput) -> Any:
-        async with asyncio.timeout(LONGEST_WAIT):
-            return await super().get_nexus_operation_result(input)
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                return await super().get_nexus_operation_result(input)
+        except TimeoutError as error:
+            what = f"Stopped waiting for Nexus operation {input.operation_id} after {LONGEST_WAIT:.0f} s."
+            then = "Is a Worker with its handler polling the endpoint's task queue?"
+            raise WorkshopError(what, "The operation itself continues.", then) from error
 
     async def start_nexus_operation(self, input: tc.StartNexusOperationInput) -> tc.NexusOperationHandle[Any]:
         input.schedule_to_close_timeout = input.schedule_to_close_timeout or EXECUTION_TIMEOUT
@@ -159,8 +164,15 @@ class _ClientCalls(tc.OutboundInterceptor):
         self, input: tc.FetchWorkflowHistoryEventsInput
     ) -> tc.WorkflowHistoryEventAsyncIterator:
         events = super().fetch_workflow_history_events(input)
+        fetch = events.fetch_next_page
+
+        async def fetch_next_events(**options: Any) -> None:
+            await fetch(**options)
+            while not events.current_page and events.next_page_token:  # a server answers after 20 s, also with nothing
+                await fetch(**options)
+
         if input.wait_new_event:  # the iterator waits in this method
-            events.fetch_next_page = self._watched(events.fetch_next_page, input.id, input.run_id)  # type: ignore[method-assign]
+            events.fetch_next_page = self._watched(fetch_next_events, input.id, input.run_id)  # type: ignore[method-assign]
         return events
 
     def _watched(
@@ -177,13 +189,14 @@ class _ClientCalls(tc.OutboundInterceptor):
         """Bound a wait, and explain it. For ``asks``, see ``Reasons.find``."""
         mine: dict[str, str] = {}  # the reasons that are shown for this wait
         watcher = asyncio.create_task(self._watch(workflow_id, run_id, asks, mine))
+        longest = LONGEST_WAIT * (1 if asks else 5)
         try:
-            async with asyncio.timeout(LONGEST_WAIT) as limit:
+            async with asyncio.timeout(longest) as limit:
                 yield
         except Exception as error:  # the SDK makes something else of a cancelled update than a TimeoutError
             if not limit.expired():
                 raise
-            what = f"Stopped waiting for workflow {workflow_id} after {LONGEST_WAIT:.0f} s."
+            what = f"Stopped waiting for workflow {workflow_id} after {longest:.0f} s."
             then = f"Look at it later: client.get_workflow_handle({workflow_id!r})."
             raise WorkshopError(what, "The Workflow itself continues.", then) from error
         finally:

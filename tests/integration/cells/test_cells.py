@@ -24,7 +24,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     ("cell", "said"),
     [
         ("%%workflow w\ndef f(:\n    pass\n", 'SyntaxError: invalid syntax (cell "w", line 2: `def f(:`)'),
-        ("%%workflow w\nx = 1\ny = x / 0\n", 'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)'),
+        (
+            "%%workflow w\nx = 1  # \u2028\ny = x / 0\n",
+            'ZeroDivisionError: division by zero (cell "w", line 3: `y = x / 0`)',
+        ),
         ("%%workflow w\ndef f():\n    return Worker\n", "Add to this cell: from temporalio.worker import Worker"),
         ("%%workflow w\ndef f():\n    return mine\n", "Move its definition to a %%workflow cell"),
         ("%%workflow w\ndef f():\n    return wrold\n", "If 'wrold' is not a typing error"),
@@ -86,9 +89,8 @@ def test_run_serves_synchronous_code(shared: Kernel) -> None:
 def test_an_unknown_name_is_explained_in_a_fresh_kernel(tmp_path: Path) -> None:
     profile = tmp_path / "ipython" / "profile_default"  # stands for the environment's etc/ipython
     profile.mkdir(parents=True)
-    (written,) = re.findall(
-        r"@echo '(get_config.*)'", Path(workflow_cells.__file__).parents[2].joinpath("Makefile").read_text()
-    )
+    makefile = Path(workflow_cells.__file__).parents[2] / "Makefile"
+    (written,) = re.findall(r"@echo '(get_config.*)'", makefile.read_text())
     (profile / "ipython_kernel_config.py").write_text(written)
     with kernel(tmp_path, IPYTHONDIR=str(profile.parent)) as k:
         output = k.run("await client.start_workflow()")

@@ -60,6 +60,8 @@ def test_cells_that_import_each_other_and_autoreload(tmp_path: Path) -> None:
         output = k.run("%%workflow c3\nfrom c1 import X\nZ = 2\n")
         assert output.error == "CellError"
         assert "cells import each other" in output.text
+        assert "workflow_cells" not in output.text, "which is no cell"
+        assert "is not understood" in k.run("%%workflow\nX = 1\n").text
         assert k.ok("import c3; print(c3.Z, X, Y)").strip() == "2 2 2"
 
 

@@ -16,14 +16,8 @@ from workshop_lib.workshop import Workshop
 @pytest.fixture
 async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
     name = ws.id("queue")
-    worker = ws.run(
-        Worker,
-        client,
-        task_queue=name,
-        workflows=[flows.Steps, flows.Echo, flows.Stubborn, flows.Caller, flows.OneActivity, flows.Broken],
-        activities=[flows.shaky, flows.slow],
-        nexus_service_handlers=[flows.SumsHandler()],
-    )
+    workflows = [flows.Steps, flows.Echo, flows.Stubborn, flows.OneActivity]
+    worker = ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.shaky, flows.slow])
     yield name
     await ws.stop(worker)
 
@@ -78,9 +72,8 @@ async def test_what_is_open(
     ws: Workshop, client: Client, queue: str, name: str, argument: int | None, expected: str
 ) -> None:
     elsewhere = "nobody" if name == "nothing" else None
-    handle = await client.start_workflow(
-        flows.OneActivity.run, args=[name, argument, elsewhere], id=ws.id("open"), task_queue=queue
-    )
+    start, arguments = flows.OneActivity.run, [name, argument, elsewhere]
+    handle = await client.start_workflow(start, args=arguments, id=ws.id("open"), task_queue=queue)
     tried = {"slow": 1, "shaky": 1, "nothing": 0}[name]
     read = await _until(handle, lambda read: [(s.status, s.attempts) for s in read.steps] == [(expected, tried)])
     (step,) = read.steps

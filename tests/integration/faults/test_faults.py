@@ -23,10 +23,15 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.faults.fault import CHECKING
 from workshop_lib.faults.interceptor import Faults
 from workshop_lib.faults.kinds import JUNK, KINDS
+from workshop_lib.faults.plain import breakable
 from workshop_lib.teams.orders.data import Order, store
 from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
+Capsys = pytest.CaptureFixture[str]
+Handle = WorkflowHandle[Any, Any]
+FAILING = [("fails", 2, 1, "apart"), ("fails_after_effect", 2, 3, "within")]
+FAILING += [("times_out", 1, 2, "apart"), ("is_slow", 1, 1, "within")]
 QUICKLY = timedelta(milliseconds=200)
 
 
@@ -61,39 +66,32 @@ async def within(ws: Workshop) -> AsyncIterator[str]:
     await ws.stop(worker)
 
 
-async def place(
-    ws: Workshop, client: Client, queue: str, patience: float = 30.0
-) -> tuple[str, WorkflowHandle[Any, Any]]:
+async def place(ws: Workshop, client: Client, queue: str, patience: float = 30.0) -> tuple[str, Handle]:
     """Start an order. A step is given up, and tried again, after ``patience`` seconds."""
     order = Order(id=ws.id("order"))
     # A worker that dies with a workflow task in its hands is missed after the task's timeout, 10 s by default.
-    limit = timedelta(seconds=1)
-    handle = await client.start_workflow(
-        orders.ProcessOrder.run, args=[order, patience], id=order.id, task_queue=queue, task_timeout=limit
-    )
-    return order.id, handle
+    where: dict[str, Any] = {"id": order.id, "task_queue": queue, "task_timeout": timedelta(seconds=1)}
+    return order.id, await client.start_workflow(orders.ProcessOrder.run, args=[order, patience], **where)
 
 
-async def effects(ws: Workshop, order: str, handle: WorkflowHandle[Any, Any]) -> list[int]:
+async def effects(ws: Workshop, order: str, handle: Handle) -> list[int]:
     """How often an order that has come to its end was checked, prepared, charged and shipped."""
     async with asyncio.timeout(GUARD):
         await handle.result()
     return [ws.ledger.count(effect, order=order) for effect in ("check", "prepare", "charge", "ship")]
 
 
-async def pending(handle: WorkflowHandle[Any, Any]) -> Sequence[PendingActivityInfo]:
+async def pending(handle: Handle) -> Sequence[PendingActivityInfo]:
     return (await handle.describe()).raw_description.pending_activities
 
 
-async def step(handle: WorkflowHandle[Any, Any], name: str) -> tuple[ActivityTaskStartedEventAttributes, timedelta]:
+async def step(handle: Handle, name: str) -> tuple[ActivityTaskStartedEventAttributes, timedelta]:
     """Of a step that has ended: how its last attempt started (after which failure), and how long that took."""
     events = (await handle.fetch_history()).events
     scheduled = next(e for e in events if e.activity_task_scheduled_event_attributes.activity_type.name == name)
     first = next(e for e in events if e.activity_task_started_event_attributes.scheduled_event_id == scheduled.event_id)
-    last = next(
-        e for e in events if e.activity_task_completed_event_attributes.scheduled_event_id == scheduled.event_id
-    )
-    took = last.event_time.ToDatetime() - first.event_time.ToDatetime()
+    last = [e for e in events if e.activity_task_completed_event_attributes.scheduled_event_id == scheduled.event_id]
+    took = last[0].event_time.ToDatetime() - first.event_time.ToDatetime()
     return first.activity_task_started_event_attributes, took
 
 
@@ -101,15 +99,7 @@ def timeout_of(started: ActivityTaskStartedEventAttributes) -> TimeoutType.Value
     return started.last_failure.timeout_failure_info.timeout_type
 
 
-@pytest.mark.parametrize(
-    ("kind", "times", "charged", "where"),
-    [
-        ("fails", 2, 1, "apart"),
-        ("fails_after_effect", 2, 3, "within"),
-        ("times_out", 1, 2, "apart"),
-        ("is_slow", 1, 1, "within"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "times", "charged", "where"), FAILING)
 async def test_an_activity_fails_as_the_faults_name_says(
     ws: Workshop, client: Client, apart: str, within: str, kind: str, times: int, charged: int, where: str
 ) -> None:
@@ -128,9 +118,7 @@ async def test_an_activity_fails_as_the_faults_name_says(
     assert await effects(ws, order, handle) == [1, 1, 1, 1], "it is over"
 
 
-async def test_one_of_a_check_says_so(
-    ws: Workshop, client: Client, within: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_one_of_a_check_says_so(ws: Workshop, client: Client, within: str, capsys: Capsys) -> None:
     checking = CHECKING.set(True)
     with ws.fault("charge_customer.fails"):
         await effects(ws, *await place(ws, client, within))
@@ -143,7 +131,7 @@ async def test_one_of_a_check_says_so(
 
 
 async def test_it_happens_exactly_so_often_in_all_processes_together(
-    ws: Workshop, client: Client, apart: str, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, client: Client, apart: str, capsys: Capsys
 ) -> None:
     other = await spawn(ws, client, apart)
     with ws.fault("charge_customer.fails_after_effect", times=7) as fault:
@@ -185,7 +173,7 @@ async def test_an_attempt_that_hangs_is_missed_by_its_heartbeat_and_stops_with_i
     [("dies_before_effect", 1, 2), ("dies_after_effect", 2, 2), ("dies_after_report", 1, 1)],
 )
 async def test_a_worker_process_really_dies_and_another_completes_the_order(
-    ws: Workshop, client: Client, kind: str, charged: int, attempts: int, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, client: Client, kind: str, charged: int, attempts: int, capsys: Capsys
 ) -> None:
     queue = ws.id("queue")
     workers = [await spawn(ws, client, queue), await spawn(ws, client, queue)]
@@ -232,9 +220,7 @@ async def test_a_flooded_queue_is_emptied_again(ws: Workshop, client: Client, wi
     await until(lambda: waiting(0))
 
 
-async def test_a_name_or_target_that_is_not_there_is_told(
-    ws: Workshop, within: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_name_or_target_that_is_not_there_is_told(ws: Workshop, within: str, capsys: Capsys) -> None:
     for name in ("charge_customer.burns", "charge_customer", "server.fails", "orders.dies"):
         with pytest.raises(WorkshopError, match=r"(?s)There are:.*charge_customer|ACTIVITY.fails: ") as raised:
             ws.fault(name)
@@ -266,9 +252,7 @@ async def test_a_fault_ends_with_its_block_or_the_next_start(ws: Workshop, clien
         left.__exit__()
 
 
-async def test_a_fault_does_not_kill_the_kernel(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_fault_does_not_kill_the_kernel(ws: Workshop, client: Client, capsys: Capsys) -> None:
     worker = ws.run(Worker, client, task_queue=ws.id("queue"), activities=[flows.slow])
     with pytest.raises(WorkshopError, match=r"slow\.dies_after_effect does not happen(.|\n)*await ws\.spawn\("):
         ws.fault("slow.dies_after_effect")
@@ -277,3 +261,6 @@ async def test_a_fault_does_not_kill_the_kernel(
         assert not Faults(fault.file.parent, may_die=False).take("slow", "dies_after_effect")
     assert fault.fired == 0
     assert "slow.dies_after_effect does not happen." in capsys.readouterr().out
+    with ws.fault("len.times_out") as fault:
+        assert breakable(len)("four") == 4
+    assert fault.fired == 0, "a plain function has no timeout"

@@ -54,12 +54,10 @@ async def test_endpoints_outlive_the_server_and_are_moved_when_made_again(ws: Wo
     await ws.server.restart()
     client = await Client.connect(**await ws.connection("default"))
     caller = ws.run(Worker, client, task_queue="callers", workflows=[flows.Caller])
-    name = ws.id("text")
-    result = await client.execute_workflow(
-        flows.Caller.run, args=[endpoint, name], id=ws.id("caller"), task_queue="callers"
-    )
-    assert result == f"{name}-2"
+    name, start = ws.id("text"), flows.Caller.run
+    assert await client.execute_workflow(start, args=[endpoint, name], id=name, task_queue="callers") == f"{name}-2"
     await ws.stop(worker, caller)
+    await asyncio.gather(*(ws.endpoint("moving", namespace="default", task_queue="both") for _ in range(4)))
     for queue in ("here", "there", "there"):
         await ws.endpoint("moving", namespace="default", task_queue=queue)
         assert (await ws.endpoints())["moving"] == ("default", queue)

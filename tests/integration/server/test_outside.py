@@ -13,7 +13,7 @@ from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import StateFolder, notebook_key
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.governance.proxy import Authority, NamespaceProxy
-from workshop_lib.server import connections, outside
+from workshop_lib.server import outside
 from workshop_lib.server.connections import Connections
 from workshop_lib.server.outside import OutsideService
 from workshop_lib.teams.finance import worker as finance
@@ -77,12 +77,13 @@ async def test_on_temporal_cloud_the_account_is_a_part_of_a_namespaces_name(ws: 
 
 
 @pytest.mark.parametrize("choice", ["profile:missing", "cloud", "env:x", "env"])
-def test_a_choice_without_meaning_is_explained(
-    choice: str, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_choice_without_meaning_is_named(choice: str, folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_SERVICE", choice)
     monkeypatch.delenv("TEMPORAL_ADDRESS")
     with pytest.raises(WorkshopError, match="WORKSHOP_SERVICE=env"):
+        outside.chosen(folder)
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "/no/such/file")
+    with pytest.raises(WorkshopError, match="no/such/file" if choice == "env" else "WORKSHOP_SERVICE=env"):
         outside.chosen(folder)
 
 
@@ -98,15 +99,6 @@ def test_prefixes_never_begin_with_one_another(tmp_path: Path, monkeypatch: pyte
     assert len(prefixes) == 4
     assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
     assert all(re.fullmatch(rf"u{os.getuid()}-[a-z0-9-]+-", prefix) for prefix in prefixes), "endpoints may begin so"
-
-
-async def test_a_service_that_does_not_answer_is_named(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_ANSWER_SECONDS", 1.0)
-    elsewhere = OutsideService(folder, "the TEMPORAL_* variables", {"target_host": "127.0.0.1:1"}, "ann-")
-    with pytest.raises(WorkshopError) as raised:
-        await Connections(elsewhere, list).version()
-    for part in ("127.0.0.1:1", "the TEMPORAL_* variables", "unset WORKSHOP_SERVICE"):
-        assert part in str(raised.value)
 
 
 async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop, tmp_path: Path) -> None:

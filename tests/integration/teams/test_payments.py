@@ -103,10 +103,12 @@ async def test_killed_it_is_unreachable_and_served_again_it_remembers(
     service.kill()
     with pytest.raises(httpx.TransportError):
         await asyncio.to_thread(charge_once, order)
+    with pytest.raises(WorkshopError, match="no_such_module"):  # a mistake
+        await ws.serve("payments", "no_such_module")
     monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.0)  # as on a slow machine: that it starts is no failure
     again = await ws.serve("payments", MODULE)
     assert "is starting and importing modules" in capsys.readouterr().out
-    assert await asyncio.to_thread(charge_once, order) == first
+    assert (await asyncio.to_thread(charge_once, order), again.url) == (first, service.url)
     await again.stop()
 
 

@@ -24,6 +24,8 @@ from workshop_lib.workers import waiting
 from workshop_lib.workers.reasons import Reasons
 from workshop_lib.workshop import Workshop
 
+Capsys = pytest.CaptureFixture[str]
+
 
 @pytest.fixture
 async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
@@ -35,7 +37,7 @@ async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
     await ws.stop(worker)
 
 
-async def notice(waits: Awaitable[Any], capsys: pytest.CaptureFixture[str], said: str) -> None:
+async def notice(waits: Awaitable[Any], capsys: Capsys, said: str) -> None:
     """Wait for something that does not end by itself until this is said about it."""
     task = asyncio.ensure_future(waits)
     await printed(capsys, said)
@@ -61,7 +63,7 @@ async def end(task: asyncio.Future[Any]) -> None:
     ],
 )
 async def test_a_workflow_that_goes_nowhere(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str], name: str, arguments: Any, said: str
+    ws: Workshop, client: Client, queue: str, capsys: Capsys, name: str, arguments: Any, said: str
 ) -> None:
     await ws.endpoint("deserted", namespace="default", task_queue="deserted")
     lame = ws.run(Worker, client, task_queue="lame", workflows=[flows.Echo])
@@ -70,9 +72,7 @@ async def test_a_workflow_that_goes_nowhere(
     await ws.stop(lame)
 
 
-async def test_questions_to_a_workflow_whose_worker_has_stopped(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_questions_to_a_workflow_whose_worker_has_stopped(ws: Workshop, client: Client, capsys: Capsys) -> None:
     queue = ws.id("queue")
     worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
     handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
@@ -90,15 +90,12 @@ async def test_questions_to_a_workflow_whose_worker_has_stopped(
     assert await accepted.result() == "gone"
     await handle.result()
     await ws.stop(worker)
-    await notice(
-        handle.query(flows.Stubborn.state), capsys, f"polls task queue {queue!r}"
-    )  # a closed one needs it, too
+    # A closed one needs it, too.
+    await notice(handle.query(flows.Stubborn.state), capsys, f"polls task queue {queue!r}")
 
 
 @pytest.mark.full
-async def test_questions_to_a_workflow_whose_code_fails(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_questions_to_a_workflow_whose_code_fails(ws: Workshop, client: Client, capsys: Capsys) -> None:
     """The server passes none on: the code is wrong, or takes a busy machine longer than the SDK allows."""
     queue = ws.id("queue")
     ws.run(Worker, client, task_queue=queue, workflows=[flows.Unfinished])
@@ -136,7 +133,7 @@ async def test_an_update_that_a_busy_server_gives_up_is_sent_again_and_stays_one
 
 
 async def test_healthy_waits_are_left_alone(
-    ws: Workshop, client: Client, queue: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ws: Workshop, client: Client, queue: str, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long activity, a retry, a long Nexus operation, a patient workflow, a Worker that is not the workshop's."""
     looked: list[str | None] = []
@@ -171,7 +168,7 @@ async def test_healthy_waits_are_left_alone(
 
 
 async def test_a_server_that_is_down(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ws: Workshop, client: Client, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
     await ws.server.kill()
@@ -186,9 +183,7 @@ async def test_a_server_that_is_down(
     await handle.terminate()
 
 
-async def test_a_server_that_is_only_slow_is_not_called_down(
-    ws: Workshop, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_server_that_is_only_slow_is_not_called_down(ws: Workshop, client: Client, capsys: Capsys) -> None:
     handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
     waits = asyncio.ensure_future(handle.result())
     assert ws.server.pid is not None
@@ -214,12 +209,17 @@ async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch:
         await handle.result()
     assert "client.get_workflow_handle('forever')" in str(raised.value)
     await handle.terminate()
+    sums = client.create_nexus_client(flows.Sums, await ws.endpoint("silent", namespace="default", task_queue="nobody"))
+    with pytest.raises(WorkshopError, match="Stopped waiting for Nexus operation op after"):
+        await sums.execute_operation(flows.Sums.add, 1, id="op")
 
 
 async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: dict[int, str] = {}  # what each output says last
+    # A wait is one, however often the server answers it with nothing; by default, it does so every 20 s.
+    await ws.server.restart(dynamic_config={"history.longPollExpirationInterval": '"1s"'})
     monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.update({id(self): text}))
     nowhere = ws.id("nowhere")
     handles = [await client.start_workflow(flows.Echo.run, "", id=ws.id("w"), task_queue=nowhere) for _ in range(3)]
@@ -234,3 +234,4 @@ async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     assert text.startswith("No longer waiting for")
     assert "→" not in text, "what is over is not advised any more"
     await ws.stop(worker)
+    await ws.server.restart(dynamic_config={})

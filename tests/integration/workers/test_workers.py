@@ -1,8 +1,10 @@
 """Workers in this process and in their own: replaced, bounded, really killed."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import blocking
@@ -11,10 +13,11 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
-from waits import printed
+from waits import printed, until
 
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import in_process, spawned
+from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 
@@ -46,6 +49,27 @@ async def test_an_activity_that_blocks_stalls_nobody_else_and_is_named_when_its_
     executor.shutdown()
 
 
+async def test_an_interrupted_start_leaves_the_task_queue_to_the_next(ws: Workshop, client: Client) -> None:
+    queue, built = ws.id("queue"), threading.Event()
+
+    def build() -> Worker:
+        built.set()
+        return Worker(client, task_queue=queue, workflows=[flows.Echo], build_id="workshop")
+
+    start = asyncio.ensure_future(InProcessWorker(build, client, queue, set()).start())
+    assert await asyncio.to_thread(built.wait, 60)
+    start.cancel()
+    await asyncio.wait([start])
+
+    def free() -> bool:
+        with contextlib.suppress(WorkshopError):  # until the first has shut down
+            return ws.run(Worker, client, task_queue=queue, workflows=[flows.Echo]).running
+        return False
+
+    await until(free)
+    await ws.stop(*ws.workers)
+
+
 async def test_a_worker_without_a_server_can_be_started_later(ws: Workshop, client: Client) -> None:
     queue = ws.id("queue")
     await ws.server.kill()
@@ -66,11 +90,18 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(
     process = await ws.spawn(Worker, client, task_queue=queue, workflows=[flows.Echo])
     assert process.polls == [("default", queue, "workflow")]
     assert await client.execute_workflow(flows.Echo.run, "x", id=ws.id("e"), task_queue=queue) == "x"
+    former, renewal = process.pid, asyncio.ensure_future(ws._pool._renew({"flows"}))
+    await asyncio.sleep(0)  # it waits until the process has ended
+    renewal.cancel()
+    await asyncio.wait([renewal])
+    await ws._pool._renew({"flows"})
+    assert process.pid != former, "what an interrupt has prevented, the next try does"
+    renewed = str(process)
     process.kill()
     await ws.stop(process)
     assert not process.running
     assert not any(polled[1] == queue for polled in ws._pool.polled())
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == f"The {renewed} has the new code.\n"
     process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
     os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
     await printed(capsys, "has ended")

@@ -33,9 +33,8 @@ def test_the_setup_can_be_repeated_and_a_blocking_cell_stalls_no_worker(tmp_path
 def test_four_notebooks_do_not_touch_one_another_and_leave_nothing_behind(tmp_path: Path) -> None:
     """A fault, a flood and a killed server in three of them change no count in the fourth."""
     names = ["calm", "faulty", "flooded", "killed"]
-    made = [
-        Kernel({"WORKSHOP_HOME": str(tmp_path), "JPY_SESSION_NAME": f"/class/{name}.ipynb"}, tmp_path) for name in names
-    ]
+    home = {"WORKSHOP_HOME": str(tmp_path)}
+    made = [Kernel({**home, "JPY_SESSION_NAME": f"/class/{name}.ipynb"}, tmp_path) for name in names]
     try:
         starting = [(k, k.start(START)) for k in made]  # at once
         for k, sent in starting:

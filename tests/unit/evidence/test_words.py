@@ -1,17 +1,13 @@
 """Errors and notices say what happened, why, and what to do next."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workshop_lib.evidence.failures import cell_line, describe
-from workshop_lib.evidence.messages import WorkshopError
+from temporalio import activity
 
-
-def test_an_error_is_what_why_then() -> None:
-    error = WorkshopError("It broke.", "A part is missing.", "Fetch it.")
-    assert str(error) == "It broke.\nA part is missing.\n→ Fetch it."
-    assert str(WorkshopError("It broke.")) == "It broke."
-    assert error._render_traceback_() == ["WorkshopError: It broke.", "A part is missing.", "→ Fetch it."]
+from workshop_lib.cells.quiet import quieten
+from workshop_lib.evidence.failures import cell_line
 
 
 def test_a_stack_trace_leads_to_the_cells_last_line(tmp_path: Path) -> None:
@@ -29,12 +25,9 @@ def test_a_stack_trace_leads_to_the_cells_last_line(tmp_path: Path) -> None:
     assert cell_line(f'File "{cells}/gone.py", line 3, in run') == 'cell "gone", line 3'
 
 
-def test_causes_are_named_down_to_the_first() -> None:
-    try:
-        try:
-            raise ValueError("deep")
-        except ValueError as error:
-            raise RuntimeError("middle") from error
-    except RuntimeError as error:
-        lines = describe(error)
-    assert lines == ["RuntimeError: middle", "  ↳ ValueError: deep"]
+def test_a_learners_messages_are_kept_wherever_the_checkout_is() -> None:
+    quieten()
+    log = logging.getLogger("temporalio.activity")
+    for file, kept in (("/src/github.com/temporalio/workshop/cells/orders.py", True), (activity.__file__, False)):
+        record = log.makeRecord(log.name, logging.WARNING, file, 1, "charging", (), None)
+        assert bool(log.filter(record)) == kept
