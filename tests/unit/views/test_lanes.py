@@ -77,7 +77,6 @@ LOGS = {
 }
 
 
-@pytest.mark.parametrize("name", LOGS)
 def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
     assert wrapped("✓ update send_message: 12 s, it waited", width("✓ update send_message: 12"), 3) == [
         "✓ update send_message:",
@@ -85,6 +84,7 @@ def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", LOGS)
 def test_texts_stand_inside_and_do_not_overlap(name: str) -> None:
     picture = Drawn(draw(LOGS[name]))
     for index, box in enumerate(picture.places):
