@@ -58,6 +58,7 @@ def notebook(page: Page, address: str, name: str) -> list[str]:
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     page.add_script_tag(path=AXE)
     command(page, "application:toggle-left-area")
+    command(page, "notebook:expand-all-headings")  # the optional sections have pictures, too
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan = true)")
     page.wait_for_function("window.allRan", timeout=CELL_SECONDS * 1000)
     found = []

@@ -62,7 +62,7 @@ _MISTAKES = {
     "garbles_arguments": ("wrote arguments that are not valid JSON", r"\w"),
     "forgets_arguments": ("wrote `null`, which is not an object", r"\w"),
     "invents_tool": ("called a tool that does not exist, weather_2", r"\bweather\b"),
-    "invents_field": ("made up an argument, colour", r"city|colou?r"),
+    "invents_field": ("made up an argument, color", r"city|colou?r"),
     "mistypes_field": ("wrote a list as the city", r"city|str|text"),
 }
 

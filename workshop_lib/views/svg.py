@@ -4,6 +4,7 @@ No shape means anything by its color alone: hollow, filled, dashed and crossed t
 """
 
 import math
+import re
 from html import escape
 from typing import Any
 
@@ -139,7 +140,7 @@ def wrapped(content: str, room: float, most: int) -> list[str]:
         most: How many lines it may take.
     """
     lines: list[str] = []
-    for word in content.split():
+    for word in re.split(r"\s+(?!m?s\b)", content.strip()):  # a number stays with its unit
         if lines and (len(lines) == most or width(f"{lines[-1]} {word}") <= room):
             lines[-1] += f" {word}"
         else:
@@ -154,9 +155,8 @@ def ticks(highest: float, most: int) -> list[float]:
         highest: More than 0.
         most: How many there may be beside 0.
     """
-    rough = highest / most
-    size = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    size = 10.0 ** math.floor(math.log10(highest / most))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= highest / most)
     return [round(number * step, 9) for number in range(int(highest / step) + 1)]
 
 

@@ -85,12 +85,15 @@ async def test_what_is_typed_while_another_message_is_answered_is_answered_next(
 
 
 @pytest.mark.parametrize(("yes", "said"), [(True, "Paid."), (False, "Not paid.")])
-async def test_a_question_is_found_again_and_answered_by_a_button(agent: Agent, yes: bool, said: str) -> None:
+async def test_a_question_is_found_again_and_answered_by_a_button(
+    agent: Agent, yes: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Found again as after a restart of the kernel."""
     first, controls = await agent.watched()
     enter(controls, "pay 30 dollars")
     await until(lambda: first.questions)
     first.close()
+    assert capsys.readouterr().out.endswith("(A newer chat shows this conversation.)\n")
     view, controls = await agent.watched()
     (row,) = controls.questions.children
     assert "Pay 30 dollars?" in row.children[0].value

@@ -8,6 +8,7 @@ from drawings import Drawn, apart
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.evidence.log import UnifiedLog
 from workshop_lib.views.lanes import draw, written
+from workshop_lib.views.svg import width, wrapped
 
 LONG = "an-uncommonly-long-name-that-no-lane-of-this-picture-has-room-for-WWWWWWWWWWWWWWWW"
 HOSTILE = '<script>alert("1")</script> & <b>'
@@ -74,6 +75,13 @@ LOGS = {
     "child": child(),
     "hostile": log(workflow(HOSTILE, HOSTILE, 0, 60, call(1, 2, None, "failed"), status="failed")),
 }
+
+
+def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
+    assert wrapped("✓ update send_message: 12 s, it waited", width("✓ update send_message: 12"), 3) == [
+        "✓ update send_message:",
+        "12 s, it waited",
+    ]
 
 
 @pytest.mark.parametrize("name", LOGS)

@@ -54,8 +54,8 @@ async def _complete(request: Request) -> Response:
 _MISTAKES: dict[str, Callable[[dict[str, Any]], str]] = {  # what a model writes in the place of these arguments
     "garbles_arguments": lambda arguments: json.dumps(arguments)[:-1] + ",",
     "forgets_arguments": lambda arguments: "null",
-    "invents_field": lambda arguments: json.dumps({**arguments, "colour": "blue"}),
-    "mistypes_field": lambda arguments: json.dumps({name: ["?"] for name in arguments} or {"colour": "blue"}),
+    "invents_field": lambda arguments: json.dumps({**arguments, "color": "blue"}),
+    "mistypes_field": lambda arguments: json.dumps({name: ["?"] for name in arguments} or {"color": "blue"}),
 }
 
 

@@ -171,9 +171,8 @@ class Chatter:
         try:
             return await self._answer(sent)
         except Exception as error:
-            sentence, problem = _why(error)
-            self._problem = sentence
-            return Reply(sentence, problem)
+            self._problem, problem = _why(error)
+            return Reply(self._problem, problem)
         finally:
             self._sent.remove(sent)
             await self.look()
@@ -272,6 +271,7 @@ class Chatter:
     def close(self) -> None:
         """Stop looking, and take no more messages, because a newer chat shows this conversation."""
         self._closed = True
+        self._problem = self._problem or ("A newer chat shows this conversation." if self.controls else "")
         if self._follower:
             self._follower.cancel()
         self.draw()

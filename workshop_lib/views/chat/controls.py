@@ -68,7 +68,7 @@ class Controls:
         self.end = ipywidgets.Button(description="End", tooltip="End this conversation", layout={"width": "80px"})
         self.questions = ipywidgets.VBox()
         row = ipywidgets.HBox([self.box, self.send, self.end])
-        self.all = ipywidgets.VBox([self.questions, row], layout={"max_width": "730px"})
+        self.all = ipywidgets.VBox([self.questions, row], layout={"max_width": "730px", "margin": "0 0 8px"})
         self.box.on_msg(self._on_message)
         self.box.observe(self._on_text, "value")
         self.send.on_click(lambda _: self._submit_soon())
