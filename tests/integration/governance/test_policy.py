@@ -14,13 +14,14 @@ from waits import until
 
 from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
 from workshop_lib.governance.policy.contract import Waiting
-from workshop_lib.governance.policy.guard import switch
+from workshop_lib.governance.policy.guard import _short, switch
 from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
 from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
 ALLOW = Rule("yes", "allow", callers=["sales"])
+LONG = {"lines": ["x" * 600] * 30}  # payloads have a limit of 2 MB
 
 
 @pytest.fixture(scope="module")
@@ -182,10 +183,12 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
     held = await world.start("sales", refunds.Pay, "pay", refunds.Refund("lasting", 500))
     waiting, keeper = await world.one_waiting(), world.clients[OWNER].get_workflow_handle(KEEPER)
 
-    async def ask(first: int) -> list[Decision]:
-        calls = [Call("agents", "Refunds.count", {"amount": n}, id=str(n)) for n in range(first, first + 50)]
+    async def ask(first: int, caller: str = "agents") -> list[Decision]:
+        calls = [Call(caller, "Refunds.pay", _short({"amount": n, **LONG}), str(n)) for n in range(first, first + 50)]
         return await keeper.execute_update(PolicyKeeper.decide, [Asked(call) for call in calls])
 
+    for n in range(1000, 1200, 50):
+        await ask(n, "leads")
     first = (await keeper.describe()).run_id
     for n in range(0, 500, 50):
         await ask(n)
@@ -196,7 +199,7 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
     assert await world.outcome(held) == "paid 500"
     rows = await world.rows()
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
-    assert Counter(row.kind for row in rows) == {"policy": 1, "decision": 651, "approval": 1}
+    assert Counter(row.kind for row in rows) == {"policy": 1, "decision": 851, "approval": 1}
     assert from_jsonl(to_jsonl(rows)) == rows
     assert verify([*rows[:7], *rows[8:]]) == "Row 9 does not follow row 7: between them something was removed or added."
     assert verify([*rows[:7], replace(rows[7], verdict="deny"), *rows[8:]]) == "Row 8 was altered."

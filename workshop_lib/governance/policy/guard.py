@@ -11,6 +11,7 @@ namespace close that, see ``proxy``.
 
 import asyncio
 import dataclasses
+import json
 import re
 from collections.abc import Awaitable
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from nexusrpc import HandlerError, HandlerErrorType, handler
 from nexusrpc.handler import StartOperationContext, StartOperationResultAsync, StartOperationResultSync
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from temporalio import nexus, worker
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -39,7 +41,8 @@ WORKFLOWS = [PolicyKeeper, HeldCall]
 
 _LISTING = "Directory.tools"  # returns a list of operations, each with ``service``, ``operation`` and ``seconds``
 _ANSWER_SECONDS = 7.0  # for the keeper; a request has 10 s
-_LONGEST_TEXT, _LONGEST_LIST = 500, 20  # of an input that the keeper is asked about
+_LONGEST_INPUT, _LONGEST_LINK = 1_000, 500  # bytes as JSON, and characters: the keeper's payloads have limits
+_OPENS, _DEEP = re.compile(rb"[\[{]"), 100
 _AT_ONCE = 25  # calls that one update asks about
 _MARGIN_SECONDS = 60.0  # for what a held call does after it was approved
 _YEARS = timedelta(days=3650)  # the keeper stays, and a call may be held for long
@@ -169,10 +172,8 @@ class PolicyGuard(worker.Interceptor):
                     update = _keeper().execute_update(PolicyKeeper.decide, [each.asked for each in now])
                     for each, answer in zip(now, await _answered(update), strict=True):
                         each.answer = answer
-                        self._questions.remove(each)
-        finally:
-            if mine in self._questions:  # it failed
-                self._questions.remove(mine)
+        finally:  # without this one, which may have failed or been cancelled, and without those that have an answer now
+            self._questions = [each for each in self._questions if each is not mine and each.answer is None]
         assert mine.answer
         return mine.answer
 
@@ -304,23 +305,28 @@ def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerErr
 def _call(ctx: StartOperationContext, given: Any) -> Call:
     plain = _json(given)
     plain = plain if isinstance(plain, dict) else {"input": plain}
-    short, link = _short(plain), ctx.inbound_links[0].url if ctx.inbound_links else ""
+    short, links = _short(plain), [each.url for each in ctx.inbound_links if len(each.url) <= _LONGEST_LINK]
+    if len(json.dumps(short)) > 4 * _LONGEST_INPUT:
+        raise _refused(ctx, "its input has too many fields for a policy to look at")
     whole = "" if short == plain else sha256(plain)
-    return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, link, whole)
+    return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, next(iter(links), ""), whole)
 
 
 def _json(given: Any, exclude_defaults: bool = False) -> Any:
     adapter: TypeAdapter[Any] = TypeAdapter(type(given))
-    return adapter.dump_python(given, mode="json", exclude_defaults=exclude_defaults)
+    return adapter.dump_python(given, mode="json", by_alias=True, exclude_defaults=exclude_defaults)
 
 
-def _short(value: Any) -> Any:
-    """What the keeper learns of a value: its history must not grow by each long text."""
-    if isinstance(value, str):
-        return value[:_LONGEST_TEXT]
-    if isinstance(value, list):
-        return [_short(each) for each in value[:_LONGEST_LIST]]
-    return {name: _short(each) for name, each in value.items()} if isinstance(value, dict) else value
+def _short(plain: dict[str, Any]) -> dict[str, Any]:
+    """What the keeper learns of an input, whose fields have equal shares of what its history can bear.
+
+    What is longer than its share, or deeper than a data converter reads, becomes a text: its beginning. So a condition
+    on it, or a budget, lets nothing through.
+    """
+    written = {name: to_json(value) for name, value in plain.items()}
+    room = _LONGEST_INPUT if sum(map(len, written.values())) <= _LONGEST_INPUT else _LONGEST_INPUT // len(plain)
+    cut = {name: text[:room] for name, text in written.items() if len(text) > room or len(_OPENS.findall(text)) > _DEEP}
+    return plain | {name: text.decode(errors="ignore").removeprefix('"') for name, text in cut.items()}
 
 
 def _seconds_left(ctx: StartOperationContext) -> float:

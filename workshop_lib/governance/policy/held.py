@@ -1,5 +1,6 @@
 """A call that waits for a person, in a workflow of the owner's namespace."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -70,7 +71,8 @@ class HeldCall:
                 raise
             raise _same(error) from error
         finally:
-            await keeper.signal(PolicyKeeper.ended, held.id)
+            with contextlib.suppress(ApplicationError):  # whoever took the keeper away must not take the result away
+                await keeper.signal(PolicyKeeper.ended, held.id)
 
     async def _wait(self, keeper: workflow.ExternalWorkflowHandle[Any], held: HeldInput) -> Decision:
         left = timedelta(seconds=max(0.0, held.until - workflow.now().timestamp()))

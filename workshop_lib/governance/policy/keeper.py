@@ -16,9 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from .rules import Call, Decision, Policy, Usage, explain
 
 KEEPER = "policy-keeper"
-_MOST_ROWS = 500  # of one run of the keeper
+_MOST_ROWS = 200  # of one run of the keeper: a query returns them all, and 2 MB at most
 _MOST_ANSWERS = 1000  # decisions that are known again when a handler is retried, also by the keeper's next run
-_MOST_HELD = 500
+_MOST_HELD = 200  # which the next run is given, in 2 MB at most
+_LONGEST_WHY = 500  # characters, of an approver
 _OF_LIMIT = 0.9
 _LATE = 3600.0  # seconds after which a held call that never ended is forgotten
 
@@ -199,7 +200,7 @@ class PolicyKeeper:
         if mark not in self._kept.answers:
             held, verdict = self._kept.held[approval.id], "approved" if approval.approve else "refused"
             why = f"{verdict.capitalize()} by {by}" + (f": {approval.reason}" if approval.reason else "")
-            held.settled = self._settled(held, approval.approve, verdict, why, by)
+            held.settled = self._settled(held, approval.approve, verdict, why[:_LONGEST_WHY], by)
             self._answer(mark, held.settled)
             await _tell(approval.id, held)
         return self._kept.answers[mark].why

@@ -18,6 +18,7 @@ from ..digest import sha256  # noqa: TID252 - so that the package can be lifted 
 
 Verdict = Literal["allow", "deny", "hold", "limit", "budget", "breaker", "off"]
 _NEEDS = {"hold": ("approvers", "hours"), "limit": ("most",), "budget": ("most", "of"), "breaker": ("most",)}
+_MOST_HOURS = 24 * 365  # a timer has an end, too
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|not in\b|in\b)\s*(.+)", re.DOTALL)
 _COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
@@ -94,8 +95,9 @@ class Rule:
             ValueError: It says which rule, and what is wrong with it.
         """
         missing = [each for each in _NEEDS.get(self.verdict, ()) if not getattr(self, each)]
-        if missing or self.most < 0 or self.hours < 0:
-            raise ValueError(f"Rule {self.name!r}: a {self.verdict} needs {' and '.join(missing) or 'no minus'}.")
+        if missing or not (0 <= self.most < math.inf and 0 <= self.hours <= _MOST_HOURS):
+            needed = " and ".join(missing) or f"numbers from 0 on, and at most {_MOST_HOURS:,} hours"
+            raise ValueError(f"Rule {self.name!r}: a {self.verdict} needs {needed}.")
         for each in self.when:
             _parsed(each)
 
@@ -315,7 +317,7 @@ def _decides(rule: Rule, call: Call, usage: Usage, amount: float, now: float) ->
     if verdict == "off":
         return f"it is switched off: {usage.thrown[rule.name]}" if rule.name in usage.thrown else ""
     used = usage.of(rule, call, now)
-    if not used + amount > rule.most:
+    if used + amount <= rule.most:  # which NaN is not
         return ""
     if verdict == "breaker":
         return f"{call.caller} made the same call {most} times in a row"
@@ -329,7 +331,8 @@ def _amount(rule: Rule, call: Call) -> float:
     given = call.input.get(rule.of)
     if given is None:
         return 0.0
-    return float(given) if _kind(given) is float and given >= 0 else math.inf  # what is unclear is not let through
+    clear = _kind(given) is float and 0 <= given < 1e300  # JSON's whole numbers have no end
+    return float(given) if clear else math.inf  # what is unclear is not let through
 
 
 @cache
@@ -368,5 +371,5 @@ def _compared(given: Any, sign: str, wanted: Any) -> bool | None:
 def _kind(value: Any) -> type | None:
     """Numbers are of one kind, and NaN is of none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return None if math.isnan(value) else float
+        return float if value == value else None  # math.isnan takes no large whole number
     return type(value)
