@@ -228,9 +228,11 @@ class Conversation(ABC):
         return Reply(answer.text, problem or answer.problem)
 
     def _keep(self, update: str, reply: Reply) -> None:
-        self.chat.replies[update] = reply
-        for oldest in list(self.chat.replies)[:-_MOST_REPLIES]:
-            del self.chat.replies[oldest]
+        kept = self.chat.replies
+        kept[update] = reply
+        texts = [each.text for each in kept.values()]  # the next execution is given them all, and the server takes 2 MB
+        while len(texts) > _MOST_REPLIES or (len(texts) > 1 and tokens(texts) > LONGEST_TURN):
+            del texts[0], kept[next(iter(kept))]
 
     def note(self, kind: str, text: str, tool: str = "", of: int = 0) -> int:
         """Add a line to the transcript.

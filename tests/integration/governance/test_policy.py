@@ -86,6 +86,26 @@ async def test_who_asks_again_after_a_held_call_was_terminated_is_held_again(wor
     assert world.paid("terminated") == 1
 
 
+async def test_a_request_that_joined_a_held_call_stays_with_it_also_when_it_is_tried_again_after_the_end(
+    world: Owned,
+) -> None:
+    await world.rules(LARGE, SMALL)
+    keeper = world.clients[OWNER].get_workflow_handle(KEEPER)
+
+    async def ask(id: str) -> Decision:
+        asked = [Asked(Call("sales", "Refunds.pay", {"amount": 500, "order": "joined"}, id))]
+        (decision,) = await keeper.execute_update(PolicyKeeper.decide, asked)
+        assert isinstance(decision, Decision)
+        return decision
+
+    await ask("first")
+    joined = await ask("second")
+    await keeper.signal(PolicyKeeper.ended, joined.joins)
+    assert await ask("second") == joined, "it would be held, approved and paid a second time"
+    await keeper.signal(PolicyKeeper.ended, joined.joins)  # its Worker died before it could join
+    assert (await ask("second")).joins == ""
+
+
 async def _another(world: Owned, id: str) -> Waiting | None:
     return next((each for each in await world.waiting() if each.id != id), None)
 

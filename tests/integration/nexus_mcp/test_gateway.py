@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import flows
@@ -66,6 +67,11 @@ async def test_a_team_that_is_down_hides_no_other(ws: Workshop, team: Team, monk
         listed = await mcp.list_tools()
     assert [tool.name for tool in listed.tools] == ["stock_price", "calculate_roi"]
     assert "Endpoint nowhere did not list its tools. NOT_FOUND" in str(listed.meta), "in silence"
+    monkeypatch.setattr(team.directory, "now", SimpleNamespace(_tools=[{"name": "nothing else"}]))
+    async with serving(gateway(ws, "parts", "finance").app()) as url, McpClient(url) as mcp:
+        listed = await mcp.list_tools()
+    assert [tool.name for tool in listed.tools] == ["stock_price", "calculate_roi"]
+    assert "Endpoint parts did not list its tools. TypeError" in str(listed.meta), "what it says is no list of tools"
     await ws.endpoint("nobody", namespace="parts", task_queue="nobody")
     call = request(1, "tools/call", name="calculate_roi", arguments={"invested": 1, "returned": 2})
     async with serving(gateway(ws, "nobody", "finance").app()) as url, session(url) as send:

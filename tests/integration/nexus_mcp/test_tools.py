@@ -140,7 +140,7 @@ def test_a_directory_refuses_what_cannot_be_a_tool(offered: Any, kind: type[Exce
 def test_a_schema_that_cannot_be_checked_lets_nothing_through_and_fetches_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         reference = {"$ref": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/schema"}
-        for schema in (reference, {"type": "nothing"}, {"pattern": "("}):
+        for schema in (reference, {"type": "nothing"}, {"pattern": "("}, {"minLength": "1"}, {"enum": 5}):
             tool = Tool("odd", "", {"properties": {"x": schema}}, {}, "Odd", "odd", "", "")
             assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
         elsewhere.setblocking(False)

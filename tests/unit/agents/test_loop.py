@@ -10,7 +10,7 @@ from agents import Agent, FunctionTool
 from temporalio.exceptions import ApplicationError
 
 from workshop_lib.agents import loop
-from workshop_lib.agents.conversation import Chat, Message
+from workshop_lib.agents.conversation import Chat, Message, Reply
 from workshop_lib.agents.discovery import DiscoveringConversation
 from workshop_lib.agents.model import calls
 from workshop_lib.agents.operations import operation_tool
@@ -79,6 +79,24 @@ async def test_arguments_that_break_the_contract_never_leave_the_agent() -> None
         assert text.startswith("Invalid arguments for stock_price. "), text
 
 
+async def test_a_turn_in_which_the_tools_say_too_much_is_ended_and_says_so() -> None:
+    async def ask(messages: list[Message], tools: list[dict[str, Any]]) -> Message:
+        return {"role": "assistant", "content": None, "tool_calls": [CALL] * 60}
+
+    answer = await loop.answer("", ASKED, [loop.Tool("do", "", NoArguments, do)], ask)
+    assert answer.text == loop.TOO_MUCH
+
+
+async def test_what_is_handed_to_the_next_execution_is_bounded() -> None:
+    talk = Discovering(Chat())
+    for number in range(30):
+        talk._keep(str(number), Reply("x" * 100_000))
+    assert list(talk.chat.replies) == ["29"]
+    for number in range(30):
+        talk._keep(str(number), Reply("x"))
+    assert list(talk.chat.replies) == [str(number) for number in range(10, 30)]
+
+
 class Discovering(DiscoveringConversation):
     """Has a tool of its own, and a team that offers one of the same name."""
 
@@ -106,3 +124,8 @@ def test_the_calculator_refuses_the_rest_permanently(expression: str) -> None:
     with pytest.raises(ApplicationError) as refused:
         calculator(expression)
     assert refused.value.non_retryable
+
+
+def test_the_calculator_does_not_call_an_imaginary_number_large() -> None:
+    with pytest.raises(ApplicationError, match="no real number"):
+        calculator("(-8) ** 0.5")

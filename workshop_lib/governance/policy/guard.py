@@ -139,7 +139,8 @@ class PolicyGuard(worker.Interceptor):
     A caller that asks again for what is held already joins that call, until it has ended: one decision, one effect, and
     the same result for each request. If one of them is called off, all are.
 
-    Everybody may ask for the list of tools (``Directory.tools``), and gets those that the policy offers to it.
+    Everybody may ask for the list of tools (``Directory.tools``), and gets those that the policy offers to it. About a
+    service named ``Approvals`` the keeper is not asked: have no other one of that name.
     """
 
     def __init__(self) -> None:
@@ -237,7 +238,7 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
         try:
             return StartOperationResultAsync((await start).to_token())
         except WorkflowAlreadyStartedError:
-            await _keeper().signal(PolicyKeeper.ended, id)  # which knows it already, unless somebody has terminated it
+            await _keeper().signal(PolicyKeeper.ended, id)  # the server would join a request that it knows even now
             what = "The same call was held, and has just ended. Nexus asks again."
             raise HandlerError(what, type=HandlerErrorType.UNAVAILABLE) from None
 

@@ -134,8 +134,7 @@ class PolicyKeeper:
 
     def _decide(self, asked: Asked) -> Decision:
         call, id, now = asked.call, request(asked.call), workflow.now().timestamp()
-        known = self._kept.answers.get(id)
-        if known and (not known.joins or known.joins in self._kept.held):
+        if known := self._kept.answers.get(id):
             return known
         if asked.ticket:
             decision = self._redeem(asked)
@@ -261,13 +260,15 @@ class PolicyKeeper:
 
     @workflow.signal
     def ended(self, id: str) -> None:
-        """A held call is over.
+        """A held call is over; or, said again, somebody came too late to join it, and will ask anew.
 
         Args:
             id: The call's.
         """
         held = self._kept.held.pop(id, None)
-        if held and not held.settled:
+        if held is None:
+            self._kept.answers = {name: each for name, each in self._kept.answers.items() if each.joins != id}
+        elif not held.settled:
             self._settled(held, False, "called off", f"{held.waiting.caller} called it off")
 
     @workflow.signal
