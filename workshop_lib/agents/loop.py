@@ -26,7 +26,7 @@ from workshop_lib.evidence.messages import shortened, valid_text
 MOST_ROUNDS = 10  # model calls for one message
 MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
 LONGEST_RESULT = 4_000  # characters
-TOO_MUCH = "My tools said more than I can read in one turn. Please ask for less at once."
+TOO_MUCH = "I stopped: this turn has grown longer than I can read. Please ask for less at once."
 
 Ask = Callable[[list[Message], list[dict[str, Any]]], Awaitable[Message]]
 """Asks the model: takes messages and tool schemas, and returns its next message."""

@@ -160,7 +160,6 @@ class _Measurement:
 
     async def processes(self) -> None:
         """Start them, and look at their ports and at the code that they run."""
-        before = {TOKEN: os.environ[TOKEN]} if TOKEN in os.environ else {}  # the learner's own
         os.environ[TOKEN] = _SECRET
         try:
             started, gateways = await asyncio.gather(
@@ -169,7 +168,6 @@ class _Measurement:
             )
         finally:
             del os.environ[TOKEN]
-            os.environ.update(before)
         three = {"the orchestrator": started.orchestrator, "IT": started.it, "Finance": started.finance}
         workers = {name: each for name, each in three.items() if isinstance(each, SpawnedWorker)}
         self._finance = workers["Finance"]

@@ -11,7 +11,6 @@ from mcp_types import Tool as McpTool
 from nexusrpc import HandlerError, HandlerErrorType
 from referencing import Registry
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.exceptions import TimeoutError as LimitError
 from temporalio.service import RPCError
 
 from .contract import Tool
@@ -89,7 +88,7 @@ def why(error: BaseException) -> Why:
     chain = list(_chain(error))
     handler = next((each for each in chain if isinstance(each, HandlerError)), None)
     last = next((each for each in chain if isinstance(each, ApplicationError)), chain[-1])
-    if any(isinstance(each, LimitError | TimeoutError) for each in chain):  # Temporal's, or the caller's own
+    if any(type(each).__name__ == "TimeoutError" for each in chain):  # Temporal's, or the caller's own
         return Why("TimedOut", "There was no answer in time.")
     if isinstance(last, CancelledError):
         return Why("Cancelled", "Somebody called it off.")

@@ -147,7 +147,7 @@ def test_a_policy_is_read_from_toml_and_explains_itself() -> None:
         ('verdict = "limit"', "a limit needs most"),
         ('verdict = "budget"\nmost = 1', "a budget needs of"),
         ('verdict = "limit"\nmost = nan', "a limit needs numbers from 0 on"),
-        ('verdict = "hold"\napprovers = ["leads"]\nhours = inf', "and at most 8,760 hours"),
+        ('verdict = "hold"\napprovers = ["leads"]\nhours = inf', "no more hours than a year has"),
         ('verdict = "allow"\nwhen = ["amount over 3"]', "'amount over 3' is no condition"),
         ('verdict = "allow"\nwhen = ["amount in 3"]', "'amount in 3' is no condition"),
         ('verdict = "allow"\nmost_ = 1', "most_"),
@@ -162,14 +162,7 @@ def test_a_policy_that_makes_no_sense_is_refused(text: str, reason: str) -> None
 def test_what_cannot_be_judged_is_not_let_through() -> None:
     """A missing field, another type, NaN. And a number that no float can hold stops no keeper."""
     policy = Policy([Rule("no", "deny", when=["amount > 100"]), Rule("yes", "allow", when=["amount <= 100"])])
-    for given in (
-        {},
-        {"amount": "5"},
-        {"amount": float("nan")},
-        {"amount": None},
-        {"amount": True},
-        {"amount": 10**400},
-    ):
+    for given in ({}, *({"amount": each} for each in ("5", float("nan"), None, True, 10**400))):
         assert explain(policy, Call("sales", "Refunds.pay", given)).rule == "no"
     assert explain(policy, Call("sales", "Refunds.pay", {"amount": 5})).rule == "yes"
 

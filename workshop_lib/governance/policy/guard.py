@@ -10,6 +10,7 @@ namespace close that, see ``proxy``.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import re
@@ -41,8 +42,7 @@ WORKFLOWS = [PolicyKeeper, HeldCall]
 
 _LISTING = "Directory.tools"  # returns a list of operations, each with ``service``, ``operation`` and ``seconds``
 _ANSWER_SECONDS = 7.0  # for the keeper; a request has 10 s
-_LONGEST_INPUT, _LONGEST_LINK = 1_000, 500  # bytes as JSON, and characters: the keeper's payloads have limits
-_OPENS, _DEEP = re.compile(rb"[\[{]"), 100
+_LONGEST_INPUT, _LONGEST_LINK, _DEEP = 1_000, 500, 100  # bytes as JSON, characters, levels: the keeper's limits
 _AT_ONCE = 25  # calls that one update asks about
 _MARGIN_SECONDS = 60.0  # for what a held call does after it was approved
 _YEARS = timedelta(days=3650)  # the keeper stays, and a call may be held for long
@@ -114,18 +114,17 @@ async def record(client: Client) -> list[Row]:
     Args:
         client: Of the owner's namespace.
     """
-    pages: list[list[Row]] = []
-    run = ""
-    while run or not pages:
+    rows: list[Row] = []
+    run: str | None = None
+    while run != "":
         try:
-            page = await client.get_workflow_handle(KEEPER, run_id=run or None).query(PolicyKeeper.page)
+            page = await client.get_workflow_handle(KEEPER, run_id=run).query(PolicyKeeper.page)
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or not pages:
+            if error.status != RPCStatusCode.NOT_FOUND or run is None:
                 raise
             break  # the namespace keeps it no longer
-        pages.append(page.rows)
-        run = page.earlier
-    return [row for rows in reversed(pages) for row in rows]
+        rows, run = page.rows + rows, page.earlier
+    return rows
 
 
 class PolicyGuard(worker.Interceptor):
@@ -211,13 +210,12 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
 
     async def execute_nexus_operation_cancel(self, input: worker.ExecuteNexusOperationCancelInput) -> None:
         """Calls off a call that is held; the operation's own handler knows nothing of it."""
-        try:
+        workflow = ""
+        with contextlib.suppress(TypeError):  # another kind of operation
             workflow = nexus.WorkflowHandle[Any].from_token(input.token).workflow_id
-        except TypeError:
-            workflow = ""  # another kind of operation
-        if not workflow.startswith(held_id("")):
-            return await super().execute_nexus_operation_cancel(input)
-        return await nexus.client().get_workflow_handle(workflow).cancel()
+        if workflow.startswith(held_id("")):
+            return await nexus.client().get_workflow_handle(workflow).cancel()
+        return await super().execute_nexus_operation_cancel(input)
 
     async def _hold(
         self, input: worker.ExecuteNexusOperationStartInput, call: Call, decision: Decision
@@ -326,7 +324,7 @@ def _short(plain: dict[str, Any]) -> dict[str, Any]:
     """
     written = {name: to_json(value) for name, value in plain.items()}
     room = _LONGEST_INPUT if sum(map(len, written.values())) <= _LONGEST_INPUT else _LONGEST_INPUT // len(plain)
-    cut = {name: text[:room] for name, text in written.items() if len(text) > room or len(_OPENS.findall(text)) > _DEEP}
+    cut = {name: text[:room] for name, text in written.items() if len(text) > room or text.count(b"[") > _DEEP}
     return plain | {name: text.decode(errors="ignore").removeprefix('"') for name, text in cut.items()}
 
 

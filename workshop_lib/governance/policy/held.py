@@ -60,10 +60,8 @@ class HeldCall:
             settled = await self._wait(keeper, held)
             if settled.verdict == "deny":
                 raise ApplicationError(f"{settled.why}.", type="Refused", non_retryable=True)
-            client: workflow.NexusClient[Any] = workflow.create_nexus_client(
-                service=held.service, endpoint=held.endpoint
-            )
-            return await client.execute_operation(
+            back: workflow.NexusClient[Any] = workflow.create_nexus_client(service=held.service, endpoint=held.endpoint)
+            return await back.execute_operation(
                 held.operation, held.input, headers={TICKET: held.id}, schedule_to_close_timeout=_RUNS
             )
         except NexusOperationError as error:

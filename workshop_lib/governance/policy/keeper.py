@@ -115,13 +115,11 @@ class PolicyKeeper:
         Args:
             kept: As for the class.
         """
-        await workflow.wait_condition(lambda: self._long() and workflow.all_handlers_finished())
+        long, quiet = workflow.info().is_continue_as_new_suggested, workflow.all_handlers_finished
+        await workflow.wait_condition(lambda: (long() or len(self._rows) >= _MOST_ROWS) and quiet())
         late = workflow.now().timestamp() - _LATE
         held = {id: each for id, each in self._kept.held.items() if each.settled or each.waiting.until > late}
         workflow.continue_as_new(replace(self._kept, held=held, earlier=workflow.info().run_id))
-
-    def _long(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() or len(self._rows) >= _MOST_ROWS
 
     @workflow.update
     def decide(self, asked: list[Asked]) -> list[Decision]:

@@ -18,7 +18,6 @@ from ..digest import sha256  # noqa: TID252 - so that the package can be lifted 
 
 Verdict = Literal["allow", "deny", "hold", "limit", "budget", "breaker", "off"]
 _NEEDS = {"hold": ("approvers", "hours"), "limit": ("most",), "budget": ("most", "of"), "breaker": ("most",)}
-_MOST_HOURS = 24 * 365  # a timer has an end, too
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|not in\b|in\b)\s*(.+)", re.DOTALL)
 _COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
@@ -95,8 +94,8 @@ class Rule:
             ValueError: It says which rule, and what is wrong with it.
         """
         missing = [each for each in _NEEDS.get(self.verdict, ()) if not getattr(self, each)]
-        if missing or not (0 <= self.most < math.inf and 0 <= self.hours <= _MOST_HOURS):
-            needed = " and ".join(missing) or f"numbers from 0 on, and at most {_MOST_HOURS:,} hours"
+        if missing or not (0 <= self.most < math.inf and 0 <= self.hours <= 24 * 365):
+            needed = " and ".join(missing) or "numbers from 0 on, and no more hours than a year has"
             raise ValueError(f"Rule {self.name!r}: a {self.verdict} needs {needed}.")
         for each in self.when:
             _parsed(each)
@@ -331,8 +330,7 @@ def _amount(rule: Rule, call: Call) -> float:
     given = call.input.get(rule.of)
     if given is None:
         return 0.0
-    clear = _kind(given) is float and 0 <= given < 1e300  # JSON's whole numbers have no end
-    return float(given) if clear else math.inf  # what is unclear is not let through
+    return float(given) if _kind(given) is float and 0 <= given < 1e300 else math.inf  # nothing unclear is let through
 
 
 @cache
