@@ -4,8 +4,6 @@
 Temporal Cloud, where Terraform takes the place of ``make`` and ``remove``.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

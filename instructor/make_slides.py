@@ -4,8 +4,6 @@ A line ``Show: 01/plain`` puts a notebook's cell on the slide, with its output; 
 What follows ``Notes:`` is for the speaker's view.
 """
 
-from __future__ import annotations
-
 import functools
 import html
 import re

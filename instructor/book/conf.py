@@ -1,7 +1,5 @@
 """The workshop as a site to read: `make book` puts the executed solutions beside this file, and runs Sphinx."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -10,8 +10,6 @@ turn of the talk's demo 1 took 332 ms, on a server with stock settings, and ours
 where the CPU is the limit: the bare SDKs need nine tenths of our turn themselves.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -4,8 +4,6 @@ Each row is drawn as bars. A cost that grows worse than in proportion fails, and
 1.1 times a turn 10.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import math

@@ -4,8 +4,6 @@ Each makes both sides' Workers, on the same server, and yields two calls: one tu
 The yardsticks reach the offline model past the proxy in which faults can happen, and ours through it.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor

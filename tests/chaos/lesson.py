@@ -1,7 +1,5 @@
 """A class without notebooks: learners whose checks find this and that, and a server that is killed in between."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

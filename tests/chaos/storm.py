@@ -1,7 +1,5 @@
 """Orders through every failure at once. Runs in a kernel of its own, because it kills the server."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

@@ -4,8 +4,6 @@ By hand a few for seconds; `make chaos` takes 40 for ten minutes, with an agent 
 95th percentiles of a turn of the agent and of a refresh of the board.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import statistics

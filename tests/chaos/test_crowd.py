@@ -3,8 +3,6 @@
 By hand a few; `make chaos` takes 40 conversations of 5 messages, with two busy processes beside them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

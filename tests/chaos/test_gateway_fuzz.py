@@ -1,7 +1,5 @@
 """Requests that no client should send: each gets an error, none hurts the gateway. `make chaos` sends a thousand."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

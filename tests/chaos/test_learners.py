@@ -3,8 +3,6 @@
 By hand a few; `make chaos` takes 40. It reports the 95th percentile and the CPU of a turn, beside the bare SDK's.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import statistics

@@ -3,8 +3,6 @@
 By hand a seeded sample; `make chaos` takes all, and prints what came of each.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

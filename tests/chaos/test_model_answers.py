@@ -4,8 +4,6 @@ By hand a few; `make chaos` makes ten thousand, in several conversations at once
 fails.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -3,8 +3,6 @@
 By hand a seeded sample; `make chaos` takes all, each several times.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

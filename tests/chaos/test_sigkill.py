@@ -1,7 +1,5 @@
 """A kernel killed at any moment leaves nothing running, and its notebook opens again. `make chaos` does many rounds."""
 
-from __future__ import annotations
-
 import os
 import random
 import time

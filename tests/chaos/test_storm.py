@@ -1,7 +1,5 @@
 """Orders through every failure at once: each completed or undone, charged once or refunded once, none lost."""
 
-from __future__ import annotations
-
 import ast
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Demo 1's agent, which cannot say hello without Finance."""
 
-# No `from __future__ import annotations`: see workshop_lib/agents/conversation.py.
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Finance's computer. Its handler starts the workflow as any client does, and waits for it: no links lead there."""
 
-# No `from __future__ import annotations`: the SDK reads the operations' types from the annotations.
-
 import asyncio
 import contextvars
 from uuid import uuid4

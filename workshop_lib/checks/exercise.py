@@ -16,7 +16,7 @@ import os
 import re
 import tomllib
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -77,7 +77,7 @@ def require(right: object, what: str, saw: object, advice: str = "default") -> N
         raise expected(what, saw, advice)
 
 
-Proof = Callable[[Workshop, Any], Awaitable[str | None]]
+Proof = Callable[[Workshop, Any], Coroutine[Any, Any, str | None]]
 """Runs an answer. It raises ``Wrong``, or returns what to add to what ``advice.toml`` says of an answer that passed."""
 
 

@@ -136,6 +136,13 @@ REFUSALS = [
         lambda: Response('{"choices": []}', media_type="application/json"), "IndexError", "order", 3, name="no choices"
     ),
     full(lambda: said(calls=[("calculator", "x" * 1_500_000)]), "ValueError", "out of order", 3, name="1.5 MB call"),
+    quick(
+        lambda: Response(f"[{json.dumps({HALF: 1})}]", media_type="application/json"),
+        "InternalServerError",
+        "order",
+        3,
+        name="half a pair in an error",
+    ),
     full(lambda: RedirectResponse("/v1/chat/completions"), "RedirectError", "another address", 1, name="a redirect"),
 ]
 

@@ -1,7 +1,5 @@
 """The class's board: what checks report gets there once, and nobody can write for another."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING name only what is there."""
+"""README, CONTRIBUTING and the instructor's pages name only what is there."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workshop_lib.views.overview import anchor, notebooks
+from workshop_lib.views.overview import WAYS, anchor, notebooks
+from workshop_lib.views.predict import predictions
 
 ROOT = Path(__file__).resolve().parents[3]
 TOP = {"workshop_lib", "tests", "solutions", ".ci", ".github"}
@@ -37,7 +38,7 @@ def test_every_path_that_is_named_exists(document: str) -> None:
 
 
 def test_every_command_that_is_named_exists() -> None:
-    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    text = "".join(path.read_text() for folder in (".", "instructor") for path in (ROOT / folder).glob("*.md"))
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"`make ([\w-]+)", text)) <= targets
 
@@ -49,19 +50,15 @@ def test_readme_lists_the_notebooks_as_they_are() -> None:
     assert all(words.startswith(each.title) for (_, words, _), each in zip(listed, notebooks(), strict=True))
 
 
-def test_every_link_within_the_notebooks_leads_somewhere() -> None:
-    texts = {}
+def test_every_link_within_the_notebooks_and_from_the_instructors_pages_leads_somewhere() -> None:
+    texts = {path.name: path.read_text().replace("../notebooks/", "") for path in (ROOT / "instructor").glob("*.md")}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         texts[path.name] = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    there = {
-        name + mark
-        for name, text in texts.items()
-        for mark in (
-            "",
-            *map(anchor, re.findall(r"^#+ (.+)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)),
-        )
-    }
+    there = set(texts)
+    for name, text in texts.items():
+        prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+        there |= {name + anchor(heading) for heading in re.findall(r"^#+ (.+)", prose, re.M)}
     for name, text in texts.items():
         links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", text)
         lost = [link for link in links if (name + link if link.startswith("#") else link) not in there]
@@ -70,21 +67,24 @@ def test_every_link_within_the_notebooks_leads_somewhere() -> None:
 
 def test_each_slide_shows_cells_that_are_there() -> None:
     text = (ROOT / "instructor" / "slides.md").read_text(encoding="utf-8")
-    wanted = re.findall(r"^(?:Show|Output): (\d\d)/(\S+)$", text, re.MULTILINE)
     there = {
-        (path.name[:2], cell.id)
+        f"{path.name[:2]}/{cell.id}"
         for path in (ROOT / "solutions").glob("*.ipynb")
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "code"
     }
-    assert wanted
-    assert not set(wanted) - there
+    assert set(re.findall(r"^(?:Show|Output): (\S+)$", text, re.MULTILINE)) <= there
 
 
-def test_the_run_of_show_has_the_two_hours_minute_by_minute() -> None:
-    at, wanted = 0, []
-    for section in (part for each in notebooks(ROOT / "solutions") for part in each.sections if "2 hours" in part.ways):
-        wanted.append((f"{at // 60}:{at % 60:02}", section.link))
-        at += section.minutes
+def test_the_run_of_show_has_each_section_at_its_minutes_and_asks_what_it_predicts() -> None:
+    at, wanted = dict.fromkeys(WAYS, 0), []
+    for section in (part for each in notebooks(ROOT / "solutions") for part in each.sections if part.ways):
+        begins = ["{}:{:02}".format(*divmod(at[way], 60)) if way in section.ways else "–" for way in WAYS]
+        wanted.append(("/".join(begins), section.link))
+        at |= {way: at[way] + section.minutes for way in section.ways}
     text = (ROOT / "instructor" / "run_of_show.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| (\d:\d\d) \| \[.+?\]\(\.\./notebooks/(.+?)\) \|", text, re.MULTILINE) == wanted
+    assert re.findall(r"^\*\*(\S+)\*\* \[.+?\]\(\.\./notebooks/(.+?)\)\\$", text, re.M) == wanted
+    asked = re.findall(r"\*\*(\d+\.[a-z])\*\* ([A-Z])\b", text)
+    assert asked == [(id, prediction.right) for id, prediction in predictions().items()]
+    slides = re.findall(r"^## (.+)", (ROOT / "instructor" / "slides.md").read_text(encoding="utf-8"), re.M)
+    assert set(re.findall(r"(?:slides?|to) \*(.+?)\*", text)) <= set(slides)

@@ -1,7 +1,5 @@
 """The class's board, drawn from standings made by hand."""
 
-from __future__ import annotations
-
 import re
 
 from workshop_lib.room.learner import Standing, Tally

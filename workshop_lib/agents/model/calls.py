@@ -107,7 +107,9 @@ async def complete(messages: list[Any], seconds: float, **arguments: Any) -> tup
             answer = await litellm.acompletion(messages=sendable(messages), client=_client(arguments), **arguments)
         return received(answer.choices[0], key), getattr(answer, "usage", None)
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is not valid JSON, for one
-        raise explained(error, seconds) from error
+        # It quotes the answer. With half a surrogate pair in it, no failure could be made of it; that is retried.
+        cause = ApplicationError(valid_text(str(error)), type=type(error).__name__)
+        raise explained(error, seconds) from cause.with_traceback(error.__traceback__)
 
 
 def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
