@@ -6,6 +6,7 @@ a signal.
 """
 
 import asyncio
+import contextlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -228,9 +229,10 @@ class Conversation(ABC):
         return Reply(answer.text, problem or answer.problem)
 
     def _keep(self, update: str, reply: Reply) -> None:
-        self.chat.replies[update] = reply
-        for oldest in list(self.chat.replies)[:-_MOST_REPLIES]:
-            del self.chat.replies[oldest]
+        kept = self.chat.replies = {**self.chat.replies, update: reply}
+        texts = [each.text for each in kept.values()]  # the next execution is given them all, and the server takes 2 MB
+        while len(texts) > _MOST_REPLIES or (len(texts) > 1 and tokens(texts) > LONGEST_TURN):
+            del texts[0], kept[next(iter(kept))]
 
     def note(self, kind: str, text: str, tool: str = "", of: int = 0) -> int:
         """Add a line to the transcript.
@@ -259,11 +261,9 @@ class Conversation(ABC):
             hours: How long to wait. If nobody answers, or the conversation ends, that counts as a no.
         """
         number = self.note("approval", question)
-        try:
+        with contextlib.suppress(TimeoutError):
             limit = timedelta(hours=hours)
             await workflow.wait_condition(lambda: self._ended or self._decision(number) is not None, timeout=limit)
-        except TimeoutError:
-            pass
         made = self._decision(number)
         if made is None:
             self.note("decision", "no", of=number)

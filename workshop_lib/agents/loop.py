@@ -26,6 +26,7 @@ from workshop_lib.evidence.messages import shortened, valid_text
 MOST_ROUNDS = 10  # model calls for one message
 MOST_MISTAKES = 3  # rounds in which no tool call of the model's could be used
 LONGEST_RESULT = 4_000  # characters
+TOO_MUCH = "I stopped: this turn has grown longer than I can read. Please ask for less at once."
 
 Ask = Callable[[list[Message], list[dict[str, Any]]], Awaitable[Message]]
 """Asks the model: takes messages and tool schemas, and returns its next message."""
@@ -121,7 +122,7 @@ async def answer(
             if not new or cancelled(error):
                 raise
             # The user must learn what was done, and not ask for it again.
-            done = " ".join(each["content"] for each in new if each["role"] == "tool")
+            done = shortened(" ".join(each["content"] for each in new if each["role"] == "tool"), 2 * LONGEST_RESULT)
             text = f"I could not finish that. {reason(error)} Before that, my tools said: {done}"
             return _give_up(new, text, kind(error))
         new.append(message)
@@ -135,7 +136,7 @@ async def answer(
             for call, (text, _) in zip(calls, used, strict=True)
         ]
         if tokens(new) > LONGEST_TURN:
-            break
+            return _give_up(new, TOO_MUCH)
         mistakes += all(mistaken for _, mistaken in used)
         if mistakes == MOST_MISTAKES:
             return _give_up(new, f"I could not use my tools properly. The last try: {used[0][0]}")

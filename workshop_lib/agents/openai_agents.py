@@ -27,7 +27,7 @@ from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 from temporalio.openai_agents.workflow import activity_as_tool
 
 from workshop_lib.agents.conversation import LONGEST_TURN, SORRY, Answer, Conversation, Line, Message, tokens
-from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS
+from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS, TOO_MUCH
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.calls import complete, limits
 from workshop_lib.agents.model.messages import json_object
@@ -202,7 +202,7 @@ class AgentConversation(Conversation):
 
         def bounded(asked: CallModelData[None]) -> ModelInputData:  # as `loop.answer` is
             if tokens(asked.model_data.input[len(messages) :]) > LONGEST_TURN:
-                raise sdk.MaxTurnsExceeded("The turn is too long.")
+                raise sdk.AgentsException(TOO_MUCH)
             return asked.model_data
 
         config = sdk.RunConfig(
@@ -231,8 +231,8 @@ class AgentConversation(Conversation):
 
     def _gave_up(self, text: str, problem: str = "") -> Answer:
         # The user must learn what was done, and not ask for it again.
-        if done := self._results():
-            text += f" Before that, my tools said: {' '.join(line.text for line in done)}"
+        if done := " ".join(line.text for line in self._results()):
+            text += f" Before that, my tools said: {shortened(done, 2 * LONGEST_RESULT)}"
         return Answer(text, [{"role": "assistant", "content": text}], problem)
 
     def _results(self) -> list[Line]:

@@ -5,12 +5,12 @@ Unlike a link, which is a claim that the server passes on, a signature needs the
 
 import asyncio
 import base64
+import contextlib
 import json
 import sqlite3
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from nexusrpc import HandlerError, HandlerErrorType
 from nexusrpc.handler import OperationContext, StartOperationResultAsync, StartOperationResultSync
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from temporalio import client, nexus, worker, workflow
 
 from .allowlist import verified
@@ -68,7 +68,9 @@ def digest(given: Any) -> str:
         given: The input: what pydantic can write as JSON.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(type(given))
-    plain = adapter.dump_python(adapter.validate_json(adapter.dump_json(given)), mode="json", exclude_defaults=True)
+    with contextlib.suppress(ValidationError):  # the handler says what is wrong with it; here, it would stop a workflow
+        given = adapter.validate_json(adapter.dump_json(given, by_alias=True, warnings=False))
+    plain = adapter.dump_python(given, mode="json", by_alias=True, exclude_defaults=True, warnings=False)
     return sha256(plain)
 
 
@@ -269,7 +271,7 @@ class Verifier(worker.Interceptor):
             raise _unauthenticated(f"The identity of {claims.namespace!r} expired {now - claims.expires:.1f} s ago")
         if not request_id:  # as at the HTTP port: every such request would pass for the same one
             raise _unauthenticated("The request has no id, so a replay of it would look like its second attempt")
-        with closing(sqlite3.connect(self.nonces, timeout=_BUSY_SECONDS)) as database, database:
+        with contextlib.closing(sqlite3.connect(self.nonces, timeout=_BUSY_SECONDS)) as database, database:
             database.execute(_TABLE)
             database.execute("DELETE FROM spent WHERE expires <= ?", (now,))
             # One statement decides, whatever other processes do at this moment.

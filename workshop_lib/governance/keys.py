@@ -60,13 +60,13 @@ class KeyRing(PayloadCodec, WithSerializationContext):
         return Payload(metadata={"encoding": ENCODING, "key": self._own.encode()}, data=nonce + data)
 
     def _open(self, sealed: Payload) -> Payload:
-        name = sealed.metadata["key"].decode()
+        name = sealed.metadata["key"].decode(errors="replace")
         if name not in self._ciphers:
             known = ", ".join(self._ciphers)
             raise _refused(f"A value is encrypted with key {name!r}, and the keys here are: {known}.")
         try:
             return Payload.FromString(self._ciphers[name].decrypt(sealed.data[:12], sealed.data[12:], None))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # so little is left of it that it has no nonce
             raise _refused(f"A value is not encrypted with the key {name!r} that we have, or was altered.") from None
 
 

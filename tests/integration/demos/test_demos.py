@@ -39,9 +39,6 @@ from workshop_lib.agents.discovery import MORE_TOOLS
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.demos import computers, local
 from workshop_lib.evidence.history import history
-from workshop_lib.nexus_mcp.directory import DirectoryHandler
-from workshop_lib.teams.finance.contract import Exchange, Finance
-from workshop_lib.teams.finance.handler import ExchangeHandler, FinanceHandler
 from workshop_lib.workshop import Workshop
 
 NUMBERS = [1, 2, *(pytest.param(number, marks=pytest.mark.full) for number in (3, 4))]
@@ -269,19 +266,3 @@ async def test_a_turn_without_an_end_is_ended(demo: Demo, handle: Handle) -> Non
     if demo.by_sdk:
         assert "27" in reply.text, "what was done is told"
     await goes_on(handle)
-
-
-async def test_a_new_operation_is_used_in_the_next_turn(demo: Demo, handle: Handle) -> None:
-    if not demo.discovers or demo.over_mcp:
-        pytest.skip("its tools are in its code, or test_measure.py shows it")
-    question = "Convert 100 dollars to EUR."
-    assert "90" not in (await ask(handle, question)).text
-    offers = DirectoryHandler({Finance: [Finance.stock_price], Exchange: [Exchange.convert]})
-    await run_team(demo, "finance", nexus_service_handlers=[FinanceHandler(), ExchangeHandler(), offers])
-    try:
-        assert "90" in (await ask(handle, question)).text
-    finally:
-        await run_team(demo, "finance")
-    assert [step.name for step in await team_calls(handle)] == ["convert"]
-    assert "90" not in (await ask(handle, "Convert 200 dollars to GBP.")).text, "it is no longer offered"
-    assert len(await team_calls(handle)) == 1

@@ -35,9 +35,3 @@ def test_a_conversation_goes_on_until_the_input_ends(tmp_path: Path, monkeypatch
     assert (done.returncode, done.stderr) == (0, "")
     assert "A message has 1 to 4000 characters." in done.stdout
     assert "Your name is Ann." in done.stdout
-
-
-def test_an_unknown_demo_is_refused_with_a_list() -> None:
-    done = demos("7")
-    assert done.returncode == 2
-    assert "1, 2" in done.stderr

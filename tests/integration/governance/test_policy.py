@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 import refunds
-from owned import LARGE, OWNER, QUEUE, SMALL, Owned, owned
+from owned import LARGE, OWNER, SMALL, Owned, owned
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from waits import until
 
 from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
 from workshop_lib.governance.policy.contract import Waiting
-from workshop_lib.governance.policy.guard import switch
+from workshop_lib.governance.policy.guard import _short, switch
 from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
 from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
 ALLOW = Rule("yes", "allow", callers=["sales"])
+LONG = {"lines": ["x" * 600] * 30}  # payloads have a limit of 2 MB
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,23 @@ async def test_who_asks_again_after_a_held_call_was_terminated_is_held_again(wor
     await world.decide("leads", again.id)
     assert await world.outcome(second) == "paid 500"
     assert world.paid("terminated") == 1
+
+
+async def test_a_request_that_joined_a_held_call_is_not_held_again_after_its_end(world: Owned) -> None:
+    await world.rules(LARGE, SMALL)
+    keeper = world.clients[OWNER].get_workflow_handle(KEEPER)
+
+    async def ask(id: str) -> Decision:
+        asked = [Asked(Call("sales", "Refunds.pay", {"amount": 500}, id))]
+        decided: list[Decision] = await keeper.execute_update(PolicyKeeper.decide, asked)
+        return decided[0]
+
+    await ask("first")
+    joined = await ask("second")
+    await keeper.signal(PolicyKeeper.ended, joined.joins)
+    assert await ask("second") == joined, "it would be held, approved and paid a second time"
+    await keeper.signal(PolicyKeeper.ended, joined.joins)  # its Worker died before it could join
+    assert (await ask("second")).joins == ""
 
 
 async def _another(world: Owned, id: str) -> Waiting | None:
@@ -149,16 +167,6 @@ async def test_who_has_no_right_neither_reads_nor_approves_nor_changes(world: Ow
     await world.outcome(call)
 
 
-async def test_who_starts_the_workflow_behind_an_operation_passes_by(world: Owned) -> None:
-    """Open, and said so in the docstring of ``guard``. Credentials by namespace close it."""
-    await world.rules()
-    paid = await world.clients[OWNER].execute_workflow(
-        refunds.PayRefund.run, refunds.Refund("window", 1), id="window", task_queue=QUEUE
-    )
-    assert paid.amount == 1
-    assert all(row.kind != "decision" for row in await world.rows())
-
-
 async def test_two_hundred_calls_by_four_workers_and_never_one_too_many(world: Owned) -> None:
     """The Workers have nothing in common but the keeper."""
     limit = Rule("fifty", "limit", operations=["Refunds.count"], most=50, per="day")
@@ -182,10 +190,12 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
     held = await world.start("sales", refunds.Pay, "pay", refunds.Refund("lasting", 500))
     waiting, keeper = await world.one_waiting(), world.clients[OWNER].get_workflow_handle(KEEPER)
 
-    async def ask(first: int) -> list[Decision]:
-        calls = [Call("agents", "Refunds.count", {"amount": n}, id=str(n)) for n in range(first, first + 50)]
+    async def ask(first: int, caller: str = "agents") -> list[Decision]:
+        calls = [Call(caller, "Refunds.pay", _short({"amount": n, **LONG}), str(n)) for n in range(first, first + 50)]
         return await keeper.execute_update(PolicyKeeper.decide, [Asked(call) for call in calls])
 
+    for n in range(1000, 1200, 50):
+        await ask(n, "leads")
     first = (await keeper.describe()).run_id
     for n in range(0, 500, 50):
         await ask(n)
@@ -196,7 +206,7 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
     assert await world.outcome(held) == "paid 500"
     rows = await world.rows()
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
-    assert Counter(row.kind for row in rows) == {"policy": 1, "decision": 651, "approval": 1}
+    assert Counter(row.kind for row in rows) == {"policy": 1, "decision": 851, "approval": 1}
     assert from_jsonl(to_jsonl(rows)) == rows
     assert verify([*rows[:7], *rows[8:]]) == "Row 9 does not follow row 7: between them something was removed or added."
     assert verify([*rows[:7], replace(rows[7], verdict="deny"), *rows[8:]]) == "Row 8 was altered."

@@ -178,17 +178,6 @@ async def test_a_held_call_by_each_way(way: Way) -> None:
         assert way.quotes() == quotes + approve
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("way", [3], indirect=True)
-async def test_demo_3_passes_by(way: Way) -> None:
-    """Its MCP server is a second way in: it starts Finance's workflow itself, and the policy never hears of it."""
-    await way.rules(Rule("nobody", "deny"))
-    quotes = way.quotes()
-    assert PRICE[-1] in await way.ask(PRICE)
-    assert way.quotes() == quotes + 1
-    assert [row.kind for row in await record(way.owner)] == ["policy"]
-
-
 # Callers who sign, and those who forge.
 
 
@@ -254,17 +243,3 @@ async def test_an_mcp_client_sees_what_it_may_call_and_joins_a_held_call(world: 
             assert (await each).structured_content == refund
         assert world.paid("from outside") == 1
     assert [row.verdict for row in await world.rows() if row.id == waiting.id] == ["hold", "hold", "approved"]
-
-
-async def test_an_allowed_call_costs_one_request_more(world: Owned) -> None:
-    """The handler asks once. The keeper's answer is a workflow task."""
-    keeper = world.clients[OWNER].get_workflow_handle(KEEPER)
-
-    async def events() -> int:
-        return len((await keeper.fetch_history()).events)
-
-    assert await world.pay("sales", 5, "count") == "paid 5"  # by now the keeper has begun
-    before = await events()
-    for _ in range(5):
-        assert await world.pay("sales", 5, "count") == "paid 5"
-    assert await events() - before == 5 * 5  # scheduled, started, completed; accepted and completed

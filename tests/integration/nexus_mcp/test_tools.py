@@ -23,6 +23,7 @@ from waits import until
 
 from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.agents.openai_agents import plugin
+from workshop_lib.nexus_mcp import standalone
 from workshop_lib.nexus_mcp.calls import problems
 from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler, _docstring
@@ -140,12 +141,19 @@ def test_a_directory_refuses_what_cannot_be_a_tool(offered: Any, kind: type[Exce
 def test_a_schema_that_cannot_be_checked_lets_nothing_through_and_fetches_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         reference = {"$ref": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/schema"}
-        for schema in (reference, {"type": "nothing"}, {"pattern": "("}):
+        for schema in (reference, {"type": "nothing"}, {"pattern": "("}, {"minLength": "1"}, {"enum": 5}):
             tool = Tool("odd", "", {"properties": {"x": schema}}, {}, "Odd", "odd", "", "")
             assert problems(tool, {"x": "y"}).startswith("The arguments of odd cannot be checked.")
         elsewhere.setblocking(False)
         with pytest.raises(BlockingIOError):  # nobody has come
             elsewhere.accept()
+
+
+async def test_a_list_of_tools_that_is_none_is_a_problem_and_not_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standalone, "_listed", None)
+    known = standalone.Directories(["odd"])
+    await known.ask(None)  # type: ignore[arg-type]
+    assert known.problems[0].startswith("Endpoint odd did not list its tools. TypeError: ")
 
 
 def test_what_python_or_a_library_says_of_a_class_is_no_description() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from nexusrpc import HandlerError, HandlerErrorType
+from pydantic import BaseModel, Field
 
 from workshop_lib.governance.identity import Claims, Verifier, digest
 
@@ -37,6 +38,17 @@ def test_one_number_has_one_digest_however_it_was_written() -> None:
     assert digest({"order": "o", "amount": 500}) == digest(Refund("o", 500.0))
     assert digest([{"a": [1, 2.0]}]) == digest([{"a": [1.0, 2]}])
     assert len({digest(each) for each in (500, 500.5, "500", True, 1, 2**53, 2**53 + 1)}) == 7
+
+
+class Renamed(BaseModel):
+    order: str = Field(alias="orderId", pattern="^o")
+
+
+def test_every_input_has_a_digest_whatever_the_contract_says_of_it() -> None:
+    """An error would stop the caller's workflow. What is wrong with it, the handler says."""
+    assert digest(Renamed(orderId="o")) == digest({"orderId": "o"})
+    wrong = [Refund("o", float("nan")), Refund("o", "much"), Renamed.model_construct(order="x")]  # type: ignore[arg-type]
+    assert len({digest(each) for each in wrong}) == 3
 
 
 def test_two_handlers_share_what_is_spent(tmp_path: Path) -> None:

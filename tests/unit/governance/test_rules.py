@@ -146,6 +146,8 @@ def test_a_policy_is_read_from_toml_and_explains_itself() -> None:
         ('verdict = "hold"', "a hold needs approvers and hours"),
         ('verdict = "limit"', "a limit needs most"),
         ('verdict = "budget"\nmost = 1', "a budget needs of"),
+        ('verdict = "limit"\nmost = nan', "a limit needs numbers from 0 on"),
+        ('verdict = "hold"\napprovers = ["leads"]\nhours = inf', "no more hours than a year has"),
         ('verdict = "allow"\nwhen = ["amount over 3"]', "'amount over 3' is no condition"),
         ('verdict = "allow"\nwhen = ["amount in 3"]', "'amount in 3' is no condition"),
         ('verdict = "allow"\nmost_ = 1', "most_"),
@@ -158,9 +160,9 @@ def test_a_policy_that_makes_no_sense_is_refused(text: str, reason: str) -> None
 
 
 def test_what_cannot_be_judged_is_not_let_through() -> None:
-    """A missing field, another type, NaN."""
+    """A missing field, another type, NaN. And a number that no float can hold stops no keeper."""
     policy = Policy([Rule("no", "deny", when=["amount > 100"]), Rule("yes", "allow", when=["amount <= 100"])])
-    for given in ({}, {"amount": "5"}, {"amount": float("nan")}, {"amount": None}, {"amount": True}):
+    for given in ({}, *({"amount": each} for each in ("5", float("nan"), None, True, 10**400))):
         assert explain(policy, Call("sales", "Refunds.pay", given)).rule == "no"
     assert explain(policy, Call("sales", "Refunds.pay", {"amount": 5})).rule == "yes"
 
@@ -194,4 +196,7 @@ def test_a_budget_is_reserved_and_corrected() -> None:
         usage.correct(policy, first, "max_tokens", 15)
     assert explain(policy, call, usage).rule == "yes"
     assert explain(policy, Call("sales", "Model.ask", {"max_tokens": 86}), usage).rule == "tokens"
+    assert explain(policy, Call("sales", "Model.ask", {"max_tokens": 10**400}), usage).rule == "tokens"
+    usage.correct(policy, first, "max_tokens", float("nan"))
+    assert explain(policy, call, usage).rule == "tokens"
     assert explain(policy, call, usage, now=90000).rule == "yes"

@@ -10,7 +10,9 @@ namespace close that, see ``proxy``.
 """
 
 import asyncio
+import contextlib
 import dataclasses
+import json
 import re
 from collections.abc import Awaitable
 from contextvars import ContextVar
@@ -20,6 +22,7 @@ from typing import Any, TypeVar
 from nexusrpc import HandlerError, HandlerErrorType, handler
 from nexusrpc.handler import StartOperationContext, StartOperationResultAsync, StartOperationResultSync
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from temporalio import nexus, worker
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -39,7 +42,7 @@ WORKFLOWS = [PolicyKeeper, HeldCall]
 
 _LISTING = "Directory.tools"  # returns a list of operations, each with ``service``, ``operation`` and ``seconds``
 _ANSWER_SECONDS = 7.0  # for the keeper; a request has 10 s
-_LONGEST_TEXT, _LONGEST_LIST = 500, 20  # of an input that the keeper is asked about
+_LONGEST_INPUT, _LONGEST_LINK, _DEEP = 1_000, 500, 100  # bytes as JSON, characters, levels: the keeper's limits
 _AT_ONCE = 25  # calls that one update asks about
 _MARGIN_SECONDS = 60.0  # for what a held call does after it was approved
 _YEARS = timedelta(days=3650)  # the keeper stays, and a call may be held for long
@@ -111,18 +114,17 @@ async def record(client: Client) -> list[Row]:
     Args:
         client: Of the owner's namespace.
     """
-    pages: list[list[Row]] = []
-    run = ""
-    while run or not pages:
+    rows: list[Row] = []
+    run: str | None = None
+    while run != "":
         try:
-            page = await client.get_workflow_handle(KEEPER, run_id=run or None).query(PolicyKeeper.page)
+            page = await client.get_workflow_handle(KEEPER, run_id=run).query(PolicyKeeper.page)
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or not pages:
+            if error.status != RPCStatusCode.NOT_FOUND or run is None:
                 raise
             break  # the namespace keeps it no longer
-        pages.append(page.rows)
-        run = page.earlier
-    return [row for rows in reversed(pages) for row in rows]
+        rows, run = page.rows + rows, page.earlier
+    return rows
 
 
 class PolicyGuard(worker.Interceptor):
@@ -136,7 +138,8 @@ class PolicyGuard(worker.Interceptor):
     A caller that asks again for what is held already joins that call, until it has ended: one decision, one effect, and
     the same result for each request. If one of them is called off, all are.
 
-    Everybody may ask for the list of tools (``Directory.tools``), and gets those that the policy offers to it.
+    Everybody may ask for the list of tools (``Directory.tools``), and gets those that the policy offers to it. About a
+    service named ``Approvals`` the keeper is not asked: have no other one of that name.
     """
 
     def __init__(self) -> None:
@@ -169,10 +172,8 @@ class PolicyGuard(worker.Interceptor):
                     update = _keeper().execute_update(PolicyKeeper.decide, [each.asked for each in now])
                     for each, answer in zip(now, await _answered(update), strict=True):
                         each.answer = answer
-                        self._questions.remove(each)
-        finally:
-            if mine in self._questions:  # it failed
-                self._questions.remove(mine)
+        finally:  # without this one, which may have failed or been cancelled, and without those that have an answer now
+            self._questions = [each for each in self._questions if each is not mine and each.answer is None]
         assert mine.answer
         return mine.answer
 
@@ -209,13 +210,12 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
 
     async def execute_nexus_operation_cancel(self, input: worker.ExecuteNexusOperationCancelInput) -> None:
         """Calls off a call that is held; the operation's own handler knows nothing of it."""
-        try:
+        workflow = ""
+        with contextlib.suppress(TypeError):  # another kind of operation
             workflow = nexus.WorkflowHandle[Any].from_token(input.token).workflow_id
-        except TypeError:
-            workflow = ""  # another kind of operation
-        if not workflow.startswith(held_id("")):
-            return await super().execute_nexus_operation_cancel(input)
-        return await nexus.client().get_workflow_handle(workflow).cancel()
+        if workflow.startswith(held_id("")):
+            return await nexus.client().get_workflow_handle(workflow).cancel()
+        return await super().execute_nexus_operation_cancel(input)
 
     async def _hold(
         self, input: worker.ExecuteNexusOperationStartInput, call: Call, decision: Decision
@@ -236,7 +236,7 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
         try:
             return StartOperationResultAsync((await start).to_token())
         except WorkflowAlreadyStartedError:
-            await _keeper().signal(PolicyKeeper.ended, id)  # which knows it already, unless somebody has terminated it
+            await _keeper().signal(PolicyKeeper.ended, id)  # the server would join a request that it knows even now
             what = "The same call was held, and has just ended. Nexus asks again."
             raise HandlerError(what, type=HandlerErrorType.UNAVAILABLE) from None
 
@@ -304,23 +304,28 @@ def _refused(ctx: StartOperationContext, why: str, rule: str = "") -> HandlerErr
 def _call(ctx: StartOperationContext, given: Any) -> Call:
     plain = _json(given)
     plain = plain if isinstance(plain, dict) else {"input": plain}
-    short, link = _short(plain), ctx.inbound_links[0].url if ctx.inbound_links else ""
+    short, links = _short(plain), [each.url for each in ctx.inbound_links if len(each.url) <= _LONGEST_LINK]
+    if len(json.dumps(short)) > 4 * _LONGEST_INPUT:
+        raise _refused(ctx, "its input has too many fields for a policy to look at")
     whole = "" if short == plain else sha256(plain)
-    return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, link, whole)
+    return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, next(iter(links), ""), whole)
 
 
 def _json(given: Any, exclude_defaults: bool = False) -> Any:
     adapter: TypeAdapter[Any] = TypeAdapter(type(given))
-    return adapter.dump_python(given, mode="json", exclude_defaults=exclude_defaults)
+    return adapter.dump_python(given, mode="json", by_alias=True, exclude_defaults=exclude_defaults)
 
 
-def _short(value: Any) -> Any:
-    """What the keeper learns of a value: its history must not grow by each long text."""
-    if isinstance(value, str):
-        return value[:_LONGEST_TEXT]
-    if isinstance(value, list):
-        return [_short(each) for each in value[:_LONGEST_LIST]]
-    return {name: _short(each) for name, each in value.items()} if isinstance(value, dict) else value
+def _short(plain: dict[str, Any]) -> dict[str, Any]:
+    """What the keeper learns of an input, whose fields have equal shares of what its history can bear.
+
+    What is longer than its share, or deeper than a data converter reads, becomes a text: its beginning. So a condition
+    on it, or a budget, lets nothing through.
+    """
+    written = {name: to_json(value) for name, value in plain.items()}
+    room = _LONGEST_INPUT if sum(map(len, written.values())) <= _LONGEST_INPUT else _LONGEST_INPUT // len(plain)
+    cut = {name: text[:room] for name, text in written.items() if len(text) > room or text.count(b"[") > _DEEP}
+    return plain | {name: text.decode(errors="ignore").removeprefix('"') for name, text in cut.items()}
 
 
 def _seconds_left(ctx: StartOperationContext) -> float:

@@ -1,5 +1,6 @@
 """A call that waits for a person, in a workflow of the owner's namespace."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -59,10 +60,8 @@ class HeldCall:
             settled = await self._wait(keeper, held)
             if settled.verdict == "deny":
                 raise ApplicationError(f"{settled.why}.", type="Refused", non_retryable=True)
-            client: workflow.NexusClient[Any] = workflow.create_nexus_client(
-                service=held.service, endpoint=held.endpoint
-            )
-            return await client.execute_operation(
+            back: workflow.NexusClient[Any] = workflow.create_nexus_client(service=held.service, endpoint=held.endpoint)
+            return await back.execute_operation(
                 held.operation, held.input, headers={TICKET: held.id}, schedule_to_close_timeout=_RUNS
             )
         except NexusOperationError as error:
@@ -70,7 +69,8 @@ class HeldCall:
                 raise
             raise _same(error) from error
         finally:
-            await keeper.signal(PolicyKeeper.ended, held.id)
+            with contextlib.suppress(ApplicationError):  # whoever took the keeper away must not take the result away
+                await keeper.signal(PolicyKeeper.ended, held.id)
 
     async def _wait(self, keeper: workflow.ExternalWorkflowHandle[Any], held: HeldInput) -> Decision:
         left = timedelta(seconds=max(0.0, held.until - workflow.now().timestamp()))

@@ -16,9 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from .rules import Call, Decision, Policy, Usage, explain
 
 KEEPER = "policy-keeper"
-_MOST_ROWS = 500  # of one run of the keeper
+_MOST_ROWS = 200  # of one run of the keeper: a query returns them all, and 2 MB at most
 _MOST_ANSWERS = 1000  # decisions that are known again when a handler is retried, also by the keeper's next run
-_MOST_HELD = 500
+_MOST_HELD = 200  # which the next run is given, in 2 MB at most
+_LONGEST_WHY = 500  # characters, of an approver
 _OF_LIMIT = 0.9
 _LATE = 3600.0  # seconds after which a held call that never ended is forgotten
 
@@ -114,13 +115,11 @@ class PolicyKeeper:
         Args:
             kept: As for the class.
         """
-        await workflow.wait_condition(lambda: self._long() and workflow.all_handlers_finished())
+        long, quiet = workflow.info().is_continue_as_new_suggested, workflow.all_handlers_finished
+        await workflow.wait_condition(lambda: (long() or len(self._rows) >= _MOST_ROWS) and quiet())
         late = workflow.now().timestamp() - _LATE
         held = {id: each for id, each in self._kept.held.items() if each.settled or each.waiting.until > late}
         workflow.continue_as_new(replace(self._kept, held=held, earlier=workflow.info().run_id))
-
-    def _long(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() or len(self._rows) >= _MOST_ROWS
 
     @workflow.update
     def decide(self, asked: list[Asked]) -> list[Decision]:
@@ -133,8 +132,7 @@ class PolicyKeeper:
 
     def _decide(self, asked: Asked) -> Decision:
         call, id, now = asked.call, request(asked.call), workflow.now().timestamp()
-        known = self._kept.answers.get(id)
-        if known and (not known.joins or known.joins in self._kept.held):
+        if known := self._kept.answers.get(id):
             return known
         if asked.ticket:
             decision = self._redeem(asked)
@@ -199,7 +197,7 @@ class PolicyKeeper:
         if mark not in self._kept.answers:
             held, verdict = self._kept.held[approval.id], "approved" if approval.approve else "refused"
             why = f"{verdict.capitalize()} by {by}" + (f": {approval.reason}" if approval.reason else "")
-            held.settled = self._settled(held, approval.approve, verdict, why, by)
+            held.settled = self._settled(held, approval.approve, verdict, why[:_LONGEST_WHY], by)
             self._answer(mark, held.settled)
             await _tell(approval.id, held)
         return self._kept.answers[mark].why
@@ -260,13 +258,15 @@ class PolicyKeeper:
 
     @workflow.signal
     def ended(self, id: str) -> None:
-        """A held call is over.
+        """A held call is over; or, said again, somebody came too late to join it, and will ask anew.
 
         Args:
             id: The call's.
         """
         held = self._kept.held.pop(id, None)
-        if held and not held.settled:
+        if held is None:
+            self._kept.answers = {name: each for name, each in self._kept.answers.items() if each.joins != id}
+        elif not held.settled:
             self._settled(held, False, "called off", f"{held.waiting.caller} called it off")
 
     @workflow.signal

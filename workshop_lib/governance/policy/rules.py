@@ -94,8 +94,9 @@ class Rule:
             ValueError: It says which rule, and what is wrong with it.
         """
         missing = [each for each in _NEEDS.get(self.verdict, ()) if not getattr(self, each)]
-        if missing or self.most < 0 or self.hours < 0:
-            raise ValueError(f"Rule {self.name!r}: a {self.verdict} needs {' and '.join(missing) or 'no minus'}.")
+        if missing or not (0 <= self.most < math.inf and 0 <= self.hours <= 24 * 365):
+            needed = " and ".join(missing) or "numbers from 0 on, and no more hours than a year has"
+            raise ValueError(f"Rule {self.name!r}: a {self.verdict} needs {needed}.")
         for each in self.when:
             _parsed(each)
 
@@ -315,7 +316,7 @@ def _decides(rule: Rule, call: Call, usage: Usage, amount: float, now: float) ->
     if verdict == "off":
         return f"it is switched off: {usage.thrown[rule.name]}" if rule.name in usage.thrown else ""
     used = usage.of(rule, call, now)
-    if not used + amount > rule.most:
+    if used + amount <= rule.most:  # which NaN is not
         return ""
     if verdict == "breaker":
         return f"{call.caller} made the same call {most} times in a row"
@@ -329,7 +330,7 @@ def _amount(rule: Rule, call: Call) -> float:
     given = call.input.get(rule.of)
     if given is None:
         return 0.0
-    return float(given) if _kind(given) is float and given >= 0 else math.inf  # what is unclear is not let through
+    return float(given) if _kind(given) is float and 0 <= given < 1e300 else math.inf  # nothing unclear is let through
 
 
 @cache
@@ -368,5 +369,5 @@ def _compared(given: Any, sign: str, wanted: Any) -> bool | None:
 def _kind(value: Any) -> type | None:
     """Numbers are of one kind, and NaN is of none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return None if math.isnan(value) else float
+        return float if value == value else None  # math.isnan takes no large whole number
     return type(value)

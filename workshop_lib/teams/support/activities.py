@@ -55,7 +55,7 @@ def _value(node: ast.AST) -> float:
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
         result = _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
         if isinstance(result, complex) or not abs(result) < _LARGEST:
-            raise ValueError("its value is too large")
+            raise ValueError("its value is too large, or no real number")
         return result
     raise ValueError("it holds something else than numbers and + - * / % ** ( )")
 
