@@ -122,8 +122,8 @@ async def test_half_a_pair_in_a_message(demo: Scripted, handle: Handle) -> None:
     assert (demo.provider.refused, reply.text, lines[0].text) == ([], FINE, "Good \ufffd!")
 
 
-def status(code: int) -> Any:
-    return lambda: Response('{"error": {"message": "No."}}', code, media_type="application/json")
+def status(code: int, body: str = '{"error": {"message": "No."}}') -> Any:
+    return lambda: Response(body, code, media_type="application/json")
 
 
 REFUSALS = [
@@ -132,17 +132,9 @@ REFUSALS = [
     quick(status(422), "UnprocessableEntityError", "(422)", 1, name="422"),
     full(status(413), "RequestTooLargeError", "(413)", 1, name="413"),
     quick(lambda: Response("<html>", media_type="text/html"), "InternalServerError", "out of order", 3, name="HTML"),
-    full(
-        lambda: Response('{"choices": []}', media_type="application/json"), "IndexError", "order", 3, name="no choices"
-    ),
+    full(status(200, '{"choices": []}'), "IndexError", "order", 3, name="no choices"),
     full(lambda: said(calls=[("calculator", "x" * 1_500_000)]), "ValueError", "out of order", 3, name="1.5 MB call"),
-    quick(
-        lambda: Response(f"[{json.dumps({HALF: 1})}]", media_type="application/json"),
-        "InternalServerError",
-        "order",
-        3,
-        name="half a pair in an error",
-    ),
+    quick(status(200, f"[{json.dumps({HALF: 1})}]"), "InternalServerError", "order", 3, name="half a pair in an error"),
     full(lambda: RedirectResponse("/v1/chat/completions"), "RedirectError", "another address", 1, name="a redirect"),
 ]
 

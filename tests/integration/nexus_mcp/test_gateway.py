@@ -265,6 +265,12 @@ async def test_a_gateway_killed_in_a_call_makes_no_second_workflow(
 CALL = request(1, "tools/call", name="count", arguments={"input": 1})
 
 
+async def test_a_session_of_a_gateway_before_is_told_to_begin_again(url: str) -> None:
+    """As the protocol says: a client opens another one after this status."""
+    async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, "mcp-session-id": uuid.uuid4().hex}) as http:
+        assert (await http.post(url, json=CALL)).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

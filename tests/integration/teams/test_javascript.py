@@ -195,3 +195,18 @@ async def test_a_handlers_bug_is_reported_at_once(
     (folder / "worker.mjs").write_text(code.replace("const worker = ", "const worker = broken + "))
     with pytest.raises(WorkshopError, match=r"(?s)ended before it was ready.*ReferenceError: broken is not defined"):
         await spawn(ws, "altered.worker.mjs", "broken")
+
+
+async def test_without_node_or_packages_it_says_what_to_do(
+    ws: Workshop, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node").touch(mode=0o755)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "worker.mjs").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(WorkshopError, match=r"(?s)cannot be run.*packages that it needs are not installed.*`make js`"):
+        await ws.spawn("bare.worker.mjs", client, task_queue="bare")
+    (tmp_path / "node").unlink()
+    with pytest.raises(WorkshopError, match=r"(?s)cannot be run.*Node\.js is not installed.*`make js`"):
+        await ws.spawn(JAVASCRIPT, client, task_queue="finance")
