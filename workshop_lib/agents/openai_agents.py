@@ -18,16 +18,17 @@ from agents.mcp import MCPServer
 from agents.models.chatcmpl_converter import Converter
 from agents.run_config import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from nexusrpc import Operation
 from openai import omit
 from openai.types.chat import ChatCompletionMessage
 from openai.types.responses import ResponseFunctionToolCall
 from pydantic import ValidationError
 from temporalio.exceptions import FailureError
 from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
-from temporalio.openai_agents.workflow import activity_as_tool
+from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool
 
 from workshop_lib.agents.conversation import LONGEST_TURN, SORRY, Answer, Conversation, Line, Message, tokens
-from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS, TOO_MUCH
+from workshop_lib.agents.loop import LONGEST_RESULT, MOST_ROUNDS, TOO_MUCH, summary
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.calls import complete, limits
 from workshop_lib.agents.model.messages import json_object
@@ -44,14 +45,36 @@ from agents.extensions.models.litellm_model import LitellmModel  # noqa: E402
 def activity_tool(function: Callable[..., Any], limit: timedelta) -> sdk.Tool:
     """An activity as a tool, made once.
 
-    To read its docstring, the SDK takes the lock of ``logging``. Where that would happen in each turn, a busy machine
-    could interrupt a workflow's thread just then: nobody would free the lock, and the Worker would hang.
+    To read its docstring, the SDK takes the lock of ``logging``, and pydantic makes a class. Where that would happen in
+    each turn, a busy machine could interrupt a workflow's thread just then, and the Worker would hang.
 
     Args:
         function: The activity.
         limit: How long one use may take, including retries.
     """
     return activity_as_tool(function, **takeover.limits(limit))
+
+
+def operation_tool(operation: Operation[Any, Any], service: type, endpoint: str, limit: timedelta) -> sdk.Tool:
+    """A Nexus operation as a tool, made once, for the same reason.
+
+    Args:
+        operation: One of the contract. The docstring of its input type is the tool's description.
+        service: The contract.
+        endpoint: The endpoint's name.
+        limit: How long it may take, including retries.
+    """
+    key = (service, operation.name, endpoint, limit)
+    if key not in _operation_tools:
+        made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
+        assert isinstance(made, sdk.FunctionTool), made
+        assert operation.input_type is not None, f"{operation.name} has no input"
+        # The plugin leaves the description empty.
+        _operation_tools[key] = replace(made, description=summary(operation.input_type))
+    return _operation_tools[key]
+
+
+_operation_tools: dict[Any, sdk.Tool] = {}
 
 
 class LiteLlm(sdk.ModelProvider):

@@ -4,7 +4,6 @@ The SDK runs the loop, and Temporal's plugin makes each model call an activity. 
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +12,10 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from agents import Agent, FunctionTool, Tool
-    from nexusrpc import Operation
-    from temporalio.openai_agents.workflow import nexus_operation_as_tool
+    from agents import Agent, Tool
 
     from workshop_lib.agents.conversation import Chat
-    from workshop_lib.agents.loop import summary
-    from workshop_lib.agents.openai_agents import AgentConversation, activity_tool, plugin
+    from workshop_lib.agents.openai_agents import AgentConversation, activity_tool, operation_tool, plugin
     from workshop_lib.demos import local, modules
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
@@ -33,21 +29,6 @@ SERVERS: dict[str, str] = {}
 """No MCP servers."""
 
 
-def operation(operation: Operation[Any, Any], service: type, endpoint: str, limit: timedelta) -> Tool:
-    """Make a tool of the SDK that runs a Nexus operation.
-
-    Args:
-        operation: One of the contract. The docstring of its input type is the tool's description.
-        service: The contract.
-        endpoint: The endpoint's name.
-        limit: How long it may take, including retries.
-    """
-    made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
-    assert isinstance(made, FunctionTool), made
-    assert operation.input_type is not None, f"{operation.name} has no input"
-    return replace(made, description=summary(operation.input_type))  # which the plugin leaves empty
-
-
 def tools(chat: Chat) -> list[Tool]:
     """The tools that the model may call: operations of other teams, from their contracts, and our own activities.
 
@@ -56,10 +37,10 @@ def tools(chat: Chat) -> list[Tool]:
     """
     limit = timedelta(seconds=chat.tool_seconds)
     return [
-        operation(Finance.stock_price, Finance, FINANCE_ENDPOINT, limit),
-        operation(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
-        operation(IT.jira_metrics, IT, IT_ENDPOINT, limit),
-        operation(IT.get_ip, IT, IT_ENDPOINT, limit),
+        operation_tool(Finance.stock_price, Finance, FINANCE_ENDPOINT, limit),
+        operation_tool(Finance.calculate_roi, Finance, FINANCE_ENDPOINT, limit),
+        operation_tool(IT.jira_metrics, IT, IT_ENDPOINT, limit),
+        operation_tool(IT.get_ip, IT, IT_ENDPOINT, limit),
         *(activity_tool(each, limit) for each in local.TOOLS),
     ]
 

@@ -258,7 +258,7 @@ class PolicyKeeper:
 
     @workflow.signal
     def ended(self, id: str) -> None:
-        """A held call is over; or, said again, somebody came too late to join it, and will ask anew.
+        """A held call is over; or, said again, somebody came too late to join it, and will ask again.
 
         Args:
             id: The call's.
