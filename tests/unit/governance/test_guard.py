@@ -24,6 +24,8 @@ async def test_who_is_cancelled_while_it_asks_spoils_no_other(monkeypatch: pytes
     monkeypatch.setattr(guard, "_ANSWER_SECONDS", 600.0)  # a busy machine may rest for longer than seven
     guards = guard.PolicyGuard()
     first, *tasks = [asyncio.create_task(guards.decide(Asked(Call("sales", "a.b", {}, id)))) for id in "abcd"]
+    while not asked:  # the others gather meanwhile
+        await asyncio.sleep(0)
     answer.release()
     await first
     while len(asked) < 2:
