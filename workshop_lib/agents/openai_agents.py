@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -64,17 +64,17 @@ def operation_tool(operation: Operation[Any, Any], service: type, endpoint: str,
         endpoint: The endpoint's name.
         limit: How long it may take, including retries.
     """
-    key = (service, operation.name, endpoint, limit)
-    if key not in _operation_tools:
-        made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
-        assert isinstance(made, sdk.FunctionTool), made
-        assert operation.input_type is not None, f"{operation.name} has no input"
-        # The plugin leaves the description empty.
-        _operation_tools[key] = replace(made, description=summary(operation.input_type))
-    return _operation_tools[key]
+    assert operation.method_name is not None, "it is not of a contract"
+    return _operation_tool(service, operation.method_name, endpoint, limit)
 
 
-_operation_tools: dict[Any, sdk.Tool] = {}
+@lru_cache(maxsize=100)  # a contract that is not passed through the sandbox is another one in each Workflow
+def _operation_tool(service: type, name: str, endpoint: str, limit: timedelta) -> sdk.Tool:
+    operation = getattr(service, name)
+    made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
+    assert isinstance(made, sdk.FunctionTool), made
+    assert operation.input_type is not None, f"{name} has no input"
+    return replace(made, description=summary(operation.input_type))  # which the plugin leaves empty
 
 
 class LiteLlm(sdk.ModelProvider):
