@@ -65,11 +65,12 @@ def operation_tool(operation: Operation[Any, Any], service: type, endpoint: str,
         limit: How long it may take, including retries.
     """
     assert operation.method_name is not None, "it is not of a contract"
-    return _operation_tool(service, operation.method_name, endpoint, limit)
+    return new_operation_tool(service, operation.method_name, endpoint, limit)
 
 
 @lru_cache(maxsize=100)  # a contract that is not passed through the sandbox is another one in each Workflow
-def _operation_tool(service: type, name: str, endpoint: str, limit: timedelta) -> sdk.Tool:
+def new_operation_tool(service: type, name: str, endpoint: str, limit: timedelta) -> sdk.Tool:
+    """A Nexus operation as a tool. See ``operation_tool``, which finds its name."""
     operation = getattr(service, name)
     made = nexus_operation_as_tool(operation, service=service, endpoint=endpoint, schedule_to_close_timeout=limit)
     assert isinstance(made, sdk.FunctionTool), made

@@ -61,7 +61,7 @@ def code(thing: Any) -> str:
 
 def _place(thing: Any) -> str:
     # Decorators may have replaced the function; its module is still the one that defines it.
-    path = Path(inspect.getsourcefile(thing) or sys.modules[thing.__module__].__file__ or "")
+    path = Path(inspect.getsourcefile(inspect.unwrap(thing)) or sys.modules[thing.__module__].__file__ or "")
     root = Path(__file__).resolve().parents[2]
     shown = path.relative_to(root) if path.is_relative_to(root) else path.name
     return f"{shown}, line {inspect.getsourcelines(thing)[1]}"
