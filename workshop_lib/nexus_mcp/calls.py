@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, TextContent
 from mcp_types import Tool as McpTool
 from nexusrpc import HandlerError, HandlerErrorType
 from referencing import Registry
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio import exceptions
 from temporalio.service import RPCError
 
 from .contract import Tool
@@ -87,10 +87,10 @@ def why(error: BaseException) -> Why:
     """
     chain = list(_chain(error))
     handler = next((each for each in chain if isinstance(each, HandlerError)), None)
-    last = next((each for each in chain if isinstance(each, ApplicationError)), chain[-1])
-    if any(type(each).__name__ == "TimeoutError" for each in chain):  # Temporal's, or the caller's own
+    last = next((each for each in chain if isinstance(each, exceptions.ApplicationError)), chain[-1])
+    if any(isinstance(each, exceptions.TimeoutError | TimeoutError) for each in chain):  # the caller has one, too
         return Why("TimedOut", "There was no answer in time.")
-    if isinstance(last, CancelledError):
+    if isinstance(last, exceptions.CancelledError):
         return Why("Cancelled", "Somebody called it off.")
     if isinstance(last, RPCError):
         return Why(last.status.name, last.message)

@@ -164,14 +164,14 @@ class _ClientCalls(tc.OutboundInterceptor):
         self, input: tc.FetchWorkflowHistoryEventsInput
     ) -> tc.WorkflowHistoryEventAsyncIterator:
         events = super().fetch_workflow_history_events(input)
-        fetch = events.fetch_next_page
-
-        async def fetch_next_events(**options: Any) -> None:
-            await fetch(**options)
-            while not events.current_page and events.next_page_token:  # a server answers after 20 s, also with nothing
-                await fetch(**options)
-
         if input.wait_new_event:  # the iterator waits in this method
+            fetch = events.fetch_next_page
+
+            async def fetch_next_events(**options: Any) -> None:
+                await fetch(**options)
+                while not events.current_page and events.next_page_token:  # it answers after 20 s, if with nothing
+                    await fetch(**options)
+
             events.fetch_next_page = self._watched(fetch_next_events, input.id, input.run_id)  # type: ignore[method-assign]
         return events
 
