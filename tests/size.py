@@ -54,8 +54,7 @@ def too_long(path: Path) -> list[str]:
 def main() -> int:
     rooms: Counter[str] = Counter()
     for path in python_files("workshop_lib"):
-        name = path.relative_to(ROOT / "workshop_lib")
-        rooms[name.parts[0]] += lines_of_code(path.read_text(encoding="utf-8"))
+        rooms[path.relative_to(ROOT / "workshop_lib").parts[0]] += lines_of_code(path.read_text(encoding="utf-8"))
     for room, size in rooms.most_common():
         print(f"{size:6}  {room}")
     answers = sorted((ROOT / "tests").rglob("answers_*.txt"))

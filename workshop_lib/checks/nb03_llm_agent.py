@@ -118,11 +118,12 @@ async def approval(ws: Workshop, answer: Any) -> None:
         paid = ws.ledger.count("refund", order=agreed)
         saw = f"{paid} payments, and the text {told!r}"
         require(paid == 1 and told not in ("", "null"), "one payment after a yes, and a text about it", saw, "paid")
+        await _decided(ws, talk, f"Please refund $20 for {agreed}.", agreed, "20", yes=False)
 
 
 async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str, *, yes: bool) -> str:
     """Ask for a refund, decide, and wait for the reply: what the model learned."""
-    before = {entry.number for entry in await talk.lines("approval")}
+    before, paid = {entry.number for entry in await talk.lines("approval")}, ws.ledger.count("refund", order=order)
     sent = talk.send(text)
     decided: asyncio.Future[Any] = asyncio.Future()
     try:
@@ -130,7 +131,7 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
         if asked is None:
             reply = await talk.reply(sent, text)
             raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
-        require(not ws.ledger.count("refund", order=order), "no payment before a person decides", "one", "never asked")
+        require(ws.ledger.count("refund", order=order) == paid, "no payment before a decision", "one", "never asked")
         waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]
         shortest = min(waits, default=_SHORT)
         require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")

@@ -34,6 +34,13 @@ def _tells(text: Any, *projects: str) -> bool:
     return all({str(waiting), str(len(closed))} <= {*found} for waiting, closed in map(PROJECTS.__getitem__, projects))
 
 
+def _swapped(text: str, project: str) -> bool:
+    """Whether a short text clearly gives the number of open issues as that of closed ones."""
+    right = "open", "closed", str(PROJECTS[project][0]), str(len(PROJECTS[project][1]))
+    at = [[*map(re.Match.start, re.finditer(rf"\b{each}\b", text.lower()))] for each in right]
+    return [*map(len, at)] == [1] * 4 and (at[0] < at[1]) != (at[2] < at[3])
+
+
 @exercise("4.1")
 async def report_kept(ws: Workshop, answer: Any) -> None:
     """Reports are made and kept once, also when a step fails; none is kept of a project that does not exist."""
@@ -61,7 +68,7 @@ async def _reported(tried: Trial, project: str) -> None:
     require(not failure, f"a report of {project}", f"the failure {failure}", "steps")
     names = [step.name for step in told.steps if step.kind == "activity"]
     require("count_issues" in names, "an Activity `count_issues` in the history", names, "count")
-    one = kept == [result] and _tells(result, project) and project in result.upper()
+    one = kept == [result] and _tells(result, project) and project in result.upper() and not _swapped(result, project)
     what = f"one text with {project} and its numbers of open and closed issues, recorded and returned"
     require(one, what, f"{kept} on record, and {result!r} returned", "one text")
 

@@ -20,8 +20,7 @@ from workshop_lib.workshop import Workshop
 
 def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextManager[Begin]:
     """``talks``, with the SDK's plugin: it comes after the notebook's own, and goes before it."""
-    plugins = [plugin(MODEL_SECONDS)]
-    return talks(ws, answer, *local.TOOLS, *activities, base=AgentConversation, plugins=plugins)
+    return talks(ws, answer, *local.TOOLS, *activities, base=AgentConversation, plugins=[plugin(MODEL_SECONDS)])
 
 
 @exercise("8.1")

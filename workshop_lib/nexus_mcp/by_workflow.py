@@ -32,8 +32,7 @@ class CallOperation:
             seconds: How long it may take, including retries.
         """
         nexus: workflow.NexusClient[Any] = workflow.create_nexus_client(service=service, endpoint=endpoint)
-        limit = timedelta(seconds=seconds)
-        return await nexus.execute_operation(operation, given, schedule_to_close_timeout=limit)
+        return await nexus.execute_operation(operation, given, schedule_to_close_timeout=timedelta(seconds=seconds))
 
 
 def is_off(error: Exception) -> bool:

@@ -70,8 +70,7 @@ class Board:
         handles = [self.client.get_workflow_handle(id) for id in sorted(ids)]
         limit = timedelta(seconds=_QUERY_SECONDS)
         asked = [handle.query(LearnerProgress.standing, rpc_timeout=limit) for handle in handles]
-        found = await asyncio.gather(*asked)
-        return [standing for standing in found if standing.last]
+        return [standing for standing in await asyncio.gather(*asked) if standing.last]
 
 
 @contextlib.asynccontextmanager

@@ -172,8 +172,7 @@ class Connections:
             WorkshopError: It does not answer.
         """
         async with self._asking() as client:
-            answer = await client.workflow_service.get_system_info(service_api.GetSystemInfoRequest())
-            return answer.server_version
+            return (await client.workflow_service.get_system_info(service_api.GetSystemInfoRequest())).server_version
 
     async def open_executions(self, types: Iterable[str] | None = None) -> list[WorkflowExecution]:
         """The open workflow executions in all namespaces of this notebook, oldest first.

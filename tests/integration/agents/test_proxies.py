@@ -25,8 +25,7 @@ with contextlib.suppress(grpc.RpcError):
 def test_a_provider_is_called_through_the_proxy_and_loopback_is_not() -> None:
     with refusing_proxy() as (variables, seen):
         subprocess.run([sys.executable, "-c", _CALLS], env={**os.environ, **variables}, check=True, timeout=300)
-    asked = [line.split()[1] for line in seen]
-    assert asked == ["http://provider.invalid/a"] * 2 + ["model.invalid:443"]
+    assert [line.split()[1] for line in seen] == ["http://provider.invalid/a"] * 2 + ["model.invalid:443"]
 
 
 def test_what_bypasses_the_proxy_already_still_does() -> None:

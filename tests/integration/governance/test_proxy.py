@@ -224,8 +224,7 @@ async def test_what_passes_on_to_the_server() -> None:
 
 
 async def test_it_listens_on_loopback_only_and_stops(opened: World) -> None:
-    authority = Authority()
-    proxy = await NamespaceProxy.start(opened.server.address, authority)
+    proxy = await NamespaceProxy.start(opened.server.address, Authority())
     port = int(proxy.address.rsplit(":", 1)[1])
 
     def listening() -> Sequence[str]:

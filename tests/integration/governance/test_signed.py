@@ -136,5 +136,4 @@ async def test_signing_replays_and_leaves_no_key_behind(opened: World, nonces: P
     # With another key, and with none at all, as for a workflow that was started before there was a signer.
     for interceptors in ([Signer("sales", SALES)], [Signer("sales", MALLORY)], []):
         replayer = Replayer(workflows=[strangers.CallTwice], interceptors=interceptors)
-        replayed = await replayer.replay_workflow(history)
-        assert replayed.replay_failure is None
+        assert (await replayer.replay_workflow(history)).replay_failure is None

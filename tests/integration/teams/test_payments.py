@@ -54,8 +54,7 @@ async def test_only_a_key_makes_two_charges_one(ws: Workshop, order: Order, monk
 async def test_a_refund_is_whole_single_and_final(ws: Workshop, order: Order) -> None:
     for _ in range(2):
         await asyncio.to_thread(charge_card, order)
-    given = [await asyncio.to_thread(refund_customer, order) for _ in range(2)]
-    assert given == [6000, 6000]
+    assert [await asyncio.to_thread(refund_customer, order) for _ in range(2)] == [6000, 6000]
     assert counts(ws, order) == (2, 1)
     with pytest.raises(ApplicationError, match="was refunded") as raised:  # an attempt that comes late
         await asyncio.to_thread(charge_once, order)

@@ -40,8 +40,7 @@ def test_the_development_pins_hold_the_learners_pins() -> None:
 
 
 def test_conda_and_binder_get_the_same_and_windows_no_server() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    python, pip, packages = environment["dependencies"]
+    python, pip, packages = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert pip == "pip"
     assert packages == {"pip": ["-r requirements.txt", "-e ."]}
     assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(PROJECT["requires-python"])
@@ -55,8 +54,7 @@ def test_the_python_versions_are_the_same_everywhere() -> None:
 
     least, beyond = (".".join(map(str, version)) for version in doctor._PYTHONS)
     assert SpecifierSet(PROJECT["requires-python"]) == SpecifierSet(f">={least},<{beyond}")
-    makefile = (ROOT / "Makefile").read_text()
-    assert f"({least.replace('.', ', ')}) <= v < ({beyond.replace('.', ', ')})" in makefile
+    assert f"({least.replace('.', ', ')}) <= v < ({beyond.replace('.', ', ')})" in (ROOT / "Makefile").read_text()
     jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
     versions = jobs["test"]["strategy"]["matrix"]["python"]
     assert versions == [f"3.{minor}" for minor in range(doctor._PYTHONS[0][1], doctor._PYTHONS[1][1])]

@@ -44,8 +44,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_a_python_that_cannot_make_an_environment_is_named_with_the_command_to_type(checkout: Path) -> None:
     """As Debian's, without python3-venv."""
     (checkout / "ensurepip.py").write_text("raise ImportError")
-    said = make(checkout, PYTHONPATH=str(checkout))
-    assert f"sudo apt install python3.{sys.version_info.minor}-venv" in said
+    assert f"sudo apt install python3.{sys.version_info.minor}-venv" in make(checkout, PYTHONPATH=str(checkout))
     assert not (checkout / ".venv").exists()
 
 

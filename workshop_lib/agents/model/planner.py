@@ -329,8 +329,7 @@ def _plain(content: Any) -> str:  # which may come in parts
 def _spans(text: str) -> list[tuple[int, int]]:  # the clauses; quotations and dates are not cut
     masked = re.sub(r"\"[^\"]*\"|“[^”]*”|\([^)]*\)|\w+ \d\d?, \d{4}", lambda m: "x" * len(m[0]), text)
     cuts = [(0, 0), *(m.span() for m in _CUT.finditer(masked)), (len(text), len(text))]
-    spans = [(a, b) for (_, a), (b, _) in pairwise(cuts)]
-    return [(a, b) for a, b in spans if text[a:b].strip()][:40]
+    return [(a, b) for (_, a), (b, _) in pairwise(cuts) if text[a:b].strip()][:40]
 
 
 def _content(text: str) -> list[str]:

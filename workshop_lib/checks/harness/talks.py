@@ -172,8 +172,7 @@ class Talk:
                 raise Wrong(f"{text!r} was not answered: the conversation has ended.", "It ends with `end_chat` only.")
             replied, self.problem = sent.result().text, sent.result().problem
         except WorkflowUpdateFailedError as error:
-            why = describe(error)[-1].strip().removeprefix("↳ ")
-            raise Wrong(f"{text!r} failed: {why}") from error
+            raise Wrong(f"{text!r} failed: {describe(error)[-1].strip().removeprefix('↳ ')}") from error
         except RPCError:  # the service refuses a message to code that fails each time
             blame(await history(self.handle))
             raise
@@ -363,5 +362,4 @@ async def _end(client: Client, conversation: WorkflowHandle[Any, Any]) -> None:
     await end(conversation)
     for run in every_run(await history(conversation, follow=True)):
         if not run.closed:
-            there = Client(client.service_client, namespace=run.namespace)
-            await end(there.get_workflow_handle(run.workflow_id))
+            await end(Client(client.service_client, namespace=run.namespace).get_workflow_handle(run.workflow_id))

@@ -38,8 +38,7 @@ class Passing:
         if plan[0] == CHILD:
             return await workflow.execute_child_workflow(Passing.run, plan[1:])
         relay = workflow.create_nexus_client(service=Relay, endpoint=plan[0])
-        limit = timedelta(minutes=2)
-        return await relay.execute_operation(Relay.pass_on, plan[1:], schedule_to_close_timeout=limit)
+        return await relay.execute_operation(Relay.pass_on, plan[1:], schedule_to_close_timeout=timedelta(minutes=2))
 
 
 @service_handler(service=Relay)

@@ -62,8 +62,7 @@ class Specialist:
         """
         tools = [tool(activities.search_documents, asked.chat), tool(activities.refund, asked.chat)]
         messages: list[Message] = [{"role": "user", "content": asked.question}]
-        answer = await loop.answer(SPECIALIST, messages, tools, partial(ask_model, asked.chat))
-        return answer.text
+        return (await loop.answer(SPECIALIST, messages, tools, partial(ask_model, asked.chat))).text
 
 
 @dataclass(frozen=True)
