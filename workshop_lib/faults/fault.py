@@ -101,7 +101,8 @@ class Fault:
         await around.__aenter__()
         self._held = asyncio.create_task(self._hold(around))
         self._at.append(time.time())
-        say(self._says)
+        if self._says:
+            say(self._says)
 
     async def _hold(self, around: AbstractAsyncContextManager[None]) -> None:
         with contextlib.suppress(TimeoutError):
