@@ -266,7 +266,7 @@ async def talks(
         async def begin(first: str = "", tool_seconds: float = MODEL_SECONDS) -> Talk:
             chat = Chat("offline", model_seconds=MODEL_SECONDS, tool_seconds=tool_seconds, most_events=most_events)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
-            run: Any = answer.run  # type: ignore[attr-defined]
+            run: Any = answer.run
             if not first:
                 begun.append(Talk(await client.start_workflow(run, chat, **given)))
                 return begun[-1]
