@@ -160,7 +160,7 @@ class _Measurement:
 
     async def processes(self) -> None:
         """Start them, and look at their ports and at the code that they run."""
-        os.environ[TOKEN] = _SECRET
+        os.environ[TOKEN], own = _SECRET, os.environ.get(TOKEN)
         try:
             started, gateways = await asyncio.gather(
                 computers.start(self._ws, self._demo, processes=True),
@@ -168,6 +168,7 @@ class _Measurement:
             )
         finally:
             del os.environ[TOKEN]
+            os.environ |= {TOKEN: own} if own else {}
         three = {"the orchestrator": started.orchestrator, "IT": started.it, "Finance": started.finance}
         workers = {name: each for name, each in three.items() if isinstance(each, SpawnedWorker)}
         self._finance = workers["Finance"]
@@ -340,8 +341,7 @@ class _Measurement:
         await deploy(self._books, Policy([_HOLD, _ALLOW]), "finance")
         seen, evidence = dict[str, bool](), list[str]()
         for way in ("the agent", *self._sellers):
-            asking = _call(way) if way in self._sellers else self._ask(self._talk, "What does UMBRL cost?")
-            asked = self._begun(asking)
+            asked = self._begun(_call(way) if way in self._sellers else self._ask(self._talk, "What does UMBRL cost?"))
             while not (held := await self._keeper.query(PolicyKeeper.waiting, "it")) and not asked.done():
                 await asyncio.sleep(_LOOK_EVERY)
             seen[way] = bool(held)

@@ -149,8 +149,7 @@ class Directories:
 async def _listed(client: Client, endpoint: str) -> list[Tool]:
     call = (endpoint, Directory.__name__, Directory.tools.name, None)
     id = f"mcp-directory-{uuid.uuid4()}"
-    handle = await by_workflow.start(client, call, id, _LIMIT, "The directory", list[Tool])
-    return list(await handle.result())
+    return list(await (await by_workflow.start(client, call, id, _LIMIT, "The directory", list[Tool])).result())
 
 
 async def start(

@@ -36,8 +36,7 @@ async def where(ws: Connections, *things: WorkflowHandle[Any, Any] | str) -> Non
     address = (await ws.connection(quiet=True))["target_host"]
     for thing in things:
         if isinstance(thing, str):
-            real = ws.server.prefix + thing
-            path, command = ["nexus"], f"operator nexus endpoint get --name {real}"
+            path, command = ["nexus"], f"operator nexus endpoint get --name {ws.server.prefix}{thing}"
         else:
             seen = await thing.describe()
             path = ["namespaces", seen.namespace, "workflows", seen.id, seen.run_id, "history"]
