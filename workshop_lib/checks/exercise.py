@@ -205,7 +205,7 @@ async def _prove(number: str, answer: Any) -> str | None:
         raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
     ws.refuse_if_red(answer)
     context = contextvars.copy_context()
-    context.run(CHECKING.set, True)
+    context.run(CHECKING.set, set())
     proof = asyncio.get_running_loop().create_task(_find(number)(ws, answer), context=context)
     try:
         finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)

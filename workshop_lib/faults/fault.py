@@ -16,11 +16,10 @@ from typing import Any
 
 from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
-from workshop_lib.faults.kinds import happens
 from workshop_lib.workers.background import BackgroundLoop
 
-CHECKING: ContextVar[bool] = ContextVar("CHECKING", default=False)
-"""Whether it is a check that switches faults on, and not the learner's cell."""
+CHECKING: ContextVar[set[str] | None] = ContextVar("CHECKING", default=None)
+"""The faults that happened in the check that runs, each of which is shown once; None in the learner's cell."""
 _CHANGE_SECONDS = 300.0  # a guard only, for a change of the surroundings; a server takes 0.3
 
 
@@ -47,7 +46,9 @@ class Fault:
     around: AbstractAsyncContextManager[None] | None = None
 
     def __post_init__(self) -> None:
-        self._key, self._checking = uuid.uuid4().hex, CHECKING.get()
+        self._key, self._checked = uuid.uuid4().hex, CHECKING.get()
+        who = "" if self._checked is None else ", switched on by the check"
+        self._says = "" if self.name in (self._checked or ()) else f"Fault: {self.name}{who}"
         self._at: list[float] = []
         self._over = asyncio.Event()
         self._held: asyncio.Task[None] | None = None
@@ -70,7 +71,7 @@ class Fault:
 
     def __enter__(self) -> "Fault":
         entry = {"name": self.name, "left": self.times, "skip": self.skip, "seconds": self.seconds, "at": []}
-        entry["checking"] = self._checking
+        entry["says"] = self._says
         try:
             if self.around is not None:
                 self.background.call(self._begin(self.around), _CHANGE_SECONDS)
@@ -83,7 +84,9 @@ class Fault:
 
     def __exit__(self, *_: object) -> None:
         self._end()
-        if self.fired != 1 and not self._checking:
+        if self._checked is not None:
+            self._checked.update([self.name] * self.fired)
+        elif self.fired != 1:
             say(f"Fault {self.name}: happened {self.fired} times.")
 
     def _end(self) -> None:
@@ -98,7 +101,8 @@ class Fault:
         await around.__aenter__()
         self._held = asyncio.create_task(self._hold(around))
         self._at.append(time.time())
-        say(happens(self.name, self._checking))
+        if self._says:
+            say(self._says)
 
     async def _hold(self, around: AbstractAsyncContextManager[None]) -> None:
         with contextlib.suppress(TimeoutError):

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from workshop_lib.evidence.messages import say
 from workshop_lib.evidence.state import read_json, update_json
-from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die, happens
+from workshop_lib.faults.kinds import AFTER, BEFORE, FILE, cannot_die
 
 
 class Faults(tc.Interceptor, tw.Interceptor):
@@ -132,8 +132,8 @@ def _report(fault: dict[str, Any]) -> None:
         # This becomes the last line of its log, which the notebook shows when a Worker stops unexpectedly.
         print(f"killed by the fault {fault['name']}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    if len(fault["at"]) == 1:  # the end of the with-block gives the number
-        say(happens(fault["name"], fault["checking"]))
+    if len(fault["at"]) == 1 and fault["says"]:  # the end of the with-block gives the number
+        say(fault["says"])
 
 
 def _slowed(function: Callable[..., Any], seconds: float) -> Callable[..., Any]:

@@ -30,16 +30,6 @@ def parse(name: str) -> tuple[str, str]:
     return target, kind
 
 
-def happens(name: str, checking: bool) -> str:
-    """What to say when a fault happens.
-
-    Args:
-        name: The fault's name.
-        checking: Whether a check has switched it on.
-    """
-    return f"Fault: {name}{', switched on by the check' if checking else ''}"
-
-
 def cannot_die(name: str) -> WorkshopError:
     """The error for a fault that would kill the kernel.
 

@@ -112,7 +112,8 @@ class Desk:
     async def _decide(self, approval: Approval) -> None:
         what = next((_asked(each) for each in self.waiting if each.id == approval.id), approval.id)
         await self._call(Approvals.decide.name, approval, str)
-        self._decided.append(f"{'✓ approved' if approval.approve else '✗ refused'}: {what}. {approval.reason}".strip())
+        verdict = "✓ approved" if approval.approve else "✗ refused"
+        self._decided.append(f"{verdict}: {what}; reason: {approval.reason or 'none given'}")
         await self.look()
 
     async def _call(self, operation: str, given: Any, result: Any) -> Any:

@@ -38,8 +38,8 @@ _HERE = "this notebook, "
 _GAP = 10  # room between boxes
 _NAMESPACE, _ENDPOINT = 292, 185  # widths
 _SOURCES = (
-    "Namespaces, endpoints, task queues, pollers and callers are from the server. Whether a process is running is",
-    "from this machine; a process on another machine counts as running for 70 s after its last poll.",
+    "The server knows the namespaces, endpoints, task queues, pollers and callers. This machine knows its processes;",
+    "a process on another machine counts as running for 70 s after its last poll.",
 )
 _NOTHING = ("No namespace has a task queue yet.",)
 

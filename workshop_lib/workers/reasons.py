@@ -150,10 +150,11 @@ def _operation_waits(described: tc.WorkflowExecutionDescription) -> str | None:
     for operation in described.raw_description.pending_nexus_operations:
         started = operation.state == PendingNexusOperationState.PENDING_NEXUS_OPERATION_STATE_STARTED
         if not started and _overdue(operation.scheduled_time):
-            last = sentence(operation.last_attempt_failure) or "no answer yet"
+            last = sentence(operation.last_attempt_failure)
+            tried = f"The last attempt failed: {last}" if last else "There is no answer yet."
             name = f"{operation.service}.{operation.operation} on endpoint {operation.endpoint!r}"
             then = "→ Is a Worker with its handler polling the endpoint's task queue?"
-            return f"It waits for the Nexus operation {name} ({last}).\n{then}"
+            return f"It waits for the Nexus operation {name}. {tried}\n{then}"
     return None
 
 

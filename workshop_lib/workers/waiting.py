@@ -211,7 +211,7 @@ class _ClientCalls(tc.OutboundInterceptor):
                     del self._notices[kind]  # the next wait belongs to another cell
                     if ended:
                         was = reason.partition("\n→")[0]
-                        say(f"No longer waiting for {workflow_id}. The reason was: {was}", into=notice)
+                        say(f'No longer waiting for {workflow_id}. The reason was: "{was}"', into=notice)
 
     async def _watch(self, workflow_id: str, run_id: str | None, asks: bool, mine: dict[str, str]) -> None:
         await asyncio.sleep(EXPLAIN_AFTER)
