@@ -16,8 +16,5 @@ async def greet_by_name(ws: Workshop, answer: Any) -> None:
         for name in ("Ann", "Bob"):
             said, failure, _ = await run(name, RetryPolicy(maximum_attempts=1))
             right = f"Hello, {name}!"
-            require(
-                said == right,
-                f"greet({name!r}) to return {right!r}",
-                f"the failure {failure}" if failure else repr(said),
-            )
+            saw = f"the failure {failure}" if failure else repr(said)
+            require(said == right, f"greet({name!r}) to return {right!r}", saw)

@@ -5,16 +5,12 @@ import inspect
 from typing import Any
 
 import temporalio.client as tc
-from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
-from temporalio.api.workflow.v1 import WorkflowExecutionOptions
-from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import seen, until
+from workshop_lib.checks.harness.recorded import seen, skip_timer, until
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, Outcome, Trial, end, ended, expect, trial
 from workshop_lib.evidence.history import History
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
@@ -26,7 +22,6 @@ _STEPS = [check_fraud, prepare_shipment, charge_customer, ship_order]
 _NAMES = ["check_fraud", "prepare_shipment", "charge_customer", "ship_order"]
 _GOOD = [["check", "prepare", "charge", "ship"], ["prepare", "check", "charge", "ship"]]  # what the ledger may show
 _REFUSED = {"Mallory is blocked": {"customer": "Mallory"}, "The teapot is sold out": {"item": "teapot"}}
-_NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 
 @exercise("1.1")
@@ -119,13 +114,12 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
     async with trial(ws, answer, _STEPS) as tried:
         made = await _updated(tried, "cancel")
         spared = not {"charge", "ship"} & {*made.effects}
-        require(
-            spared, "a cancelled order to end, not charged and not shipped", ", ".join(made.effects), "not looked at"
-        )
+        what, saw = "a cancelled order to end, not charged and not shipped", ", ".join(made.effects)
+        require(spared, what, saw, "not looked at")
         expect(made, "A cancelled order", result="cancelled", advice="raised")
         expect(await _updated(tried, "ship_now"), "An order with `ship_now`", effects=_GOOD)
         untouched = await _waiting(tried)
-        if not await _skip_timer(tried.client, untouched):
+        if not await skip_timer(tried.client, untouched):
             return "What becomes of it after three days was not checked: this Temporal Service cannot skip time."
         expect(await tried.outcome(untouched), "An order after three days", effects=_GOOD, advice="three days")
     return "One that nobody cancelled was sent, also after three days."
@@ -155,27 +149,8 @@ async def _updated(tried: Trial, name: str) -> Outcome:
         raise expected(f"the Update {name!r} to be accepted", error.cause, "no update") from None
     finally:
         call.cancel()
-    return await tried.outcome(
-        handle, f"`{name}` was accepted, and the order still waits: does the condition look at it?"
-    )
-
-
-async def _skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
-    """Let the time pass at once for which a run waits; False if this Temporal Service does not offer that."""
-    request = UpdateWorkflowExecutionOptionsRequest(
-        namespace=client.namespace,
-        workflow_execution=WorkflowExecution(workflow_id=handle.id),
-        workflow_execution_options=WorkflowExecutionOptions(time_skipping_config=TimeSkippingConfig(enabled=True)),
-        update_mask=FieldMask(paths=["time_skipping_config"]),
-    )
-    try:
-        await client.workflow_service.update_workflow_execution_options(request)
-    except RPCError as error:
-        if error.status in _NOT_OFFERED:
-            return False
-        raise
-    await seen(handle, lambda told: any(step.closed for step in told.steps if step.kind == "timer"), None)
-    return True
+    stuck = f"`{name}` was accepted, and the order still waits: does the condition look at it?"
+    return await tried.outcome(handle, stuck)
 
 
 @exercise("1.4")

@@ -23,7 +23,7 @@ from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.teams.orders.activities import prepare_shipment, release_shipment, ship_order
-from workshop_lib.teams.orders.cards import charge, charge_card, charge_once, refund_customer
+from workshop_lib.teams.orders.cards import charge_card, charge_once, refund_customer
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workshop import Workshop
 
@@ -61,13 +61,14 @@ async def retries(ws: Workshop, answer: Any) -> None:
 
 @exercise("2.2")
 async def charged_once(ws: Workshop, answer: Any) -> None:
-    """An order is charged, fails twice after the effect, and is tried again; another order is another charge."""
+    """An order is charged, its process dies, and another one tries again; another order is another charge."""
     orders = [Order(ws.id("order")), Order(ws.id("order"))]
+    retries = RetryPolicy(initial_interval=_SOON, maximum_interval=_SOON, maximum_attempts=15)
     await serve(ws, "payments", _PAYMENTS)
-    async with one_activity(ws, answer) as run:
-        with ws.fault(f"{activity_name(answer)}.fails_after_effect", times=2):
+    async with one_activity(ws, answer, processes=2) as run:
+        with ws.fault(f"{activity_name(answer)}.dies_after_effect"):
             for order in orders:
-                result, failure, _ = await run(order, RetryPolicy(initial_interval=_SOON, maximum_attempts=6))
+                result, failure, _ = await run(order, retries)
                 charged = not failure and str(result).startswith("charge-")
                 require(charged, f"the charge's id for {order.id}", failure or repr(result), "call")
     with contextlib.closing(sqlite3.connect(notebook_folder() / "payments.db")) as database:
@@ -80,11 +81,15 @@ async def charged_once(ws: Workshop, answer: Any) -> None:
 _STEPS = [prepare_shipment, charge_once, ship_order, release_shipment, refund_customer]
 
 
-@activity.defn(name="charge_once")
-def _charge_and_lose(order: Order) -> str:
-    """Takes the money, and then fails for good."""
-    charge(order, key=order.id)
-    raise ApplicationError("charged, and then lost", non_retryable=True)
+def _losing(step: Any) -> Any:
+    """An Activity that has its effect, and then fails for good."""
+
+    @activity.defn(name=step.__name__)
+    def lose(order: Order) -> str:
+        step(order)
+        raise ApplicationError("done, and then lost", non_retryable=True)
+
+    return lose
 
 
 @exercise("2.3")
@@ -100,9 +105,9 @@ async def undone(ws: Workshop, answer: Any) -> None:
             anvil = await tried.run(item="anvil")
         _undone(anvil, "An anvil, which no carrier takes", everything)
         _undone(await tried.run(customer="Declan"), "Declan, whose card is declined", ["prepare", "release"])
-        _undone(await tried.run(item="teapot"), "A teapot, which is out of stock", [])
-    async with trial(ws, answer, [each for each in _STEPS if each is not charge_once] + [_charge_and_lose]) as tried:
-        _undone(await tried.run(), "An order that failed after its charge was taken", everything)
+    for lost, effects in ((charge_once, everything), (prepare_shipment, ["prepare", "release"])):
+        async with trial(ws, answer, [_losing(each) if each is lost else each for each in _STEPS]) as tried:
+            _undone(await tried.run(), f"An order whose {lost.__name__} had its effect, and then failed", effects)
 
 
 def _undone(made: Outcome, what: str, effects: list[str]) -> None:

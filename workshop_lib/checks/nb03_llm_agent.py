@@ -91,10 +91,9 @@ async def _repaired(talk: Talk, what: str, needed: str, advice: str) -> None:
     told = next((each["content"] for each in (await talk.asked())[-1].messages if each["role"] == "tool"), "")
     more = re.sub(r"(?i)^\W*(invalid arguments|unknown tool)", "", told)
     once = seen.attempts("call_model") >= 3 and seen.attempts("weather") <= 1 and "26" in reply
-    right = "it to learn what was wrong and what would be right"
-    saw = f"that it read {told!r}, and the user {reply!r}"
+    what += ". Expected it to learn what was wrong and what would be right"
     if not (re.search(needed, more) and once):
-        raise Wrong(f"{what}. Expected {right}; saw {saw}.", advice)
+        raise Wrong(f"{what}; saw that it read {told!r}, and the user {reply!r}.", advice)
 
 
 _PAID = re.compile(r"(?i)\b(paid|pays?|refunded|sent|done|ok|yes|true|approved|success)")

@@ -110,8 +110,8 @@ def _look(watch: _HostWatch) -> None:
     Raises:
         Wrong: It answers by itself, has raised an error, or gives its Workflows the wrong ids.
     """
-    if any(isinstance(answer, StartOperationResultSync) for answer in watch.answers):
-        raise expected("Nexus to deliver the Workflow's result", "that your handler answers by itself")
+    itself = any(isinstance(answer, StartOperationResultSync) for answer in watch.answers)
+    require(not itself, "Nexus to deliver the Workflow's result", "that your handler answers by itself")
     for error in watch.errors:
         if isinstance(error, Wrong):
             raise error

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from workshop_lib.checks.exercise import exercise, expected, require
+from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
 from workshop_lib.checks.harness.routing import routed
 from workshop_lib.checks.harness.talks import Talk, Turn, limit_of, talks
@@ -26,9 +26,8 @@ async def routed_by_hand(ws: Workshop, answer: object) -> None:
 _PATIENCE = timedelta(seconds=3)
 _LEAST = timedelta(seconds=2.5)  # the server does not send a call that has less than 1.6 s left
 _QUESTION = "What is the price of {}?"
-_PRICE = re.compile(
-    r"\d[\d.,]* ?(?:dollars|USD|\$)|\$ ?\d|costs (?:None|\d)|\d+\.\d\d\b|\b\d{2,}\b"
-)  # and not: within 3 s
+# A price, and not: within 3 s.
+_PRICE = re.compile(r"\d[\d.,]* ?(?:dollars|USD|\$)|\$ ?\d|costs (?:None|\d)|\d+\.\d\d\b|\b\d{2,}\b")
 
 
 @exercise("7.2")
@@ -77,10 +76,8 @@ async def _told(talk: Talk, made: Turn) -> str:
     Raises:
         Wrong: Nothing, because it raised an error; or no text.
     """
-    if talk.problem:
-        raise expected(
-            "a text for the model", f"that your method raised an error, and the user read {made.reply!r}", "catch"
-        )
+    saw = f"that your method raised an error, and the user read {made.reply!r}"
+    require(not talk.problem, "a text for the model", saw, "catch")
     told = [message["content"] for message in (await talk.asked())[-1].messages if message["role"] == "tool"]
     require(told and isinstance(told[-1], str), "a text for the model", repr(told[-1] if told else made.reply))
     return str(told[-1])

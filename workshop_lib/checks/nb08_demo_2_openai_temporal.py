@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import activity
 
 from workshop_lib.agents.openai_agents import AgentConversation, plugin
-from workshop_lib.checks.exercise import Wrong, exercise, expected, require
+from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import routed
 from workshop_lib.checks.harness.talks import MODEL_SECONDS, Begin, Talk, talks, together
@@ -84,17 +84,15 @@ async def _answered(talk: Talk, text: str) -> None:
 
 async def _refused(talk: Talk, card: str) -> None:
     """Send a card number, and look what becomes of it."""
-    text, before = f"Please pay with my card {card}, thank you.", len(await talk.asked())
-    try:
-        reply = (await talk.once(text)).reply
-    except Wrong as wrong:
-        if len(await talk.asked()) == before:
-            raise
-        raise expected(f"a refusal of {text!r}", f"that the model was asked. {wrong.saw}", "refuse") from wrong
-    saw = f"the reply {reply!r} {f'({talk.problem})' if talk.problem else ''}"
-    require(talk.problem == "Refused", f"a refusal of {text!r}", saw, "refuse")
-    unseen = len(await talk.asked()) == before
-    require(unseen, f"a refusal of {text!r} before the model sees it", "that the model was asked", "parallel")
+    text, before = f"Please note: my card has the number {card}.", len(await talk.asked())
+    refusal, seen = f"a refusal of {text!r}", "that the model was asked"
+    reply = (made := await talk.once(text)).reply
+    saw = f"the reply {reply!r}{talk.problem and f' ({talk.problem})'}"
+    require(talk.problem == "Refused", refusal, saw, "refuse")
+    require(len(await talk.asked()) == before, f"{refusal} before the model sees it", seen, "parallel")
+    ends = sorted((step.closed, step.kind) for step in made.steps if step.closed)
+    first = len(ends) == len(made.steps) and ends[-1][1] == "update"
+    require(first, f"{refusal} once Security has heard of it", "one that did not wait for the Activity", "tell")
     sentence = re.search(r"[A-Za-z]+ [\w ]*[A-Za-z]", reply) and not reply.startswith(("{", "[", "("))
     right = sentence and reply != _BY_DEFAULT and card not in reply
     require(right, "a sentence that tells the user why, without the number", repr(reply), "sentence")

@@ -101,7 +101,7 @@ async def guarded(ws: Workshop, answer: Any) -> None:
     require(callable(answer), "the function itself, without a call", repr(answer))
     token = getattr(answer, "__globals__", {}).get("TOKEN", _TOKEN)
     app = answer(partial(quiet_client, ws))
-    require(isinstance(app, Starlette), "the application that `app` makes", repr(app))
+    require(isinstance(app, Starlette), "the application that `app` makes", repr(app), "app")
     async with other_teams(ws), serving(app) as address:
         await _refuses(f"{address}/mcp", token)
         await _serves(await quiet_client(ws), f"{address}/mcp", token)
@@ -133,13 +133,13 @@ async def _serves(client: Client, url: str, token: str) -> None:
         async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
             reach = partial(streamable_http_client, url, http_client=http)
             names, saw = await _used(reach, "stock_price", {"ticker": "ACME"}, key)
-        require(names == own, "Finance's tools alone", f"{', '.join(names) or 'none'} ({saw})")
+        require(names == own, "Finance's tools alone", f"{', '.join(names) or 'none'} ({saw})", "tools")
         try:
             limit, timed_out = await _recorded(client, f"mcp-key-{key}")
         except RPCError as error:
             raise expected("a price", saw) from error
         took = spoken(limit) if limit else "no limit"
-        require(limit and _LEAST <= limit <= _MOST, "five seconds for each call", took)
+        require(limit and _LEAST <= limit <= _MOST, "five seconds for each call", took, "limit")
         if not timed_out:
             return require("120.6" in saw, "the price 120.6", saw)
     raise too_slow("Finance did not answer in time")

@@ -117,7 +117,7 @@ async def _door(ws: Workshop, policy: Policy) -> AsyncIterator[_Door]:
     keeper = owner.get_workflow_handle(KEEPER)
     await end(keeper)  # of a check that was interrupted
     await ws.endpoint(_PLACE, namespace=NAMESPACE, task_queue=_PLACE)
-    teams = {team: await Client.connect(**await ws.connection(team)) for team in _TEAMS}
+    teams = {team: await Client.connect(**await ws.connection(team, quiet=True)) for team in _TEAMS}
     calling = [ws.run(Worker, each, task_queue=_PLACE, workflows=[CallOperation]) for each in teams.values()]
     door = _Door(ws, owner, teams)
     try:
@@ -151,6 +151,8 @@ def _policy(ws: Workshop, answer: Any, *teams: str) -> Policy:
         why = fields.replace("the JSON: Value error, ", "")
         advice = "Hand in the function, without calling it, and compare its rules with those in the notebook."
         raise Wrong(f"Your policy cannot be made. {why}", advice) from error
+    other = answer(*(f"other-{team}" for team in teams))
+    require(other != made, f"other callers for other names of {' and '.join(teams)}", "the same policy", "names")
     require(isinstance(made, Policy), "a policy", f"a {type(made).__name__}", "Return `Policy([…])`, with your rules.")
     return made
 
@@ -192,11 +194,11 @@ async def gift_cards(ws: Workshop, answer: Any) -> None:
     def about(team: str, dollars: float, verdict: str, advice: str, operation: str = _ISSUE) -> None:
         asked.about(team, operation, {"customer": ws.id("customer"), "dollars": dollars}, verdict, advice)
 
+    for team, operation in (("finance", _ISSUE), ("sales", _REFUND), ("marketing", _REFUND)):
+        about(team, 10, "deny", "nobody", operation)
     for team, most in (("sales", 25), ("marketing", 100)):
         about(team, most, "allow", "bound")
         about(team, most + 0.01, "deny", "bound")
-    for team, operation in (("finance", _ISSUE), ("sales", _REFUND), ("marketing", _REFUND)):
-        about(team, 10, "deny", "nobody", operation)
     for verdict, advice in (("allow", "three"), ("allow", "three"), ("deny", "order")):
         about("sales", 10, verdict, advice)
     for _ in range(9):
@@ -266,13 +268,10 @@ async def paid_by(ws: Workshop, answer: Any) -> None:
         rows = await record(door.owner)
     told = answer(rows)
     saw = tuple(told.get(ws.namespace(team), 0) for team in ("sales", "marketing"))
-    mistakes = {
-        (600, 740): "held",
-        (100, 40): "approved",
-        (1100, 740): "twice",
-        (600, 9040): "denied",
-        (500, 40): "add",
-    }
+    wrong = {(600, 740): "held", (100, 40): "approved", (500, 40): "add", (600, 9040): "denied"}
+    wrong |= dict.fromkeys([(1100, 40), (1100, 740)], "twice")
     others = sum(told.values()) - sum(saw)
-    advice = "by" if others else mistakes.get(saw, "default")
+    advice = "by" if others else wrong.get(saw, "default")
     require(saw == (600, 40) and not others, "600 dollars for sales, and 40 for marketing", told, advice)
+    held = answer([row for row in rows if row.verdict == "hold"])
+    require(not any(held.values()), "nothing for calls that nobody has approved yet", held, "held")

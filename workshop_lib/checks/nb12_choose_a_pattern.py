@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
@@ -17,7 +18,7 @@ from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Watch, begin_call, handled
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.recorded import PAUSE, look, stays, until
+from workshop_lib.checks.harness.recorded import PAUSE, look, skip_timer, stays, until
 from workshop_lib.checks.harness.talks import Talk, quietly
 from workshop_lib.checks.harness.trial import end, ended, stop, worker
 from workshop_lib.demos import openai_temporal
@@ -66,7 +67,7 @@ class _Caller:
         Args:
             who: The employee.
             approved: What the manager says.
-            meanwhile: A coroutine function that is called while the manager thinks; None for none.
+            meanwhile: A coroutine function that is given the Workflow while the manager thinks; None for none.
 
         Returns:
             The Workflow behind the operation.
@@ -76,7 +77,7 @@ class _Caller:
         try:
             behind = await _waiting(self.ws, call)
             if meanwhile:
-                await meanwhile()
+                await meanwhile(behind)
             await _decide(behind, approved)
             result, failure, _ = await ended(call)
         finally:
@@ -108,7 +109,7 @@ async def team(ws: Workshop, answer: Any) -> None:
         caller, who = _Caller(ws, there.client, there.endpoint, there.endpoint), ws.id("Ann")
         with ws.fault("enter_vacation.fails_after_effect"):
             await caller.book(who, approved=True)
-        await caller.book(who, approved=False)
+        await caller.book(who, approved=False, meanwhile=partial(_thinks, there.client))
     requests, ids = ({each[part] for each in watch.started} for part in (0, 1))
     if len(ids) > len(requests):
         what = "Nexus had to repeat a call, because its answer was lost, and a second Workflow was started."
@@ -131,9 +132,8 @@ async def _waiting(ws: Workshop, call: WorkflowHandle[Any, Any]) -> WorkflowHand
     """The Workflow behind a call, as soon as it waits for the manager."""
     while True:
         seen = await history(call, follow=True)
-        if seen.closed:
-            saw = f"an end: {seen.failure or seen.status}"
-            raise expected("a Workflow that waits for the manager", saw, "wait")
+        saw = f"an end: {seen.failure or seen.status}"
+        require(not seen.closed, "a Workflow that waits for the manager", saw, "wait")
         if not (stays(seen) or _asks_again(seen)):
             look(seen, "")
         elif links := _calls(seen)[0].links:
@@ -148,6 +148,14 @@ def _asks_again(call: History) -> bool:
         for step in _calls(call)
         for behind in step.calls
     )
+
+
+async def _thinks(client: Client, behind: WorkflowHandle[Any, Any]) -> None:
+    """Let the manager think for longer than the Workflow's timer, if it has one."""
+    if timers := [step.title for step in (await history(behind)).steps if step.kind == "timer"]:
+        await skip_timer(client, behind)
+        closed = (await history(behind)).closed
+        require(not closed, "a Workflow that waits however long it takes", f"that it ended after a {timers[0]}", "wait")
 
 
 async def _decide(behind: WorkflowHandle[Any, Any], approved: bool) -> None:
@@ -180,7 +188,7 @@ async def reachable(ws: Workshop, answer: Any) -> str:
     await ws.remove_endpoints("hr")  # of an earlier answer
     processes = [await _process(ws, answer.__module__)]
 
-    async def kill() -> None:
+    async def kill(_: Any) -> None:
         processes[0].kill()
         processes.append(await _process(ws, answer.__module__))
 
@@ -229,8 +237,7 @@ async def _caller(ws: Workshop, namespace: str) -> AsyncIterator[_Caller]:
 @exercise("12.3")
 async def used(ws: Workshop, answer: Any) -> None:
     """Both agents ask HR, and wait for the manager for as long as the contract allows."""
-    if not (isinstance(answer, tuple) and len(answer) == 2):
-        raise expected("both agents", repr(answer), "both")
+    require(isinstance(answer, tuple) and len(answer) == 2, "both agents", repr(answer), "both")
     if _HR not in sys.modules:
         raise Wrong("HR has no Worker yet.", "no worker")
     hr = await _process(ws, _HR)
@@ -249,9 +256,8 @@ async def _talk(ws: Workshop, agent: Any) -> None:
     client = await openai_temporal.connect(ws)
     running = ws.run(Worker, client, **settings, activity_executor=ThreadPoolExecutor(8))
     chat = Chat(model="offline", model_seconds=60, tool_seconds=60)
-    handle = await client.start_workflow(
-        agent.run, chat, id=ws.id("hr-chat"), task_queue=queue, execution_timeout=3 * _THREE_DAYS
-    )
+    given: dict[str, Any] = {"task_queue": queue, "execution_timeout": 3 * _THREE_DAYS}
+    handle = await client.start_workflow(agent.run, chat, id=ws.id("hr-chat"), **given)
     talk = Talk(handle)
     try:
         reply = await talk.say("What does ACME cost?")

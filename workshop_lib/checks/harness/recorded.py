@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from workshop_lib.checks.exercise import Wrong
 from workshop_lib.evidence.history import History, Step, history
@@ -22,6 +27,7 @@ _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and
 _SILENT = "Heartbeat timeout"
 _LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
 DEADLOCK = "TMPRL1101"
+_NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 Judge = Callable[[History], object]
 
@@ -77,9 +83,38 @@ async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any],
         told = await history(handle, follow=True)
         if told.closed or what(told):
             return told
-        if stuck is not None:
+        if stuck is None:
+            blame(told)
+        else:
             look(told, stuck)
         await asyncio.sleep(PAUSE)
+
+
+async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
+    """Let the time pass at once for which a run waits.
+
+    Args:
+        client: Connected to the run's namespace.
+        handle: The run, which has come to a timer.
+
+    Returns:
+        False if this Temporal Service does not offer that.
+    """
+    once = TimeSkippingConfig(enabled=True, max_session_skip_count=1)
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id),
+        workflow_execution_options=WorkflowExecutionOptions(time_skipping_config=once),
+        update_mask=FieldMask(paths=["time_skipping_config"]),
+    )
+    try:
+        await client.workflow_service.update_workflow_execution_options(request)
+    except RPCError as error:
+        if error.status in _NOT_OFFERED:
+            return False
+        raise
+    await seen(handle, lambda run: run.resting and any(step.closed for step in run.steps if step.kind == "timer"), None)
+    return True
 
 
 def look(told: History, stuck: str, *, attempts: int = 3) -> None:
@@ -106,9 +141,8 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
             )
         most = max(attempts, _TIRELESS) if _LATE in step.failure else attempts
         if step.failure and step.attempts - (step.status == "running") >= most:
-            raise Wrong(
-                f"The {step.title} fails each time: {step.failure}", "Look at its arguments: are they what it takes?"
-            )
+            what = f"The {step.title} fails each time: {step.failure}"
+            raise Wrong(what, "Look at its arguments: are they what it takes?")
     for run in still_open:
         failures = [step for step in run.steps if step.status == "failed"]
         if (again := Counter(step.title for step in failures).most_common(1)) and again[0][1] >= _TIRELESS:
@@ -182,6 +216,5 @@ def too_slow(what: str) -> WorkshopError:
     Args:
         what: What did not go fast enough.
     """
-    return WorkshopError(
-        f"{what}: this machine is too slow just now.", then="Stop what else runs on it, and check again."
-    )
+    then = "Stop what else runs on it, and check again."
+    return WorkshopError(f"{what}: this machine is too slow just now.", then=then)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from workshop_lib.agents.conversation import Chat
-from workshop_lib.checks.exercise import expected, require
+from workshop_lib.checks.exercise import require
 from workshop_lib.checks.harness.other_teams import Team
 from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, limit_of, together
 from workshop_lib.demos import litellm_temporal
@@ -70,5 +70,4 @@ async def _shown(talk: Talk) -> None:
 
 
 def _holds(turn: Turn, part: str, advice: str) -> None:
-    if part not in turn.reply.replace("6,080", "6080"):
-        raise expected(f"a reply with {part!r}", repr(turn.reply), advice)
+    require(part in turn.reply.replace("6,080", "6080"), f"a reply with {part!r}", repr(turn.reply), advice)

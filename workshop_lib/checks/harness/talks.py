@@ -19,7 +19,7 @@ from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, Line, Message, Reply
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, expected
+from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
 from workshop_lib.checks.harness.recorded import DEADLOCK, blame, every_run, too_slow, until, wrong_code
 from workshop_lib.checks.harness.trial import end, worker
 from workshop_lib.evidence.failures import describe
@@ -249,8 +249,8 @@ async def talks(
     Raises:
         Wrong: The answer is not an agent.
     """
-    if not (isinstance(answer, type) and issubclass(answer, base)):
-        raise expected("the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
+    agent = isinstance(answer, type) and issubclass(answer, base)
+    require(agent, "the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
     try:
         service_address("model")
     except WorkshopError as error:
@@ -266,7 +266,7 @@ async def talks(
         async def begin(first: str = "", tool_seconds: float = MODEL_SECONDS) -> Talk:
             chat = Chat("offline", model_seconds=MODEL_SECONDS, tool_seconds=tool_seconds, most_events=most_events)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
-            run: Any = answer.run  # type: ignore[attr-defined]
+            run: Any = answer.run
             if not first:
                 begun.append(Talk(await client.start_workflow(run, chat, **given)))
                 return begun[-1]
@@ -326,9 +326,8 @@ def chosen(description: str, question: str) -> bool:
     parameters = {"type": "object", "properties": {"given": {"type": "string"}}, "required": ["given"]}
     described = enumerate([description, loop.summary(calculator), loop.summary(weather)])
     tools = [{"name": f"tool_{at}", "description": text, "parameters": parameters} for at, text in described]
-    said = plan(
-        [{"role": "user", "content": question}], [{"type": "function", "function": function} for function in tools]
-    )
+    functions = [{"type": "function", "function": tool} for tool in tools]
+    said = plan([{"role": "user", "content": question}], functions)
     return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
 
 

@@ -22,6 +22,7 @@ from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workers.in_process import InProcessWorker
+from workshop_lib.workers.takeover import Heartbeats
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
@@ -108,7 +109,7 @@ def expect(
     ledger = [" or ".join(", ".join(each) or "nothing" for each in effects)] if effects else []
     wanted = "a failure" if fails else "a result" if result is _ANYTHING else f"the result {result!r}"
     expected = "; then ".join([*ledger, wanted])
-    end = f"the failure {outcome.failure}" if outcome.failure else f"the result {outcome.result!r}"
+    end = f"the failure {outcome.failure.removesuffix('.')}" if outcome.failure else f"the result {outcome.result!r}"
     raise Wrong(f"{what}: expected {expected}. Saw {', '.join(outcome.effects) or 'nothing'}; then {end}.", advice)
 
 
@@ -275,12 +276,15 @@ async def stop(ws: Workshop, running: InProcessWorker) -> None:
 
 
 @contextlib.asynccontextmanager
-async def one_activity(ws: Workshop, answer: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[Any, str, History]]]]:
+async def one_activity(
+    ws: Workshop, answer: Any, processes: int = 0
+) -> AsyncIterator[Callable[..., Awaitable[tuple[Any, str, History]]]]:
     """A Worker for a learner's activity, while the block runs.
 
     Args:
         ws: The workshop.
         answer: What the learner handed in.
+        processes: How many processes are to run it, of which one may die; 0 for this one.
 
     Yields:
         A function that runs the activity in a workflow to its end. It takes the activity's argument and the retry
@@ -290,18 +294,22 @@ async def one_activity(ws: Workshop, answer: Any) -> AsyncIterator[Callable[...,
         Wrong: The answer is not an activity.
     """
     name, queue = activity_name(answer), ws.id("check")
-    async with worker(ws, queue, workflows=[OneActivity], activities=[answer]) as client:
+    async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
         async def run(given: Any, retries: RetryPolicy) -> tuple[Any, str, History]:
-            handle = await client.start_workflow(
-                OneActivity.run, args=[name, given, as_message(retries)], id=ws.id("check"), task_queue=queue
-            )
+            arguments = [name, given, as_message(retries), 2 if processes else None]
+            handle = await client.start_workflow(OneActivity.run, args=arguments, id=ws.id("check"), task_queue=queue)
             try:
                 return await ended(handle, attempts=20)
             finally:
                 await end(handle)
 
-        yield run
+        settings = {"task_queue": queue, "activities": [answer], "interceptors": [Heartbeats()]}
+        spawned = await asyncio.gather(*(ws.spawn(Worker, client, **settings) for _ in range(processes)))
+        try:
+            yield run
+        finally:
+            await ws.stop(*spawned)
 
 
 async def end(handle: WorkflowHandle[Any, Any]) -> None:
