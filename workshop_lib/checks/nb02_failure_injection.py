@@ -151,7 +151,7 @@ async def packed(ws: Workshop, answer: Any) -> str:
     require(not set(_ITEMS) - set(items), what, items, "too early")
     blocked = "blocked" if inspect.iscoroutinefunction(answer) else "heartbeat"
     require(items.count(1) == 1 and again <= 4 * (seen.attempts(name) - 1), what, items, blocked)
-    return f"The second Worker packed {again} of the items again."
+    return f"The second Worker packed {again or 'none'} of the items again."
 
 
 def _packed(ws: Workshop, order: str) -> list[int]:
