@@ -170,7 +170,8 @@ async def test_a_failure(
 async def test_the_gateway_killed_at_any_moment(ws: Workshop, record_property: Callable[[str, Any], None]) -> None:
     """The client calls again with its key, and one workflow runs."""
     row(record_property, "gateway", 4, "killed in a call")
-    finance, moments = await ws.spawn(modules_of(4)["finance"]), random.Random(7)
+    # Both teams: a new gateway's first list waits for each of them, and the client asks for it after a call.
+    teams, moments = [await ws.spawn(modules_of(4)[team]) for team in ("finance", "it")], random.Random(7)
     service = await ws.serve("gateway", "workshop_lib.demos.gateway")
     rounds, before = 20 if ALL else 2, ws.ledger.count("quote", ticker="ACME")
     for _ in range(rounds):
@@ -186,7 +187,7 @@ async def test_the_gateway_killed_at_any_moment(ws: Workshop, record_property: C
     assert ws.ledger.count("quote", ticker="ACME") == before + rounds
     record_property("result", f"{rounds} of {rounds}")
     await service.stop()
-    await ws.stop(finance)
+    await ws.stop(*teams)
 
 
 START = """
