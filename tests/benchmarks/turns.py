@@ -31,15 +31,15 @@ def price(number: int) -> tuple[str, str]:
     return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
 
 
-def talk(client: Client, run: Any, task_queue: str, *arguments: object, length: int = CONVERSATION) -> Turn:
-    """Ask, in a new conversation after so many turns."""
+def talk(client: Client, run: Any, task_queue: str, *arguments: object) -> Turn:
+    """Ask, in a new conversation after each ten turns."""
     numbers = itertools.count()
     handle: Any = None
 
     async def ask() -> object:
         nonlocal handle
         number = next(numbers)
-        if number % length == 0:
+        if number % CONVERSATION == 0:
             settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
             handle = await client.start_workflow(run, args=arguments, id=f"chat-{next(_conversations)}", **settings)
         asked, expected = price(number)
