@@ -51,10 +51,12 @@ def draw(ws: Workshop, chance: random.Random) -> Order:
     return Order(ws.id("order"), **change)  # type: ignore[arg-type]
 
 
-async def keep_up(ws: Workshop, client: Client, chance: random.Random, crew: list[SpawnedWorker]) -> None:
+async def keep_up(
+    ws: Workshop, client: Client, chance: random.Random, crew: list[SpawnedWorker], over: asyncio.Event
+) -> None:
     """Replace who is dead, and kill one every two seconds."""
     next_kill = time.monotonic() + 2
-    while True:
+    while not over.is_set():
         while len(alive := [worker for worker in crew if worker.running]) < WORKERS:
             with suppress(Exception):  # the server may be down
                 crew.append(await ws.spawn(Worker, client, **SETTINGS))
@@ -110,8 +112,8 @@ async def test_no_order_is_lost_or_charged_twice(ws: Workshop, client: Client) -
     chance = random.Random(SEED)
     await ws.serve("payments", "workshop_lib.teams.orders.payments")
     steps.check_fraud(Order("warm-up"))  # makes the database that is to be locked
-    crew = list[SpawnedWorker]()
-    crewing = asyncio.create_task(keep_up(ws, client, chance, crew))
+    crew, over = list[SpawnedWorker](), asyncio.Event()
+    crewing = asyncio.create_task(keep_up(ws, client, chance, crew, over))
     placed: list[tuple[Order, Any]] = []
     try:
         with ExitStack() as faults:
@@ -128,8 +130,8 @@ async def test_no_order_is_lost_or_charged_twice(ws: Workshop, client: Client) -
                 ends = await asyncio.gather(*(ended(handle) for _, handle in placed))
             fired = sum(fault.fired for fault in made)
     finally:
-        crewing.cancel()
-        await asyncio.wait([crewing])
+        over.set()
+        await crewing
         deaths = sum(not worker.running for worker in crew)
         await ws.stop(*ws.workers)
     table = Counter(verdict(ws, order, end) for (order, _), end in zip(placed, ends, strict=True))
