@@ -103,36 +103,11 @@ async def round_trips(ws: Workshop) -> None:
     await ws.stop(*ws.workers)
 
 
-async def guards(ws: Workshop) -> None:
-    """A sync operation that is called from a workflow, with and without a guard on the handler's Worker.
-
-    A policy costs one further request and one workflow task.
-    """
-    from workshop_lib.governance.allowlist import Allowlist
-    from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard, deploy
-    from workshop_lib.governance.policy.rules import Policy, Rule
-
-    client = await Client.connect(**await ws.connection("default"))
-    ws.run(Worker, client, task_queue="counting", workflows=[strangers.Call])
-    calls: dict[str, Call] = {}
-    for name, interceptors in (("open", []), ("allowlist", [Allowlist(["default"])]), ("policy", [PolicyGuard()])):
-        await ws.endpoint(name, namespace="default", task_queue=name)
-        handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": WORKFLOWS}
-        ws.run(Worker, client, task_queue=name, interceptors=interceptors, **handlers)
-        calls[name] = caller(client, name, "counting", strangers.Call.run, "add", {}, name)
-    await deploy(client, Policy([Rule("yes", "allow")]), task_queue="policy")
-    for call in calls.values():
-        await call()
-    for name, most in (("allowlist", 1.1), ("policy", 2.0)):
-        await ratio(f"an operation with the {name} / without it", most, calls[name], calls["open"])
-    await ws.stop(*ws.workers)
-
-
 async def agent_turns(ws: Workshop, demo: int) -> None:
     """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
     import turns  # with LiteLLM, which the other rows do without
 
-    async with turns.litellm_temporal(ws) if demo == 1 else turns.sdk_turns(ws, demo) as (ours, bare):
+    async with turns.sides(ws, demo) as (ours, bare):
         for turn in (ours, bare):
             for _ in range(turns.CONVERSATION):
                 await turn()
@@ -185,7 +160,6 @@ FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
 Served = Callable[[Workshop], Awaitable[None]]
 SERVED: dict[str, Served] = {
     "round trip": round_trips,
-    "guards": guards,
     **{f"demo {number}: turn": functools.partial(agent_turns, demo=number) for number in range(1, 5)},
 }
 

@@ -53,7 +53,7 @@ class Demo:
             Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits}),
             id=self.ws.id("chat"),
             task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(minutes=3),
+            execution_timeout=timedelta(hours=1),
         )
         return made
 
