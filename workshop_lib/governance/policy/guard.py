@@ -163,7 +163,7 @@ class PolicyGuard(worker.Interceptor):
         Raises:
             HandlerError: It does not answer.
         """
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._questions[answer] = call
         try:
             async with self._lock:
