@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.recorded import seen, skip_timer, until
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, Outcome, Trial, end, ended, expect, trial
+from workshop_lib.checks.harness.trial import Before, Outcome, Trial, connect, end, ended, expect, trial
 from workshop_lib.evidence.history import History
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
 from workshop_lib.teams.orders.data import Order, Receipt, store
@@ -62,7 +62,7 @@ async def place_once(ws: Workshop, answer: Any) -> None:
     again, together, elsewhere = orders = [Order(ws.id("order"), item=item) for item in ("kettle", "lamp", "anvil")]
     started = {order.id for order in orders}
     looks = Before(fetch_workflow_history_events=_not_waiting, start_workflow=lambda input: started.add(input.id))
-    theirs = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[looks]))
+    theirs = await connect(ws, interceptors=[looks])
     async with trial(ws, ProcessOrder, _STEPS, queue="orders") as tried:
         try:
             await _place(tried.client, again, answer, theirs)

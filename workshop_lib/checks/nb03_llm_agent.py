@@ -161,8 +161,9 @@ async def voucher(ws: Workshop, answer: Any) -> None:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
     # A turn has 19 events: the third in a conversation is in its own execution.
-    async with clerk(ws, weather, answer, most_events=30) as begin:
-        for talk, requests in ((await begin(), 3), (await begin(), 1)):
+    async with clerk(ws, weather, answer) as begin:
+        for requests in (3, 1):
+            talk = await begin(most_events=30)
             for _ in range(requests):
                 before = ws.ledger.count("voucher")
                 with ws.fault(f"{name}.fails_after_effect"):

@@ -3,29 +3,21 @@
 import re
 from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import workflow
 from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.client import Client
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.talks import Talk, chosen, talks, together
-from workshop_lib.checks.harness.trial import NAMESPACE, Trial, ended, trial
+from workshop_lib.checks.harness.trial import Trial, connect, ended, noting, trial
 from workshop_lib.evidence.history import History, Step, history
-from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.it.activities import count_issues
 from workshop_lib.teams.it.contract import ProjectQuery
 from workshop_lib.teams.it.data import PROJECTS
 from workshop_lib.teams.it.workflows import MeasureProject
-from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
 _NOTED = "reported to a customer"
-
-
-@activity.defn(name="record")
-def _record(text: Any) -> None:
-    """As that of the notebook. What is not a text is noted, too, so that the check can show it."""
-    note(_NOTED, once=idempotency_key(), text=text, workflow=activity.info().workflow_id)
 
 
 def _tells(text: Any, *projects: str) -> bool:
@@ -44,7 +36,7 @@ def _swapped(text: str, project: str) -> bool:
 @exercise("4.1")
 async def report_kept(ws: Workshop, answer: Any) -> None:
     """Reports are made and kept once, also when a step fails; none is kept of a project that does not exist."""
-    async with trial(ws, answer, [count_issues, _record]) as tried:
+    async with trial(ws, answer, [count_issues, noting("record", _NOTED)]) as tried:
         await _reported(tried, "PAY")
         await _unknown(tried)
         with ws.fault("count_issues.fails"):
@@ -59,7 +51,7 @@ async def _run(tried: Trial, project: str) -> tuple[Any, str, History, list[Any]
     await tried.start(ProjectQuery(project), id)
     # A handle without a type: the check sees whatever was returned.
     result, failure, told = await ended(tried.client.get_workflow_handle(id))
-    return result, failure, told, [each.details["text"] for each in tried.ws.ledger.entries(_NOTED, workflow=id)]
+    return result, failure, told, [each.details["what"] for each in tried.ws.ledger.entries(_NOTED, workflow=id)]
 
 
 async def _reported(tried: Trial, project: str) -> None:
@@ -158,7 +150,7 @@ class _Report:
 @exercise("4.3")
 async def not_waited_for(ws: Workshop, answer: Any) -> None:
     """Reports are ordered by two customers, who are answered at once and leave; the reports are finished after that."""
-    client = await Client.connect(**await ws.connection(NAMESPACE))
+    client = await connect(ws)
     async with talks(ws, answer, count_issues, workflows=[_Report]) as begin:
         talk, other = await begin(), await begin()
         for customer, project, orders in ((talk, "OPS", 1), (talk, "PAY", 2), (other, "OPS", 1)):

@@ -14,12 +14,11 @@ from mcp.server.mcpserver import MCPServer
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from workshop_lib.agents.openai_agents import plugin
 from workshop_lib.checks.exercise import exercise, require
+from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.serving import serving
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, talks
-from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
-from workshop_lib.demos import local
+from workshop_lib.checks.harness.talks import holds
+from workshop_lib.checks.harness.trial import connect, end, worker
 from workshop_lib.demos.openai_mcp_temporal import McpConversation, over_http
 from workshop_lib.evidence.failures import describe
 from workshop_lib.teams.finance.activities import read_quote
@@ -43,7 +42,7 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
     function = callable(answer) and not isinstance(answer, type)
     require(function, "the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
     begun = _Begun()
-    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[begun]))
+    client = await connect(ws, interceptors=[begun])
     left, key, unknown = (str(uuid.uuid4()) for _ in range(3))
 
     async def ask(key: str, ticker: str = _TICKER, price: Price = answer) -> Any:
@@ -151,8 +150,8 @@ async def careful(ws: Workshop, answer: Any) -> None:
     async with contextlib.AsyncExitStack() as started:
         serve = started.enter_async_context
         urls = {server.name: await serve(serving(application(server))) for server in (finance, it)}
-        plugins = [plugin(MODEL_SECONDS, {name: over_http(name, urls.__getitem__) for name in urls})]
-        talk = await (await serve(talks(ws, answer, *local.TOOLS, base=McpConversation, plugins=plugins)))()
+        servers = {name: over_http(name, urls.__getitem__) for name in urls}
+        talk = await (await serve(sdk_talks(ws, answer, base=McpConversation, servers=servers)))()
 
         async def asked(question: str, allowed: set[str], *parts: str) -> None:
             """Ask, and look what the model was shown, and what it answered."""
@@ -161,12 +160,12 @@ async def careful(ws: Workshop, answer: Any) -> None:
             more, less = sorted(shown - allowed), sorted(allowed - shown)
             require(not more, "the model to see only what ALLOWED names", f"{', '.join(more)}, too", "too many")
             require(not less, "the model to see all that ALLOWED names", f"no {', '.join(less)}", "too few")
-            require(all(part in reply for part in parts), f"a reply with {', '.join(parts)}", repr(reply), "objects")
+            holds(reply, *parts, advice="objects")
 
         question = "What is the price of ACME, and what is the IP address of db-1?"
         await asked(question, _ALLOWED - {"jira_metrics"}, "120.6", "192.0.2.21")
         _offer(it, jira_metrics, "weather_report")
-        _offer(finance, "dividend")
+        _offer(finance, None, "dividend")
         question = "How many open issues does project PAY have, what is 6 * 7, and what's the weather in Oslo?"
         await asked(question, _ALLOWED, "open 4", "42", "-4")
 
@@ -190,15 +189,9 @@ def _forbidden(name: str) -> str:
     return "You may not know."
 
 
-def _offer(server: MCPServer[Any], *tools: Callable[..., Any] | str) -> None:
-    """Let a server offer more tools.
-
-    Args:
-        server: The server.
-        tools: Functions, and names of tools that are not allowed.
-    """
-    for tool in tools:
-        if isinstance(tool, str):
-            server.add_tool(_forbidden, name=tool, description=f"The {tool.replace('_', ' ')}.")
-        else:
-            server.add_tool(tool)
+def _offer(server: MCPServer[Any], allowed: Callable[..., Any] | None, *forbidden: str) -> None:
+    """Let a server offer more tools: one that is allowed, and others by their names."""
+    if allowed:
+        server.add_tool(allowed)
+    for name in forbidden:
+        server.add_tool(_forbidden, name=name, description=f"The {name.replace('_', ' ')}.")

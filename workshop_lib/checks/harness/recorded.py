@@ -62,10 +62,8 @@ async def until(
         if told.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return
         judge(told)
-        if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in told.steps)):
-            blame(told)
-        else:
-            look(told, stuck, attempts=attempts)
+        on_its_way = update and not any(step.kind == "update" and not step.closed for step in told.steps)
+        look(told, None if on_its_way else stuck, attempts=attempts)
 
 
 async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any], stuck: str | None) -> History:
@@ -79,15 +77,10 @@ async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any],
     Raises:
         Wrong: It never will be.
     """
-    while True:
-        told = await history(handle, follow=True)
-        if told.closed or what(told):
-            return told
-        if stuck is None:
-            blame(told)
-        else:
-            look(told, stuck)
+    while not ((told := await history(handle, follow=True)).closed or what(told)):
+        look(told, stuck)
         await asyncio.sleep(PAUSE)
+    return told
 
 
 async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
@@ -117,17 +110,20 @@ async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
     return True
 
 
-def look(told: History, stuck: str, *, attempts: int = 3) -> None:
+def look(told: History, stuck: str | None, *, attempts: int = 3) -> None:
     """Say why a run, or one that it waits for, will never end by itself.
 
     Args:
         told: What the server has recorded of it, followed.
-        stuck: What to advise if it waits for something that does not come.
+        stuck: What to advise if it waits for something that does not come; None if it may wait.
         attempts: How many failed attempts of a step are too many.
 
     Raises:
         Wrong: It never will.
     """
+    if stuck is None:
+        blame(told)
+        return
     still_open = [run for run in every_run(told) if not run.closed]
     blame(*still_open)
     steps = [step for run in still_open for step in run.steps if not step.closed]
@@ -160,17 +156,9 @@ def blame(*runs: History) -> None:
         runs: What the server has recorded of them.
     """
     for run in runs:
-        if failed := mistakes(run):
-            raise wrong_code(failed[0])  # later ones can be consequences of the first
-
-
-def mistakes(told: History) -> list[str]:
-    """Why workflow tasks failed, but for the SDK's own limit of 2 s for one: a busy machine exceeds that.
-
-    Args:
-        told: What the server has recorded of a run.
-    """
-    return [failure for failure in told.failed_tasks if DEADLOCK not in failure]
+        for failure in run.failed_tasks:
+            if DEADLOCK not in failure:  # the SDK's own limit of 2 s for a task, which a busy machine exceeds
+                raise wrong_code(failure)  # later ones can be consequences of the first
 
 
 def stays(told: History) -> bool:

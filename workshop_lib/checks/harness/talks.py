@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import temporalio.client as tc
 from temporalio import workflow
-from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
@@ -21,9 +21,9 @@ from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
 from workshop_lib.checks.harness.recorded import DEADLOCK, blame, every_run, too_slow, until, wrong_code
-from workshop_lib.checks.harness.trial import end, worker
+from workshop_lib.checks.harness.trial import connect, end, worker
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.history import History, Step, history
+from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.activities import calculator, weather
@@ -33,7 +33,8 @@ from workshop_lib.workshop import Workshop
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
 _MOST_TURNS = 20
-_FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
+FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
+LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 T = TypeVar("T")
 
 
@@ -74,9 +75,41 @@ Judge = Callable[[Turn], None]
 """Looks at a turn from time to time until it is over, and once more then; raises ``Wrong``."""
 
 
-def limit_of(step: Step) -> timedelta:
-    """How long a step may take; for one without a limit, as long as the conversation of a check does."""
-    return step.limit or _FOREVER
+def limited(
+    limit: timedelta | None, what: str, least: timedelta = LEAST, most: timedelta = FOREVER, advice: str = "limit"
+) -> None:
+    """See to it that a step has a limit that fits.
+
+    Args:
+        limit: The step's; None for one without, which may take as long as the conversation of a check does.
+        what: What was expected.
+        least: The shortest that is right.
+        most: The longest.
+        advice: As for ``require``.
+
+    Raises:
+        Wrong: It does not fit.
+    """
+    if limit is None:
+        limit = FOREVER
+    saw = spoken(limit) if timedelta(0) < limit < FOREVER - timedelta(days=1) else "none"
+    saw += ", with which the server does not send a call" if timedelta(0) < limit < LEAST else ""
+    require(least <= limit <= most, what, saw, advice)
+
+
+def holds(reply: str, *parts: str, advice: str = "default") -> None:
+    """See to it that a reply has some parts.
+
+    Args:
+        reply: The reply.
+        parts: What it should have.
+        advice: As for ``require``.
+
+    Raises:
+        Wrong: One of them is missing.
+    """
+    plain = reply.replace(",", "")  # 6,080 is 6080
+    require(all(part in plain for part in parts), f"a reply with {' and '.join(map(repr, parts))}", repr(reply), advice)
 
 
 @dataclass(frozen=True)
@@ -219,7 +252,7 @@ class Talk:
 Begin = Callable[..., Awaitable[Talk]]
 """Begins a conversation, also with a first message (``first``), which is there before the agent's code has run.
 
-``tool_seconds`` is as in ``Chat``.
+Other arguments are as in ``Chat``.
 """
 
 
@@ -230,9 +263,8 @@ async def talks(
     *activities: Any,
     workflows: Sequence[Any] = (),
     queue: str = "",
-    most_events: int = 1_000,
     base: type = Conversation,
-    plugins: Sequence[Plugin] = (),
+    **connection: Any,
 ) -> AsyncIterator[Begin]:
     """A Worker for an agent, while the block runs, and a function that begins a conversation with it.
 
@@ -242,9 +274,8 @@ async def talks(
         activities: What the agent and its tools may call, besides the model.
         workflows: What the agent may call.
         queue: The task queue; a new one if it does not matter.
-        most_events: As in ``Chat``.
         base: What the agent inherits.
-        plugins: Of the Worker's client.
+        connection: As for ``connect``, for the Worker's client.
 
     Raises:
         Wrong: The answer is not an agent.
@@ -258,14 +289,15 @@ async def talks(
         raise WorkshopError("The offline model is not running.", then=then) from error
     begun: list[Talk] = []
     queue = queue or ws.id("check")
+    client = await connect(ws, **connection)
     settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
-    settings["plugins"] = plugins
     # It forgets all after each step, as if it had crashed.
-    async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
+    settings |= {"interceptors": [takeover.Heartbeats()], "max_cached_workflows": 0}
+    async with worker(ws, queue, client, **settings):
 
-        async def begin(first: str = "", tool_seconds: float = MODEL_SECONDS) -> Talk:
-            chat = Chat("offline", model_seconds=MODEL_SECONDS, tool_seconds=tool_seconds, most_events=most_events)
-            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
+        async def begin(first: str = "", **limits: Any) -> Talk:
+            chat = Chat("offline", MODEL_SECONDS, **limits)
+            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": FOREVER, "id": ws.id("check-chat")}
             run: Any = answer.run
             if not first:
                 begun.append(Talk(await client.start_workflow(run, chat, **given)))

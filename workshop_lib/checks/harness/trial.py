@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, Interceptor, OutboundInterceptor, Plugin, WorkflowFailureError, WorkflowHandle
+from temporalio import activity
+from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -19,10 +20,11 @@ from workshop_lib.checks.harness.recorded import until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.ledger import note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workers.in_process import InProcessWorker
-from workshop_lib.workers.takeover import Heartbeats
+from workshop_lib.workers.takeover import Heartbeats, idempotency_key
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
@@ -229,28 +231,28 @@ async def ended(
     return result, failure, await history(handle)
 
 
+async def connect(ws: Workshop, namespace: str = NAMESPACE, **settings: Any) -> Client:
+    """Connect a client.
+
+    Args:
+        ws: The workshop.
+        namespace: Its namespace; that of the checks if it does not matter.
+        settings: As for ``Workshop.connection``.
+    """
+    return await Client.connect(**await ws.connection(namespace, **settings))
+
+
 @contextlib.asynccontextmanager
-async def worker(
-    ws: Workshop,
-    queue: str,
-    *,
-    namespace: str = NAMESPACE,
-    client_interceptors: Sequence[Interceptor] = (),
-    plugins: Sequence[Plugin] = (),
-    **settings: Any,
-) -> AsyncIterator[Client]:
+async def worker(ws: Workshop, queue: str, client: Client | None = None, **settings: Any) -> AsyncIterator[Client]:
     """A Worker, while the block runs: its client.
 
     Args:
         ws: The workshop.
         queue: Its task queue.
-        namespace: Where it works; that of the checks if it does not matter.
-        client_interceptors: Of its client.
-        plugins: Of its client; those of its client are the Worker's, too.
+        client: Its client; a new one if it does not matter.
         settings: Its other arguments.
     """
-    connection = await ws.connection(namespace, interceptors=list(client_interceptors), plugins=list(plugins))
-    client = await Client.connect(**connection)
+    client = client or await connect(ws)
     running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:
         yield client
@@ -310,6 +312,21 @@ async def one_activity(
             yield run
         finally:
             await ws.stop(*spawned)
+
+
+def noting(name: str, effect: str) -> Any:
+    """An activity, as that of a notebook, that notes in the ledger what it is given, which may be anything.
+
+    Args:
+        name: Its name.
+        effect: The name of the effect. It has ``what`` and ``workflow``.
+    """
+
+    @activity.defn(name=name)
+    def noted(what: Any) -> None:
+        note(effect, once=idempotency_key(), what=what, workflow=activity.info().workflow_id)
+
+    return noted
 
 
 async def end(handle: WorkflowHandle[Any, Any]) -> None:

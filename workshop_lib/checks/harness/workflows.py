@@ -45,12 +45,10 @@ class Passing:
 class RelayHandler:
     """Starts the next workflow."""
 
-    @nexus.temporal_operation
-    async def pass_on(
-        self, ctx: nexus.TemporalStartOperationContext, client: nexus.TemporalNexusClient, plan: list[str]
-    ) -> nexus.TemporalOperationResult[str]:
+    @nexus.workflow_run_operation
+    async def pass_on(self, ctx: nexus.WorkflowRunOperationContext, plan: list[str]) -> nexus.WorkflowHandle[str]:
         """Start it."""
-        return await client.start_workflow(Passing.run, plan, id=f"check-relay-{ctx.request_id}")
+        return await ctx.start_workflow(Passing.run, plan, id=f"check-relay-{ctx.request_id}")
 
 
 def as_message(retries: RetryPolicy) -> Message:
