@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from workshop_lib.checks.exercise import NOT_SOLVED, exercise, expected, require
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.trial import Outcome, activity_name, end, ended, expect, one_activity, trial, worker
+from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, one_activity, trial, worker
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.state import notebook_folder
@@ -143,7 +143,6 @@ async def packed(ws: Workshop, answer: Any) -> str:
             _, failure, seen = await ended(handle, attempts=20)
         finally:
             packing.cancel()
-            await end(handle)
             await ws.stop(*workers)
     items = _packed(ws, queue)
     what, again = "each of the items 1 to 12, and few of them twice", len(items) - len(_ITEMS)

@@ -20,7 +20,7 @@ from temporalio.worker import Interceptor
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Caller, Watch, answering, calling, handled
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, connect, worker
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, worker
 from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.governance.allowlist import caller as who_calls
@@ -221,8 +221,8 @@ async def who_began(ws: Workshop, answer: Any) -> None:
     down = await ws.endpoint(near, namespace=NAMESPACE, task_queue=near)
     up = await ws.endpoint(far, namespace="sales", task_queue=far)
     async with (
-        worker(ws, near, await connect(ws, interceptors=[_readings()]), **work) as here,
-        worker(ws, far, await connect(ws, "sales", interceptors=[_readings()]), **work) as sales,
+        worker(ws, near, {"interceptors": [_readings()]}, **work) as here,
+        worker(ws, far, {"namespace": "sales", "interceptors": [_readings()]}, **work) as sales,
     ):
         chains: list[tuple[str, Client, str, list[str]]] = [  # what it is, and where it begins and how it goes on
             ("a call from sales", sales, far, [down]),

@@ -1,14 +1,13 @@
 """The exercises of notebook 08: a new operation as a tool of the OpenAI Agents SDK, and a guardrail."""
 
 import re
-from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import routed
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
-from workshop_lib.checks.harness.talks import Talk, together
+from workshop_lib.checks.harness.talks import Talk
 from workshop_lib.checks.harness.trial import noting
 from workshop_lib.workshop import Workshop
 
@@ -39,11 +38,11 @@ async def guarded(ws: Workshop, answer: Any) -> None:
         cards, first, allowed = [await begin() for _ in range(3)]
         await _answered(cards, "How is the weather in Oslo?")
         with ws.fault("tell_security.fails_after_effect"):
-            await together(
-                _one_by_one(_refused(cards, card) for card in _CARDS),
-                _one_by_one(_answered(allowed, text) for text in _ALLOWED),
-                _refused(first, _CARDS[0]),
-            )
+            for card in _CARDS:
+                await _refused(cards, card)
+        for text in _ALLOWED:
+            await _answered(allowed, text)
+        await _refused(first, _CARDS[0])
         await _answered(cards, "What's my card number?")
         shown = str([asked.messages for asked in await cards.asked()])
         kept = not any(card in shown for card in _CARDS)
@@ -54,11 +53,6 @@ async def guarded(ws: Workshop, answer: Any) -> None:
             digits = [re.sub(r"\D", "", what) for what in told]
             silent = not any(re.sub(r"\D", "", card) in what for card in _CARDS for what in digits)
             require(silent, "words without the number for Security", repr(told), "number")
-
-
-async def _one_by_one(each: Iterable[Awaitable[None]]) -> None:
-    for one in each:
-        await one
 
 
 async def _answered(talk: Talk, text: str) -> None:

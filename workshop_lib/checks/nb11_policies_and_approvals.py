@@ -70,9 +70,7 @@ async def _door(ws: Workshop, policy: Policy) -> AsyncIterator[_Door]:
     async with AsyncExitStack() as open_now:
         teams = {team: await open_now.enter_async_context(calling(ws, team, _PLACE)) for team in _TEAMS}
         owner = await open_now.enter_async_context(_served(ws))
-        keeper = owner.get_workflow_handle(KEEPER)
-        await end(keeper)  # of a check that was interrupted
-        open_now.push_async_callback(end, keeper)
+        await end(owner.get_workflow_handle(KEEPER))  # of a check that was interrupted
         await deploy(owner, policy, task_queue=_PLACE)
         yield _Door(owner, teams)
 

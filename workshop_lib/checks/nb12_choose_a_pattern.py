@@ -14,7 +14,7 @@ from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.recorded import seen, skip_timer, stays, until
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.talks import Talk, limited, quietly
-from workshop_lib.checks.harness.trial import connect, end, ended
+from workshop_lib.checks.harness.trial import connect, ended
 from workshop_lib.evidence.history import History, Link, Step, history
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers.spawned import SpawnedWorker
@@ -39,14 +39,11 @@ async def _book(caller: Caller, who: str, *, approved: bool, meanwhile: Any = No
     """
     request, before = {"employee": who, "days": 2}, caller.ws.ledger.count("vacation", who=who)
     call = await caller.start(_BOOK, request)
-    try:
-        behind = await _waiting(caller.ws, call)
-        if meanwhile:
-            await meanwhile(behind)
-        await _decide(behind, approved)
-        result, failure, _ = await ended(call)
-    finally:
-        await end(call)
+    behind = await _waiting(caller.ws, call)
+    if meanwhile:
+        await meanwhile(behind)
+    await _decide(behind, approved)
+    result, failure, _ = await ended(call)
     right, saw = result == {**request, "approved": approved}, failure or result
     require(right, f"a `Vacation` with approved={approved}", saw, "What does `run` return?")
     entered = caller.ws.ledger.count("vacation", who=who) - before

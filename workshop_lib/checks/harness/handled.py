@@ -1,6 +1,5 @@
 """Run a Nexus handler behind an endpoint, call it as others would, and see what it does."""
 
-import asyncio
 import contextlib
 import inspect
 import threading
@@ -20,7 +19,7 @@ from temporalio.client import Client, Interceptor, WorkflowHandle
 
 from workshop_lib.checks.exercise import Wrong, require
 from workshop_lib.checks.harness.recorded import too_slow
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, connect, end, ended, worker
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, ended, worker
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
@@ -190,16 +189,13 @@ class Caller:
             WorkflowFailureError: It is only that the exercise is not solved yet.
             WorkshopError: The machine is too slow just now.
         """
-        handle = await self.start(operation, given)
+        stuck = "What does the Workflow behind the operation wait for?"
         try:
-            stuck = "What does the Workflow behind the operation wait for?"
-            return (await ended(handle, stuck, attempts=_ATTEMPTS))[:2]
+            return (await ended(await self.start(operation, given), stuck, attempts=_ATTEMPTS))[:2]
         except Wrong as wrong:
             if self.watch and _TIMEOUT in wrong.saw and self.watch.unanswered < _ATTEMPTS:
                 raise too_slow("Your code was not called in time") from wrong
             raise
-        finally:
-            await end(handle)
 
 
 @contextlib.asynccontextmanager
@@ -222,8 +218,8 @@ async def calling(
         watch: As in ``Caller``.
     """
     queue = ws.id("check-calls")
-    client = await connect(ws, namespace, quiet=True, interceptors=interceptors)
-    async with worker(ws, queue, client, workflows=[CallOperation]):
+    connection = {"namespace": namespace, "quiet": True, "interceptors": interceptors}
+    async with worker(ws, queue, connection, workflows=[CallOperation]) as client:
         yield Caller(ws, client, queue, endpoint, service, watch)
 
 
@@ -246,13 +242,10 @@ async def handled(
     await ws.endpoint(endpoint, namespace=NAMESPACE, task_queue=endpoint)
     work |= {"nexus_service_handlers": [handler], "interceptors": [takeover.Heartbeats(), *interceptors]}
     work["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
-    client = await connect(ws, interceptors=[watch])
     whom: dict[str, Any] = {"service": definition.name, "watch": watch}
-    async with worker(ws, endpoint, client, **work), calling(ws, NAMESPACE, endpoint, **whom) as caller:
-        try:
-            yield caller
-        finally:
-            await asyncio.gather(*(end(caller.client.get_workflow_handle(id)) for _, id in watch.started))
+    connection = {"interceptors": [watch]}
+    async with worker(ws, endpoint, connection, **work), calling(ws, NAMESPACE, endpoint, **whom) as caller:
+        yield caller
 
 
 def answering(name: str, done: Callable[[nh.StartOperationContext, Any], str], *operations: str) -> Any:

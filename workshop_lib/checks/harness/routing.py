@@ -5,7 +5,7 @@ from datetime import timedelta
 from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import require
 from workshop_lib.checks.harness.other_teams import Team
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, holds, limited, together
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, holds, limited
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
@@ -26,7 +26,7 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     Raises:
         Wrong: It is not so.
     """
-    talk, other = await begin(), await begin()
+    talk = await begin()
     first = await talk.turn("Convert 250 dollars to EUR.", _limited)
     await _shown(talk)
     await (await begin(tool_seconds=_SHORT)).once("Convert 20 dollars to EUR.", lambda turn: _limited(turn, _SHORT))
@@ -38,10 +38,8 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     noted = await talk.lines("call") and await talk.lines("result")
     require(noted, "the call and its result in the transcript", "neither, or only one of them", "note")
     with ws.fault("read_quote.fails"):
-        second, third = await together(
-            talk.turn("How much is 40 dollars in JPY?", _limited),
-            other.turn("What is the price of ACME, and what is the IP address of web-1?"),
-        )
+        second = await talk.turn("How much is 40 dollars in JPY?", _limited)
+        third = await (await begin()).turn("What is the price of ACME, and what is the IP address of web-1?")
     remembers = any("250" in str(message.get("content")) for message in (await talk.asked())[-1].messages)
     require(remembers, "a model that sees the whole conversation", "a second message without the first", "messages")
     holds(second.reply, "6080", advice="pass on")

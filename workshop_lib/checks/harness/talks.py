@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import temporalio.client as tc
 from temporalio import workflow
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
@@ -20,12 +20,11 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
-from workshop_lib.checks.harness.recorded import DEADLOCK, blame, every_run, too_slow, until, wrong_code
-from workshop_lib.checks.harness.trial import connect, end, worker
+from workshop_lib.checks.harness.recorded import DEADLOCK, blame, too_slow, until, wrong_code
+from workshop_lib.checks.harness.serving import serve
+from workshop_lib.checks.harness.trial import worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history, spoken
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.activities import calculator, weather
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
@@ -282,37 +281,27 @@ async def talks(
     """
     agent = isinstance(answer, type) and issubclass(answer, base)
     require(agent, "the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
-    try:
-        service_address("model")
-    except WorkshopError as error:
-        then = "Run the set-up cell: `await Workshop.start(model=True)`."
-        raise WorkshopError("The offline model is not running.", then=then) from error
-    begun: list[Talk] = []
+    await serve(ws, "model", "workshop_lib.agents.model.server")
     queue = queue or ws.id("check")
-    client = await connect(ws, **connection)
     settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
     # It forgets all after each step, as if it had crashed.
     settings |= {"interceptors": [takeover.Heartbeats()], "max_cached_workflows": 0}
-    async with worker(ws, queue, client, **settings):
+    async with worker(ws, queue, connection, **settings) as client:
 
         async def begin(first: str = "", **limits: Any) -> Talk:
             chat = Chat("offline", MODEL_SECONDS, **limits)
             given: dict[str, Any] = {"task_queue": queue, "execution_timeout": FOREVER, "id": ws.id("check-chat")}
             run: Any = answer.run
             if not first:
-                begun.append(Talk(await client.start_workflow(run, chat, **given)))
-                return begun[-1]
+                return Talk(await client.start_workflow(run, chat, **given))
             starts: Any = tc.WithStartWorkflowOperation(run, chat, id_conflict_policy=_FAIL, **given)
             update: Any = client.execute_update_with_start_workflow  # both are in the first workflow task
             sent = quietly(update("send_message", first, start_workflow_operation=starts, result_type=Reply))
-            begun.append(Talk(await starts.workflow_handle()))
-            await begun[-1].reply(sent, first)
-            return begun[-1]
+            talk = Talk(await starts.workflow_handle())
+            await talk.reply(sent, first)
+            return talk
 
-        try:
-            yield begin
-        finally:
-            await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+        yield begin
 
 
 _TOOLS: dict[str, list[loop.Tool]] = {}  # of a Clerk, by its task queue
@@ -372,25 +361,3 @@ def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     begun = asyncio.create_task(call)
     begun.add_done_callback(lambda done: done.cancelled() or done.exception())
     return begun
-
-
-async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Do several things at once. When one of them fails, the others are not waited for.
-
-    Args:
-        work: Coroutines.
-    """
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-async def _end(client: Client, conversation: WorkflowHandle[Any, Any]) -> None:
-    """End a conversation, and what it may have left behind."""
-    await end(conversation)
-    for run in every_run(await history(conversation, follow=True)):
-        if not run.closed:
-            await end(Client(client.service_client, namespace=run.namespace).get_workflow_handle(run.workflow_id))

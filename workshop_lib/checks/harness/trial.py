@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import until
+from workshop_lib.checks.harness.recorded import every_run, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
@@ -128,14 +128,10 @@ class Trial:
         client: Connected to the namespace of the checks.
         queue: The Worker's task queue.
         workflow: The learner's workflow.
-
-    Attributes:
-        started: Its runs.
     """
 
     def __init__(self, ws: Workshop, client: Client, queue: str, workflow: Any) -> None:
         self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
-        self.started: list[WorkflowHandle[Any, Any]] = []
 
     async def start(self, given: Any, id: str = "") -> WorkflowHandle[Any, Any]:
         """Start the workflow.
@@ -144,11 +140,8 @@ class Trial:
             given: Its argument.
             id: Its id; that of the order, if it is given one.
         """
-        handle = await self.client.start_workflow(
-            self._workflow.run, given, id=id or given.id, task_queue=self._queue, execution_timeout=timedelta(days=9)
-        )
-        self.started.append(handle)
-        return handle
+        more: dict[str, Any] = {"task_queue": self._queue, "execution_timeout": timedelta(days=9)}
+        return await self.client.start_workflow(self._workflow.run, given, id=id or given.id, **more)
 
     async def run(self, **order: Any) -> Outcome:
         """Process one order to its end.
@@ -195,11 +188,7 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
         raise Wrong("This is an object of your class.", "Give the check the class itself, without a call.")
     queue = queue or ws.id("check")
     async with worker(ws, queue, workflows=[answer], activities=activities, max_cached_workflows=0) as client:
-        made = Trial(ws, client, queue, answer)
-        try:
-            yield made
-        finally:
-            await asyncio.gather(*map(end, made.started))
+        yield Trial(ws, client, queue, answer)
 
 
 async def ended(
@@ -243,21 +232,39 @@ async def connect(ws: Workshop, namespace: str = NAMESPACE, **settings: Any) -> 
 
 
 @contextlib.asynccontextmanager
-async def worker(ws: Workshop, queue: str, client: Client | None = None, **settings: Any) -> AsyncIterator[Client]:
-    """A Worker, while the block runs: its client.
+async def worker(
+    ws: Workshop, queue: str, connection: Mapping[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Client]:
+    """A Worker, while the block runs: its client. What that has started, and what this has called, is ended after it.
 
     Args:
         ws: The workshop.
         queue: Its task queue.
-        client: Its client; a new one if it does not matter.
+        connection: As for ``connect``, for its client.
         settings: Its other arguments.
     """
-    client = client or await connect(ws)
+    given, started = dict(connection or {}), set[str]()
+    notes = Before(
+        start_workflow=lambda input: started.add(input.id),
+        start_update_with_start_workflow=lambda input: started.add(input.start_workflow_input.id),
+    )
+    client = await connect(ws, **{**given, "interceptors": [*given.get("interceptors", ()), notes]})
     running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:
         yield client
     finally:
+        await asyncio.gather(*(_end_all(client, id) for id in started))
         await stop(ws, running)
+
+
+async def _end_all(client: Client, id: str) -> None:
+    """End a run, and all that it has called."""
+    handle = client.get_workflow_handle(id)
+    await end(handle)
+    with contextlib.suppress(RPCError):  # it could not be started
+        for run in every_run(await history(handle, follow=True)):
+            if not run.closed:
+                await end(Client(client.service_client, namespace=run.namespace).get_workflow_handle(run.workflow_id))
 
 
 async def stop(ws: Workshop, running: InProcessWorker) -> None:
@@ -301,10 +308,7 @@ async def one_activity(
         async def run(given: Any, retries: RetryPolicy) -> tuple[Any, str, History]:
             arguments = [name, given, as_message(retries), 2 if processes else None]
             handle = await client.start_workflow(OneActivity.run, args=arguments, id=ws.id("check"), task_queue=queue)
-            try:
-                return await ended(handle, attempts=20)
-            finally:
-                await end(handle)
+            return await ended(handle, attempts=20)
 
         settings = {"task_queue": queue, "activities": [answer], "interceptors": [Heartbeats()]}
         spawned = await asyncio.gather(*(ws.spawn(Worker, client, **settings) for _ in range(processes)))
