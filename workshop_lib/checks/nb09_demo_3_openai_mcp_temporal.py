@@ -11,7 +11,6 @@ from typing import Any
 
 import temporalio.client as tc
 from mcp.server.mcpserver import MCPServer
-from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workshop_lib.checks.exercise import exercise, require
@@ -32,8 +31,8 @@ from workshop_lib.workshop import Workshop
 # 9.1
 
 _TICKER = "ACME"
-_REFUSED = (WorkflowAlreadyStartedError, WorkflowFailureError)
-Price = Callable[[Client, str, str], Any]
+_REFUSED = (WorkflowAlreadyStartedError, tc.WorkflowFailureError)
+Price = Callable[[tc.Client, str, str], Any]
 
 
 @exercise("9.1")

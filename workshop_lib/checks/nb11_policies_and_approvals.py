@@ -1,7 +1,7 @@
 """The exercises of notebook 11: two policies, and who spent the money."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,22 +44,19 @@ class _Door:
     owner: Client
     teams: dict[str, Caller]
 
-    async def call(self, team: str, operation: str, given: Any) -> WorkflowHandle[Any, Any]:
-        """Start a call of an operation, ``"Service.operation"``, in a team's namespace."""
-        return await self.teams[team].start(operation, given)
-
-    async def decide(self, calls: int, decide: Callable[[dict[str, Any]], bool]) -> None:
+    async def decide(self, calls: int, approved: float) -> None:
         """Decide, as Finance, about the calls that wait, once there are so many.
 
         Args:
             calls: How many.
-            decide: Takes a call's input, and says whether it may run.
+            approved: The amount of the one that may run.
         """
         finance = self.teams["finance"]
         while len(waiting := (await finance.ask("Approvals.waiting", None))[0]) < calls:
             await asyncio.sleep(0.1)
         for each in waiting:
-            verdict = {"id": each["id"], "approve": decide(each["input"]), "reason": "the check says so"}
+            approve = each["input"]["amount"] == approved
+            verdict = {"id": each["id"], "approve": approve, "reason": "the check says so"}
             await finance.ask("Approvals.decide", verdict)
 
 
@@ -153,7 +150,7 @@ async def gift_cards(ws: Workshop, answer: Any) -> None:
     order = ws.id("check-order")
     async with _door(ws, policy) as door:
         given = {"customer": order, "dollars": 5}
-        calls = [await door.call(team, _ISSUE, given) for team in ["sales"] * 6 + ["marketing"] * 4]
+        calls = [await door.teams[team].start(_ISSUE, given) for team in ["sales"] * 6 + ["marketing"] * 4]
         issued = sum(await _outcomes(calls)), ws.ledger.count("checked", customer=order)
     what = "three and four cards for six calls by sales and four by marketing at once"
     require(issued == (7, 7), what, f"{issued[0]} cards")
@@ -177,9 +174,9 @@ async def refunds(ws: Workshop, answer: Any) -> None:
             asked.about(team, operation, {"order": "order-7", "amount": amount}, "deny", "nobody")
     order, amounts = ws.id("check-order"), [50, 700, 1500, 5000]
     async with _door(ws, policy) as door:
-        calls = [await door.call("sales", _REFUND, {"order": order, "amount": amount}) for amount in amounts]
+        calls = [await door.teams["sales"].start(_REFUND, {"order": order, "amount": amount}) for amount in amounts]
         async with _served(ws):  # the calls are held, whatever becomes of Workers
-            await door.decide(2, lambda given: bool(given["amount"] != 700))
+            await door.decide(2, approved=1500)
             answered = await _outcomes(calls)
     paid = sorted(entry.details["amount"] for entry in ws.ledger.entries("checked", order=order))
     what = f"of refunds of {amounts} dollars 50, and 1500, which Finance approved"
@@ -205,8 +202,8 @@ async def paid_by(ws: Workshop, answer: Any) -> None:
     made = [("sales", 30), ("sales", 70), ("marketing", 40), ("sales", 500), ("marketing", 700), ("marketing", 9000)]
     async with _door(ws, Policy([small, large])) as door:
         order = ws.id("check-order")
-        calls = [await door.call(team, _REFUND, {"order": order, "amount": amount}) for team, amount in made]
-        await door.decide(2, lambda given: bool(given["amount"] == 500))
+        calls = [await door.teams[team].start(_REFUND, {"order": order, "amount": amount}) for team, amount in made]
+        await door.decide(2, approved=500)
         await _outcomes(calls)
         rows = await record(door.owner)
     told = answer(rows)

@@ -11,13 +11,11 @@ from temporalio.client import Client, WorkflowHandle
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Caller, Watch, calling, handled
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.recorded import seen, skip_timer, stays, until
+from workshop_lib.checks.harness.recorded import quietly, seen, skip_timer, stays, until
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
-from workshop_lib.checks.harness.talks import Talk, limited, quietly
+from workshop_lib.checks.harness.talks import Talk, limited
 from workshop_lib.checks.harness.trial import connect, ended
 from workshop_lib.evidence.history import History, Link, Step, history
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.workers.spawned import SpawnedWorker
 from workshop_lib.workshop import Workshop
 
 _SERVICE, _DAYS, _BOOK = "HumanResources", "vacation_days", "book_vacation"
@@ -84,11 +82,8 @@ async def _waiting(ws: Workshop, call: WorkflowHandle[Any, Any]) -> WorkflowHand
 
 def _asks_again(call: History) -> bool:
     """Whether the Workflow behind a call looks for its decision from time to time: nothing but timers."""
-    return any(
-        [step.kind for step in behind.steps].count("timer") > 2 and {step.kind for step in behind.steps} == {"timer"}
-        for step in _calls(call)
-        for behind in step.calls
-    )
+    kinds = [[step.kind for step in behind.steps] for step in _calls(call) for behind in step.calls]
+    return any(len(each) > 2 and {*each} == {"timer"} for each in kinds)
 
 
 async def _thinks(client: Client, behind: WorkflowHandle[Any, Any]) -> None:
@@ -127,11 +122,11 @@ def _calls(seen: History) -> list[Step]:
 async def reachable(ws: Workshop, answer: Any) -> str:
     """HR serves default, refuses marketing, lists its tools, and loses nothing when its process is killed."""
     await ws.remove_endpoints("hr")  # of an earlier answer
-    processes = [await _process(ws, answer.__module__)]
+    processes = [await ws.spawn(answer.__module__)]
 
     async def kill(_: Any) -> None:
         processes[0].kill()
-        processes.append(await _process(ws, answer.__module__))
+        processes.append(await ws.spawn(answer.__module__))
 
     place, kinds = (ws.namespace("hr"), "hr"), ("workflow", "activity", "nexus")
     try:
@@ -154,16 +149,6 @@ async def reachable(ws: Workshop, answer: Any) -> str:
     return f"A second process went on with {behind.id}: one Workflow, one entry."
 
 
-async def _process(ws: Workshop, module: str) -> SpawnedWorker:
-    """HR's Worker, in a process."""
-    try:
-        return await ws.spawn(module)
-    except WorkshopError as error:
-        if NOT_SOLVED in str(error):
-            raise RuntimeError(NOT_SOLVED) from error
-        raise
-
-
 # 12.3
 
 
@@ -173,7 +158,7 @@ async def used(ws: Workshop, answer: Any) -> None:
     require(isinstance(answer, tuple) and len(answer) == 2, "both agents", repr(answer), "both")
     if _HR not in sys.modules:
         raise Wrong("HR has no Worker yet.", "no worker")
-    hr = await _process(ws, _HR)
+    hr = await ws.spawn(_HR)
     try:
         async with other_teams(ws):
             for agent in answer:

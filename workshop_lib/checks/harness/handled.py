@@ -10,22 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import nexusrpc
 import nexusrpc.handler as nh
-import temporalio.client as tc
 import temporalio.worker as tw
-from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
-from temporalio.client import Client, Interceptor, WorkflowHandle
+from nexusrpc import HandlerError, HandlerErrorType, Operation, get_service_definition, service
+from temporalio.client import Client, Interceptor, StartWorkflowInput, WorkflowHandle
 
-from workshop_lib.checks.exercise import Wrong, require
-from workshop_lib.checks.harness.recorded import too_slow
+from workshop_lib.checks.exercise import require
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, ended, worker
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
 _NEVER = timedelta(days=9)  # what the server records says whether a call will end
-_TIMEOUT = "upstream timeout"  # what the server records of an attempt without an answer
 _ATTEMPTS = 2  # that failed: more than a check itself lets fail
 _REQUEST = ContextVar("_REQUEST", default="")  # the one that a handler works at
 Started = nh.StartOperationResultSync[Any] | nh.StartOperationResultAsync
@@ -53,11 +49,6 @@ class Watch(Before, tw.Interceptor):
         self.answers: list[Any] = []
         self.errors: list[Exception] = []
 
-    @property
-    def unanswered(self) -> int:
-        """How many requests came and have no answer yet."""
-        return len(self.requests) - len(self.answers) - len(self.errors)
-
     def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
         """See a request before the handler does, and change it where a check wants that.
 
@@ -68,7 +59,7 @@ class Watch(Before, tw.Interceptor):
             Exception: The handler is not to see it.
         """
 
-    def starts(self, request: str, input: tc.StartWorkflowInput) -> None:
+    def starts(self, request: str, input: StartWorkflowInput) -> None:
         """Note a workflow that is about to be started.
 
         Args:
@@ -151,7 +142,6 @@ class Caller:
         queue: Of a Worker there that has ``CallOperation``.
         endpoint: The endpoint's name.
         service: That of operations which are named without theirs.
-        watch: What the handler does, where the check runs it.
     """
 
     ws: Workshop
@@ -159,7 +149,6 @@ class Caller:
     queue: str
     endpoint: str
     service: str = ""
-    watch: Watch | None = None
 
     async def start(self, operation: str, given: Any, limit: timedelta = _NEVER) -> WorkflowHandle[Any, Any]:
         """Call an operation, and do not wait for the result.
@@ -186,26 +175,14 @@ class Caller:
 
         Raises:
             Wrong: The call will never end.
-            WorkflowFailureError: It is only that the exercise is not solved yet.
-            WorkshopError: The machine is too slow just now.
         """
         stuck = "What does the Workflow behind the operation wait for?"
-        try:
-            return (await ended(await self.start(operation, given), stuck, attempts=_ATTEMPTS))[:2]
-        except Wrong as wrong:
-            if self.watch and _TIMEOUT in wrong.saw and self.watch.unanswered < _ATTEMPTS:
-                raise too_slow("Your code was not called in time") from wrong
-            raise
+        return (await ended(await self.start(operation, given), stuck, attempts=_ATTEMPTS))[:2]
 
 
 @contextlib.asynccontextmanager
 async def calling(
-    ws: Workshop,
-    namespace: str,
-    endpoint: str,
-    *interceptors: Interceptor,
-    service: str = "",
-    watch: Watch | None = None,
+    ws: Workshop, namespace: str, endpoint: str, *interceptors: Interceptor, service: str = ""
 ) -> AsyncIterator[Caller]:
     """A caller in a namespace, while the block runs.
 
@@ -215,12 +192,11 @@ async def calling(
         endpoint: The endpoint's name.
         interceptors: Of the caller's client.
         service: As in ``Caller``.
-        watch: As in ``Caller``.
     """
     queue = ws.id("check-calls")
     connection = {"namespace": namespace, "quiet": True, "interceptors": interceptors}
     async with worker(ws, queue, connection, workflows=[CallOperation]) as client:
-        yield Caller(ws, client, queue, endpoint, service, watch)
+        yield Caller(ws, client, queue, endpoint, service)
 
 
 @contextlib.asynccontextmanager
@@ -242,9 +218,8 @@ async def handled(
     await ws.endpoint(endpoint, namespace=NAMESPACE, task_queue=endpoint)
     work |= {"nexus_service_handlers": [handler], "interceptors": [takeover.Heartbeats(), *interceptors]}
     work["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
-    whom: dict[str, Any] = {"service": definition.name, "watch": watch}
-    connection = {"interceptors": [watch]}
-    async with worker(ws, endpoint, connection, **work), calling(ws, NAMESPACE, endpoint, **whom) as caller:
+    calls = calling(ws, NAMESPACE, endpoint, service=definition.name)
+    async with worker(ws, endpoint, {"interceptors": [watch]}, **work), calls as caller:
         yield caller
 
 
@@ -264,7 +239,7 @@ def answering(name: str, done: Callable[[nh.StartOperationContext, Any], str], *
         run.__name__ = name
         return nh.sync_operation(run)
 
-    types = dict.fromkeys(operations, nexusrpc.Operation[Any, str])
-    contract: Any = nexusrpc.service(type(name, (), {"__annotations__": types}))
+    types = dict.fromkeys(operations, Operation[Any, str])
+    contract: Any = service(type(name, (), {"__annotations__": types}))
     handler: Any = type(name, (), {each: operation(each) for each in operations})
     return nh.service_handler(service=contract)(handler)()

@@ -6,9 +6,9 @@ fails again and again, or it waits for something that nobody is going to send.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
@@ -25,10 +25,12 @@ PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
 _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _SILENT = "Heartbeat timeout"
-_LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
+# What hangs, or a busy machine: that many times in a row, it hangs. Nexus waits longer before each attempt.
+_LATE = {"StartToClose timeout": _TIRELESS, "upstream timeout": 6}
 DEADLOCK = "TMPRL1101"
 _NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
+T = TypeVar("T")
 Judge = Callable[[History], object]
 
 
@@ -64,6 +66,17 @@ async def until(
         judge(told)
         on_its_way = update and not any(step.kind == "update" and not step.closed for step in told.steps)
         look(told, None if on_its_way else stuck, attempts=attempts)
+
+
+def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begin a call that may fail without anybody who looks. Otherwise Python tells of it, later.
+
+    Args:
+        call: The call.
+    """
+    begun = asyncio.create_task(call)
+    begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return begun
 
 
 async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any], stuck: str | None) -> History:
@@ -131,11 +144,9 @@ def look(told: History, stuck: str | None, *, attempts: int = 3) -> None:
         if _SILENT in step.failure:
             continue  # the Worker, and not the code: it does not get to run on a busy machine
         if step.kind == "activity" and not step.attempts and step.queue not in {run.task_queue for run in still_open}:
-            raise Wrong(
-                f"The {step.title} waits in the Task Queue {step.queue!r}, where no Worker looks for work.",
-                "Without `task_queue=…`, an Activity goes to its Workflow's own Task Queue.",
-            )
-        most = max(attempts, _TIRELESS) if _LATE in step.failure else attempts
+            what = f"The {step.title} waits in the Task Queue {step.queue!r}, where no Worker looks for work."
+            raise Wrong(what, "Without `task_queue=…`, an Activity goes to its Workflow's own Task Queue.")
+        most = max([attempts, *(times for what, times in _LATE.items() if what in step.failure)])
         if step.failure and step.attempts - (step.status == "running") >= most:
             what = f"The {step.title} fails each time: {step.failure}"
             raise Wrong(what, "Look at its arguments: are they what it takes?")

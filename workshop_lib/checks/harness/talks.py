@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import temporalio.client as tc
 from temporalio import workflow
-from temporalio.client import WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
@@ -20,7 +19,7 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
-from workshop_lib.checks.harness.recorded import DEADLOCK, blame, too_slow, until, wrong_code
+from workshop_lib.checks.harness.recorded import DEADLOCK, blame, quietly, too_slow, until, wrong_code
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.trial import worker
 from workshop_lib.evidence.failures import describe
@@ -34,7 +33,6 @@ MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's m
 _MOST_TURNS = 20
 FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
 LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,13 +59,9 @@ class Turn:
     @property
     def late(self) -> bool:
         """Whether a limit ended before what it limits did: on a slow machine, that is nobody's mistake."""
-        fired = [step for step in self.steps if step.kind == "timer" and step.status == "completed"]
-        return any(step.status == "timed out" for step in self.steps) or any(
-            call.scheduled <= timer.closed and (call.closed is None or timer.closed <= call.closed)
-            for call in self.calls
-            for timer in fired
-            if timer.closed is not None
-        )
+        ends = [step.closed for step in self.steps if step.kind == "timer" and step.status == "completed"]
+        during = (at and call.scheduled <= at <= (call.closed or at) for call in self.calls for at in ends)
+        return any(step.status == "timed out" for step in self.steps) or any(during)
 
 
 Judge = Callable[[Turn], None]
@@ -136,7 +130,7 @@ class Talk:
         problem: Of the latest reply.
     """
 
-    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+    def __init__(self, handle: tc.WorkflowHandle[Any, Any]) -> None:
         self.handle = handle
         self.problem = ""
 
@@ -203,7 +197,7 @@ class Talk:
             if not sent.done():
                 raise Wrong(f"{text!r} was not answered: the conversation has ended.", "It ends with `end_chat` only.")
             replied, self.problem = sent.result().text, sent.result().problem
-        except WorkflowUpdateFailedError as error:
+        except tc.WorkflowUpdateFailedError as error:
             raise Wrong(f"{text!r} failed: {describe(error)[-1].strip().removeprefix('↳ ')}") from error
         except RPCError:  # the service refuses a message to code that fails each time
             blame(await history(self.handle))
@@ -227,7 +221,7 @@ class Talk:
             try:
                 await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
                 return [entry for entry in await asked if entry.kind == kind]
-            except WorkflowQueryFailedError as error:
+            except tc.WorkflowQueryFailedError as error:
                 if DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
                     continue
                 what = f"It answered, and after that your code could not be run again: {error}"
@@ -350,14 +344,3 @@ def chosen(description: str, question: str) -> bool:
     functions = [{"type": "function", "function": tool} for tool in tools]
     said = plan([{"role": "user", "content": question}], functions)
     return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
-
-
-def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Begin a call that may fail without anybody who looks. Otherwise Python tells of it, later.
-
-    Args:
-        call: The call.
-    """
-    begun = asyncio.create_task(call)
-    begun.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return begun

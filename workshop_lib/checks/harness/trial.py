@@ -15,8 +15,8 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import every_run, until
+from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.harness.recorded import every_run, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
@@ -62,14 +62,12 @@ class Outcome:
     """What became of one run.
 
     Attributes:
-        order: What it was given.
         result: What it returned; None if it failed.
         failure: Why it failed, the innermost cause; empty if it did not.
         history: What the server recorded.
         effects: What the ledger shows for the order, in order.
     """
 
-    order: Order
     result: Any
     failure: str
     history: History
@@ -166,11 +164,13 @@ class Trial:
         """
         result, failure, told = await ended(handle, stuck)
         entries = self.ws.ledger.entries(order=handle.id)
-        return Outcome(Order(handle.id), result, failure, told, [entry.effect for entry in entries])
+        return Outcome(result, failure, told, [entry.effect for entry in entries])
 
 
 @contextlib.asynccontextmanager
-async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: str = "") -> AsyncIterator[Trial]:
+async def trial(
+    ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: str = "", **connection: Any
+) -> AsyncIterator[Trial]:
     """A Worker for a learner's workflow, while the block runs.
 
     Args:
@@ -178,6 +178,7 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
         answer: What the learner handed in.
         activities: What the workflow may call.
         queue: The task queue; a new one if it does not matter.
+        connection: As for ``connect``, for its client.
 
     Raises:
         Wrong: The answer is not a workflow.
@@ -187,7 +188,8 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
     if not isinstance(answer, type):
         raise Wrong("This is an object of your class.", "Give the check the class itself, without a call.")
     queue = queue or ws.id("check")
-    async with worker(ws, queue, workflows=[answer], activities=activities, max_cached_workflows=0) as client:
+    settings: dict[str, Any] = {"workflows": [answer], "activities": activities, "max_cached_workflows": 0}
+    async with worker(ws, queue, connection, **settings) as client:
         yield Trial(ws, client, queue, answer)
 
 
@@ -208,15 +210,13 @@ async def ended(
         Wrong: It never will.
     """
     result, failure = None, ""
-    ending = asyncio.ensure_future(handle.result())
+    ending = quietly(handle.result())
     try:
         await until(ending, handle, stuck, attempts=attempts)
         # Now and then the server forgets for 20 s to notify whoever waits. Asked again, it answers at once.
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
-        failure = failure_of(error)
-    finally:
-        ending.cancel()
+        failure = describe(error)[-1].strip().removeprefix("↳ ")
     return result, failure, await history(handle)
 
 
@@ -337,18 +337,6 @@ async def end(handle: WorkflowHandle[Any, Any]) -> None:
     """Terminate a run that has not ended."""
     with contextlib.suppress(RPCError):
         await handle.terminate(reason="the check is over")
-
-
-def failure_of(error: WorkflowFailureError) -> str:
-    """Why a run failed, the innermost cause, in a line.
-
-    Raises:
-        WorkflowFailureError: It is only that the exercise is not solved yet.
-    """
-    failure = describe(error)[-1].strip().removeprefix("↳ ")
-    if NOT_SOLVED in failure:
-        raise error
-    return failure
 
 
 def activity_name(answer: Any) -> str:
