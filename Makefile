@@ -46,7 +46,7 @@ test-outside: $(VENV)/.dev js
 
 # Every solution behind a proxy, on one slow core, on a stock service, as nobody …: what came of each.
 matrix: $(VENV)/.dev js
-	$(BIN)/python tests/notebooks/matrix.py $(ARGS)
+	$(PYTEST) tests/notebooks/test_run.py::test_a_solution_passes_every_check $(ARGS)
 
 style: $(VENV)/.dev js
 	$(BIN)/ruff check .

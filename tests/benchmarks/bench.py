@@ -1,4 +1,4 @@
-"""`make bench`: what the library costs, as ratios to a yardstick that runs interleaved with it, and how costs grow.
+"""`make bench`: what the library costs, as ratios to a yardstick that runs interleaved with it.
 
 Machines are noisy, so no absolute time is a bar but for the two that a learner feels. Both sides of a ratio take turns
 call by call; it is the ratio of their medians over all calls, and the quartiles of the rounds are printed with it.
@@ -38,7 +38,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "12"))
 CALLS = 10  # of each side in a round
 PROCESSES = min(7, ROUNDS)  # for what is measured in a fresh one
 Call = Callable[[], Awaitable[object]]
-say = functools.partial(print, file=sys.stdout, flush=True)  # where nothing else is printed: see `quiet`
+say = functools.partial(print, file=sys.stdout, flush=True)  # where nothing else is printed
 failed = False
 
 
@@ -82,7 +82,7 @@ def caller(client: Client, ids: str, task_queue: str, run: Any, *arguments: Any)
 async def round_trips(ws: Workshop) -> None:
     """Two round trips, ours and the bare SDK's: an activity, and a Nexus operation that runs a workflow."""
     handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": [flows.Echo]}
-    callers: dict[str, Any] = {"workflows": [strangers.Call, flows.Many], "activities": [flows.shaky]}
+    callers: dict[str, Any] = {"workflows": [strangers.Call, flows.OneActivity], "activities": [flows.shaky]}
     ours, behind = [await Client.connect(**await ws.connection(name)) for name in ("default", "finance")]
     ws.run(Worker, behind, task_queue="ours", **handlers)
     ws.run(Worker, ours, task_queue="callers", **callers)
@@ -92,7 +92,7 @@ async def round_trips(ws: Workshop) -> None:
     bare_behind = await Client.connect(ws.server.address, namespace="finance")
     async with Worker(bare_behind, task_queue="bare", **handlers), Worker(bare, task_queue="bare-callers", **callers):
         for what, made in (
-            ("one activity", lambda endpoint: (flows.Many.run, 1)),
+            ("one activity", lambda endpoint: (flows.OneActivity.run, "shaky", 0, None)),
             ("a Nexus workflow-run operation", lambda endpoint: (strangers.Call.run, "slowly", {}, endpoint)),
         ):
             sides = (ours, "callers", "ours"), (bare, "bare-callers", "bare")
@@ -103,66 +103,15 @@ async def round_trips(ws: Workshop) -> None:
     await ws.stop(*ws.workers)
 
 
-async def guards(ws: Workshop) -> None:
-    """A sync operation that is called from a workflow, with and without a guard on the handler's Worker.
-
-    A policy costs one further request and one workflow task: ``test_an_allowed_call_costs_one_request_more`` counts.
-    """
-    from workshop_lib.governance.allowlist import Allowlist
-    from workshop_lib.governance.policy.guard import WORKFLOWS, PolicyGuard, deploy
-    from workshop_lib.governance.policy.rules import Policy, Rule
-
-    client = await Client.connect(**await ws.connection("default"))
-    ws.run(Worker, client, task_queue="counting", workflows=[strangers.Call])
-    calls: dict[str, Call] = {}
-    for name, interceptors in (("open", []), ("allowlist", [Allowlist(["default"])]), ("policy", [PolicyGuard()])):
-        await ws.endpoint(name, namespace="default", task_queue=name)
-        handlers: dict[str, Any] = {"nexus_service_handlers": [flows.SumsHandler()], "workflows": WORKFLOWS}
-        ws.run(Worker, client, task_queue=name, interceptors=interceptors, **handlers)
-        calls[name] = caller(client, name, "counting", strangers.Call.run, "add", {}, name)
-    await deploy(client, Policy([Rule("yes", "allow")]), task_queue="policy")
-    for call in calls.values():
-        await call()
-    for name, most in (("allowlist", 1.1), ("policy", 2.0)):
-        await ratio(f"an operation with the {name} / without it", most, calls[name], calls["open"])
-    await ws.stop(*ws.workers)
-
-
-async def packing(ws: Workshop) -> None:
-    """Eight orders at once, packed by two Workers and by one, each of which packs one at a time."""
-    calls: list[Call] = []
-    async with contextlib.AsyncExitStack() as workers:
-        for tables in (2, 1):
-            settings: dict[str, Any] = {"workflows": [flows.OneActivity], "activities": [flows.slow]}
-            for _ in range(tables):
-                client = await Client.connect(ws.server.address)
-                made = Worker(client, task_queue=f"tables-{tables}", max_concurrent_activities=1, **settings)
-                await workers.enter_async_context(made)
-            call = caller(client, f"parcel-{tables}", f"tables-{tables}", flows.OneActivity.run, "slow", 0.25, None)
-            calls.append(functools.partial(_at_once, call))
-        await ratio("eight orders, two Workers / one", 0.6, *calls)
-
-
-async def _at_once(call: Call) -> None:
-    await asyncio.gather(*(call() for _ in range(8)))
-
-
 async def agent_turns(ws: Workshop, demo: int) -> None:
     """A warm turn with one tool: an agent of ours, and the bare SDKs doing the same, on the same server."""
     import turns  # with LiteLLM, which the other rows do without
 
-    async with turns.litellm_temporal(ws) if demo == 1 else turns.sdk_turns(ws, demo) as (ours, bare):
+    async with turns.sides(ws, demo) as (ours, bare):
         for turn in (ours, bare):
             for _ in range(turns.CONVERSATION):
                 await turn()
         await ratio(f"demo {demo}'s warm turn with one tool, ours / bare SDKs", 1.1, ours, bare)
-
-
-async def grown(ws: Workshop, by: str) -> None:
-    """How a cost grows: see growth.py."""
-    import growth
-
-    await getattr(growth, f"by_{by}")(ws, say, verdict)
 
 
 def first_answer(who: str, demo: str, more: str = "") -> None:
@@ -211,11 +160,7 @@ FRESH: dict[str, Callable[[], None]] = {  # in processes of their own
 Served = Callable[[Workshop], Awaitable[None]]
 SERVED: dict[str, Served] = {
     "round trip": round_trips,
-    "guards": guards,
-    "packing": packing,
-    "growth: namespaces": functools.partial(grown, by="namespaces"),
     **{f"demo {number}: turn": functools.partial(agent_turns, demo=number) for number in range(1, 5)},
-    **{f"growth: {by}": functools.partial(grown, by=by) for by in ("turn", "tools", "crowd")},
 }
 
 
@@ -232,7 +177,7 @@ async def main(part: str) -> None:
         ws = await Workshop.start()
         try:
             for name, row in rows.items():
-                if name.startswith(("demo", "growth")):
+                if name.startswith("demo"):
                     await Workshop.start(model=True)
                 await row(ws)
         finally:

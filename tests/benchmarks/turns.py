@@ -1,6 +1,5 @@
 """Conversations with agents, ours and those of the bare SDKs beside them, for the benchmark of a turn.
 
-Each makes both sides' Workers, on the same server, and yields two calls: one turn of ours, and one of the yardstick's.
 The yardsticks reach the offline model past the proxy in which faults can happen, and ours through it.
 """
 
@@ -31,15 +30,15 @@ def price(number: int) -> tuple[str, str]:
     return f"What does {ticker} cost?", f"{round(data.QUOTES[ticker] * (1 + workflows.FEE), 2):g}"
 
 
-def talk(client: Client, run: Any, task_queue: str, *arguments: object, length: int = CONVERSATION) -> Turn:
-    """Ask, in a new conversation after so many turns."""
+def talk(client: Client, run: Any, task_queue: str, *arguments: object) -> Turn:
+    """Ask, in a new conversation after each ten turns."""
     numbers = itertools.count()
     handle: Any = None
 
     async def ask() -> object:
         nonlocal handle
         number = next(numbers)
-        if number % length == 0:
+        if number % CONVERSATION == 0:
             settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
             handle = await client.start_workflow(run, args=arguments, id=f"chat-{next(_conversations)}", **settings)
         asked, expected = price(number)
@@ -50,55 +49,42 @@ def talk(client: Client, run: Any, task_queue: str, *arguments: object, length: 
     return ask
 
 
-def offline(ws: Workshop) -> dict[str, Any]:
-    """Address and key of the offline model."""
-    return {**model("offline"), "api_base": ws._pool.services[SERVICE].url + "/v1"}
-
-
 @asynccontextmanager
-async def litellm_temporal(ws: Workshop) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demo 1, which uses Finance's operation. Finance's Worker is the same for both sides."""
-    import bare_agent
-
-    from workshop_lib.demos import computers, litellm_temporal, local
-
-    await computers.start(ws, litellm_temporal)
-    client = await litellm_temporal.connect(ws)
-    async with await bare_agent.worker(ws) as bare:
-        bare_agent.MODEL.update(offline(ws))
-        yield (
-            talk(client, litellm_temporal.LitellmAgent.run, local.TASK_QUEUE, Chat(model="offline")),
-            talk(bare.client, bare_agent.BareAgent.run, bare_agent.QUEUE),
-        )
-
-
-@asynccontextmanager
-async def sdk_turns(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn]]:
-    """Demos 2 to 4, which use Finance's operation. Finance's computer is the same for both sides."""
-    import bare_sdk_agent
+async def sides(ws: Workshop, number: int) -> AsyncIterator[tuple[Turn, Turn]]:
+    """A turn of a demo, and of the yardstick. Both use Finance's operation, and the computers that offer it."""
+    import bare_agents
     from agents.mcp import MCPServerStreamableHttp
     from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
 
     from workshop_lib.agents.model.calls import limits
     from workshop_lib.demos import computers, local
 
-    demo, yardstick = computers.demo(number), bare_sdk_agent.BareSdkAgent
+    demo = computers.demo(number)
     started = await computers.start(ws, demo)
+    offline = {**model("offline"), "api_base": ws._pool.services[SERVICE].url + "/v1"}
+    plugins: list[Any] = []
+    settings: dict[str, Any] = {"workflows": [bare_agents.BareAgent], "activities": [bare_agents.ask]}
+    run: Any = bare_agents.BareAgent.run
+    if number == 1:
+        bare_agents.MODEL.update(offline)
+    else:
 
-    def over_http(server: str) -> Callable[[str], MCPServerStreamableHttp]:
-        return lambda _: MCPServerStreamableHttp({"url": f"{started.servers[f'{server}-mcp'].url}/mcp"}, name=server)
+        def over_http(server: str) -> Callable[[str], MCPServerStreamableHttp]:
+            return lambda _: MCPServerStreamableHttp(
+                {"url": f"{started.servers[f'{server}-mcp'].url}/mcp"}, name=server
+            )
 
-    # The parameters of the Worker that starts last count for all Workers of a process, so both sides have the same.
-    known = {name: value for name, value in offline(ws).items() if name in ("model", "api_base", "api_key")}
-    provider = bare_sdk_agent.OneModel(**known)
-    parameters = ModelActivityParameters(**limits(Chat().model_seconds))
-    servers = {server: over_http(server) for server in ("finance", "it")} if number == 3 else {}
-    plugin = OpenAIAgentsPlugin(parameters, provider, mcp_servers=servers, add_temporal_spans=False)
-    client, bare = await demo.connect(ws), await Client.connect(ws.server.address, plugins=[plugin])
-    threads = ThreadPoolExecutor(20)
-    settings: dict[str, Any] = {"workflows": [yardstick], "activities": local.TOOLS, "activity_executor": threads}
-    async with Worker(bare, task_queue=f"bare-{number}", **settings):
+        # The parameters of the Worker that starts last count for all Workers of a process, so both sides have the same.
+        known = {name: value for name, value in offline.items() if name in ("model", "api_base", "api_key")}
+        parameters = ModelActivityParameters(**limits(Chat().model_seconds))
+        servers = {server: over_http(server) for server in ("finance", "it")} if number == 3 else {}
+        provider = bare_agents.OneModel(**known)
+        plugins = [OpenAIAgentsPlugin(parameters, provider, mcp_servers=servers, add_temporal_spans=False)]
+        settings = {"workflows": [bare_agents.BareSdkAgent], "activities": local.TOOLS}
+        run = bare_agents.BareSdkAgent.run
+    client, bare = await demo.connect(ws), await Client.connect(ws.server.address, plugins=plugins)
+    async with Worker(bare, task_queue="bare", **settings, activity_executor=ThreadPoolExecutor(20)):
         yield (
             talk(client, demo.AGENT.run, local.TASK_QUEUE, Chat(model="offline")),
-            talk(bare, yardstick.run, f"bare-{number}", number),
+            talk(bare, run, "bare", *([number] if number > 1 else [])),
         )

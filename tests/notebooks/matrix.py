@@ -1,8 +1,4 @@
-"""Every solution under every condition that people have met: `make matrix` prints what came of each.
-
-A cell is green, or has the sentence that says what to do. Arguments are parts of names, of notebooks or conditions:
-`make matrix ARGS="05 locale"`.
-"""
+"""Every condition under which people have run a notebook. `make matrix` prints what came of each for every solution."""
 
 import json
 import os
@@ -10,23 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-if __name__ == "__main__":
-    here = Path(__file__).resolve()
-    sys.path += [str(here.parents[2]), *(str(here.parents[1] / name) for name in ("", "parts", "notebooks"))]
 from kernels import HOME, cells, wait_until_gone
 from refusing_proxy import refusing_proxy
 from somebodys import somebodys_server
 
-
-ROOT = Path(__file__).resolve().parents[2]
-SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+SOLUTIONS = sorted((Path(__file__).resolve().parents[2] / "solutions").glob("*.ipynb"))
 NBMAKE = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
 NBMAKE.append("--nbmake-timeout=3600")  # seconds of one cell, only a guard: its own are 300
 _NBCONVERT = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
@@ -127,19 +117,3 @@ def attempt(path: Path, name: str, folder: Path) -> str:
         stuck = [str(file) for file in kept if b"TMPRL1101" in file.read_bytes()]
         wrong = {"not passed": sorted(missing), "left running": left, "a task that took too long is in": stuck}
         return "; ".join(f"RED: {what}: {which}" for what, which in wrong.items() if which) or "green"
-
-
-def main(wanted: list[str]) -> int:
-    red = 0
-    for path in SOLUTIONS:
-        for name in CONDITIONS:
-            if all(part in f"{path.stem} {name}" for part in wanted):
-                with tempfile.TemporaryDirectory() as folder:
-                    said = attempt(path, name, Path(folder)).partition("\n")[0]
-                red += said.startswith("RED")
-                print(f"{path.stem:32} {name:16} {said}", flush=True)
-    return int(red > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Interceptor, Worker
 from waits import until
 
@@ -53,7 +53,7 @@ class Demo:
             Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits}),
             id=self.ws.id("chat"),
             task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(minutes=3),
+            execution_timeout=timedelta(hours=1),
         )
         return made
 
@@ -127,19 +127,3 @@ async def team_calls(handle: Handle, wanted: Callable[[list[Step]], bool] = bool
 def called(step: Step) -> History:
     (workflow,) = step.calls
     return workflow
-
-
-async def priced(demo: Demo, handle: Handle) -> list[WorkflowExecution]:
-    """What Finance ran since a conversation began, once it did, for it alone."""
-    finance = await Client.connect(**await demo.ws.connection("finance"))
-    since = (await handle.describe()).start_time.isoformat()
-
-    async def listed() -> list[WorkflowExecution]:  # the list follows a moment later
-        wanted = f'WorkflowType = "PriceStock" AND StartTime >= "{since}"'
-        return [each async for each in finance.list_workflows(wanted)]
-
-    found: list[WorkflowExecution] = await until(listed)
-    if not demo.over_mcp:  # each history leads to the other
-        linked = {call.workflow_id for step in await team_calls(handle) for call in step.calls}
-        assert {each.id for each in found} == linked
-    return found

@@ -112,14 +112,6 @@ class Steps:
 
 
 @workflow.defn
-class Many:
-    @workflow.run
-    async def run(self, count: int) -> None:
-        for _ in range(count):
-            await workflow.execute_activity(shaky, 0, start_to_close_timeout=SHORT)
-
-
-@workflow.defn
 class OneActivity:
     @workflow.run
     async def run(self, name: str, argument: float | None, task_queue: str | None) -> str:

@@ -50,6 +50,13 @@ TYPED: dict[str, Any] = {"data_converter": pydantic_data_converter}
 CALLERS: dict[str, Any] = {"task_queue": CALLS, "workflows": refunds.CALLERS, **QUICK_TAKEOVER}
 
 
+async def ruled(owner: Client, queue: str, *rules: Rule) -> None:
+    """Deploy a policy, and forget what its keeper had counted."""
+    with contextlib.suppress(RPCError):  # there is none
+        await owner.get_workflow_handle(KEEPER).terminate()
+    await deploy(owner, Policy(list(rules)), queue)
+
+
 @dataclass
 class Owned:
     """Clients of the namespaces, and what they do.
@@ -61,9 +68,7 @@ class Owned:
     clients: dict[str, Client]
 
     async def rules(self, *rules: Rule, queue: str = QUEUE) -> None:
-        with contextlib.suppress(RPCError):  # there is none
-            await self.clients[OWNER].get_workflow_handle(KEEPER).terminate()
-        await deploy(self.clients[OWNER], Policy(list(rules)), queue)
+        await ruled(self.clients[OWNER], queue, *rules)
 
     async def start(self, who: str, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
         missing = len(inspect.signature(workflow.run).parameters) - 1 - len(args)

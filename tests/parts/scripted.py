@@ -6,49 +6,36 @@ from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from typing import Any
 
+from demo_talks import Demo, Handle, run_team
 from guarded import wire_money
 from strict_provider import FINE, StrictProvider
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
-from workshop_lib.agents.openai_agents import AgentConversation, plugin
+from workshop_lib.agents.conversation import Conversation, Line, Reply
+from workshop_lib.agents.openai_agents import plugin
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.demos import computers, local
 from workshop_lib.evidence.messages import valid_text
-from workshop_lib.teams.it.contract import ENDPOINT
-from workshop_lib.teams.it.worker import NAMESPACE, WORKER
-from workshop_lib.teams.offering import offered
 from workshop_lib.workshop import Workshop
 
+MODEL_SECONDS = 60.0
 SECONDS = 600  # only against hanging; the workshop's own limit of a wait is left out
-Handle = WorkflowHandle[Conversation, int]
 
 
 @dataclass(frozen=True)
-class Scripted:
+class Scripted(Demo):
     """A demo whose model says what a test wants it to say."""
 
-    ws: Workshop
-    number: int
-    module: Any
-    client: Client
-    provider: StrictProvider
+    provider: StrictProvider = field(default_factory=StrictProvider)
+    number: int = 1
     workflows: tuple[Any, ...] = ()  # besides the demo's own
 
-    async def begin(self, agent: Any = None) -> Handle:
-        made: Handle = await self.client.start_workflow(
-            (agent or self.module.AGENT).run,
-            Chat(model="openai/strict"),
-            id=self.ws.id("chat"),
-            task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(hours=1),
-        )
-        return made
+    async def begin(self, agent: Any = None, **limits: Any) -> Handle:
+        return await super().begin(agent, model="openai/strict", model_seconds=MODEL_SECONDS, **limits)
 
     async def say(self, handle: Handle, text: str, *answers: Any) -> tuple[Reply, list[Line]]:
         """Send a message that the model answers so: the reply, and the transcript's lines of this turn."""
@@ -73,19 +60,17 @@ class Scripted:
 async def scripted(ws: Workshop, number: int, *more: Any) -> AsyncIterator[Scripted]:
     """A demo, with the IT team behind its endpoint, while the block runs."""
     provider, module = StrictProvider(), computers.demo(number)
-    plugins = [plugin(60.0)] if issubclass(module.AGENT, AgentConversation) else []
     async with serving(provider.app) as url:
         os.environ |= {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": "key"}
+        plugins = [plugin(MODEL_SECONDS)] if number == 2 else []
         client = await Client.connect(**await ws.connection(local.NAMESPACE, quiet=True, plugins=plugins))
         settings = {
             **module.WORKER,
             "workflows": [*module.WORKER["workflows"], *more],
             "activities": [*module.WORKER["activities"], wire_money],
         }
-        team, usual = await offered(ws, ENDPOINT, NAMESPACE, WORKER)
-        workers = [
-            ws.run(Worker, client, **settings, activity_executor=ThreadPoolExecutor(20)),
-            ws.run(Worker, team, **usual),
-        ]
-        yield Scripted(ws, number, module, client, provider, more)
-        await ws.stop(*workers)
+        ws.run(Worker, client, **settings, activity_executor=ThreadPoolExecutor(20))
+        made = Scripted(ws, module, client, {}, provider, number, more)
+        await run_team(made, "it")
+        yield made
+        await ws.stop(*ws.workers)

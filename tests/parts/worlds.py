@@ -26,6 +26,12 @@ from workshop_lib.server.devserver import DevServer
 
 SALES, MALLORY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 HOW = ["add", "slowly", "standalone"]
+EVENT, OPERATION = "temporal.api.common.v1.Link.WorkflowEvent", "temporal.api.common.v1.Link.NexusOperation"
+PLACE = "/workflows/w/r/history?eventID=5&eventType=NexusOperationScheduled&referenceType=EventReference"
+
+
+def link(namespace: str, kind: str = EVENT) -> str:
+    return f'<temporal:///namespaces/{namespace}{PLACE}>; type="{kind}"'
 
 
 class Guard(Interceptor):

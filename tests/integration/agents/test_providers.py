@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from demo_talks import Handle
 from guarded import REFUSED, SECRET, Approving, Buggy, Handing, Leaking
-from scripted import Handle, Scripted, scripted
+from scripted import Scripted, scripted
 from starlette.responses import RedirectResponse, Response
 from strict_provider import FINE, said
 from temporalio.client import Client

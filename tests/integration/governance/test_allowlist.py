@@ -10,17 +10,9 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from waits import GUARD
-from worlds import HOW, World, call, refused, start, world
+from worlds import HOW, OPERATION, World, call, link, refused, start, world
 
 from workshop_lib.governance.allowlist import FORBID_FORGED_LINKS, Allowlist
-
-EVENT, OPERATION = "temporal.api.common.v1.Link.WorkflowEvent", "temporal.api.common.v1.Link.NexusOperation"
-PLACE = "/workflows/w/r/history?eventID=5&eventType=NexusOperationScheduled&referenceType=EventReference"
-
-
-def link(namespace: str, kind: str = EVENT) -> str:
-    return f'<temporal:///namespaces/{namespace}{PLACE}>; type="{kind}"'
-
 
 FORGED = link("sales")
 

@@ -15,11 +15,11 @@ from demo_talks import Demo, run_team
 from demo_talks import ask as say
 from mcp import Client as McpClient
 from mcp import MCPError
-from owned import KEYS, LARGE, OWNER, OWNERS, SMALL, TYPED, Owned, owned
+from owned import KEYS, LARGE, OWNER, OWNERS, SMALL, TYPED, Owned, owned, ruled
 from temporalio.client import Client
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 from waits import GUARD, until
+from worlds import link
 
 from workshop_lib.demos import computers
 from workshop_lib.governance.identity import Signer, Verifier
@@ -27,48 +27,31 @@ from workshop_lib.governance.policy.guard import (
     WORKFLOWS,
     ApprovalsHandler,
     PolicyGuard,
-    deploy,
     record,
     switch,
 )
 from workshop_lib.governance.policy.keeper import KEEPER
-from workshop_lib.governance.policy.rules import Policy, Rule
+from workshop_lib.governance.policy.rules import Rule
 from workshop_lib.nexus_mcp.gateway import Gateway
 from workshop_lib.teams.finance import worker as finance
 from workshop_lib.teams.finance.workflows import PriceStock
 from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
 
-FORGED = {
-    name: f"<temporal:///namespaces/{name}/workflows/w/r/history?eventID=5&eventType=NexusOperationScheduled"
-    '&referenceType=EventReference>; type="temporal.api.common.v1.Link.WorkflowEvent"'
-    for name in ("sales", "leads")
-}
+# The real ways: Finance behind a policy, and whoever asks it for a price.
 
-
-# The real ways: Finance behind a policy, and whoever asks it for a price, or for a return on an investment.
-
-PRICE = ("stock_price", "What's the stock price of ACME?", {"ticker": "ACME"}, "120.6")
-ROI = (
-    "calculate_roi",
-    "What is the ROI if I invest 100 dollars and get back 150?",
-    {"invested": 100, "returned": 150},
-    "50",
-)
+QUESTION, ARGUMENTS, PRICE = "What's the stock price of ACME?", {"ticker": "ACME"}, "120.6"
 ALLOW = Rule("yes", "allow", callers=["default"])
-VERDICTS: dict[str, tuple[list[Rule], Any, int, str]] = {  # what is asked for, how often it is answered, why not then
-    "deny": ([Rule("no", "deny", when=['ticker == "ACME"']), ALLOW], PRICE, 0, "refused by rule 'no'"),
-    "nobody": ([], PRICE, 0, "no rule allows default to call Finance.stock_price"),
-    "limit": ([Rule("one", "limit", most=1, per="day"), ALLOW], PRICE, 1, "refused by rule 'one'"),
-    "breaker": ([Rule("again", "breaker", most=1, per="day"), ALLOW], ROI, 1, "refused by rule 'again'"),
-    "budget": ([Rule("sum", "budget", most=120, per="day", of="invested"), ALLOW], ROI, 1, "refused by rule 'sum'"),
-    "off": ([Rule("stop", "off"), ALLOW], ROI, 0, "refused by rule 'stop': it is switched off: loop"),
+VERDICTS: dict[str, tuple[list[Rule], str]] = {  # the rules, and why it is refused
+    "deny": ([Rule("no", "deny", when=['ticker == "ACME"']), ALLOW], "refused by rule 'no'"),
+    "nobody": ([], "no rule allows default to call Finance.stock_price"),
+    "off": ([Rule("stop", "off"), ALLOW], "refused by rule 'stop': it is switched off: loop"),
 }
 GUARDED: dict[str, Any] = {
     "nexus_service_handlers": [*finance.WORKER["nexus_service_handlers"], ApprovalsHandler()],
     "workflows": [PriceStock, *WORKFLOWS],
 }
-Ask = Callable[[Any], Coroutine[Any, Any, str]]
+Ask = Callable[[], Coroutine[Any, Any, str]]
 
 
 @dataclass
@@ -76,7 +59,7 @@ class Way:
     """One way to Finance.
 
     Attributes:
-        ask: Takes PRICE or ROI, and returns what the person or the program hears.
+        ask: Asks for a price, and returns what the person or the program hears.
         lists: Whether it asks first which tools there are.
         owner: Finance's client.
     """
@@ -87,9 +70,7 @@ class Way:
     owner: Client
 
     async def rules(self, *rules: Rule) -> None:
-        with contextlib.suppress(RPCError):  # there is none
-            await self.owner.get_workflow_handle(KEEPER).terminate()
-        await deploy(self.owner, Policy(list(rules)), finance.TASK_QUEUE)
+        await ruled(self.owner, finance.TASK_QUEUE, *rules)
 
     def quotes(self) -> int:
         return self.ws.ledger.count("quote", ticker="ACME")
@@ -114,9 +95,9 @@ async def talking(ws: Workshop, number: int) -> AsyncIterator[Way]:
     client = await module.connect(ws)
     ws.run(Worker, client, **module.WORKER, activity_executor=ThreadPoolExecutor(20))
 
-    async def ask(asked: Any) -> str:
+    async def ask() -> str:
         conversation = await Demo(ws, module, client).begin(tool_seconds=150.0)
-        reply = await say(conversation, asked[1])
+        reply = await say(conversation, QUESTION)
         await conversation.terminate()
         return reply.text
 
@@ -129,11 +110,10 @@ async def calling(ws: Workshop) -> AsyncIterator[Way]:
     """Demo 4's gateway, as a process, and an MCP client."""
     served = await ws.serve("gateway", "workshop_lib.demos.gateway")
 
-    async def ask(asked: Any) -> str:
-        tool, _, arguments, _ = asked
+    async def ask() -> str:
         async with McpClient(f"{served.url}/mcp") as mcp:
             try:
-                return told(await mcp.call_tool(tool, arguments))
+                return told(await mcp.call_tool("stock_price", ARGUMENTS))
             except MCPError as error:
                 return str(error)
 
@@ -150,15 +130,12 @@ async def way(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Way
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 async def test_each_verdict_by_each_way(way: Way, verdict: str) -> None:
-    rules, asked, answered, reason = VERDICTS[verdict]
+    rules, reason = VERDICTS[verdict]
     await way.rules(*rules)
     if verdict == "off":
         await switch(way.owner, "stop", True, "loop")
-    for _ in range(answered):
-        assert asked[-1] in await way.ask(asked)
-    quotes = way.quotes()
-    heard = await way.ask(asked)
-    assert asked[-1] not in heard
+    quotes, heard = way.quotes(), await way.ask()
+    assert PRICE not in heard
     if not (way.lists and verdict == "nobody"):  # there it is not even offered
         assert reason in heard
         assert (await record(way.owner))[-1].verdict == "deny"
@@ -168,8 +145,8 @@ async def test_each_verdict_by_each_way(way: Way, verdict: str) -> None:
 async def test_a_held_call_by_each_way(way: Way) -> None:
     await way.rules(Rule("prices", "hold", operations=["Finance.stock_price"], approvers=["leads"], hours=48), ALLOW)
     leads = await Client.connect(**await way.ws.connection("leads"))
-    for approve, expected in ((True, PRICE[-1]), (False, "Refused by leads: I say so")):
-        quotes, asking = way.quotes(), asyncio.create_task(way.ask(PRICE))
+    for approve, expected in ((True, PRICE), (False, "Refused by leads: I say so")):
+        quotes, asking = way.quotes(), asyncio.create_task(way.ask())
         office = await desk(leads, "finance", calls=1)
         (held,) = office.waiting
         assert (held.caller, held.operation, way.quotes()) == ("default", "Finance.stock_price", quotes)
@@ -197,9 +174,9 @@ async def test_who_signs_is_who_calls_whatever_a_link_says(world: Owned) -> None
     call = await world.start("sales", refunds.Pay, "pay", refunds.Refund("signed", 500))
     waiting = await world.one_waiting()
     for amount in (5, 500):
-        outcome = await world.pay("mallory", amount, "pay", "forged", 60.0, {"nexus-link": FORGED["sales"]})
+        outcome = await world.pay("mallory", amount, "pay", "forged", 60.0, {"nexus-link": link("sales")})
         assert "no rule allows mallory to call Refunds.pay" in outcome
-    outcome = await world.decide("mallory", waiting.id, True, "", {"nexus-link": FORGED["leads"]})
+    outcome = await world.decide("mallory", waiting.id, True, "", {"nexus-link": link("leads")})
     assert outcome == f"HandlerError: No call {waiting.id} waits for mallory."
     assert await world.decide("leads", waiting.id) == "Approved by leads"
     assert await world.outcome(call) == "paid 500"

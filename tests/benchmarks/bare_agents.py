@@ -1,28 +1,76 @@
-"""The yardsticks for a turn of demos 2 to 4: the OpenAI Agents SDK and Temporal's plugin doing the same, and no more.
+"""The yardsticks for a turn of the demos: the bare SDKs doing the same, and nothing besides.
 
 A module of its own: the sandbox imports it again.
 """
 
 import asyncio
-from dataclasses import replace
+import json
+import os
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
-from temporalio import workflow
+from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise its import downloads a price list
+    import litellm
     from agents import Agent, FunctionTool, Model, ModelProvider, Runner, Tool
     from agents.extensions.models.litellm_model import LitellmModel
     from nexusrpc import Operation
     from temporalio.openai_agents.workflow import activity_as_tool, nexus_operation_as_tool, temporal_mcp_server
 
+    from workshop_lib.agents.conversation import Chat
     from workshop_lib.agents.loop import summary
-    from workshop_lib.demos import local
+    from workshop_lib.demos import litellm_temporal, local
     from workshop_lib.nexus_mcp.contract import Directory
-    from workshop_lib.teams.finance.contract import Finance
+    from workshop_lib.teams.finance.contract import Finance, StockQuery
     from workshop_lib.teams.it.contract import IT
 
-_LIMIT = timedelta(seconds=10)
+MODEL: dict[str, Any] = {}  # address and key of the model
+SCHEMAS = [tool.schema for tool in litellm_temporal.tools(Chat())]
+_LIMIT = timedelta(minutes=5)  # a guard only
+
+
+@activity.defn
+async def ask(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """One model call."""
+    answer = await litellm.acompletion(**MODEL, messages=messages, tools=SCHEMAS)
+    said: dict[str, Any] = answer.choices[0].message.model_dump(exclude_none=True)
+    return said
+
+
+@workflow.defn  # in the sandbox, as is the SDK's default
+class BareAgent:
+    """A conversation without limits, retries, memory rules or transcript."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = [{"role": "system", "content": local.INSTRUCTIONS}]
+        self.turn = asyncio.Lock()
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    async def send_message(self, text: str) -> str:
+        """One turn, in which the model asks for prices."""
+        finance = workflow.create_nexus_client(service=Finance, endpoint="finance")
+        async with self.turn:
+            self.messages.append({"role": "user", "content": text})
+            while True:
+                said = await workflow.execute_activity(ask, self.messages, start_to_close_timeout=_LIMIT)
+                self.messages.append(said)
+                if not said.get("tool_calls"):
+                    return str(said["content"])
+                for call in said["tool_calls"]:
+                    asked = StockQuery(**json.loads(call["function"]["arguments"]))
+                    price = await finance.execute_operation(
+                        Finance.stock_price, asked, schedule_to_close_timeout=_LIMIT
+                    )
+                    content = json.dumps(asdict(price))
+                    self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
 
 
 class OneModel(ModelProvider):
