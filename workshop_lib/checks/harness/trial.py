@@ -247,7 +247,7 @@ async def worker(
     try:
         yield client
     finally:
-        await asyncio.gather(*(_end_all(client, id) for id in started))
+        await asyncio.gather(*(_end_all(client, id) for id in started), return_exceptions=True)
         await stop(ws, running)
 
 
