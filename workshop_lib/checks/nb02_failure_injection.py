@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from workshop_lib.checks.exercise import NOT_SOLVED, exercise, expected, require
 from workshop_lib.checks.harness.recorded import until
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, one_activity, trial, worker
+from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, one_activity, start, trial, worker
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.state import notebook_folder
@@ -128,8 +128,8 @@ async def packed(ws: Workshop, answer: Any) -> str:
     settings = {"task_queue": queue, "activities": [answer], "max_heartbeat_throttle_interval": at_once}
     async with worker(ws, queue, workflows=[OneActivity]) as client:
         workers = [await ws.spawn(Worker, client, **settings)]
-        arguments = [name, queue, as_message(RetryPolicy(initial_interval=_SOON)), 2]
-        handle = await client.start_workflow(OneActivity.run, args=arguments, id=queue, task_queue=queue)
+        arguments = name, queue, as_message(RetryPolicy(initial_interval=_SOON)), 2
+        handle = await start(client, queue, OneActivity.run, *arguments, id=queue)
         packing = asyncio.ensure_future(_six(ws, queue))
         try:
             await until(packing, handle, "Pack twelve items.")

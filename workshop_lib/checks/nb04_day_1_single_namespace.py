@@ -82,7 +82,7 @@ _CUSTOMER = "What do the Jira metrics of project OPS say about its open and clos
 @exercise("4.2")
 async def child_called(ws: Workshop, answer: Any) -> None:
     """The model finds the tool, its workflow runs as a child: for two at once, after a failure, and for nothing."""
-    async with talks(ws, answer, count_issues, workflows=[MeasureProject]) as begin:
+    async with talks(ws, answer, count_issues, MeasureProject) as begin:
         talk, other = await begin(), await begin()
         reply = await talk.say(_QUESTION.format("OPS"))
         await _shown(talk, reply)
@@ -146,7 +146,7 @@ class _Report:
 async def not_waited_for(ws: Workshop, answer: Any) -> None:
     """Reports are ordered by two customers, who are answered at once and leave; the reports are finished after that."""
     client = await connect(ws)
-    async with talks(ws, answer, count_issues, workflows=[_Report]) as begin:
+    async with talks(ws, answer, count_issues, _Report) as begin:
         talk, other = await begin(), await begin()
         for customer, project, orders in ((talk, "OPS", 1), (talk, "PAY", 2), (other, "OPS", 1)):
             await _ordered(customer, project, orders)

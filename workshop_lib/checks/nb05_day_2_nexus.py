@@ -114,7 +114,7 @@ _LEAST, _MOST = timedelta(seconds=5), timedelta(seconds=10)  # less is too littl
 @exercise("5.2")
 async def asked(ws: Workshop, answer: Any) -> None:
     """A customer learns the address, and the reason when there is none; each time the conversation goes on."""
-    async with other_teams(ws) as teams, talks(ws, answer, look_up_host, workflows=[FindHost]) as begin:
+    async with other_teams(ws) as teams, talks(ws, answer, look_up_host, FindHost) as begin:
         talk = await begin()
         unknown = await _no_address(talk, "web-9")
         with ws.fault("look_up_host.fails"):

@@ -13,12 +13,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nexusrpc import HandlerError, HandlerErrorType, Link
 from nexusrpc.handler import StartOperationContext
-from temporalio.client import Client, DescribeWorkflowInput, FetchWorkflowHistoryEventsInput, WorkflowHandle
+from temporalio.client import Client, DescribeWorkflowInput, FetchWorkflowHistoryEventsInput
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Caller, Watch, answering, calling, handled
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, worker
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, start, worker
 from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.governance.allowlist import caller as who_calls
@@ -27,14 +27,17 @@ from workshop_lib.workshop import Workshop
 
 # What somebody may write who wants to pass for sales.
 _LIES = dict.fromkeys(("caller", "from", "namespace", "caller-namespace", "x-caller", "x-namespace"), "sales")
+Keys = dict[str, Ed25519PrivateKey]
 _ENDPOINT, _SERVICE = "check-vault", "Vault"
-_OPERATIONS = ("stock_price", "calculate_roi", "list_customers")  # two that have rules, and one that has none
+_RULES = {"stock_price": ["sales"], "calculate_roi": ["sales", "marketing"], "list_customers": []}  # as the notebook's
 
 
 class _Guarded(Watch):
     """A service behind a learner's interceptor, and the ways in which others try to get in."""
 
-    there: Caller
+    inside: Caller
+    sales: Caller
+    marketing: Caller
     refusals: tuple[HandlerErrorType, ...] = (HandlerErrorType.UNAUTHORIZED,)
     """The types of errors that are right for who comes without a proof."""
 
@@ -50,17 +53,17 @@ class _Guarded(Watch):
     def comes(self, input: ExecuteNexusOperationStartInput) -> None:
         """Forge a request, as a server's HTTP port lets anybody do. The rules of an exercise name no one's prefix."""
         real = who_calls(input.ctx.inbound_links)
-        own = f"/{self.there.ws.own_name(real)}/"
+        own = f"/{self.inside.ws.own_name(real)}/"
         links = [Link(link.url.replace(f"/{real}/", own), link.type) for link in input.ctx.inbound_links]
         headers = {**input.ctx.headers, **self.forged.get("headers", {})}
         input.ctx = replace(input.ctx, **{"inbound_links": links, **self.forged, "headers": headers})
 
-    async def _ask(self, caller: Caller | None, operation: str, forged: dict[str, Any]) -> tuple[Any, Any, str]:
+    async def _ask(self, caller: Caller, operation: str, forged: dict[str, Any]) -> tuple[Any, Any, str]:
         """Call an operation: the answer, what your code raised, and what it did, for the learner."""
         for seen in (self.requests, self.errors, self.answers, self.ran):
             seen.clear()
         self.forged = forged
-        answer, _ = await (caller or self.there).ask(operation, "ACME")
+        answer, _ = await caller.ask(operation, "ACME")
         error = next(iter(self.errors), None)
         if isinstance(error, HandlerError):
             retried = ", which is retried" * error.retryable
@@ -68,12 +71,12 @@ class _Guarded(Watch):
         saw = f"{type(error).__name__}: {error}" if error else f"that your code returned {self.answers[:1]}"
         return answer, error, saw
 
-    async def passes(self, what: str, caller: Caller | None, operation: str, advice: str, **forged: Any) -> None:
+    async def passes(self, what: str, caller: Caller, operation: str, advice: str, **forged: Any) -> None:
         """An honest call has to get its answer.
 
         Args:
             what: What it is, for the learner.
-            caller: Who calls; None if it does not matter.
+            caller: Who calls; ``inside`` if it does not matter.
             operation: Its name.
             advice: What to do if it gets none.
             forged: What is other in the request when it comes: ``headers`` besides the real ones, ``inbound_links``,
@@ -83,9 +86,7 @@ class _Guarded(Watch):
         got = error is None and self.ran and answer is not None
         require(got, f"an answer, as the rules allow, where {what}", saw, advice)
 
-    async def refuses(
-        self, what: str, caller: Caller | None, operation: str, advice: str, *named: str, **forged: Any
-    ) -> None:
+    async def refuses(self, what: str, caller: Caller, operation: str, advice: str, *named: str, **forged: Any) -> None:
         """A call that the rules do not allow has to be refused, before anything is done, in a way that ends it.
 
         Args:
@@ -110,7 +111,7 @@ def _link(namespace: str, kind: str = "temporal.api.common.v1.Link.WorkflowEvent
 
 
 @contextlib.asynccontextmanager
-async def _guarded(ws: Workshop, answer: Any, name: str, *given: Any) -> AsyncIterator[_Guarded]:
+async def _guarded(ws: Workshop, answer: Any, name: str, keys: Keys, *given: Any) -> AsyncIterator[_Guarded]:
     """The service behind a learner's interceptor, while the block runs.
 
     Raises:
@@ -123,37 +124,40 @@ async def _guarded(ws: Workshop, answer: Any, name: str, *given: Any) -> AsyncIt
     except TypeError as error:
         raise expected(f"`{name}` to take {len(given)} arguments", error, "Keep its `__init__` as it was.") from error
     vault = _Guarded()
-    handler = answering(_SERVICE, vault.run, *_OPERATIONS)
-    async with handled(ws, handler, _ENDPOINT, vault, [interceptor]) as vault.there:
+    handler = answering(_SERVICE, vault.run, *_RULES)
+    async with (
+        handled(ws, handler, _ENDPOINT, vault, interceptors=[interceptor]) as vault.inside,
+        _from(ws, "sales", keys) as vault.sales,
+        _from(ws, "marketing", keys) as vault.marketing,
+    ):
         yield vault
 
 
-def _from(there: _Guarded, namespace: str, *signer: Signer) -> AbstractAsyncContextManager[Caller]:
-    return calling(there.there.ws, namespace, _ENDPOINT, *signer, service=_SERVICE)
+def _from(ws: Workshop, name: str, keys: Keys) -> AbstractAsyncContextManager[Caller]:
+    """A caller, who signs if there is a key."""
+    signers = [Signer(name, keys[name])] if keys else []
+    return calling(ws, name, _ENDPOINT, *signers, service=_SERVICE)
 
 
-async def _rules(there: _Guarded, sales: Caller, marketing: Caller) -> None:
+async def _rules(there: _Guarded) -> None:
     """What holds for both doors: who may call what, and nobody where there is no rule."""
-    for operation in ("stock_price", "calculate_roi"):
-        await there.passes(f"sales called {operation}", sales, operation, "rules")
-    await there.passes("marketing called calculate_roi", marketing, "calculate_roi", "rules")
-    what = "marketing called stock_price"
-    await there.refuses(what, marketing, "stock_price", "rules", "marketing", "stock_price")
-    await there.refuses(f"{what} with a header that said sales", marketing, "stock_price", "header", headers=_LIES)
-    for who, caller in (("sales", sales), ("marketing", marketing)):
-        what = f"{who} called list_customers, which has no rule"
-        await there.refuses(what, caller, "list_customers", "no rule", who, "list_customers")
+    for operation, allowed in _RULES.items():
+        for who, caller in (("sales", there.sales), ("marketing", there.marketing)):
+            what = f"{who} called {operation}"
+            if who in allowed:
+                await there.passes(what, caller, operation, "rules")
+            else:
+                what, advice = (what, "rules") if allowed else (f"{what}, which has no rule", "no rule")
+                await there.refuses(what, caller, operation, advice, who, operation)
+    what = "marketing called stock_price with a header that said sales"
+    await there.refuses(what, there.marketing, "stock_price", "header", headers=_LIES)
 
 
 @exercise("6.1")
 async def allowlist(ws: Workshop, answer: Any) -> None:
     """The honest get in, and nobody else, also whoever does not say clearly where the call comes from."""
-    async with (
-        _guarded(ws, answer, "Door") as there,
-        _from(there, "sales") as sales,
-        _from(there, "marketing") as marketing,
-    ):
-        await _rules(there, sales, marketing)
+    async with _guarded(ws, answer, "Door", {}) as there:
+        await _rules(there)
         unclear = {
             "without a link": [],
             "with links of two namespaces": [_link("sales"), _link("marketing")],
@@ -161,7 +165,7 @@ async def allowlist(ws: Workshop, answer: Any) -> None:
         }
         for how, links in unclear.items():
             what = f"somebody called calculate_roi {how}"
-            await there.refuses(what, None, "calculate_roi", "unclear", inbound_links=links)
+            await there.refuses(what, there.inside, "calculate_roi", "unclear", inbound_links=links)
 
 
 @exercise("6.2")
@@ -170,19 +174,14 @@ async def signed(ws: Workshop, answer: Any) -> None:
     keys = {name: Ed25519PrivateKey.generate() for name in ("sales", "marketing")}
     public = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
     verifier = Verifier(public, notebook_folder() / f"{ws.id('nonces')}.db")
-    async with (
-        _guarded(ws, answer, "SignedDoor", verifier) as there,
-        _from(there, "sales", Signer("sales", keys["sales"])) as sales,
-        _from(there, "marketing", Signer("marketing", keys["marketing"])) as marketing,
-        _from(there, "marketing") as unsigned,
-    ):
-        await _rules(there, sales, marketing)
+    async with _guarded(ws, answer, "SignedDoor", keys, verifier) as there, _from(ws, "marketing", {}) as unsigned:
+        await _rules(there)
         there.refusals = (HandlerErrorType.UNAUTHORIZED, HandlerErrorType.UNAUTHENTICATED)
         await there.refuses("marketing called calculate_roi without a signature", unsigned, "calculate_roi", "rules")
         await _forged(ws, there, keys)
 
 
-async def _forged(ws: Workshop, there: _Guarded, keys: dict[str, Ed25519PrivateKey]) -> None:
+async def _forged(ws: Workshop, there: _Guarded, keys: Keys) -> None:
     """Forged requests: tokens of others, or used ones, and links of sales."""
 
     def sent(name: str, operation: str, key: str, request: str = "") -> dict[str, Any]:
@@ -197,12 +196,12 @@ async def _forged(ws: Workshop, there: _Guarded, keys: dict[str, Ed25519PrivateK
         "a token of sales for calculate_roi came with a call of stock_price": sent("sales", "calculate_roi", "sales"),
     }
     for what, request in forged.items():
-        await there.refuses(what, None, "stock_price", "rules", **request)
+        await there.refuses(what, there.inside, "stock_price", "rules", **request)
     used = sent("sales", "stock_price", "sales", "one")
     for what in ("sales signed and called stock_price", "Nexus repeated a request of sales, with its id and token"):
-        await there.passes(what, None, "stock_price", "spend", **used)
+        await there.passes(what, there.inside, "stock_price", "spend", **used)
     what = "a token that sales had used was sent with another request"
-    await there.refuses(what, None, "stock_price", "spend", **{**used, "request_id": "another"})
+    await there.refuses(what, there.inside, "stock_price", "spend", **{**used, "request_id": "another"})
 
 
 _READINGS = 50  # of one history: whoever follows the links reads each a few times
@@ -227,7 +226,7 @@ async def who_began(ws: Workshop, answer: Any) -> None:
         ]
         for what, client, queue, plan in chains:
             id = ws.id("check-chain")
-            begun: WorkflowHandle[Any, Any] = await client.start_workflow(Passing.run, plan, id=id, task_queue=queue)
+            begun = await start(client, queue, Passing.run, plan, id=id)
             named = await answer(here.get_workflow_handle(await begun.result()))
             right = f"{client.namespace}/{id}"
             require(named == right, f"{right!r} for {what}", repr(named))

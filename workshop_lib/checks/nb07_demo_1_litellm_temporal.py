@@ -6,8 +6,8 @@ from datetime import timedelta
 from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import routed
-from workshop_lib.checks.harness.talks import FOREVER, Talk, Turn, limited, talks
-from workshop_lib.checks.harness.trial import connect
+from workshop_lib.checks.harness.talks import Talk, Turn, limited, talks
+from workshop_lib.checks.harness.trial import FOREVER, connect
 from workshop_lib.demos import local
 from workshop_lib.evidence.history import Step, spoken
 from workshop_lib.teams.finance.data import QUOTES

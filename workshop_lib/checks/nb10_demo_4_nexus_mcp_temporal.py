@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 import httpx2
-from mcp import Client as McpClient
+import mcp
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.exceptions import MCPError
 from nexusrpc import get_service_definition
 from starlette.applications import Starlette
 from temporalio.client import Client
@@ -78,11 +77,11 @@ async def _used(reach: Callable[[], Any], tool: str, given: dict[str, Any], key:
     meta: Any = {IDEMPOTENCY_KEY: key or str(uuid.uuid4())}
     for _ in range(_MOST_CALLS):
         names, saw = list[str](), ""
-        async with McpClient(reach()) as mcp:
+        async with mcp.Client(reach()) as there:
             try:
-                names = sorted(tool.name for tool in (await mcp.list_tools()).tools)
-                saw = str((await mcp.call_tool(tool, given, meta=meta)).content)
-            except MCPError as error:
+                names = sorted(tool.name for tool in (await there.list_tools()).tools)
+                saw = str((await there.call_tool(tool, given, meta=meta)).content)
+            except mcp.MCPError as error:
                 saw = str(error)
         if names or "TimedOut" not in saw:
             return names, saw

@@ -37,39 +37,31 @@ def _served(ws: Workshop) -> AbstractAsyncContextManager[Client]:
     return worker(ws, _PLACE, nexus_service_handlers=handlers, **settings)
 
 
-@dataclass
-class _Door:
-    """Both operations behind a policy, and callers in three namespaces."""
-
-    owner: Client
-    teams: dict[str, Caller]
-
-    async def decide(self, calls: int, approved: float) -> None:
-        """Decide, as Finance, about the calls that wait, once there are so many.
-
-        Args:
-            calls: How many.
-            approved: The amount of the one that may run.
-        """
-        finance = self.teams["finance"]
-        while len(waiting := (await finance.ask("Approvals.waiting", None))[0]) < calls:
-            await asyncio.sleep(0.1)
-        for each in waiting:
-            approve = each["input"]["amount"] == approved
-            verdict = {"id": each["id"], "approve": approve, "reason": "the check says so"}
-            await finance.ask("Approvals.decide", verdict)
-
-
 @asynccontextmanager
-async def _door(ws: Workshop, policy: Policy) -> AsyncIterator[_Door]:
-    """A door with a policy, while the block runs."""
+async def _door(ws: Workshop, policy: Policy) -> AsyncIterator[tuple[Client, dict[str, Caller]]]:
+    """Both operations behind a policy, while the block runs: their owner, and callers in three namespaces."""
     await ws.endpoint(_PLACE, namespace=NAMESPACE, task_queue=_PLACE)
-    async with AsyncExitStack() as open_now:
-        teams = {team: await open_now.enter_async_context(calling(ws, team, _PLACE)) for team in _TEAMS}
-        owner = await open_now.enter_async_context(_served(ws))
+    async with AsyncExitStack() as opened:
+        teams = {team: await opened.enter_async_context(calling(ws, team, _PLACE)) for team in _TEAMS}
+        owner = await opened.enter_async_context(_served(ws))
         await end(owner.get_workflow_handle(KEEPER))  # of a check that was interrupted
         await deploy(owner, policy, task_queue=_PLACE)
-        yield _Door(owner, teams)
+        yield owner, teams
+
+
+async def _decide(finance: Caller, calls: int, approved: float) -> None:
+    """Decide, as Finance, about the calls that wait, once there are so many.
+
+    Args:
+        finance: Calls from there.
+        calls: How many.
+        approved: The amount of the one that may run.
+    """
+    while len(waiting := (await finance.ask("Approvals.waiting", None))[0]) < calls:
+        await asyncio.sleep(0.1)
+    for each in waiting:
+        approve = each["input"]["amount"] == approved
+        await finance.ask("Approvals.decide", {"id": each["id"], "approve": approve, "reason": "the check says so"})
 
 
 async def _outcomes(calls: Iterable[WorkflowHandle[Any, Any]]) -> list[bool]:
@@ -148,9 +140,9 @@ async def gift_cards(ws: Workshop, answer: Any) -> None:
     asked.now += 86400
     about("sales", 10, "allow", "day")
     order = ws.id("check-order")
-    async with _door(ws, policy) as door:
+    async with _door(ws, policy) as (_, teams):
         given = {"customer": order, "dollars": 5}
-        calls = [await door.teams[team].start(_ISSUE, given) for team in ["sales"] * 6 + ["marketing"] * 4]
+        calls = [await teams[team].start(_ISSUE, given) for team in ["sales"] * 6 + ["marketing"] * 4]
         issued = sum(await _outcomes(calls)), ws.ledger.count("checked", customer=order)
     what = "three and four cards for six calls by sales and four by marketing at once"
     require(issued == (7, 7), what, f"{issued[0]} cards")
@@ -173,10 +165,10 @@ async def refunds(ws: Workshop, answer: Any) -> None:
         for amount in (10, 500, 5000):
             asked.about(team, operation, {"order": "order-7", "amount": amount}, "deny", "nobody")
     order, amounts = ws.id("check-order"), [50, 700, 1500, 5000]
-    async with _door(ws, policy) as door:
-        calls = [await door.teams["sales"].start(_REFUND, {"order": order, "amount": amount}) for amount in amounts]
+    async with _door(ws, policy) as (_, teams):
+        calls = [await teams["sales"].start(_REFUND, {"order": order, "amount": amount}) for amount in amounts]
         async with _served(ws):  # the calls are held, whatever becomes of Workers
-            await door.decide(2, approved=1500)
+            await _decide(teams["finance"], 2, approved=1500)
             answered = await _outcomes(calls)
     paid = sorted(entry.details["amount"] for entry in ws.ledger.entries("checked", order=order))
     what = f"of refunds of {amounts} dollars 50, and 1500, which Finance approved"
@@ -200,12 +192,12 @@ async def paid_by(ws: Workshop, answer: Any) -> None:
     small = Rule("small", "allow", operations=[_REFUND], when=["amount <= 100"])
     large = Rule("large", "hold", operations=[_REFUND], when=["amount <= 1000"], approvers=finance, hours=48)
     made = [("sales", 30), ("sales", 70), ("marketing", 40), ("sales", 500), ("marketing", 700), ("marketing", 9000)]
-    async with _door(ws, Policy([small, large])) as door:
+    async with _door(ws, Policy([small, large])) as (owner, teams):
         order = ws.id("check-order")
-        calls = [await door.teams[team].start(_REFUND, {"order": order, "amount": amount}) for team, amount in made]
-        await door.decide(2, approved=500)
+        calls = [await teams[team].start(_REFUND, {"order": order, "amount": amount}) for team, amount in made]
+        await _decide(teams["finance"], 2, approved=500)
         await _outcomes(calls)
-        rows = await record(door.owner)
+        rows = await record(owner)
     told = answer(rows)
     saw = tuple(told.get(ws.namespace(team), 0) for team in ("sales", "marketing"))
     others = sum(told.values()) - sum(saw)

@@ -151,6 +151,8 @@ async def reachable(ws: Workshop, answer: Any) -> str:
 
 # 12.3
 
+_NO_MODEL = "another"  # which nobody has
+
 
 @exercise("12.3")
 async def used(ws: Workshop, answer: Any) -> None:
@@ -163,17 +165,23 @@ async def used(ws: Workshop, answer: Any) -> None:
         async with other_teams(ws):
             for agent in answer:
                 async with sdk_talks(ws, agent, namespace="default") as begin:
+                    await _model_asked(await begin(model=_NO_MODEL), agent.__name__)
                     await _hr_asked(ws, await begin(), agent.__name__)
     finally:
         await ws.stop(hr)
+
+
+async def _model_asked(talk: Talk, agent: str) -> None:
+    """Ask an agent anything, in a chat with another model."""
+    await talk.say("Hello.")
+    model = (await talk.asked())[0].model
+    require(model == _NO_MODEL, f"{agent} to ask the model that the chat names", model, "model")
 
 
 async def _hr_asked(ws: Workshop, talk: Talk, agent: str) -> None:
     """Ask an agent for a price, for the days that are left, and for a vacation."""
     reply = await talk.say("What does ACME cost?")
     require("120.6" in reply, f"{agent} to ask Finance", repr(reply), "others")
-    model = (await talk.asked())[0].model
-    require(model == "offline", f"{agent} to ask the model that the chat names", model, "model")
     reply = await talk.say("How many vacation days does Bob have left?")
     asked = _calls(await history(talk.handle))
     right, saw = [step.name for step in asked] == [_DAYS], f"{len(asked)} calls and {reply!r}"

@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from nexusrpc import HandlerError, HandlerErrorType, Operation, get_service_defi
 from temporalio.client import Client, Interceptor, StartWorkflowInput, WorkflowHandle
 
 from workshop_lib.checks.exercise import require
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, ended, worker
+from workshop_lib.checks.harness.trial import FOREVER, NAMESPACE, Before, ended, start, worker
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
 
-_NEVER = timedelta(days=9)  # what the server records says whether a call will end
 _ATTEMPTS = 2  # that failed: more than a check itself lets fail
 _REQUEST = ContextVar("_REQUEST", default="")  # the one that a handler works at
+Inbound = tw.NexusOperationInboundInterceptor
 Started = nh.StartOperationResultSync[Any] | nh.StartOperationResultAsync
 
 
@@ -43,7 +43,7 @@ class Watch(Before, tw.Interceptor):
 
     def __init__(self, *, loses: bool = False) -> None:
         super().__init__(start_workflow=lambda input: self.starts(_REQUEST.get(), input))
-        self._loses, self.answer_arrived = loses, threading.Event()
+        self.loses, self.answer_arrived = loses, threading.Event()
         self.requests: list[str] = []
         self.started: list[tuple[str, str]] = []
         self.answers: list[Any] = []
@@ -68,21 +68,6 @@ class Watch(Before, tw.Interceptor):
         """
         self.started.append((request, input.id))
 
-    def answered(self, request: str, answer: Any) -> None:
-        """Note an answer.
-
-        Args:
-            request: The request's id.
-            answer: The handler's, which may be anything.
-
-        Raises:
-            HandlerError: The caller does not get it.
-        """
-        self.answers.append(answer)
-        if self._loses and len(self.started) == self.requests.count(request) == 1:
-            raise HandlerError("The answer was lost.", type=HandlerErrorType.UNAVAILABLE)
-        self.answer_arrived.set()
-
     def one_each(self, *, joined: bool = False) -> None:
         """See to it that each call has one workflow, also when it came again.
 
@@ -97,15 +82,13 @@ class Watch(Before, tw.Interceptor):
         require(len({*self.started}) == len(calls), "the same id in each attempt at a call", saw, "changing id")
         require(joined or len(ids) == len(calls), "a separate id for each call", saw, "shared id")
 
-    def intercept_nexus_operation(
-        self, next: tw.NexusOperationInboundInterceptor
-    ) -> tw.NexusOperationInboundInterceptor:
+    def intercept_nexus_operation(self, next: Inbound) -> Inbound:
         """See base class."""
         return _Answering(next, self)
 
 
-class _Answering(tw.NexusOperationInboundInterceptor):
-    def __init__(self, next: tw.NexusOperationInboundInterceptor, watch: Watch) -> None:
+class _Answering(Inbound):
+    def __init__(self, next: Inbound, watch: Watch) -> None:
         super().__init__(next)
         self._watch = watch
 
@@ -119,7 +102,10 @@ class _Answering(tw.NexusOperationInboundInterceptor):
         except Exception as error:
             self._watch.errors.append(error)
             raise _final(str(error)) from error
-        self._watch.answered(request, answer)
+        self._watch.answers.append(answer)
+        if self._watch.loses and len(self._watch.started) == self._watch.requests.count(request) == 1:
+            raise HandlerError("The answer was lost.", type=HandlerErrorType.UNAVAILABLE)
+        self._watch.answer_arrived.set()
         if inspect.iscoroutine(answer):
             answer.close()  # else Python warns about it later
         if isinstance(answer, nh.StartOperationResultSync | nh.StartOperationResultAsync):
@@ -150,7 +136,7 @@ class Caller:
     endpoint: str
     service: str = ""
 
-    async def start(self, operation: str, given: Any, limit: timedelta = _NEVER) -> WorkflowHandle[Any, Any]:
+    async def start(self, operation: str, given: Any, limit: timedelta = FOREVER) -> WorkflowHandle[Any, Any]:
         """Call an operation, and do not wait for the result.
 
         Args:
@@ -159,9 +145,8 @@ class Caller:
             limit: How long it may take.
         """
         service, _, name = operation.rpartition(".")
-        args = [self.ws.namespace(self.endpoint), service or self.service, name, given, limit.total_seconds()]
-        more: dict[str, Any] = {"id": self.ws.id("check-call"), "task_queue": self.queue, "execution_timeout": _NEVER}
-        return await self.client.start_workflow(CallOperation.run, args=args, **more)
+        call = self.ws.namespace(self.endpoint), service or self.service, name, given, limit.total_seconds()
+        return await start(self.client, self.queue, CallOperation.run, *call, id=self.ws.id("check-call"))
 
     async def ask(self, operation: str, given: Any) -> tuple[Any, str]:
         """Call an operation, and wait for the result.
@@ -200,9 +185,7 @@ async def calling(
 
 
 @contextlib.asynccontextmanager
-async def handled(
-    ws: Workshop, handler: Any, endpoint: str, watch: Watch, interceptors: Sequence[tw.Interceptor] = (), **work: Any
-) -> AsyncIterator[Caller]:
+async def handled(ws: Workshop, handler: Any, endpoint: str, watch: Watch, **work: Any) -> AsyncIterator[Caller]:
     """Run a handler behind an endpoint, while the block runs: a caller in its own namespace.
 
     Args:
@@ -210,13 +193,13 @@ async def handled(
         handler: An object of its class.
         endpoint: The endpoint's name, and that of the task queue.
         watch: Is to see what the handler does.
-        interceptors: What its Worker has before the handler.
-        work: The workflows and activities of its Worker.
+        work: The workflows, activities and interceptors of its Worker.
     """
     definition = get_service_definition(type(handler))
     assert definition is not None
     await ws.endpoint(endpoint, namespace=NAMESPACE, task_queue=endpoint)
-    work |= {"nexus_service_handlers": [handler], "interceptors": [takeover.Heartbeats(), *interceptors]}
+    work |= {"nexus_service_handlers": [handler]}
+    work["interceptors"] = [takeover.Heartbeats(), *work.get("interceptors", [])]
     work["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
     calls = calling(ws, NAMESPACE, endpoint, service=definition.name)
     async with worker(ws, endpoint, {"interceptors": [watch]}, **work), calls as caller:

@@ -31,7 +31,7 @@ DEADLOCK = "TMPRL1101"
 _NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 T = TypeVar("T")
-Judge = Callable[[History], object]
+Reads = Callable[[History], object]
 
 
 async def until(
@@ -41,7 +41,7 @@ async def until(
     *,
     attempts: int = 3,
     update: bool = False,
-    judge: Judge = lambda told: None,
+    judge: Reads = lambda told: None,
 ) -> None:
     """Wait for something that a run is going to do, at most until the run has ended.
 

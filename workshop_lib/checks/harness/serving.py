@@ -29,27 +29,27 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
         app: What is served. What its start raises is raised here.
     """
     config = uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False, timeout_graceful_shutdown=1)
-    server, raised = _Server(config), None
+    server = _Server(config)
     logger = logging.getLogger("mcp")  # what is refused, or fails, is for the check to say
     level = logger.level
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind((HOST, 0))
-        listening.listen()  # who comes before the server has started waits for it
-        logger.setLevel(logging.CRITICAL)
-        try:
+
+        async def run() -> None:
             async with app.router.lifespan_context(app):
-                running = asyncio.create_task(server.serve([listening]))
-                try:
-                    yield f"http://{HOST}:{listening.getsockname()[1]}"
-                except Exception as error:
-                    raised = error  # within the lifespan, a task group would wrap it
-                finally:
-                    server.should_exit = True
-                    await running
+                await server.serve([listening])
+
+        logger.setLevel(logging.CRITICAL)
+        running = asyncio.create_task(run())
+        try:
+            while not (server.started or running.done()):
+                await asyncio.sleep(0.001)
+            if server.started:
+                yield f"http://{HOST}:{listening.getsockname()[1]}"
         finally:
+            server.should_exit = True
+            await running
             logger.setLevel(level)
-    if raised:
-        raise raised
 
 
 async def serve(ws: Workshop, name: str, module: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ from typing import Any
 
 import temporalio.client as tc
 from temporalio import workflow
-from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from workshop_lib.agents import loop
@@ -19,9 +19,9 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
-from workshop_lib.checks.harness.recorded import DEADLOCK, blame, quietly, too_slow, until, wrong_code
+from workshop_lib.checks.harness.recorded import DEADLOCK, Reads, blame, quietly, too_slow, until, wrong_code
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.trial import worker
+from workshop_lib.checks.harness.trial import FOREVER, start, worker
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.teams.support.activities import calculator, weather
@@ -31,7 +31,6 @@ from workshop_lib.workshop import Workshop
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
 _MOST_TURNS = 20
-FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
 LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 
 
@@ -83,8 +82,7 @@ def limited(
     Raises:
         Wrong: It does not fit.
     """
-    if limit is None:
-        limit = FOREVER
+    limit = FOREVER if limit is None else limit
     saw = spoken(limit) if timedelta(0) < limit < FOREVER - timedelta(days=1) else "none"
     saw += ", with which the server does not send a call" if timedelta(0) < limit < LEAST else ""
     require(least <= limit <= most, what, saw, advice)
@@ -178,9 +176,7 @@ class Talk:
                 return made
         raise too_slow(f"{text!r} could not be answered within the limits of your code")
 
-    async def reply(
-        self, sent: asyncio.Task[Reply], text: str, judge: Callable[[History], object] = lambda told: None
-    ) -> str:
+    async def reply(self, sent: asyncio.Task[Reply], text: str, judge: Reads = lambda told: None) -> str:
         """Wait for a reply. What went wrong with it, if it tells of that, is in ``problem``.
 
         Args:
@@ -251,21 +247,14 @@ Other arguments are as in ``Chat``.
 
 @asynccontextmanager
 async def talks(
-    ws: Workshop,
-    answer: Any,
-    *activities: Any,
-    workflows: Sequence[Any] = (),
-    queue: str = "",
-    base: type = Conversation,
-    **connection: Any,
+    ws: Workshop, answer: Any, *work: Any, queue: str = "", base: type = Conversation, **connection: Any
 ) -> AsyncIterator[Begin]:
     """A Worker for an agent, while the block runs, and a function that begins a conversation with it.
 
     Args:
         ws: The workshop.
         answer: What the learner handed in.
-        activities: What the agent and its tools may call, besides the model.
-        workflows: What the agent may call.
+        work: The Activities and Workflows that the agent and its tools may call, besides the model.
         queue: The task queue; a new one if it does not matter.
         base: What the agent inherits.
         connection: As for ``connect``, for the Worker's client.
@@ -277,18 +266,21 @@ async def talks(
     require(agent, "the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
     await serve(ws, "model", "workshop_lib.agents.model.server")
     queue = queue or ws.id("check")
-    settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
+    settings: dict[str, Any] = {"workflows": [answer], "activities": [call_model]}
+    for each in work:
+        settings["workflows" if isinstance(each, type) else "activities"].append(each)
     # It forgets all after each step, as if it had crashed.
     settings |= {"interceptors": [takeover.Heartbeats()], "max_cached_workflows": 0}
     async with worker(ws, queue, connection, **settings) as client:
 
-        async def begin(first: str = "", **limits: Any) -> Talk:
-            chat = Chat("offline", MODEL_SECONDS, **limits)
-            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": FOREVER, "id": ws.id("check-chat")}
+        async def begin(first: str = "", **settings: Any) -> Talk:
+            chat = Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **settings})
             run: Any = answer.run
+            id = ws.id("check-chat")
             if not first:
-                return Talk(await client.start_workflow(run, chat, **given))
-            starts: Any = tc.WithStartWorkflowOperation(run, chat, id_conflict_policy=_FAIL, **given)
+                return Talk(await start(client, queue, run, chat, id=id))
+            policy = WorkflowIDConflictPolicy.FAIL
+            starts: Any = tc.WithStartWorkflowOperation(run, chat, id=id, task_queue=queue, id_conflict_policy=policy)
             update: Any = client.execute_update_with_start_workflow  # both are in the first workflow task
             sent = quietly(update("send_message", first, start_workflow_operation=starts, result_type=Reply))
             talk = Talk(await starts.workflow_handle())
@@ -325,9 +317,8 @@ def clerk(ws: Workshop, *activities: Any, **settings: Any) -> AbstractAsyncConte
         settings: As for ``talks``.
     """
     queue = settings.setdefault("queue", ws.id("check"))
-    limit: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=MODEL_SECONDS)}
-    limit["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=50))
-    _TOOLS[queue] = [loop.activity_tool(activity, **limit) for activity in activities]
+    limits = takeover.limits(timedelta(seconds=MODEL_SECONDS))
+    _TOOLS[queue] = [loop.activity_tool(activity, **limits) for activity in activities]
     return talks(ws, Clerk, *activities, **settings)
 
 
@@ -341,6 +332,5 @@ def chosen(description: str, question: str) -> bool:
     parameters = {"type": "object", "properties": {"given": {"type": "string"}}, "required": ["given"]}
     described = enumerate([description, loop.summary(calculator), loop.summary(weather)])
     tools = [{"name": f"tool_{at}", "description": text, "parameters": parameters} for at, text in described]
-    functions = [{"type": "function", "function": tool} for tool in tools]
-    said = plan([{"role": "user", "content": question}], functions)
+    said = plan([{"role": "user", "content": question}], [{"type": "function", "function": each} for each in tools])
     return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))

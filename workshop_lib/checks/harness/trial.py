@@ -28,8 +28,11 @@ from workshop_lib.workers.takeover import Heartbeats, idempotency_key
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
+FOREVER = timedelta(days=9)
 _STOPS = 18  # of ten seconds each
-_ANYTHING: Any = object()
+Effects = Sequence[list[str]]
+Ended = tuple[Any, str, History]
+Run = Callable[..., Awaitable[Ended]]
 
 
 class Before(Interceptor):
@@ -80,18 +83,12 @@ class Outcome:
 
 
 def expect(
-    outcome: Outcome,
-    what: str,
-    *,
-    effects: Sequence[list[str]] = (),
-    result: Any = _ANYTHING,
-    fails: bool = False,
-    advice: str = "default",
+    made: Outcome, what: str, *, effects: Effects = (), result: Any = ..., fails: bool = False, advice: str = "default"
 ) -> None:
     """Compare what happened to an order with what should have.
 
     Args:
-        outcome: What happened.
+        made: What happened.
         what: What kind of order it was, such as ``A good order``.
         effects: What the ledger may show, each in order. Not judged if there is none.
         result: What the workflow should have returned. Anything is right if it is not given.
@@ -101,16 +98,16 @@ def expect(
     Raises:
         Wrong: Something else happened.
     """
-    right = result is _ANYTHING or _json(outcome.result) == _json(result)
-    if fails == bool(outcome.failure) and (fails or right) and (not effects or outcome.effects in effects):
+    right = result is ... or _json(made.result) == _json(result)
+    if fails == bool(made.failure) and (fails or right) and (not effects or made.effects in effects):
         return
-    if advice == "default" and not outcome.failure and outcome.result is None and not right:
+    if advice == "default" and not made.failure and made.result is None and not right:
         advice = "Does your code say `return`?"
     ledger = [" or ".join(", ".join(each) or "nothing" for each in effects)] if effects else []
-    wanted = "a failure" if fails else "a result" if result is _ANYTHING else f"the result {result!r}"
+    wanted = "a failure" if fails else "a result" if result is ... else f"the result {result!r}"
     expected = "; then ".join([*ledger, wanted])
-    end = f"the failure {outcome.failure.removesuffix('.')}" if outcome.failure else f"the result {outcome.result!r}"
-    raise Wrong(f"{what}: expected {expected}. Saw {', '.join(outcome.effects) or 'nothing'}; then {end}.", advice)
+    end = f"the failure {made.failure.removesuffix('.')}" if made.failure else f"the result {made.result!r}"
+    raise Wrong(f"{what}: expected {expected}. Saw {', '.join(made.effects) or 'nothing'}; then {end}.", advice)
 
 
 def _json(value: Any) -> str:
@@ -138,8 +135,7 @@ class Trial:
             given: Its argument.
             id: Its id; that of the order, if it is given one.
         """
-        more: dict[str, Any] = {"task_queue": self._queue, "execution_timeout": timedelta(days=9)}
-        return await self.client.start_workflow(self._workflow.run, given, id=id or given.id, **more)
+        return await start(self.client, self._queue, self._workflow.run, given, id=id or given.id)
 
     async def run(self, **order: Any) -> Outcome:
         """Process one order to its end.
@@ -193,9 +189,7 @@ async def trial(
         yield Trial(ws, client, queue, answer)
 
 
-async def ended(
-    handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3
-) -> tuple[Any, str, History]:
+async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3) -> Ended:
     """Wait for the end of a run.
 
     Args:
@@ -253,18 +247,32 @@ async def worker(
     try:
         yield client
     finally:
-        await asyncio.gather(*(_end_all(client, id) for id in started))
+        await asyncio.gather(*(_end_all(client, id) for id in started), return_exceptions=True)
         await stop(ws, running)
 
 
 async def _end_all(client: Client, id: str) -> None:
     """End a run, and all that it has called."""
-    handle = client.get_workflow_handle(id)
+    service = client.service_client  # without the client's interceptors, which may refuse to read more
+    handle = Client(service, namespace=client.namespace).get_workflow_handle(id)
     await end(handle)
     with contextlib.suppress(RPCError):  # it could not be started
         for run in every_run(await history(handle, follow=True)):
             if not run.closed:
-                await end(Client(client.service_client, namespace=run.namespace).get_workflow_handle(run.workflow_id))
+                await end(Client(service, namespace=run.namespace).get_workflow_handle(run.workflow_id))
+
+
+async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> WorkflowHandle[Any, Any]:
+    """Start a workflow with far more time than it needs: what the server records says whether it will end.
+
+    Args:
+        client: Of its namespace.
+        queue: Its task queue.
+        run: Its ``run``.
+        given: Its arguments.
+        id: Its id.
+    """
+    return await client.start_workflow(run, args=given, id=id, task_queue=queue, execution_timeout=FOREVER)
 
 
 async def stop(ws: Workshop, running: InProcessWorker) -> None:
@@ -285,9 +293,7 @@ async def stop(ws: Workshop, running: InProcessWorker) -> None:
 
 
 @contextlib.asynccontextmanager
-async def one_activity(
-    ws: Workshop, answer: Any, processes: int = 0
-) -> AsyncIterator[Callable[..., Awaitable[tuple[Any, str, History]]]]:
+async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIterator[Run]:
     """A Worker for a learner's activity, while the block runs.
 
     Args:
@@ -305,9 +311,9 @@ async def one_activity(
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
-        async def run(given: Any, retries: RetryPolicy) -> tuple[Any, str, History]:
-            arguments = [name, given, as_message(retries), 2 if processes else None]
-            handle = await client.start_workflow(OneActivity.run, args=arguments, id=ws.id("check"), task_queue=queue)
+        async def run(given: Any, retries: RetryPolicy) -> Ended:
+            arguments = name, given, as_message(retries), 2 if processes else None
+            handle = await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
             return await ended(handle, attempts=20)
 
         settings = {"task_queue": queue, "activities": [answer], "interceptors": [Heartbeats()]}
