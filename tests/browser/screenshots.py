@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -22,7 +21,9 @@ AXE = ROOT / "build" / "npm" / "axe-core" / "axe.min.js"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 WIDTHS = (1280, 1920)  # pixels
 HEIGHT = 2000
+MOST = 99  # pictures
 CELL_SECONDS = 900  # only a guard against hanging
+NOTEBOOK = "window.jupyterapp.shell.currentWidget.content"
 SCROLLED = ".jp-WindowedPanel-outer"
 OUTPUTS = ".jp-RenderedHTMLCommon, .jp-OutputArea-output"  # what is ours; the rest is JupyterLab's own
 RULES = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
@@ -36,19 +37,16 @@ def command(page: Page, name: str, **arguments: str) -> None:
 def pictures(page: Page, stem: str) -> list[str]:
     """Take pictures from the top of the open notebook to its end. Returns what axe-core objects to."""
     found: dict[str, str] = {}
-    top = number = 0
-    while top < page.evaluate(f"document.querySelector('{SCROLLED}').scrollHeight"):
-        page.evaluate(f"top => document.querySelector('{SCROLLED}').scrollTop = top", top)
+    for number in range(MOST):
+        page.evaluate(f"top => document.querySelector('{SCROLLED}').scrollTop = top", number * (HEIGHT - 200))
         page.wait_for_timeout(500)  # until what has come into view is drawn
         page.screenshot(path=PICTURES / f"{stem}-{number:02}.png")
-        results: dict[str, Any] = page.evaluate(
-            "([where, rules]) => axe.run({include: where}, rules)", [OUTPUTS, RULES]
-        )
+        results = page.evaluate("([where, rules]) => axe.run({include: where}, rules)", [OUTPUTS, RULES])
         for violation in results["violations"]:
             for node in violation["nodes"]:
                 found[f"{violation['id']}: {node['html'][:160]}"] = node["failureSummary"].splitlines()[-1].strip()
-        top += HEIGHT - 200
-        number += 1
+        if 0 < page.evaluate(f"{NOTEBOOK}.widgets.at(-1).node.getBoundingClientRect().bottom") < HEIGHT - 60:
+            break  # the last cell is in the picture
     return [f"{stem}: {what}\n    {why}" for what, why in found.items()]
 
 
@@ -58,13 +56,15 @@ def notebook(page: Page, address: str, name: str) -> list[str]:
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     page.add_script_tag(path=AXE)
     command(page, "application:toggle-left-area")
-    command(page, "notebook:expand-all-headings")  # the optional sections have pictures, too
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan = true)")
     page.wait_for_function("window.allRan", timeout=CELL_SECONDS * 1000)
     found = []
     for theme, named in THEMES.items():
         command(page, "apputils:change-theme", theme=named)
         page.wait_for_selector(f"body[data-jp-theme-name='{named}']", state="attached")
+        command(page, "docmanager:clone")  # a diagram keeps the theme that it was drawn in
+        command(page, "application:close-other-tabs")
+        command(page, "notebook:expand-all-headings")  # the optional sections have pictures, too
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": HEIGHT})
             found += pictures(page, f"{name[:2]}-{theme}-{width}")

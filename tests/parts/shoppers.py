@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
-    from workshop_lib.nexus_mcp.tools import NexusTools
+    from workshop_lib.nexus_mcp.tools import agent_tool, offered
     from workshop_lib.nexus_mcp.transport import session
 
 
@@ -25,10 +25,10 @@ class Shopper:
 
     @workflow.run
     async def run(self, endpoints: list[str], calls: list[tuple[str, str]], seconds: float) -> list[str]:
-        nexus, tools = NexusTools(timedelta(seconds=seconds)), dict[str, FunctionTool]()
+        limit, tools = timedelta(seconds=seconds), dict[str, FunctionTool]()
         for endpoint in endpoints:
             with suppress(NexusOperationError):
-                tools |= {each["name"]: nexus.tool(endpoint, each) for each in await nexus.offered(endpoint)}
+                tools |= {each["name"]: agent_tool(endpoint, each, limit) for each in await offered(endpoint, limit)}
         said = [tools[name].on_invoke_tool(None, text) for name, text in calls]  # type: ignore[arg-type]
         return [*tools, *map(str, await asyncio.gather(*said))]
 

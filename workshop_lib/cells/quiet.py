@@ -2,7 +2,9 @@
 
 import logging
 import os
+import sys
 import warnings
+from typing import Any, cast
 
 import temporalio
 
@@ -31,6 +33,9 @@ def quieten() -> None:
     # A forgotten `await` in a workflow is explained where it fails. Python's warning comes later, under another cell.
     never = r"coroutine '(execute_\w+|start_\w+|sleep|wait_condition)' was never awaited"
     warnings.filterwarnings("ignore", message=never)
+    # With Jupyter comes a checker of internationalized addresses. jsonschema imports it where it is, for a format that
+    # nobody here asks for, and that takes nine tenths of jsonschema's import (its issues 1392 and 1428): a second.
+    cast("dict[str, Any]", sys.modules).setdefault("rfc3987_syntax", None)
     quieten_litellm()
     off = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
     telemetry = TelemetryConfig(logging=off, metrics=None)

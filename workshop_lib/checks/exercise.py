@@ -148,21 +148,25 @@ class _Verdict(NamedTuple):
 async def _judge(number: str, answer: Any) -> _Verdict:
     try:
         saw = await _prove(number, answer)
-        passed = _texts("advice").get(number, {}).get("passed", "")
-        return _Verdict(" ".join(part for part in (f"✓ Exercise {number} passed.", passed, saw) if part))
-    except Wrong as wrong:
-        mistake, advice = _advice(number, wrong)
-        return _Verdict(f"✗ Exercise {number} is not right yet. {wrong.saw}", advice, mistake=mistake)
-    except WorkshopError as refused:
-        return _Verdict(f"✗ Exercise {number} was not checked. {refused}")
-    except Exception as unexpected:
-        lines = describe(unexpected)
-        if NOT_SOLVED in lines[-1]:
-            more = f'`await hint("{number}")` gives a hint, up to three times.'
-            return _Verdict(f"○ Exercise {number} is not solved yet.", more)
-        said = "\n".join([f"✗ Exercise {number}: your code raised an error.", *lines])
-        _, advice = _advice(number, Wrong(lines[-1]))
-        return _Verdict(said, advice, lines[-1].strip(), kind(unexpected))
+    except Exception as error:
+        return _failed(number, error)
+    passed = _texts("advice").get(number, {}).get("passed", "")
+    return _Verdict(" ".join(part for part in (f"✓ Exercise {number} passed.", passed, saw) if part))
+
+
+def _failed(number: str, error: Exception) -> _Verdict:
+    lines = describe(error)
+    if NOT_SOLVED in f"{error} {lines[-1]}":
+        more = f'`await hint("{number}")` gives a hint, up to three times.'
+        return _Verdict(f"○ Exercise {number} is not solved yet.", more)
+    if isinstance(error, WorkshopError):
+        return _Verdict(f"✗ Exercise {number} was not checked. {error}")
+    if isinstance(error, Wrong):
+        mistake, advice = _advice(number, error)
+        return _Verdict(f"✗ Exercise {number} is not right yet. {error.saw}", advice, mistake=mistake)
+    said = "\n".join([f"✗ Exercise {number}: your code raised an error.", *lines])
+    _, advice = _advice(number, Wrong(lines[-1]))
+    return _Verdict(said, advice, lines[-1].strip(), kind(error))
 
 
 def _never_awaited(warned: warnings.WarningMessage) -> str:

@@ -4,14 +4,13 @@ import asyncio
 import inspect
 from typing import Any
 
-import temporalio.client as tc
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, FetchWorkflowHistoryEventsInput, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import seen, skip_timer, until
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, Outcome, Trial, end, ended, expect, trial
+from workshop_lib.checks.harness.recorded import quietly, seen, skip_timer, until
+from workshop_lib.checks.harness.trial import Before, Outcome, Trial, connect, ended, expect, trial
 from workshop_lib.evidence.history import History
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
 from workshop_lib.teams.orders.data import Order, Receipt, store
@@ -39,9 +38,10 @@ async def _good_order(tried: Trial, effects: list[list[str]]) -> Outcome:
     if done_otherwise or not made.failure:
         saw = f"none for {', '.join(missing)}; the ledger shows {made.effects}"
         require(not missing, "four Activities in the history", saw, "activities")
+    id = made.history.workflow_id
     with store() as database:
-        found = database.execute("SELECT id FROM charges WHERE order_id = ?", (made.order.id,)).fetchone()
-    receipt = Receipt(made.order.id, f"charge-{found[0] if found else '…'}", f"parcel-{made.order.id}")
+        found = database.execute("SELECT id FROM charges WHERE order_id = ?", (id,)).fetchone()
+    receipt = Receipt(id, f"charge-{found[0] if found else '…'}", f"parcel-{id}")
     expect(made, "A good order", effects=effects, result=receipt)
     require(len(made.activities) == len(_STEPS), "four steps", ", ".join(made.activities))
     return made
@@ -60,24 +60,20 @@ async def place_once(ws: Workshop, answer: Any) -> None:
     require(callable(answer), "the function itself, without a call", repr(answer))
     # An anvil is charged, and then no carrier takes it: that order fails.
     again, together, elsewhere = orders = [Order(ws.id("order"), item=item) for item in ("kettle", "lamp", "anvil")]
-    started = {order.id for order in orders}
-    looks = Before(fetch_workflow_history_events=_not_waiting, start_workflow=lambda input: started.add(input.id))
-    theirs = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[looks]))
-    async with trial(ws, ProcessOrder, _STEPS, queue="orders") as tried:
-        try:
-            await _place(tried.client, again, answer, theirs)
-            await _place(tried.client, again, answer, theirs)
-            await asyncio.gather(*(_place(tried.client, together, answer, theirs) for _ in range(2)))
-            await tried.outcome(await tried.start(elsewhere))
-            await _place(tried.client, elsewhere, answer, theirs)
-        finally:
-            await asyncio.gather(*(end(tried.client.get_workflow_handle(id)) for id in started))
+    looks, client = Before(fetch_workflow_history_events=_not_waiting), await connect(ws)
+    async with trial(ws, ProcessOrder, _STEPS, queue="orders", interceptors=[looks]) as theirs:
+        await _place(client, again, answer, theirs.client)
+        await _place(client, again, answer, theirs.client)
+        await asyncio.gather(*(_place(client, together, answer, theirs.client) for _ in range(2)))
+        await theirs.start(elsewhere)
+        await ended(client.get_workflow_handle(elsewhere.id))
+        await _place(client, elsewhere, answer, theirs.client)
     for order in orders:
         count = ws.ledger.count("charge", order=order.id)
         require(count == 1, "one charge for an order that is placed twice", f"{count} charges", "charged twice")
 
 
-def _not_waiting(input: tc.FetchWorkflowHistoryEventsInput) -> None:
+def _not_waiting(input: FetchWorkflowHistoryEventsInput) -> None:
     if input.wait_new_event:
         raise Wrong("Your function waits until the order has ended.", "Return the handle, not the result.")
 
@@ -133,7 +129,7 @@ async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
     """An order that has come to its wait of three days."""
     handle = await tried.start(Order(tried.ws.id("order")))
     told = await seen(handle, _timers, "wait")
-    saw = (_timers(told) or [(await tried.outcome(handle)).failure or "that it ended immediately"])[0]
+    saw = (_timers(told) or [told.failure or "that it ended immediately"])[0]
     require(saw == "timer of 3 days", "a timer of 3 days in an order that nobody touches", saw, "wait")
     return handle
 
@@ -141,14 +137,12 @@ async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
 async def _updated(tried: Trial, name: str) -> Outcome:
     """What became of an order that got an update while it waited."""
     handle = await _waiting(tried)
-    call = asyncio.ensure_future(handle.execute_update(name))
+    call = quietly(handle.execute_update(name))
     try:
         await until(call, handle, f"`{name}` only notes that it was called, and returns.", update=True)
         await call
     except WorkflowUpdateFailedError as error:
         raise expected(f"the Update {name!r} to be accepted", error.cause, "no update") from None
-    finally:
-        call.cancel()
     stuck = f"`{name}` was accepted, and the order still waits: does the condition look at it?"
     return await tried.outcome(handle, stuck)
 

@@ -9,9 +9,9 @@ from typing import Any
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import PAUSE, look
+from workshop_lib.checks.harness.recorded import PAUSE, look, quietly
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.talks import Talk, chosen, clerk, quietly, talks
+from workshop_lib.checks.harness.talks import Talk, chosen, clerk, talks
 from workshop_lib.checks.harness.trial import activity_name
 from workshop_lib.evidence.history import history, spoken
 from workshop_lib.teams.support.activities import calculator, refund, weather
@@ -124,28 +124,25 @@ async def _decided(ws: Workshop, talk: Talk, text: str, order: str, amount: str,
     """Ask for a refund, decide, and wait for the reply: what the model learned."""
     before, paid = {entry.number for entry in await talk.lines("approval")}, ws.ledger.count("refund", order=order)
     sent = talk.send(text)
-    decided: asyncio.Future[Any] = asyncio.Future()
-    try:
-        asked = await _question(talk, sent, before)
-        if asked is None:
-            reply = await talk.reply(sent, text)
-            raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
-        require(ws.ledger.count("refund", order=order) == paid, "no payment before a decision", "one", "never asked")
-        waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]
-        shortest = min(waits, default=_SHORT)
-        require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")
-        named = amount in asked.text and order in asked.text
-        require(named, f"a question that names {amount} and {order}", repr(asked.text), "Name both in it.")
-        decided = quietly(talk.handle.execute_update("decide", args=[asked.number, yes]))
-        await talk.reply(sent, text)  # if `pay` fails after the decision, that has no separate end
-    finally:
-        decided.cancel()
-        sent.cancel()
+    asked = await _question(talk, sent, text, before)
+    require(ws.ledger.count("refund", order=order) == paid, "no payment before a decision", "one", "never asked")
+    waits = [step.due - step.scheduled for step in (await history(talk.handle)).steps if step.due]
+    shortest = min(waits, default=_SHORT)
+    require(shortest >= _SHORT, "a day for the person", spoken(shortest), "They may answer tomorrow.")
+    named = amount in asked.text and order in asked.text
+    require(named, f"a question that names {amount} and {order}", repr(asked.text), "Name both in it.")
+    decided = quietly(talk.handle.execute_update("decide", args=[asked.number, yes]))
+    await talk.reply(sent, text)  # if `pay` fails after the decision, that has no separate end
+    decided.cancel()
     return (await talk.lines("result"))[-1].text
 
 
-async def _question(talk: Talk, sent: asyncio.Task[Reply], before: set[int]) -> Line | None:
-    """Wait for a question to a person; none if the reply comes without one."""
+async def _question(talk: Talk, sent: asyncio.Task[Reply], text: str, before: set[int]) -> Line:
+    """Wait for a question to a person.
+
+    Raises:
+        Wrong: The reply comes without one.
+    """
     while not sent.done():
         await asyncio.wait([sent], timeout=PAUSE)
         seen = await history(talk.handle, follow=True)  # first: what is asked after this is still on its way
@@ -153,7 +150,8 @@ async def _question(talk: Talk, sent: asyncio.Task[Reply], before: set[int]) -> 
             return asked[0]
         if any(step.kind == "update" and not step.closed for step in seen.steps):
             look(seen, "never asked")
-    return None
+    reply = await talk.reply(sent, text)
+    raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
 
 
 @exercise("3.4")
@@ -161,8 +159,9 @@ async def voucher(ws: Workshop, answer: Any) -> None:
     """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
     name = _tool(answer, "customer", "dollars")
     # A turn has 19 events: the third in a conversation is in its own execution.
-    async with clerk(ws, weather, answer, most_events=30) as begin:
-        for talk, requests in ((await begin(), 3), (await begin(), 1)):
+    async with clerk(ws, weather, answer) as begin:
+        for requests in (3, 1):
+            talk = await begin(most_events=30)
             for _ in range(requests):
                 before = ws.ledger.count("voucher")
                 with ws.fault(f"{name}.fails_after_effect"):

@@ -3,29 +3,21 @@
 import re
 from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import workflow
 from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.client import Client
 
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.talks import Talk, chosen, talks, together
-from workshop_lib.checks.harness.trial import NAMESPACE, Trial, ended, trial
+from workshop_lib.checks.harness.talks import Talk, chosen, talks
+from workshop_lib.checks.harness.trial import Trial, connect, ended, noting, trial
 from workshop_lib.evidence.history import History, Step, history
-from workshop_lib.evidence.ledger import note
 from workshop_lib.teams.it.activities import count_issues
 from workshop_lib.teams.it.contract import ProjectQuery
 from workshop_lib.teams.it.data import PROJECTS
 from workshop_lib.teams.it.workflows import MeasureProject
-from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
 _NOTED = "reported to a customer"
-
-
-@activity.defn(name="record")
-def _record(text: Any) -> None:
-    """As that of the notebook. What is not a text is noted, too, so that the check can show it."""
-    note(_NOTED, once=idempotency_key(), text=text, workflow=activity.info().workflow_id)
 
 
 def _tells(text: Any, *projects: str) -> bool:
@@ -44,7 +36,7 @@ def _swapped(text: str, project: str) -> bool:
 @exercise("4.1")
 async def report_kept(ws: Workshop, answer: Any) -> None:
     """Reports are made and kept once, also when a step fails; none is kept of a project that does not exist."""
-    async with trial(ws, answer, [count_issues, _record]) as tried:
+    async with trial(ws, answer, [count_issues, noting("record", _NOTED)]) as tried:
         await _reported(tried, "PAY")
         await _unknown(tried)
         with ws.fault("count_issues.fails"):
@@ -59,7 +51,7 @@ async def _run(tried: Trial, project: str) -> tuple[Any, str, History, list[Any]
     await tried.start(ProjectQuery(project), id)
     # A handle without a type: the check sees whatever was returned.
     result, failure, told = await ended(tried.client.get_workflow_handle(id))
-    return result, failure, told, [each.details["text"] for each in tried.ws.ledger.entries(_NOTED, workflow=id)]
+    return result, failure, told, [each.details["what"] for each in tried.ws.ledger.entries(_NOTED, workflow=id)]
 
 
 async def _reported(tried: Trial, project: str) -> None:
@@ -98,7 +90,13 @@ async def child_called(ws: Workshop, answer: Any) -> None:
         reply = await other.say(_QUESTION.format("NOPE"))
         named = "NOPE" in reply and not re.search(r"\d", reply)
         require(named, "a reply that says that there is no project NOPE", repr(reply), "swallowed")
-        await _three_at_once(ws, talk, other)
+        with ws.fault("count_issues.fails"):
+            two = await talk.say(_QUESTION.format("SHOP and of PAY"))
+        one = await other.say(_QUESTION.format("SHOP"))
+        ids = [step.id for each in (talk, other) for step in _children(await history(each.handle))]
+        require(len({*ids}) == len(ids), "a separate id for each call", ", ".join(ids), "id")
+        await _told_of(talk, two, "SHOP", "PAY")
+        await _told_of(other, one, "SHOP")
 
 
 async def _shown(talk: Talk, reply: str) -> None:
@@ -127,17 +125,6 @@ async def _told_of(talk: Talk, reply: str, *projects: str) -> None:
     require(len(_children(told)) == len(calls) and _tells(reply, *projects), right, saw, "child")
 
 
-async def _three_at_once(ws: Workshop, talk: Talk, other: Talk) -> None:
-    """One customer asks for two projects, another one for one of them, and an activity fails once."""
-    questions = _QUESTION.format("SHOP and of PAY"), _QUESTION.format("SHOP")
-    with ws.fault("count_issues.fails"):
-        replies = await together(talk.say(questions[0]), other.say(questions[1]))
-    ids = [step.id for each in (talk, other) for step in _children(await history(each.handle))]
-    require(len(set(ids)) == len(ids), "a separate id for each call", ", ".join(ids), "id")
-    await _told_of(talk, replies[0], "SHOP", "PAY")
-    await _told_of(other, replies[1], "SHOP")
-
-
 @workflow.defn(name="YearlyReport", sandboxed=False)  # by name it is that of the notebook
 class _Report:
     """A report that is not finished before the check says so: whoever waits for it, waits."""
@@ -158,7 +145,7 @@ class _Report:
 @exercise("4.3")
 async def not_waited_for(ws: Workshop, answer: Any) -> None:
     """Reports are ordered by two customers, who are answered at once and leave; the reports are finished after that."""
-    client = await Client.connect(**await ws.connection(NAMESPACE))
+    client = await connect(ws)
     async with talks(ws, answer, count_issues, workflows=[_Report]) as begin:
         talk, other = await begin(), await begin()
         for customer, project, orders in ((talk, "OPS", 1), (talk, "PAY", 2), (other, "OPS", 1)):
@@ -182,16 +169,14 @@ async def _finished(client: Client, talk: Talk, *projects: str) -> None:
     """End the chat, let the reports be finished, and see to it that they are those that were ordered."""
     await talk.handle.signal("end_chat")
     await ended(talk.handle)
-    reports, written = [], []
+    written = []
     async for event in talk.handle.fetch_history_events():
         begun = event.start_child_workflow_execution_initiated_event_attributes
-        started = event.child_workflow_execution_started_event_attributes.workflow_execution
-        policy = ParentClosePolicy.Name(begun.parent_close_policy)
-        kept = not begun.workflow_id or policy == "PARENT_CLOSE_POLICY_ABANDON"
-        require(kept, "a report that is finished although the conversation has ended", policy, "abandon")
-        if started.workflow_id:
-            reports.append(client.get_workflow_handle(started.workflow_id))
-    for report in reports:
-        await report.signal("finish")
-        written.append((await ended(report))[0])
+        if begun.workflow_id:
+            policy = ParentClosePolicy.Name(begun.parent_close_policy)
+            kept = "ABANDON" in policy
+            require(kept, "a report that is finished although the conversation has ended", policy, "abandon")
+            report = client.get_workflow_handle(begun.workflow_id)
+            await report.signal("finish")
+            written.append((await ended(report))[0])
     require(written == [*projects], f"the reports of {projects}", written, "query")

@@ -3,7 +3,6 @@
 import math
 import re
 import sys
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +13,11 @@ from temporalio import activity
 from temporalio.common import WorkflowIDConflictPolicy
 
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
-from workshop_lib.checks.harness.handled import Handled, Watch, handled
+from workshop_lib.checks.harness.handled import Watch, handled
 from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, Turn, clerk, limit_of, talks
+from workshop_lib.checks.harness.talks import MODELS, Begin, Talk, Turn, clerk, holds, limited, talks
 from workshop_lib.checks.harness.trial import activity_name
 from workshop_lib.evidence.failures import causes
-from workshop_lib.evidence.history import spoken
 from workshop_lib.teams.it.activities import look_up_host
 from workshop_lib.teams.it.contract import HostAddress, HostQuery
 from workshop_lib.teams.it.data import HOSTS
@@ -55,39 +53,35 @@ async def offered(ws: Workshop, answer: Any) -> None:
     types = operation.input_type, operation.output_type
     right = "`get_ip: nexusrpc.Operation[HostQuery, HostAddress]`"
     require(types == (HostQuery, HostAddress), right, f"the types {types}", "types")
-    watch = _HostWatch()
+    watch = _HostWatch(loses=True)
 
     @activity.defn(name="look_up_host")
     def look_up(host: str) -> HostAddress:
-        watch.again.wait()  # a result that came before would end the call
+        watch.answer_arrived.wait()  # a result that came before would end the call
         return look_up_host(host)
 
     work: dict[str, Any] = {"workflows": [FindHost], "activities": [look_up]}
     async with handled(ws, answer(), _HOSTS_ENDPOINT, watch, **work) as there:
-        for host in ("web-1", "db-1", "db-1"):
+        for host in ("web-1", "db-1", "db-1", "web-9"):
             try:
                 result, failure = await there.ask("get_ip", {"host": host})
             finally:
-                watch.again.set()
-            _look(watch)
-            found = not failure and result == {"host": host, "ip": HOSTS[host]}
-            require(found, f"the address {HOSTS[host]} for {host}", failure or repr(result))
-        _, failure = await there.ask("get_ip", {"host": "web-9"})
-        _look(watch)
-        require("UnknownHost" in failure, "the failure UnknownHost for web-9", failure or "a result")
+                watch.answer_arrived.set()
+            watch.look()
+            if ip := HOSTS.get(host):
+                require(result == {"host": host, "ip": ip}, f"the address {ip} for {host}", failure or repr(result))
+            else:
+                require("UnknownHost" in failure, f"the failure UnknownHost for {host}", failure or "a result")
 
 
 class _HostWatch(Watch):
-    """Loses the first answer, so that Nexus calls again.
+    """Sees what the handler of get_ip does.
 
     Attributes:
-        again: Set when it has.
         joins: Whether a workflow that runs already is joined.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.again, self.joins = threading.Event(), False
+    joins = False
 
     def starts(self, request: str, input: tc.StartWorkflowInput) -> None:
         """See base class."""
@@ -96,31 +90,20 @@ class _HostWatch(Watch):
         here = (input.workflow, input.task_queue) == ("FindHost", _HOSTS_ENDPOINT)
         require(here, "FindHost on the handler's own Task Queue", f"{input.workflow} on {input.task_queue}")
 
-    def answered(self, request: str, answer: Any) -> None:
-        """See base class."""
-        super().answered(request, answer)
-        if len(self.requests) == 1:
-            raise nexusrpc.HandlerError("The answer was lost.", type=nexusrpc.HandlerErrorType.UNAVAILABLE)
-        self.again.set()
+    def look(self) -> None:
+        """Look at what the handler has done so far.
 
-
-def _look(watch: _HostWatch) -> None:
-    """Look at what the handler has done so far.
-
-    Raises:
-        Wrong: It answers by itself, has raised an error, or gives its Workflows the wrong ids.
-    """
-    itself = any(isinstance(answer, StartOperationResultSync) for answer in watch.answers)
-    require(not itself, "Nexus to deliver the Workflow's result", "that your handler answers by itself")
-    for error in watch.errors:
-        if isinstance(error, Wrong):
-            raise error
-        saw = f"that it raised {type(error).__name__}: {str(error).partition('. ')[0]}"
-        raise expected("your handler to start a Workflow", saw, "raised")
-    calls, ids = {request for request, _ in watch.started}, {id for _, id in watch.started}
-    saw = f"{len(ids)} different in {len(watch.requests)} attempts at {len(calls)} calls"
-    require(len(set(watch.started)) == len(calls), "the same id in each attempt at a call", saw, "changing id")
-    require(len(ids) == len(calls) or watch.joins, "a separate id for each call", saw, "shared id")
+        Raises:
+            Wrong: It answers by itself, has raised an error, or gives its Workflows the wrong ids.
+        """
+        itself = any(isinstance(answer, StartOperationResultSync) for answer in self.answers)
+        require(not itself, "Nexus to deliver the Workflow's result", "that your handler answers by itself")
+        for error in self.errors:
+            if isinstance(error, Wrong):
+                raise error
+            saw = f"that it raised {type(error).__name__}: {str(error).partition('. ')[0]}"
+            raise expected("your handler to start a Workflow", saw, "raised")
+        self.one_each(joined=self.joins)
 
 
 # 5.2
@@ -135,20 +118,14 @@ async def asked(ws: Workshop, answer: Any) -> None:
         talk = await begin()
         unknown = await _no_address(talk, "web-9")
         with ws.fault("look_up_host.fails"):
-            await _address(talk, "db-1")
+            holds(await _reply(talk, "db-1"), HOSTS["db-1"])
         teams.refusals.reason = "The list of hosts is closed until nine"
         refused = await _no_address(talk, "mail")
         teams.refusals.reason = ""
         two = "knows no host" in unknown or unknown.replace("web-9", "") != refused.replace("mail", "")
         what = "two reasons, for a host that does not exist and for a call that IT refused"
         require(two, what, f"{unknown!r} for both", "swallowed")
-        await _address(talk, "web-1")
-
-
-async def _address(talk: Talk, host: str) -> None:
-    """Ask for the address of a host that there is."""
-    reply = await _reply(talk, host)
-    require(HOSTS[host] in reply, f"a reply with {HOSTS[host]}", repr(reply))
+        holds(await _reply(talk, "web-1"), HOSTS["web-1"])
 
 
 async def _no_address(talk: Talk, host: str) -> str:
@@ -176,9 +153,7 @@ def _asks_it(turn: Turn) -> None:
     saw = f"{' and '.join(own) or 'no call'} in the agent's own history"
     require(not own and (turn.calls or not turn.answered), "a call of IT's operation", saw)
     for call in turn.calls:
-        limit = limit_of(call)
-        saw = spoken(limit) if limit < timedelta(days=1) else "none"
-        require(_LEAST <= limit <= _MOST, "a limit of 10 s for the operation", saw, "limit")
+        limited(call.limit, "a limit of 10 s for the operation", _LEAST, _MOST)
 
 
 # 5.3
@@ -192,11 +167,19 @@ _PRICES = (
 )
 
 
+# What is refused, what the refusal names, and the advice.
+_REFUSED: tuple[tuple[dict[str, str], tuple[str, ...], str], ...] = (
+    ({"ticker": "ACME", "currency": "GBP"}, ("USD", "EUR"), "currency"),
+    ({"ticker": "NOBODY"}, (), "ticker"),
+)
+
+
 @exercise("5.3")
 async def grown(ws: Workshop, answer: Any) -> None:
     """Old callers get what they got before, new ones what they ask for, and a wrong currency is refused at once."""
     _operation_of(answer, "stock_price")
-    async with handled(ws, answer(), "check-prices", Watch()) as there:
+    watch = Watch()
+    async with handled(ws, answer(), "check-prices", watch) as there:
         for given, price, currency in _PRICES:
             result, failure = await there.ask("stock_price", given)
             got = result if isinstance(result, dict) else {}
@@ -204,20 +187,20 @@ async def grown(ws: Workshop, answer: Any) -> None:
             named = got.get("ticker") == given["ticker"] and currency in got.values()
             what = f"{price:.2f}, with the ticker and the currency {currency}, for {given}"
             require(named and abs(number - price) < 0.01, what, failure or repr(result))
-        await _refused(there, {"ticker": "ACME", "currency": "GBP"}, "USD", "EUR", advice="currency")
-        await _refused(there, {"ticker": "NOBODY"}, advice="ticker")
+        for given, names, advice in _REFUSED:
+            result, failure = await there.ask("stock_price", given)
+            require(failure, f"a refusal for {given}", repr(result), advice)
+            for error in watch.errors:
+                failure = " ".join([failure, *map(str, causes(error))])
+                saw = f"{type(error).__name__}: {error}, which Nexus retries until the caller's time is up"
+                require(_is_final(error), f"{given} to be refused for good", saw, advice)
+            require(all(each in failure for each in names), f"{names} in the refusal for {given}", failure, advice)
 
 
-async def _refused(there: Handled, given: dict[str, str], *known: str, advice: str) -> None:
-    """Ask for a price that there is not, and look whether it is refused for good, and whether it says what there is."""
-    result, failure = await there.ask("stock_price", given)
-    require(failure, f"a refusal for {given}", repr(result), advice)
-    for error in there.watch.errors:
-        failure = " ".join([failure, *map(str, causes(error))])
-        final = isinstance(error, nexusrpc.OperationError) or getattr(error, "non_retryable", False)
-        saw = f"{type(error).__name__}: {error}, which Nexus retries until the caller's time is up"
-        require(final or not getattr(error, "retryable", True), f"{given} to be refused for good", saw, advice)
-    require(all(each in failure for each in known), f"{known} in the refusal for {given}", failure, advice)
+def _is_final(error: Exception) -> bool:
+    """Whether Nexus does not call again after it."""
+    final = isinstance(error, nexusrpc.OperationError) or getattr(error, "non_retryable", False)
+    return bool(final or not getattr(error, "retryable", True))
 
 
 # 5.4

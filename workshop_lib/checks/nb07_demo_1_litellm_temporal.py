@@ -4,9 +4,10 @@ import re
 from datetime import timedelta
 
 from workshop_lib.checks.exercise import exercise, require
-from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
+from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import routed
-from workshop_lib.checks.harness.talks import Talk, Turn, limit_of, talks
+from workshop_lib.checks.harness.talks import FOREVER, Talk, Turn, limited, talks
+from workshop_lib.checks.harness.trial import connect
 from workshop_lib.demos import local
 from workshop_lib.evidence.history import Step, spoken
 from workshop_lib.teams.finance.data import QUOTES
@@ -34,7 +35,7 @@ _PRICE = re.compile(r"\d[\d.,]* ?(?:dollars|USD|\$)|\$ ?\d|costs (?:None|\d)|\d+
 async def told_of_failure(ws: Workshop, answer: object) -> None:
     """The model learns the price, or why there is none: of an unknown stock, and while Finance is down."""
     async with other_teams(ws) as finance, talks(ws, answer) as begin:
-        talk = Talk((await quiet_client(ws)).get_workflow_handle((await begin()).handle.id))
+        talk = Talk((await connect(ws, quiet=True)).get_workflow_handle((await begin()).handle.id))
         with ws.fault("read_quote.fails"):
             call = await _priced(talk, "ACME")
         text = await _told(talk, await talk.turn(_QUESTION.format("NOPE"), _patient))
@@ -43,7 +44,7 @@ async def told_of_failure(ws: Workshop, answer: object) -> None:
         await _nobody_answers(talk)
         finance.start()
         await _priced(talk, "GLOBX")
-        if limit_of(call) > _PATIENCE:  # the workflow gives up itself: is a call that Finance has begun left alone?
+        if (call.limit or FOREVER) > _PATIENCE:  # it gives up itself: is a call that Finance has begun left alone?
             with ws.fault("read_quote.is_slow", seconds=8):
                 await _nobody_answers(talk)
 
@@ -97,13 +98,12 @@ def _patient(turn: Turn) -> None:
     before = [timer for timer in timers if timer.closed and timer.closed <= call.scheduled]
     apart = before + [timer for timer in timers if any(timer.scheduled >= end for end in ends)]
     beside = [timer for timer in timers if timer not in apart]
-    limit = limit_of(call)
+    limit = call.limit or FOREVER
     longest = min([limit, *map(_length, beside)]) + sum(map(_length, apart), timedelta(0))
     waits_for = sorted(step.kind for step in turn.steps if not step.closed)
     if beside and waits_for == ["nexus operation", "update"]:  # it gave up, and waits for the call all the same
         longest = limit
-    saw = f"{spoken(limit)}, and the server does not send a call that has less than 1.6 s left"
-    require(limit >= _LEAST, "a limit of three seconds for the call", saw, "Give it three seconds.")
+    limited(limit, "a limit of three seconds for the call", _LEAST, advice="Give it three seconds.")
     saw = "no limit" if longest >= timedelta(days=1) else spoken(longest)
     require(longest <= _PATIENCE, "a wait of at most 3 s if Finance is down", saw, "too long")
 

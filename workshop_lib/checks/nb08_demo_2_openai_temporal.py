@@ -1,32 +1,21 @@
 """The exercises of notebook 08: a new operation as a tool of the OpenAI Agents SDK, and a guardrail."""
 
 import re
-from collections.abc import Awaitable, Iterable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from temporalio import activity
-
-from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import routed
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, Begin, Talk, talks, together
-from workshop_lib.demos import local
-from workshop_lib.evidence.ledger import note
-from workshop_lib.workers.takeover import idempotency_key
+from workshop_lib.checks.harness.sdk_talks import sdk_talks
+from workshop_lib.checks.harness.talks import Talk
+from workshop_lib.checks.harness.trial import noting
 from workshop_lib.workshop import Workshop
-
-
-def _talks(ws: Workshop, answer: Any, *activities: Any) -> AbstractAsyncContextManager[Begin]:
-    """``talks``, with the SDK's plugin: it comes after the notebook's own, and goes before it."""
-    return talks(ws, answer, *local.TOOLS, *activities, base=AgentConversation, plugins=[plugin(MODEL_SECONDS)])
 
 
 @exercise("8.1")
 async def routed_with_sdk(ws: Workshop, answer: Any) -> None:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
-    async with other_teams(ws) as finance, _talks(ws, answer) as begin:
+    async with other_teams(ws) as finance, sdk_talks(ws, answer) as begin:
         await routed(ws, finance, begin)
 
 
@@ -42,24 +31,18 @@ _ALLOWED = (
 )
 
 
-@activity.defn(name="tell_security")
-def _tell_security(what: Any) -> None:
-    """As that of the notebook."""
-    note(_NOTED, once=idempotency_key(), what=what, workflow=activity.info().workflow_id)
-
-
 @exercise("8.2")
 async def guarded(ws: Workshop, answer: Any) -> None:
     """No card number reaches the model, in whatever turn; Security hears of each, once; all else is answered."""
-    async with _talks(ws, answer, _tell_security) as begin:
+    async with sdk_talks(ws, answer, noting("tell_security", _NOTED)) as begin:
         cards, first, allowed = [await begin() for _ in range(3)]
         await _answered(cards, "How is the weather in Oslo?")
         with ws.fault("tell_security.fails_after_effect"):
-            await together(
-                _one_by_one(_refused(cards, card) for card in _CARDS),
-                _one_by_one(_answered(allowed, text) for text in _ALLOWED),
-                _refused(first, _CARDS[0]),
-            )
+            for card in _CARDS:
+                await _refused(cards, card)
+        for text in _ALLOWED:
+            await _answered(allowed, text)
+        await _refused(first, _CARDS[0])
         await _answered(cards, "What's my card number?")
         shown = str([asked.messages for asked in await cards.asked()])
         kept = not any(card in shown for card in _CARDS)
@@ -70,11 +53,6 @@ async def guarded(ws: Workshop, answer: Any) -> None:
             digits = [re.sub(r"\D", "", what) for what in told]
             silent = not any(re.sub(r"\D", "", card) in what for card in _CARDS for what in digits)
             require(silent, "words without the number for Security", repr(told), "number")
-
-
-async def _one_by_one(each: Iterable[Awaitable[None]]) -> None:
-    for one in each:
-        await one
 
 
 async def _answered(talk: Talk, text: str) -> None:

@@ -11,15 +11,13 @@ from typing import Any
 
 import temporalio.client as tc
 from mcp.server.mcpserver import MCPServer
-from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from workshop_lib.agents.openai_agents import plugin
 from workshop_lib.checks.exercise import exercise, require
+from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.serving import serving
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, talks
-from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
-from workshop_lib.demos import local
+from workshop_lib.checks.harness.talks import holds
+from workshop_lib.checks.harness.trial import connect, end, worker
 from workshop_lib.demos.openai_mcp_temporal import McpConversation, over_http
 from workshop_lib.evidence.failures import describe
 from workshop_lib.teams.finance.activities import read_quote
@@ -33,8 +31,8 @@ from workshop_lib.workshop import Workshop
 # 9.1
 
 _TICKER = "ACME"
-_REFUSED = (WorkflowAlreadyStartedError, WorkflowFailureError)
-Price = Callable[[Client, str, str], Any]
+_REFUSED = (WorkflowAlreadyStartedError, tc.WorkflowFailureError)
+Price = Callable[[tc.Client, str, str], Any]
 
 
 @exercise("9.1")
@@ -43,7 +41,7 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
     function = callable(answer) and not isinstance(answer, type)
     require(function, "the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
     begun = _Begun()
-    client = await Client.connect(**await ws.connection(NAMESPACE, interceptors=[begun]))
+    client = await connect(ws, interceptors=[begun])
     left, key, unknown = (str(uuid.uuid4()) for _ in range(3))
 
     async def ask(key: str, ticker: str = _TICKER, price: Price = answer) -> Any:
@@ -54,18 +52,14 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
         except Exception as error:
             return error
 
-    async def first(key: str) -> asyncio.Task[Any]:
-        """A call whose workflow the server knows or has refused, or which has ended without one."""
-        before, call = begun.asked, asyncio.create_task(ask(key))
-        while not call.done() and begun.asked == before:
-            await asyncio.sleep(0.01)
-        return call
-
     finance: dict[str, Any] = {"workflows": [PriceStock], "activities": [read_quote]}
     try:
         # Nobody at Finance works yet, so the first callers still wait when the others come.
-        (await first(left)).cancel()  # its server dies
-        twins = [await first(key), asyncio.create_task(ask(key))]
+        dying = asyncio.create_task(ask(left))
+        while not (begun.runs or dying.done()):
+            await asyncio.sleep(0.01)
+        dying.cancel()
+        twins = [asyncio.create_task(ask(key)) for _ in range(2)]
         # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
         async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]):
             for twin in twins:
@@ -90,12 +84,11 @@ class _Begun(tc.Interceptor):
     """Sees which workflows a client begins, or joins.
 
     Attributes:
-        asked: How often the server has answered.
         runs: Each by its id and that of its run.
     """
 
     def __init__(self) -> None:
-        self.asked, self.runs = 0, set[tuple[str, str | None]]()
+        self.runs = set[tuple[str, str | None]]()
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
         """See base class."""
@@ -103,12 +96,9 @@ class _Begun(tc.Interceptor):
 
         class Noting(tc.OutboundInterceptor):
             async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
-                try:
-                    handle = await super().start_workflow(input)
-                    begun.runs.add((handle.id, handle.result_run_id))
-                    return handle
-                finally:
-                    begun.asked += 1
+                handle = await super().start_workflow(input)
+                begun.runs.add((handle.id, handle.result_run_id))
+                return handle
 
         return Noting(next)
 
@@ -151,8 +141,8 @@ async def careful(ws: Workshop, answer: Any) -> None:
     async with contextlib.AsyncExitStack() as started:
         serve = started.enter_async_context
         urls = {server.name: await serve(serving(application(server))) for server in (finance, it)}
-        plugins = [plugin(MODEL_SECONDS, {name: over_http(name, urls.__getitem__) for name in urls})]
-        talk = await (await serve(talks(ws, answer, *local.TOOLS, base=McpConversation, plugins=plugins)))()
+        servers = {name: over_http(name, urls.__getitem__) for name in urls}
+        talk = await (await serve(sdk_talks(ws, answer, base=McpConversation, servers=servers)))()
 
         async def asked(question: str, allowed: set[str], *parts: str) -> None:
             """Ask, and look what the model was shown, and what it answered."""
@@ -161,12 +151,12 @@ async def careful(ws: Workshop, answer: Any) -> None:
             more, less = sorted(shown - allowed), sorted(allowed - shown)
             require(not more, "the model to see only what ALLOWED names", f"{', '.join(more)}, too", "too many")
             require(not less, "the model to see all that ALLOWED names", f"no {', '.join(less)}", "too few")
-            require(all(part in reply for part in parts), f"a reply with {', '.join(parts)}", repr(reply), "objects")
+            holds(reply, *parts, advice="objects")
 
         question = "What is the price of ACME, and what is the IP address of db-1?"
         await asked(question, _ALLOWED - {"jira_metrics"}, "120.6", "192.0.2.21")
         _offer(it, jira_metrics, "weather_report")
-        _offer(finance, "dividend")
+        _offer(finance, None, "dividend")
         question = "How many open issues does project PAY have, what is 6 * 7, and what's the weather in Oslo?"
         await asked(question, _ALLOWED, "open 4", "42", "-4")
 
@@ -190,15 +180,9 @@ def _forbidden(name: str) -> str:
     return "You may not know."
 
 
-def _offer(server: MCPServer[Any], *tools: Callable[..., Any] | str) -> None:
-    """Let a server offer more tools.
-
-    Args:
-        server: The server.
-        tools: Functions, and names of tools that are not allowed.
-    """
-    for tool in tools:
-        if isinstance(tool, str):
-            server.add_tool(_forbidden, name=tool, description=f"The {tool.replace('_', ' ')}.")
-        else:
-            server.add_tool(tool)
+def _offer(server: MCPServer[Any], allowed: Callable[..., Any] | None, *forbidden: str) -> None:
+    """Let a server offer more tools: one that is allowed, and others by their names."""
+    if allowed:
+        server.add_tool(allowed)
+    for name in forbidden:
+        server.add_tool(_forbidden, name=name, description=f"The {name.replace('_', ' ')}.")

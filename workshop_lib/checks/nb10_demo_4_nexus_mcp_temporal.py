@@ -17,15 +17,16 @@ from temporalio.common import NexusOperationExecutionStatus
 from temporalio.service import RPCError
 
 from workshop_lib.agents.discovery import MORE_TOOLS
-from workshop_lib.agents.openai_agents import AgentConversation, plugin
 from workshop_lib.checks.exercise import exercise, expected, require
-from workshop_lib.checks.harness.other_teams import other_teams, quiet_client
+from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.recorded import too_slow
+from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.serving import serving
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, talks
+from workshop_lib.checks.harness.talks import holds, limited
+from workshop_lib.checks.harness.trial import connect
 from workshop_lib.demos import local
 from workshop_lib.demos.nexus_mcp_temporal import NexusMcpAgent
-from workshop_lib.evidence.history import history, spoken
+from workshop_lib.evidence.history import history
 from workshop_lib.nexus_mcp.by_workflow import is_off
 from workshop_lib.nexus_mcp.gateway import IDEMPOTENCY_KEY, Gateway
 from workshop_lib.teams.finance.contract import ENDPOINT, Finance
@@ -47,22 +48,22 @@ async def exposed(ws: Workshop, answer: Any) -> None:
     made = answer()
     definition = get_service_definition(type(made))
     require(definition and definition.name == "Directory", "a `DirectoryHandler`", repr(made))
-    agent = talks(ws, NexusMcpAgent, *local.TOOLS, base=AgentConversation, plugins=[plugin(MODEL_SECONDS)])
-    async with other_teams(ws, nexus_service_handlers=[FinanceHandler(), ExchangeHandler(), made]), agent as begin:
+    handlers = [FinanceHandler(), ExchangeHandler(), made]
+    async with other_teams(ws, nexus_service_handlers=handlers), sdk_talks(ws, NexusMcpAgent) as begin:
         talk, names, turns = await begin(), list[str](), 0
         while not names and turns < _MOST_CALLS:  # on a slow machine an agent goes on without a list
             turns += 1
             answered = await talk.turn("Convert 250 dollars to EUR, and what is the price of ACME?")
             names = sorted({tool["name"] for tool in (await talk.asked())[-1].tools} - _OTHERS)
         _led("an agent", names, answered.reply, "225", "120.6")
-        gateway = Gateway(partial(quiet_client, ws), [ENDPOINT])
+        gateway = Gateway(partial(connect, ws, quiet=True), [ENDPOINT])
         names, saw = await _used(lambda: gateway.server, "convert", {"dollars": 40, "currency": "JPY"})
         _led("a client of the gateway", names, saw, "6080")
 
 
 def _led(who: str, names: list[str], reply: str, *parts: str) -> None:
     require(names == _OFFERED, f"{who} to find {' and '.join(_OFFERED)}", ", ".join(names) or "nothing")
-    require(all(part in reply for part in parts), f"a reply with {' and '.join(parts)}", repr(reply))
+    holds(reply, *parts)
 
 
 async def _used(reach: Callable[[], Any], tool: str, given: dict[str, Any], key: str = "") -> tuple[list[str], str]:
@@ -100,11 +101,11 @@ async def guarded(ws: Workshop, answer: Any) -> None:
     """Over HTTP: callers with the token alone, Finance's tools alone, and five seconds for a call."""
     require(callable(answer), "the function itself, without a call", repr(answer))
     token = getattr(answer, "__globals__", {}).get("TOKEN", _TOKEN)
-    app = answer(partial(quiet_client, ws))
+    app = answer(partial(connect, ws, quiet=True))
     require(isinstance(app, Starlette), "the application that `app` makes", repr(app), "app")
     async with other_teams(ws), serving(app) as address:
         await _refuses(f"{address}/mcp", token)
-        await _serves(await quiet_client(ws), f"{address}/mcp", token)
+        await _serves(await connect(ws, quiet=True), f"{address}/mcp", token)
 
 
 async def _refuses(url: str, token: str) -> None:
@@ -138,8 +139,7 @@ async def _serves(client: Client, url: str, token: str) -> None:
             limit, timed_out = await _recorded(client, f"mcp-key-{key}")
         except RPCError as error:
             raise expected("a price", saw) from error
-        took = spoken(limit) if limit else "no limit"
-        require(limit and _LEAST <= limit <= _MOST, "five seconds for each call", took, "limit")
+        limited(limit, "five seconds for each call", _LEAST, _MOST)
         if not timed_out:
             return require("120.6" in saw, "the price 120.6", saw)
     raise too_slow("Finance did not answer in time")

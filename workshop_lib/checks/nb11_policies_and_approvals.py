@@ -1,132 +1,75 @@
 """The exercises of notebook 11: two policies, and who spent the money."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import nexusrpc
-from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
+from nexusrpc.handler import StartOperationContext
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong, exercise, require
-from workshop_lib.checks.harness.handled import begin_call
-from workshop_lib.checks.harness.trial import NAMESPACE, end, stop
+from workshop_lib.checks.harness.handled import Caller, answering, calling
+from workshop_lib.checks.harness.trial import NAMESPACE, end, worker
 from workshop_lib.evidence.failures import invalid_fields
 from workshop_lib.evidence.ledger import note
 from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, deploy, record
 from workshop_lib.governance.policy.keeper import KEEPER
 from workshop_lib.governance.policy.rules import Call, Decision, Policy, Rule, Usage, explain
-from workshop_lib.nexus_mcp.by_workflow import CallOperation
-from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 _PLACE = "check-policy"  # the endpoint's name, and that of the task queues
 _TEAMS = ("sales", "marketing", "finance")
+_ISSUE, _REFUND = "GiftCards.issue", "Refunds.refund"
 
 
-@nexusrpc.service
-class Refunds:
-    """Moves money."""
-
-    refund: nexusrpc.Operation[dict[str, Any], str]
-
-
-@nexusrpc.service
-class GiftCards:
-    """Issues cards."""
-
-    issue: nexusrpc.Operation[dict[str, Any], str]
-
-
-@service_handler(service=Refunds)
-class _Refunds:
-    @sync_operation
-    async def refund(self, ctx: StartOperationContext, given: dict[str, Any]) -> str:
-        return _done(ctx, given)
-
-
-@service_handler(service=GiftCards)
-class _GiftCards:
-    @sync_operation
-    async def issue(self, ctx: StartOperationContext, given: dict[str, Any]) -> str:
-        return _done(ctx, given)
-
-
-def _done(ctx: StartOperationContext, given: dict[str, Any]) -> str:
+def _done(ctx: StartOperationContext, given: Any) -> str:
     note("checked", once=ctx.request_id, **given)
     return "done"
+
+
+def _served(ws: Workshop) -> AbstractAsyncContextManager[Client]:
+    """The owner's Worker, in the place of the one before, which has forgotten all."""
+    handlers = [answering("Refunds", _done, "refund"), answering("GiftCards", _done, "issue"), ApprovalsHandler()]
+    settings: dict[str, Any] = {"workflows": WORKFLOWS, "interceptors": [PolicyGuard()], "max_cached_workflows": 0}
+    return worker(ws, _PLACE, nexus_service_handlers=handlers, **settings)
 
 
 @dataclass
 class _Door:
     """Both operations behind a policy, and callers in three namespaces."""
 
-    ws: Workshop
     owner: Client
-    teams: dict[str, Client]
-    serving: InProcessWorker | None = None
+    teams: dict[str, Caller]
 
-    async def serve(self) -> None:
-        """Run the owner's Worker, in the place of the one before, which has forgotten all."""
-        self.serving = self.ws.run(
-            Worker,
-            self.owner,
-            task_queue=_PLACE,
-            nexus_service_handlers=[_Refunds(), _GiftCards(), ApprovalsHandler()],
-            workflows=WORKFLOWS,
-            interceptors=[PolicyGuard()],
-            activity_executor=ThreadPoolExecutor(4),
-            max_cached_workflows=0,
-        )
-
-    async def call(self, team: str, operation: str, given: Any) -> WorkflowHandle[Any, Any]:
-        """Start a call of an operation, ``"Service.operation"``, in a team's namespace."""
-        return await begin_call(self.ws, self.teams[team], _PLACE, _PLACE, *operation.split("."), given)
-
-    async def ask(self, team: str, operation: str, given: Any) -> Any:
-        """A call's result.
-
-        Raises:
-            WorkflowFailureError: It was refused.
-        """
-        return await (await self.call(team, operation, given)).result()
-
-    async def decide(self, calls: int, decide: Callable[[dict[str, Any]], bool]) -> None:
+    async def decide(self, calls: int, approved: float) -> None:
         """Decide, as Finance, about the calls that wait, once there are so many.
 
         Args:
             calls: How many.
-            decide: Takes a call's input, and says whether it may run.
+            approved: The amount of the one that may run.
         """
-        while len(waiting := await self.ask("finance", "Approvals.waiting", None)) < calls:
+        finance = self.teams["finance"]
+        while len(waiting := (await finance.ask("Approvals.waiting", None))[0]) < calls:
             await asyncio.sleep(0.1)
         for each in waiting:
-            verdict = {"id": each["id"], "approve": decide(each["input"]), "reason": "the check says so"}
-            await self.ask("finance", "Approvals.decide", verdict)
+            approve = each["input"]["amount"] == approved
+            verdict = {"id": each["id"], "approve": approve, "reason": "the check says so"}
+            await finance.ask("Approvals.decide", verdict)
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def _door(ws: Workshop, policy: Policy) -> AsyncIterator[_Door]:
     """A door with a policy, while the block runs."""
-    owner = await Client.connect(**await ws.connection(NAMESPACE))
-    keeper = owner.get_workflow_handle(KEEPER)
-    await end(keeper)  # of a check that was interrupted
     await ws.endpoint(_PLACE, namespace=NAMESPACE, task_queue=_PLACE)
-    teams = {team: await Client.connect(**await ws.connection(team, quiet=True)) for team in _TEAMS}
-    calling = [ws.run(Worker, each, task_queue=_PLACE, workflows=[CallOperation]) for each in teams.values()]
-    door = _Door(ws, owner, teams)
-    try:
-        await door.serve()
+    async with AsyncExitStack() as open_now:
+        teams = {team: await open_now.enter_async_context(calling(ws, team, _PLACE)) for team in _TEAMS}
+        owner = await open_now.enter_async_context(_served(ws))
+        await end(owner.get_workflow_handle(KEEPER))  # of a check that was interrupted
         await deploy(owner, policy, task_queue=_PLACE)
-        yield door
-    finally:
-        await end(keeper)
-        await asyncio.gather(*(stop(ws, each) for each in (*calling, door.serving) if each))
+        yield _Door(owner, teams)
 
 
 async def _outcomes(calls: Iterable[WorkflowHandle[Any, Any]]) -> list[bool]:
@@ -163,7 +106,7 @@ class _Asked:
 
     ws: Workshop
     policy: Policy
-    usage: Usage
+    usage: Usage = field(default_factory=Usage)
     now: float = 0.0
 
     def about(self, team: str, operation: str, given: dict[str, Any], verdict: str, advice: str) -> Decision:
@@ -182,14 +125,11 @@ class _Asked:
         return decision
 
 
-_ISSUE, _REFUND = "GiftCards.issue", "Refunds.refund"
-
-
 @exercise("11.1")
 async def gift_cards(ws: Workshop, answer: Any) -> None:
     """Three small cards a day for sales, larger ones for marketing, and nothing else; also when all ask at once."""
     policy = _policy(ws, answer, "sales", "marketing")
-    asked = _Asked(ws, policy, Usage())
+    asked = _Asked(ws, policy)
 
     def about(team: str, dollars: float, verdict: str, advice: str, operation: str = _ISSUE) -> None:
         asked.about(team, operation, {"customer": ws.id("customer"), "dollars": dollars}, verdict, advice)
@@ -210,7 +150,7 @@ async def gift_cards(ws: Workshop, answer: Any) -> None:
     order = ws.id("check-order")
     async with _door(ws, policy) as door:
         given = {"customer": order, "dollars": 5}
-        calls = [await door.call(team, _ISSUE, given) for team in ["sales"] * 6 + ["marketing"] * 4]
+        calls = [await door.teams[team].start(_ISSUE, given) for team in ["sales"] * 6 + ["marketing"] * 4]
         issued = sum(await _outcomes(calls)), ws.ledger.count("checked", customer=order)
     what = "three and four cards for six calls by sales and four by marketing at once"
     require(issued == (7, 7), what, f"{issued[0]} cards")
@@ -220,34 +160,34 @@ async def gift_cards(ws: Workshop, answer: Any) -> None:
 async def refunds(ws: Workshop, answer: Any) -> None:
     """Small ones run, large ones wait for Finance, huge ones and others are refused, whoever dies meanwhile."""
     policy = _policy(ws, answer, "sales", "finance")
-    asked = _Asked(ws, policy, Usage())
+    asked = _Asked(ws, policy)
     for amount, verdict in ((30, "allow"), (50, "allow"), (50.01, "hold"), (2000, "hold"), (2000.01, "deny")):
         advice = "order" if amount == 30 or verdict == "deny" else "bound"
         decision = asked.about("sales", _REFUND, {"order": "order-7", "amount": amount}, verdict, advice)
         if verdict == "hold":
-            _held(ws, next(rule for rule in policy.rules if rule.name == decision.rule))
+            rule = next(rule for rule in policy.rules if rule.name == decision.rule)
+            require(rule.approvers == [ws.namespace("finance")], "Finance to decide", rule.approvers, "approvers")
+            require(rule.hours == 48, "two days for Finance", f"{rule.hours:g} hours", "hours")
+            require(rule.silence == "deny", "a no when Finance says nothing", "a yes", "silence")
     for team, operation in (("marketing", _REFUND), ("finance", _REFUND), ("sales", _ISSUE)):
         for amount in (10, 500, 5000):
             asked.about(team, operation, {"order": "order-7", "amount": amount}, "deny", "nobody")
     order, amounts = ws.id("check-order"), [50, 700, 1500, 5000]
     async with _door(ws, policy) as door:
-        calls = [await door.call("sales", _REFUND, {"order": order, "amount": amount}) for amount in amounts]
-        await door.serve()  # the calls are held, whatever becomes of Workers
-        await door.decide(2, lambda given: bool(given["amount"] != 700))
-        answered = await _outcomes(calls)
+        calls = [await door.teams["sales"].start(_REFUND, {"order": order, "amount": amount}) for amount in amounts]
+        async with _served(ws):  # the calls are held, whatever becomes of Workers
+            await door.decide(2, approved=1500)
+            answered = await _outcomes(calls)
     paid = sorted(entry.details["amount"] for entry in ws.ledger.entries("checked", order=order))
     what = f"of refunds of {amounts} dollars 50, and 1500, which Finance approved"
     require(answered == [True, False, True, False] and paid == [50, 1500], what, paid)
 
 
-def _held(ws: Workshop, rule: Rule) -> None:
-    """Look at the rule that holds."""
-    require(rule.approvers == [ws.namespace("finance")], "Finance to decide", rule.approvers, "approvers")
-    require(rule.hours == 48, "two days for Finance", f"{rule.hours:g} hours", "hours")
-    require(rule.silence == "deny", "a no when Finance says nothing", "a yes", "silence")
-
-
 # 11.3
+
+# What an answer says of sales and of marketing, and its mistake.
+_PAID_WRONG = {(600, 740): "held", (100, 40): "approved", (500, 40): "add", (600, 9040): "denied"}
+_PAID_WRONG |= {(1100, 40): "twice", (1100, 740): "twice"}
 
 
 @exercise("11.3")
@@ -262,16 +202,14 @@ async def paid_by(ws: Workshop, answer: Any) -> None:
     made = [("sales", 30), ("sales", 70), ("marketing", 40), ("sales", 500), ("marketing", 700), ("marketing", 9000)]
     async with _door(ws, Policy([small, large])) as door:
         order = ws.id("check-order")
-        calls = [await door.call(team, _REFUND, {"order": order, "amount": amount}) for team, amount in made]
-        await door.decide(2, lambda given: bool(given["amount"] == 500))
+        calls = [await door.teams[team].start(_REFUND, {"order": order, "amount": amount}) for team, amount in made]
+        await door.decide(2, approved=500)
         await _outcomes(calls)
         rows = await record(door.owner)
     told = answer(rows)
     saw = tuple(told.get(ws.namespace(team), 0) for team in ("sales", "marketing"))
-    wrong = {(600, 740): "held", (100, 40): "approved", (500, 40): "add", (600, 9040): "denied"}
-    wrong |= dict.fromkeys([(1100, 40), (1100, 740)], "twice")
     others = sum(told.values()) - sum(saw)
-    advice = "by" if others else wrong.get(saw, "default")
+    advice = "by" if others else _PAID_WRONG.get(saw, "default")
     require(saw == (600, 40) and not others, "600 dollars for sales, and 40 for marketing", told, advice)
     held = answer([row for row in rows if row.verdict == "hold"])
     require(not any(held.values()), "nothing for calls that nobody has approved yet", held, "held")

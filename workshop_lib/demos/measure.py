@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import httpx2
 import mcp
@@ -152,23 +153,15 @@ class _Measurement:
         self, row: str, said: str, evidence: Sequence[str], record: History | None = None, milliseconds: float = 0.0
     ) -> None:
         """Fill a cell; ``record`` is the history that it leads to."""
-        link = ""
-        if record:
-            path = ("namespaces", record.namespace, "workflows", record.workflow_id, record.run_id, "history")
-            link = self._ws.server.page(*path)
+        path = (record.namespace, "workflows", record.workflow_id, record.run_id, "history") if record else ()
+        link = self._ws.server.page("namespaces", *path) if record else ""
         self.cells[row] = Cell(said, evidence, link, milliseconds)
 
     async def processes(self) -> None:
         """Start them, and look at their ports and at the code that they run."""
-        os.environ[TOKEN], own = _SECRET, os.environ.get(TOKEN)
-        try:
-            started, gateways = await asyncio.gather(
-                computers.start(self._ws, self._demo, processes=True),
-                asyncio.gather(*(self._serve(name, module) for name, module in self._gateways.items())),
-            )
-        finally:
-            del os.environ[TOKEN]
-            os.environ |= {TOKEN: own} if own else {}
+        started = await computers.start(self._ws, self._demo, processes=True)
+        with patch.dict(os.environ, {TOKEN: _SECRET}):  # a learner's own token comes back
+            gateways = [await self._serve(name, module) for name, module in self._gateways.items()]
         three = {"the orchestrator": started.orchestrator, "IT": started.it, "Finance": started.finance}
         workers = {name: each for name, each in three.items() if isinstance(each, SpawnedWorker)}
         self._finance = workers["Finance"]
@@ -188,8 +181,7 @@ class _Measurement:
 
     async def turns(self) -> None:
         """Ask for prices, one after another, and look at who did what meanwhile."""
-        ledger, times, events = self._ws.ledger, list[float](), list[float]()
-        calls, asked = list[Step](), list[Step]()
+        ledger, times, calls = self._ws.ledger, list[float](), list[Step]()
         for _ in range(_CONVERSATIONS):
             handle = await self._begin()
             await self._ask(handle, "What does ACME cost?")
@@ -199,19 +191,18 @@ class _Measurement:
                 await self._ask(handle, f"What does {ticker} cost?")
                 times.append(1000 * (time.perf_counter() - began))
             record, effects = await history(handle, follow=True), ledger.entries()[seen:]
-            events.append((record.events - before.events) / len(_TICKERS))
             steps = record.steps[len(before.steps) :]
             calls += _around(steps, [each for each in effects if each.effect == "quote"])
-            asked += _around(steps, [each for each in effects if each.effect == "model call"])
             await handle.terminate()
-        counted = f"{record.workflow_id}: {record.events - before.events} events in {len(_TICKERS)} turns"
-        self.put(EVENTS, f"{statistics.mean(events):.0f}", [counted], record)
+        events = record.events - before.events
+        counted = f"{record.workflow_id}: {events} events in {len(_TICKERS)} turns"
+        self.put(EVENTS, f"{events / len(_TICKERS):.0f}", [counted], record)
         spans = [1000 * each.duration.total_seconds() for each in calls if each.duration]
         for row, seen_by, figures in ((TURN, "turns, by the client", times), (CALL, "calls, by the server", spans)):
             first, median, third = statistics.quantiles(figures, n=4)
             shown = f"{len(figures)} {seen_by}: {', '.join(f'{each:.0f}' for each in figures)} ms"
             self.put(row, f"{median:.0f} ms (half of them {first:.0f} to {third:.0f})", [shown], record, median)
-        await self._who(record, asked)
+        await self._who(record, _around(steps, [each for each in effects if each.effect == "model call"]))
         step = calls[-1]
         said = f"in an activity of the agent's: {step.name}"
         if step.kind == "nexus operation":

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workshop_lib.agents.openai_agents import activity_tool, plugin
     from workshop_lib.demos import local, modules
     from workshop_lib.nexus_mcp.calls import OFFERS_NOTHING, why
-    from workshop_lib.nexus_mcp.tools import NexusTools
+    from workshop_lib.nexus_mcp.tools import agent_tool, offered
     from workshop_lib.server.connections import Connections
     from workshop_lib.teams.finance.contract import ENDPOINT as FINANCE_ENDPOINT
     from workshop_lib.teams.it.contract import ENDPOINT as IT_ENDPOINT
@@ -37,16 +37,7 @@ GATEWAYS = {"gateway": "workshop_lib.demos.gateway"}
 
 @workflow.defn
 class NexusMcpAgent(DiscoveringConversation):
-    """Talks to a person, and asks two other teams what it does not know.
-
-    Args:
-        chat: See ``Conversation``.
-    """
-
-    @workflow.init
-    def __init__(self, chat: Chat) -> None:
-        super().__init__(chat)
-        self._nexus = NexusTools(timedelta(seconds=chat.tool_seconds))
+    """Talks to a person, and asks two other teams what it does not know."""
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
@@ -72,7 +63,7 @@ class NexusMcpAgent(DiscoveringConversation):
     async def offered(self, team: str) -> list[dict[str, Any]]:
         """See base class."""
         try:
-            return await self._nexus.offered(team)
+            return await offered(team, timedelta(seconds=self.chat.tool_seconds))
         except NexusOperationError as error:
             if why(error).kind in OFFERS_NOTHING:
                 self.chat.offered.pop(team, None)
@@ -80,7 +71,7 @@ class NexusMcpAgent(DiscoveringConversation):
 
     def tool(self, team: str, described: dict[str, Any]) -> FunctionTool:
         """See base class."""
-        return self._nexus.tool(team, described)
+        return agent_tool(team, described, timedelta(seconds=self.chat.tool_seconds))
 
 
 AGENT: type[Any] = NexusMcpAgent

@@ -1,18 +1,18 @@
 """Which code a demo is made of, found from its source: what its module names, what that names, and so on."""
 
 import ast
-import importlib
 import inspect
-import sys
 import textwrap
 from collections.abc import Iterator
+from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import Any
 
 from workshop_lib.agents.conversation import Conversation
 from workshop_lib.demos.demo import Demo
 
 _AGENTS = ("workshop_lib.agents", "workshop_lib.demos", "workshop_lib.nexus_mcp")
-_TEAMS = "workshop_lib.teams"
+_TEAMS = ("workshop_lib.teams",)
 
 
 def lines(demo: Demo) -> tuple[str, list[str]]:
@@ -21,54 +21,34 @@ def lines(demo: Demo) -> tuple[str, list[str]]:
     Args:
         demo: The demo's module.
     """
-    shared, team = parts(Conversation), modules(demo.COMPUTERS["finance"])
-    agent = parts(demo.AGENT, demo.connect, demo.worker)
-    agent = {name: count for name, count in agent.items() if name not in shared}
+    shared, team = parts(Conversation), parts(import_module(demo.COMPUTERS["finance"]), of=_TEAMS)
+    agent = {name: count for name, count in parts(demo.AGENT, demo.connect, demo.worker).items() if name not in shared}
     counted = f"besides Conversation, {sum(shared.values())} lines, which all agents share"
     largest = sorted((agent | team).items(), key=lambda part: -part[1])
     each = [f"{name.removeprefix('workshop_lib.')}: {count}" for name, count in largest]
     return f"{sum(agent.values())} and {sum(team.values())}", [counted, *each]
 
 
-def parts(*things: Any) -> dict[str, int]:
+def parts(*things: Any, of: tuple[str, ...] = _AGENTS) -> dict[str, int]:
     """The functions and classes of the workshop that an agent is made of, and how many lines of code each has.
 
-    A statement is a line, however it is wrapped. Comments, docstrings, imports and constants are none. What teams and
-    the SDKs bring is not counted.
+    A statement is a line, however it is wrapped. Comments, docstrings and imports are none, nor are the constants of
+    modules. What the SDKs bring is not counted.
 
     Args:
-        things: Where to begin: functions and classes.
+        things: Where to begin: functions, classes and modules.
+        of: The packages whose code counts.
     """
     found: dict[str, int] = {}
     waiting = list(things)
     while waiting:
         thing = inspect.unwrap(waiting.pop())
-        name = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
-        if name not in found and name.startswith(_AGENTS) and (inspect.isclass(thing) or inspect.isfunction(thing)):
+        module = inspect.getmodule(thing)
+        name = f"{module.__name__}.{getattr(thing, '__qualname__', '')}".rstrip(".") if module else ""
+        if name not in found and name.startswith(of) and (isinstance(thing, type | FunctionType) or thing in things):
             tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
             found[name] = _lines(tree)
-            waiting += _named(tree, vars(sys.modules[thing.__module__]))
-    return found
-
-
-def modules(name: str) -> dict[str, int]:
-    """The modules of teams that a team's computer is made of, and how many lines of code each has, as ``parts`` counts.
-
-    Args:
-        name: The computer's module.
-    """
-    found: dict[str, int] = {}
-    waiting = [name]
-    while waiting:
-        name = waiting.pop()
-        if name in found or not name.startswith(f"{_TEAMS}."):
-            continue
-        tree = ast.parse(inspect.getsource(importlib.import_module(name)))
-        imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        names = [str(node.module) for node in imported]
-        names += [f"{node.module}.{alias.name}" for node in imported for alias in node.names]
-        waiting += [each for each in names if each in sys.modules]
-        found[name] = _lines(tree)
+            waiting += _named(tree, vars(module))
     return found
 
 
@@ -87,4 +67,5 @@ def _named(tree: ast.Module, known: dict[str, Any]) -> Iterator[Any]:
         if isinstance(node, ast.Name):
             yield known.get(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield getattr(known.get(node.value.id), node.attr, None)
+            owner = known.get(node.value.id)
+            yield getattr(owner, node.attr, None) if isinstance(owner, ModuleType) else None

@@ -18,51 +18,44 @@ with workflow.unsafe.imports_passed_through():
     from .in_workflow import CallFailed, call, listed
 
 
-class NexusTools:
-    """Makes tools for an agent from the directories behind Nexus endpoints.
+async def offered(endpoint: str, limit: timedelta) -> list[dict[str, Any]]:
+    """Ask a directory for its tools.
 
     Args:
-        limit: How long a directory may take, and one call of a tool whose team sets no limit, including retries.
+        endpoint: The name of the Nexus endpoint.
+        limit: How long it may take, including retries.
+
+    Returns:
+        The fields of each ``Tool`` as JSON, which a workflow can keep over a continue-as-new.
+
+    Raises:
+        NexusOperationError: It did not answer in time, or refused.
     """
+    return [asdict(tool) for tool in await listed(endpoint, limit)]
 
-    def __init__(self, limit: timedelta) -> None:
-        self._limit = limit
 
-    async def offered(self, endpoint: str) -> list[dict[str, Any]]:
-        """Ask a directory for its tools.
+def agent_tool(endpoint: str, described: dict[str, Any], limit: timedelta) -> FunctionTool:
+    """Make a tool for the agent.
 
-        Args:
-            endpoint: The name of the Nexus endpoint.
+    Args:
+        endpoint: The name of the Nexus endpoint.
+        described: One of the tools that ``offered`` returned.
+        limit: How long one call may take, including retries, where the team sets no limit.
 
-        Returns:
-            The fields of each ``Tool`` as JSON, which a workflow can keep over a continue-as-new.
+    Returns:
+        A tool that does not raise where the model makes a mistake or the team fails: its result says what is wrong.
+    """
+    tool = Tool(**described)
 
-        Raises:
-            NexusOperationError: It did not answer in time, or refused.
-        """
-        return [asdict(tool) for tool in await listed(endpoint, self._limit)]
+    async def invoke(context: RunContextWrapper[Any], text: str) -> str:
+        try:
+            arguments = json.loads(text or "{}")
+        except (ValueError, RecursionError) as error:
+            return f"Invalid arguments for {tool.name}: they are not valid JSON. {error}"
+        try:
+            value = await call(endpoint, tool, arguments, limit)
+        except CallFailed as failed:
+            return str(failed)
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
-    def tool(self, endpoint: str, described: dict[str, Any]) -> FunctionTool:
-        """Make a tool for the agent.
-
-        Args:
-            endpoint: The name of the Nexus endpoint.
-            described: One of the tools that ``offered`` returned.
-
-        Returns:
-            A tool that does not raise where the model makes a mistake or the team fails: its result says what is wrong.
-        """
-        tool = Tool(**described)
-
-        async def invoke(context: RunContextWrapper[Any], text: str) -> str:
-            try:
-                arguments = json.loads(text or "{}")
-            except (ValueError, RecursionError) as error:
-                return f"Invalid arguments for {tool.name}: they are not valid JSON. {error}"
-            try:
-                value = await call(endpoint, tool, arguments, self._limit)
-            except CallFailed as failed:
-                return str(failed)
-            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-        return FunctionTool(tool.name, tool.description, tool.input_schema, invoke, strict_json_schema=False)
+    return FunctionTool(tool.name, tool.description, tool.input_schema, invoke, strict_json_schema=False)

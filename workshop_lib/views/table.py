@@ -8,8 +8,6 @@ from typing import Any
 from workshop_lib.evidence.messages import Display
 from workshop_lib.views import svg
 
-_COLUMN = 40  # characters of a column in plain text
-
 
 def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
     """Show facts side by side.
@@ -31,12 +29,13 @@ def markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]
         rows: See ``table``.
         html: Whether what is in the columns is HTML, for columns that are equally wide.
     """
-    cell = f'style="text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}'
-    cell += ';overflow-wrap:anywhere"' if html else '"'
-    head = "".join(f'<th scope="col" {cell}>{escape(column)}</th>' for column in ["", *columns])
+    cell = f"text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}"
+    wrap = "normal" if html else "nowrap"  # a long text in a column would leave a name hardly any room
+    cell += ";overflow-wrap:anywhere" if html else ""
+    head = "".join(f'<th scope="col" style="{cell}">{escape(column)}</th>' for column in ["", *columns])
     body = "".join(
-        f'<tr style="background:none"><th scope="row" {cell}>{escape(name)}</th>'
-        + "".join(f"<td {cell}>{value if html else escape(str(value))}</td>" for value in values)
+        f'<tr style="background:none"><th scope="row" style="{cell};white-space:{wrap}">{escape(name)}</th>'
+        + "".join(f'<td style="{cell}">{value if html else escape(str(value))}</td>' for value in values)
         + "</tr>"
         for name, values in rows.items()
     )
@@ -63,7 +62,7 @@ def page(title: str, body: str, refresh: int = 0) -> str:
     )
 
 
-def aligned(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]], width: int = _COLUMN) -> str:
+def aligned(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]], width: int = 40) -> str:
     """A table in plain text.
 
     Args:

@@ -96,7 +96,7 @@ class WorkerPool:
             WorkshopError: The Worker cannot be described to another process, ends before it polls, or is written in
                 JavaScript while Node or its packages are missing.
         """
-        name = worker if isinstance(worker, str) else f"worker on {settings.get('task_queue')!r}"
+        name = worker if isinstance(worker, str) else f"Worker on {settings.get('task_queue')!r}"
         spawned = SpawnedWorker(lambda: self._launch(worker, client, settings), name, _modules(settings))
         if isinstance(worker, str) and "." not in worker:
             spawned.ready = " It is ready when `worker(ws)` has returned its Worker, which must not run yet."

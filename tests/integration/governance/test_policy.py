@@ -15,7 +15,7 @@ from waits import until
 from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
 from workshop_lib.governance.policy.contract import Waiting
 from workshop_lib.governance.policy.guard import _short, switch
-from workshop_lib.governance.policy.keeper import KEEPER, Asked, PolicyKeeper
+from workshop_lib.governance.policy.keeper import KEEPER, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
 from workshop_lib.views.desk import desk
 from workshop_lib.workshop import Workshop
@@ -91,7 +91,7 @@ async def test_a_request_that_joined_a_held_call_is_not_held_again_after_its_end
     keeper = world.clients[OWNER].get_workflow_handle(KEEPER)
 
     async def ask(id: str) -> Decision:
-        asked = [Asked(Call("sales", "Refunds.pay", {"amount": 500}, id))]
+        asked = [Call("sales", "Refunds.pay", {"amount": 500}, id)]
         decided: list[Decision] = await keeper.execute_update(PolicyKeeper.decide, asked)
         return decided[0]
 
@@ -192,7 +192,7 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
 
     async def ask(first: int, caller: str = "agents") -> list[Decision]:
         calls = [Call(caller, "Refunds.pay", _short({"amount": n, **LONG}), str(n)) for n in range(first, first + 50)]
-        return await keeper.execute_update(PolicyKeeper.decide, [Asked(call) for call in calls])
+        return await keeper.execute_update(PolicyKeeper.decide, calls)
 
     for n in range(1000, 1200, 50):
         await ask(n, "leads")

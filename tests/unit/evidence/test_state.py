@@ -89,3 +89,10 @@ def test_a_home_that_cannot_be_used_is_named(
 def test_importing_the_package_imports_none_of_the_heavy_ones() -> None:
     code = "import sys, workshop_lib; print([m for m in ('temporalio', 'IPython', 'litellm') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_mcp_checks_schemas_without_the_slow_import_that_jupyter_brings() -> None:
+    code = "from workshop_lib.cells.quiet import quieten; quieten(); import sys, workshop_lib.nexus_mcp.calls"
+    code += "; print([m for m in ('jsonschema', 'lark') if m in sys.modules])"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "['jsonschema']"

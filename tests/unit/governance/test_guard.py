@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from workshop_lib.governance.policy import guard
-from workshop_lib.governance.policy.keeper import Asked
 from workshop_lib.governance.policy.rules import Call, Decision
 
 
@@ -15,7 +14,7 @@ async def test_who_is_cancelled_while_it_asks_spoils_no_other(monkeypatch: pytes
     asked, answer = list[int](), asyncio.Semaphore(0)
 
     class Keeper:
-        async def execute_update(self, update: Any, calls: list[Asked]) -> list[Decision]:
+        async def execute_update(self, update: Any, calls: list[Call]) -> list[Decision]:
             asked.append(len(calls))
             await answer.acquire()
             return [Decision("allow", "yes", "")] * len(calls)
@@ -23,7 +22,7 @@ async def test_who_is_cancelled_while_it_asks_spoils_no_other(monkeypatch: pytes
     monkeypatch.setattr(guard, "_keeper", Keeper)
     monkeypatch.setattr(guard, "_ANSWER_SECONDS", 600.0)  # a busy machine may rest for longer than seven
     guards = guard.PolicyGuard()
-    first, *tasks = [asyncio.create_task(guards.decide(Asked(Call("sales", "a.b", {}, id)))) for id in "abcd"]
+    first, *tasks = [asyncio.create_task(guards.decide(Call("sales", "a.b", {}, id))) for id in "abcd"]
     while not asked:  # the others gather meanwhile
         await asyncio.sleep(0)
     answer.release()

@@ -75,9 +75,7 @@ class _Mention:
     value: Any
     start: int
     end: int
-    unit: str = ""
     before: str = ""
-    opening: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -109,7 +107,7 @@ def _numbers(text: str) -> Iterator[_Mention]:
         digits = match[2].replace(",", "")
         value = float(_SPELLED.index(digits)) if digits in _SPELLED else float(digits)
         unit = _CURRENCY.get(match[1]) or _CURRENCY.get(match[3] or "") or match[3] or match[4] or ""
-        yield _Mention("number", int(value) if value.is_integer() else value, *match.span(2), unit=unit)
+        yield _Mention("number", int(value) if value.is_integer() else value, *match.span(2))
         if unit:
             yield _Mention("unit", unit, *match.span(1 if match[1] else 3 if match[3] else 4), before="from")
 
@@ -120,9 +118,8 @@ def _names(text: str) -> Iterator[_Mention]:
         opens = _OPENER.match(first.replace("’", "'"))
         value = match[0] if not opens else value if value[:1].isupper() else ""
         start = match.end() - len(value)
-        opening = opens is None and text[:start].rstrip()[-1:] in ".?!:"  # a capital letter says little then
         if value := re.sub(r"['’]s$", "", value):
-            yield _Mention("name", value, start, start + len(value), opening=opening)
+            yield _Mention("name", value, start, start + len(value))
 
 
 def _sums(text: str) -> Iterator[_Mention]:
@@ -160,7 +157,7 @@ _FIT = {  # how well what is mentioned fits what is wanted, where it is not of t
     "number": {"number": 1.0},
 }
 _CONTENT, _FROM, _TO = (set(stems(WORDS[name])) for name in ("content", "from", "to"))
-_DIMENSIONS = [(set(stems(each["of"])), set(stems(each["are"]))) for each in WORDS["units"]]
+_PREPOSITIONS = ("in", "for", "of", "at", "with", "by", "to", "near", "on")
 _AFTER = re.compile(
     r"(?:\s+(?:is|number|id|to|of|named|called|with)(?!\w))*\s*[:=#]?\s*(?!(?:the|an?|my|is|in|on|for|and|of|to|was|with"
     r"|please|from|at|has|are|if|by|do|does|did|have|can|we|you|i|it|there)\b)(\w[\w.-]*\b)"
@@ -298,14 +295,7 @@ def _context(param: Param, mention: _Mention, text: str) -> float:
     start, goal = mention.before in ("from", "between"), mention.before in ("to", "into", "until")
     score += 2.0 * bool((start and name & _FROM) or (goal and name & _TO))
     score -= 1.0 * bool((start and name & _TO - _FROM) or (goal and name & _FROM - _TO))
-    if mention.kind == "number" and mention.unit:
-        unit = stem(mention.unit)
-        fits = any(unit in units and words & (name | param.about) for words, units in _DIMENSIONS)
-        score += 3.0 if unit in name else 2.0 if fits else -0.4
-    if mention.kind == "name":
-        score += mention.before in ("in", "for", "of", "at", "with", "by", "to", "near", "on")
-        score -= 0.9 * (mention.opening and mention.before == "")
-    return score
+    return score + (mention.kind == "name" and mention.before in _PREPOSITIONS)
 
 
 def _named(param: Param, text: str, own: frozenset[str]) -> Iterator[_Offer]:

@@ -348,7 +348,7 @@ def _spoken(name: str) -> str:
 def _sentences_of(done: list[_Done]) -> str:  # one line for each; a sentence as it is
     lines = []
     for each in done:
-        name, said = _spoken(each.name), _words_of(each.text)
+        name, said = re.sub("^(calculate|get|set) ", "", _spoken(each.name)), _words_of(each.text)
         if each.state != "fine":
             said = f"The {name} did not work: {re.sub(r'^[Ee]rror: ', '', said)}"
         elif not re.search(r"\s|[.!?]$", said) or each.text[:1] == "{":

@@ -1,35 +1,30 @@
 """Run a Nexus handler behind an endpoint, call it as others would, and see what it does."""
 
-import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import temporalio.client as tc
+import nexusrpc.handler as nh
 import temporalio.worker as tw
-from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
-from nexusrpc.handler import StartOperationResultAsync, StartOperationResultSync
-from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from nexusrpc import HandlerError, HandlerErrorType, Operation, get_service_definition, service
+from temporalio.client import Client, Interceptor, StartWorkflowInput, WorkflowHandle
 
-from workshop_lib.checks.exercise import Wrong
-from workshop_lib.checks.harness.recorded import too_slow
-from workshop_lib.checks.harness.trial import NAMESPACE, Before, end, ended, stop, worker
+from workshop_lib.checks.exercise import require
+from workshop_lib.checks.harness.trial import NAMESPACE, Before, ended, worker
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.workers import takeover
-from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 _NEVER = timedelta(days=9)  # what the server records says whether a call will end
-_TIMEOUT = "upstream timeout"  # what the server records of an attempt without an answer
 _ATTEMPTS = 2  # that failed: more than a check itself lets fail
 _REQUEST = ContextVar("_REQUEST", default="")  # the one that a handler works at
-Started = StartOperationResultSync[Any] | StartOperationResultAsync
+Started = nh.StartOperationResultSync[Any] | nh.StartOperationResultAsync
 
 
 class Watch(Before, tw.Interceptor):
@@ -40,19 +35,19 @@ class Watch(Before, tw.Interceptor):
         started: The workflows that it started: the request's id, and theirs.
         answers: What it answered.
         errors: What it raised.
+        answer_arrived: Set when the caller has got an answer, which was not lost.
+
+    Args:
+        loses: Whether the first answer of a handler that starts a workflow is lost, so that Nexus calls again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, loses: bool = False) -> None:
         super().__init__(start_workflow=lambda input: self.starts(_REQUEST.get(), input))
+        self._loses, self.answer_arrived = loses, threading.Event()
         self.requests: list[str] = []
         self.started: list[tuple[str, str]] = []
         self.answers: list[Any] = []
         self.errors: list[Exception] = []
-
-    @property
-    def unanswered(self) -> int:
-        """How many requests came and have no answer yet."""
-        return len(self.requests) - len(self.answers) - len(self.errors)
 
     def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
         """See a request before the handler does, and change it where a check wants that.
@@ -64,7 +59,7 @@ class Watch(Before, tw.Interceptor):
             Exception: The handler is not to see it.
         """
 
-    def starts(self, request: str, input: tc.StartWorkflowInput) -> None:
+    def starts(self, request: str, input: StartWorkflowInput) -> None:
         """Note a workflow that is about to be started.
 
         Args:
@@ -84,6 +79,23 @@ class Watch(Before, tw.Interceptor):
             HandlerError: The caller does not get it.
         """
         self.answers.append(answer)
+        if self._loses and len(self.started) == self.requests.count(request) == 1:
+            raise HandlerError("The answer was lost.", type=HandlerErrorType.UNAVAILABLE)
+        self.answer_arrived.set()
+
+    def one_each(self, *, joined: bool = False) -> None:
+        """See to it that each call has one workflow, also when it came again.
+
+        Args:
+            joined: Whether calls may share one.
+
+        Raises:
+            Wrong: It is not so.
+        """
+        calls, ids = {request for request, _ in self.started}, {id for _, id in self.started}
+        saw = f"{len(ids)} different in {len(self.started)} attempts at {len(calls)} calls"
+        require(len({*self.started}) == len(calls), "the same id in each attempt at a call", saw, "changing id")
+        require(joined or len(ids) == len(calls), "a separate id for each call", saw, "shared id")
 
     def intercept_nexus_operation(
         self, next: tw.NexusOperationInboundInterceptor
@@ -110,7 +122,7 @@ class _Answering(tw.NexusOperationInboundInterceptor):
         self._watch.answered(request, answer)
         if inspect.iscoroutine(answer):
             answer.close()  # else Python warns about it later
-        if isinstance(answer, StartOperationResultSync | StartOperationResultAsync):
+        if isinstance(answer, nh.StartOperationResultSync | nh.StartOperationResultAsync):
             return answer
         raise _final("no answer")
 
@@ -121,79 +133,77 @@ def _final(text: str) -> HandlerError:
 
 
 @dataclass(frozen=True)
-class Handled:
-    """A handler behind an endpoint, and callers who know names and JSON.
+class Caller:
+    """Calls operations from Workflows in a namespace: a caller who knows names and JSON.
 
     Attributes:
         ws: The workshop.
-        client: Of the namespace where the handler runs.
-        endpoint: The endpoint's name, and that of the task queue.
-        service: The service's name.
-        watch: What the handler does.
-        callers: The Workers of callers in other namespaces.
+        client: Of the namespace that calls.
+        queue: Of a Worker there that has ``CallOperation``.
+        endpoint: The endpoint's name.
+        service: That of operations which are named without theirs.
     """
 
     ws: Workshop
     client: Client
+    queue: str
     endpoint: str
-    service: str
-    watch: Watch
-    callers: dict[Client, InProcessWorker] = field(default_factory=dict)
+    service: str = ""
 
-    async def ask(self, operation: str, given: Any, caller: Client | None = None) -> tuple[Any, str]:
-        """Call an operation from a Workflow.
+    async def start(self, operation: str, given: Any, limit: timedelta = _NEVER) -> WorkflowHandle[Any, Any]:
+        """Call an operation, and do not wait for the result.
 
         Args:
-            operation: Its name.
+            operation: Its name, or ``Service.operation``.
             given: Its input.
-            caller: Of the namespace where the Workflow runs; None for that of the handler.
+            limit: How long it may take.
+        """
+        service, _, name = operation.rpartition(".")
+        args = [self.ws.namespace(self.endpoint), service or self.service, name, given, limit.total_seconds()]
+        more: dict[str, Any] = {"id": self.ws.id("check-call"), "task_queue": self.queue, "execution_timeout": _NEVER}
+        return await self.client.start_workflow(CallOperation.run, args=args, **more)
+
+    async def ask(self, operation: str, given: Any) -> tuple[Any, str]:
+        """Call an operation, and wait for the result.
+
+        Args:
+            operation: As for ``start``.
+            given: Its input.
 
         Returns:
             The result as JSON, and why the call failed, the innermost cause (empty if it did not).
 
         Raises:
             Wrong: The call will never end.
-            WorkflowFailureError: It is only that the exercise is not solved yet.
-            WorkshopError: The machine is too slow just now.
         """
-        queue = f"{self.endpoint}-{id(caller)}" if caller else self.endpoint
-        if caller and caller not in self.callers:
-            self.callers[caller] = self.ws.run(Worker, caller, task_queue=queue, workflows=[CallOperation])
-        call = (self.endpoint, self.service, operation, given)
-        handle = await begin_call(self.ws, caller or self.client, queue, *call)
-        try:
-            stuck = "What does the Workflow behind the operation wait for?"
-            return (await ended(handle, stuck, attempts=_ATTEMPTS))[:2]
-        except Wrong as wrong:
-            if _TIMEOUT in wrong.saw and self.watch.unanswered < _ATTEMPTS:
-                raise too_slow("Your code was not called in time") from wrong
-            raise
-        finally:
-            await end(handle)
+        stuck = "What does the Workflow behind the operation wait for?"
+        return (await ended(await self.start(operation, given), stuck, attempts=_ATTEMPTS))[:2]
 
 
-async def begin_call(
-    ws: Workshop, client: Client, queue: str, endpoint: str, *call: Any, limit: timedelta = _NEVER
-) -> WorkflowHandle[Any, Any]:
-    """Call an operation from a Workflow, and do not wait for the result.
+@contextlib.asynccontextmanager
+async def calling(
+    ws: Workshop, namespace: str, endpoint: str, *interceptors: Interceptor, service: str = ""
+) -> AsyncIterator[Caller]:
+    """A caller in a namespace, while the block runs.
 
     Args:
         ws: The workshop.
-        client: Of the namespace that calls.
-        queue: Of a Worker there that has ``CallOperation``.
+        namespace: The caller's.
         endpoint: The endpoint's name.
-        call: The service, the operation and its input.
-        limit: The operation's.
+        interceptors: Of the caller's client.
+        service: As in ``Caller``.
     """
-    args, id = [ws.namespace(endpoint), *call, limit.total_seconds()], ws.id("check-call")
-    return await client.start_workflow(CallOperation.run, args=args, id=id, task_queue=queue, execution_timeout=_NEVER)
+    queue = ws.id("check-calls")
+    connection = {"namespace": namespace, "quiet": True, "interceptors": interceptors}
+    async with worker(ws, queue, connection, workflows=[CallOperation]) as client:
+        yield Caller(ws, client, queue, endpoint, service)
 
 
 @contextlib.asynccontextmanager
 async def handled(
     ws: Workshop, handler: Any, endpoint: str, watch: Watch, interceptors: Sequence[tw.Interceptor] = (), **work: Any
-) -> AsyncIterator[Handled]:
-    """Run a handler behind an endpoint, while the block runs.
+) -> AsyncIterator[Caller]:
+    """Run a handler behind an endpoint, while the block runs: a caller in its own namespace.
 
     Args:
         ws: The workshop.
@@ -206,15 +216,30 @@ async def handled(
     definition = get_service_definition(type(handler))
     assert definition is not None
     await ws.endpoint(endpoint, namespace=NAMESPACE, task_queue=endpoint)
-    client = await Client.connect(**await ws.connection(NAMESPACE))  # the Worker's own is watched
-    settings: dict[str, Any] = {**work, "workflows": [CallOperation, *work.get("workflows", [])]}
-    settings["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
-    settings["interceptors"] = [takeover.Heartbeats(), *interceptors]
-    made = Handled(ws, client, endpoint, definition.name, watch)
-    async with worker(ws, endpoint, client_interceptors=[watch], nexus_service_handlers=[handler], **settings):
-        try:
-            yield made
-        finally:
-            for caller in made.callers.values():
-                await stop(ws, caller)
-            await asyncio.gather(*(end(client.get_workflow_handle(id)) for _, id in watch.started))
+    work |= {"nexus_service_handlers": [handler], "interceptors": [takeover.Heartbeats(), *interceptors]}
+    work["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
+    calls = calling(ws, NAMESPACE, endpoint, service=definition.name)
+    async with worker(ws, endpoint, {"interceptors": [watch]}, **work), calls as caller:
+        yield caller
+
+
+def answering(name: str, done: Callable[[nh.StartOperationContext, Any], str], *operations: str) -> Any:
+    """A handler whose operations all do the same.
+
+    Args:
+        name: The service's name.
+        done: What they do.
+        operations: Their names.
+    """
+
+    def operation(name: str) -> Any:
+        async def run(self: object, ctx: nh.StartOperationContext, given: Any) -> str:
+            return done(ctx, given)
+
+        run.__name__ = name
+        return nh.sync_operation(run)
+
+    types = dict.fromkeys(operations, Operation[Any, str])
+    contract: Any = service(type(name, (), {"__annotations__": types}))
+    handler: Any = type(name, (), {each: operation(each) for each in operations})
+    return nh.service_handler(service=contract)(handler)()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -18,17 +17,18 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from workshop_lib.checks.harness.handled import Watch, begin_call
-from workshop_lib.checks.harness.trial import NAMESPACE, end, ended, stop
+from workshop_lib.checks.harness.handled import Caller, Watch
+from workshop_lib.checks.harness.trial import connect, end, ended, stop
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
 from workshop_lib.teams.finance import worker as team_finance
 from workshop_lib.teams.it import worker as team_it
 from workshop_lib.teams.offering import SETTINGS
-from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workshop import Workshop
 
 _CALL_LIMIT = timedelta(seconds=3)  # with less than two, the server does not even send a call
 _TEST = "This is only a test."
+Sample = tuple[str, dict[str, Any]]
+"""A call that a team takes: the operation after its service, and the input."""
 
 
 class Refusals(Watch):
@@ -46,66 +46,56 @@ class Refusals(Watch):
             raise RuntimeError(self.reason)
 
 
-@dataclass
 class Team:
-    """A team's Worker on a task queue of the check's own.
+    """A team's Worker on a task queue of the check's own. It runs already.
 
     Args:
         ws: The workshop.
-        code: The module of its Worker.
-        sample: A call that it takes: service, operation, input.
+        client: Its client.
         refusals: What it refuses.
-        changes: What its Worker has other than the team's own.
+        settings: Its other arguments.
     """
 
-    ws: Workshop
-    code: ModuleType
-    sample: tuple[str, str, dict[str, Any]]
-    refusals: Refusals
-    changes: dict[str, Any] = field(default_factory=dict)
-    _client: Client | None = None
-    _running: InProcessWorker | None = None
-
-    async def take_over(self) -> None:
-        """Answer the team's calls, from now on."""
-        namespace, queue = self.code.NAMESPACE, self.ws.id("check")
-        settings: dict[str, Any] = {"interceptors": [self.refusals], "data_converter": pydantic_data_converter}
-        self._client = await Client.connect(**await self.ws.connection(namespace, **settings))
-        self.changes["task_queue"] = queue
-        await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=queue)
+    def __init__(self, ws: Workshop, client: Client, refusals: Refusals, settings: dict[str, Any]) -> None:
+        self._ws, self._client, self._settings, self.refusals = ws, client, settings, refusals
         self.start()
-        self.refusals.reason, limit, failure = _TEST, _CALL_LIMIT, ""
-        while _TEST not in failure:  # the server takes a moment to follow a change of an endpoint
-            call = await begin_call(self.ws, self._client, queue, self.code.ENDPOINT, *self.sample, limit=limit)
-            _, failure, _ = await ended(call)
-            limit *= 2  # on a slow machine
-        self.refusals.reason = ""
 
     def start(self) -> None:
         """Run its Worker, which takes the calls that wait."""
-        assert self._client is not None, "it has taken over"
-        settings = {**self.code.WORKER, **SETTINGS, **self.changes}
-        settings["workflows"] = [*settings["workflows"], CallOperation]
-        self._running = self.ws.run(Worker, self._client, **settings, activity_executor=ThreadPoolExecutor(4))
+        executor = ThreadPoolExecutor(4)
+        self._running = self._ws.run(Worker, self._client, **self._settings, activity_executor=executor)
 
     async def stop(self) -> None:
         """Let nobody answer for it."""
-        if self._running is not None:
-            await stop(self.ws, self._running)
-            self._running = None
+        await stop(self._ws, self._running)
 
-    async def give_back(self, before: tuple[str, str] | None) -> None:
-        """Stop it, end what it has begun and not finished, and let its endpoint lead elsewhere again.
 
-        Args:
-            before: The namespace and the task queue to which its endpoint led.
-        """
-        await self.stop()
-        if self._client is not None:
-            ids = {id for _, id in self.refusals.started}
-            await asyncio.gather(*(end(self._client.get_workflow_handle(id)) for id in ids))
-        namespace, queue = before or (self.code.NAMESPACE, self.code.TASK_QUEUE)
-        await self.ws.endpoint(self.code.ENDPOINT, namespace=namespace, task_queue=queue)
+@contextlib.asynccontextmanager
+async def _taken_over(
+    ws: Workshop, refusals: Refusals, code: ModuleType, sample: Sample, **changes: Any
+) -> AsyncIterator[Team]:
+    """Answer a team's calls, while the block runs. What it has begun and not finished by then is ended."""
+    before = (await ws.endpoints()).get(code.ENDPOINT, (code.NAMESPACE, code.TASK_QUEUE))
+    queue = ws.id("check")
+    connection: dict[str, Any] = {"interceptors": [refusals], "data_converter": pydantic_data_converter}
+    client = await connect(ws, code.NAMESPACE, **connection)
+    settings = {**code.WORKER, **SETTINGS, **changes, "task_queue": queue}
+    settings["workflows"] = [*settings["workflows"], CallOperation]
+    await ws.endpoint(code.ENDPOINT, namespace=code.NAMESPACE, task_queue=queue)
+    team = Team(ws, client, refusals, settings)
+    try:
+        refusals.reason, limit, failure = _TEST, _CALL_LIMIT, ""
+        while _TEST not in failure:  # the server takes a moment to follow a change of an endpoint
+            call = await Caller(ws, client, queue, code.ENDPOINT).start(*sample, limit)
+            _, failure, _ = await ended(call)
+            limit *= 2  # on a slow machine
+        refusals.reason = ""
+        yield team
+    finally:
+        await team.stop()
+        ids = {id for _, id in refusals.started}
+        await asyncio.gather(*(end(client.get_workflow_handle(id)) for id in ids))
+        await ws.endpoint(code.ENDPOINT, namespace=before[0], task_queue=before[1])
 
 
 @contextlib.asynccontextmanager
@@ -117,20 +107,8 @@ async def other_teams(ws: Workshop, **changes: Any) -> AsyncIterator[Team]:
         changes: What Finance's Worker has other than the team's own.
     """
     refusals = Refusals()
-    finance = Team(ws, team_finance, ("Finance", "stock_price", {"ticker": "ACME"}), refusals, changes)
-    it = Team(ws, team_it, ("IT", "jira_metrics", {"project": "PAY"}), refusals)
-    before = await ws.endpoints()
-    async with contextlib.AsyncExitStack() as taken:
-        for team in (finance, it):
-            taken.push_async_callback(team.give_back, before.get(team.code.ENDPOINT))
-            await team.take_over()
+    async with (
+        _taken_over(ws, refusals, team_finance, ("Finance.stock_price", {"ticker": "ACME"}), **changes) as finance,
+        _taken_over(ws, refusals, team_it, ("IT.jira_metrics", {"project": "PAY"})),
+    ):
         yield finance
-
-
-async def quiet_client(ws: Workshop) -> Client:
-    """A client without the workshop's interceptors, which would explain a wait that is meant to be.
-
-    Args:
-        ws: The workshop.
-    """
-    return await Client.connect(**await ws.connection(NAMESPACE, quiet=True))

@@ -6,9 +6,9 @@ fails again and again, or it waits for something that nobody is going to send.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
@@ -25,10 +25,12 @@ PAUSE = 0.25  # seconds between two looks
 _LONG = timedelta(seconds=60)  # a timer of this length waits for somebody; a shorter one is a pause
 _TIRELESS = 10  # failed steps of one kind: code that tries again by itself, and does not give up
 _SILENT = "Heartbeat timeout"
-_LATE = "StartToClose timeout"  # what hangs, or a busy machine: that many times in a row it hangs
+# What hangs, or a busy machine: that many times in a row, it hangs. Nexus waits longer before each attempt.
+_LATE = {"StartToClose timeout": _TIRELESS, "upstream timeout": 6}
 DEADLOCK = "TMPRL1101"
 _NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
+T = TypeVar("T")
 Judge = Callable[[History], object]
 
 
@@ -62,10 +64,19 @@ async def until(
         if told.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return
         judge(told)
-        if stuck is None or (update and not any(step.kind == "update" and not step.closed for step in told.steps)):
-            blame(told)
-        else:
-            look(told, stuck, attempts=attempts)
+        on_its_way = update and not any(step.kind == "update" and not step.closed for step in told.steps)
+        look(told, None if on_its_way else stuck, attempts=attempts)
+
+
+def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begin a call that may fail without anybody who looks. Otherwise Python tells of it, later.
+
+    Args:
+        call: The call.
+    """
+    begun = asyncio.create_task(call)
+    begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return begun
 
 
 async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any], stuck: str | None) -> History:
@@ -79,15 +90,10 @@ async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any],
     Raises:
         Wrong: It never will be.
     """
-    while True:
-        told = await history(handle, follow=True)
-        if told.closed or what(told):
-            return told
-        if stuck is None:
-            blame(told)
-        else:
-            look(told, stuck)
+    while not ((told := await history(handle, follow=True)).closed or what(told)):
+        look(told, stuck)
         await asyncio.sleep(PAUSE)
+    return told
 
 
 async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
@@ -117,17 +123,20 @@ async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
     return True
 
 
-def look(told: History, stuck: str, *, attempts: int = 3) -> None:
+def look(told: History, stuck: str | None, *, attempts: int = 3) -> None:
     """Say why a run, or one that it waits for, will never end by itself.
 
     Args:
         told: What the server has recorded of it, followed.
-        stuck: What to advise if it waits for something that does not come.
+        stuck: What to advise if it waits for something that does not come; None if it may wait.
         attempts: How many failed attempts of a step are too many.
 
     Raises:
         Wrong: It never will.
     """
+    if stuck is None:
+        blame(told)
+        return
     still_open = [run for run in every_run(told) if not run.closed]
     blame(*still_open)
     steps = [step for run in still_open for step in run.steps if not step.closed]
@@ -135,11 +144,9 @@ def look(told: History, stuck: str, *, attempts: int = 3) -> None:
         if _SILENT in step.failure:
             continue  # the Worker, and not the code: it does not get to run on a busy machine
         if step.kind == "activity" and not step.attempts and step.queue not in {run.task_queue for run in still_open}:
-            raise Wrong(
-                f"The {step.title} waits in the Task Queue {step.queue!r}, where no Worker looks for work.",
-                "Without `task_queue=…`, an Activity goes to its Workflow's own Task Queue.",
-            )
-        most = max(attempts, _TIRELESS) if _LATE in step.failure else attempts
+            what = f"The {step.title} waits in the Task Queue {step.queue!r}, where no Worker looks for work."
+            raise Wrong(what, "Without `task_queue=…`, an Activity goes to its Workflow's own Task Queue.")
+        most = max([attempts, *(times for what, times in _LATE.items() if what in step.failure)])
         if step.failure and step.attempts - (step.status == "running") >= most:
             what = f"The {step.title} fails each time: {step.failure}"
             raise Wrong(what, "Look at its arguments: are they what it takes?")
@@ -160,17 +167,9 @@ def blame(*runs: History) -> None:
         runs: What the server has recorded of them.
     """
     for run in runs:
-        if failed := mistakes(run):
-            raise wrong_code(failed[0])  # later ones can be consequences of the first
-
-
-def mistakes(told: History) -> list[str]:
-    """Why workflow tasks failed, but for the SDK's own limit of 2 s for one: a busy machine exceeds that.
-
-    Args:
-        told: What the server has recorded of a run.
-    """
-    return [failure for failure in told.failed_tasks if DEADLOCK not in failure]
+        for failure in run.failed_tasks:
+            if DEADLOCK not in failure:  # the SDK's own limit of 2 s for a task, which a busy machine exceeds
+                raise wrong_code(failure)  # later ones can be consequences of the first
 
 
 def stays(told: History) -> bool:

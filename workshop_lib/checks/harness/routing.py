@@ -5,12 +5,11 @@ from datetime import timedelta
 from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import require
 from workshop_lib.checks.harness.other_teams import Team
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, limit_of, together
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, holds, limited
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
 
-_LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 _SHORT = 5.0  # seconds: what another chat sets
 _CLOSED = "The exchange is closed until nine"
 _OTHERS = {tool.name for tool in litellm_temporal.tools(Chat())}  # both demos have the same ones
@@ -27,7 +26,7 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     Raises:
         Wrong: It is not so.
     """
-    talk, other = await begin(), await begin()
+    talk = await begin()
     first = await talk.turn("Convert 250 dollars to EUR.", _limited)
     await _shown(talk)
     await (await begin(tool_seconds=_SHORT)).once("Convert 20 dollars to EUR.", lambda turn: _limited(turn, _SHORT))
@@ -35,30 +34,25 @@ async def routed(ws: Workshop, finance: Team, begin: Begin) -> None:
     called = ("Exchange", "convert") in [(step.service, step.name) for step in used]
     saw = f"{', '.join(step.title for step in used) or 'nothing'} in the history, and the reply {first.reply!r}"
     require(called, "Finance's operation `convert` in the history", saw, "tool")
-    _holds(first, "225", "pass on")
+    holds(first.reply, "225", advice="pass on")
     noted = await talk.lines("call") and await talk.lines("result")
     require(noted, "the call and its result in the transcript", "neither, or only one of them", "note")
     with ws.fault("read_quote.fails"):
-        second, third = await together(
-            talk.turn("How much is 40 dollars in JPY?", _limited),
-            other.turn("What is the price of ACME, and what is the IP address of web-1?"),
-        )
+        second = await talk.turn("How much is 40 dollars in JPY?", _limited)
+        third = await (await begin()).turn("What is the price of ACME, and what is the IP address of web-1?")
     remembers = any("250" in str(message.get("content")) for message in (await talk.asked())[-1].messages)
     require(remembers, "a model that sees the whole conversation", "a second message without the first", "messages")
-    _holds(second, "6080", "pass on")
-    _holds(third, "120.6", "others")
-    _holds(third, "192.0.2.11", "others")
+    holds(second.reply, "6080", advice="pass on")
+    holds(third.reply, "120.6", "192.0.2.11", advice="others")
     finance.refusals.reason = _CLOSED
-    _holds(await talk.turn("Convert 30 dollars to GBP.", _limited), _CLOSED, "swallowed")
+    holds((await talk.turn("Convert 30 dollars to GBP.", _limited)).reply, _CLOSED, advice="swallowed")
 
 
 def _limited(turn: Turn, seconds: float = MODEL_SECONDS) -> None:
     """Look how long the agent would wait for Finance in a chat with this limit."""
+    most = timedelta(seconds=seconds)
     for call in turn.calls:
-        limit, most = limit_of(call), timedelta(seconds=seconds)
-        saw = "none" if limit >= timedelta(days=1) else spoken(limit)
-        saw += ", with which the server does not send a call" if limit < _LEAST else ""
-        require(_LEAST <= limit <= most, f"the chat's limit for the call, {spoken(most)}", saw, "limit")
+        limited(call.limit, f"the chat's limit for the call, {spoken(most)}", most=most)
 
 
 async def _shown(talk: Talk) -> None:
@@ -67,7 +61,3 @@ async def _shown(talk: Talk) -> None:
     require(asked.model == "offline", "a question to the model 'offline', which the chat names", asked.model, "model")
     missing = sorted(_OTHERS - {tool["name"] for tool in asked.tools})
     require(not missing, "the new tool beside the six others", f"that {missing} are missing", "others")
-
-
-def _holds(turn: Turn, part: str, advice: str) -> None:
-    require(part in turn.reply.replace("6,080", "6080"), f"a reply with {part!r}", repr(turn.reply), advice)

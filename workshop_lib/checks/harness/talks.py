@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import temporalio.client as tc
 from temporalio import workflow
-from temporalio.client import Client, Plugin, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
@@ -20,12 +19,11 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
-from workshop_lib.checks.harness.recorded import DEADLOCK, blame, every_run, too_slow, until, wrong_code
-from workshop_lib.checks.harness.trial import end, worker
+from workshop_lib.checks.harness.recorded import DEADLOCK, blame, quietly, too_slow, until, wrong_code
+from workshop_lib.checks.harness.serving import serve
+from workshop_lib.checks.harness.trial import worker
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.history import History, Step, history
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
+from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.teams.support.activities import calculator, weather
 from workshop_lib.workers import takeover
 from workshop_lib.workshop import Workshop
@@ -33,8 +31,8 @@ from workshop_lib.workshop import Workshop
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
 _MOST_TURNS = 20
-_FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
-T = TypeVar("T")
+FOREVER, _FAIL = timedelta(days=9), WorkflowIDConflictPolicy.FAIL
+LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,50 @@ class Turn:
     @property
     def late(self) -> bool:
         """Whether a limit ended before what it limits did: on a slow machine, that is nobody's mistake."""
-        fired = [step for step in self.steps if step.kind == "timer" and step.status == "completed"]
-        return any(step.status == "timed out" for step in self.steps) or any(
-            call.scheduled <= timer.closed and (call.closed is None or timer.closed <= call.closed)
-            for call in self.calls
-            for timer in fired
-            if timer.closed is not None
-        )
+        ends = [step.closed for step in self.steps if step.kind == "timer" and step.status == "completed"]
+        during = (at and call.scheduled <= at <= (call.closed or at) for call in self.calls for at in ends)
+        return any(step.status == "timed out" for step in self.steps) or any(during)
 
 
 Judge = Callable[[Turn], None]
 """Looks at a turn from time to time until it is over, and once more then; raises ``Wrong``."""
 
 
-def limit_of(step: Step) -> timedelta:
-    """How long a step may take; for one without a limit, as long as the conversation of a check does."""
-    return step.limit or _FOREVER
+def limited(
+    limit: timedelta | None, what: str, least: timedelta = LEAST, most: timedelta = FOREVER, advice: str = "limit"
+) -> None:
+    """See to it that a step has a limit that fits.
+
+    Args:
+        limit: The step's; None for one without, which may take as long as the conversation of a check does.
+        what: What was expected.
+        least: The shortest that is right.
+        most: The longest.
+        advice: As for ``require``.
+
+    Raises:
+        Wrong: It does not fit.
+    """
+    if limit is None:
+        limit = FOREVER
+    saw = spoken(limit) if timedelta(0) < limit < FOREVER - timedelta(days=1) else "none"
+    saw += ", with which the server does not send a call" if timedelta(0) < limit < LEAST else ""
+    require(least <= limit <= most, what, saw, advice)
+
+
+def holds(reply: str, *parts: str, advice: str = "default") -> None:
+    """See to it that a reply has some parts.
+
+    Args:
+        reply: The reply.
+        parts: What it should have.
+        advice: As for ``require``.
+
+    Raises:
+        Wrong: One of them is missing.
+    """
+    plain = reply.replace(",", "")  # 6,080 is 6080
+    require(all(part in plain for part in parts), f"a reply with {' and '.join(map(repr, parts))}", repr(reply), advice)
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,7 @@ class Talk:
         problem: Of the latest reply.
     """
 
-    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+    def __init__(self, handle: tc.WorkflowHandle[Any, Any]) -> None:
         self.handle = handle
         self.problem = ""
 
@@ -171,7 +197,7 @@ class Talk:
             if not sent.done():
                 raise Wrong(f"{text!r} was not answered: the conversation has ended.", "It ends with `end_chat` only.")
             replied, self.problem = sent.result().text, sent.result().problem
-        except WorkflowUpdateFailedError as error:
+        except tc.WorkflowUpdateFailedError as error:
             raise Wrong(f"{text!r} failed: {describe(error)[-1].strip().removeprefix('↳ ')}") from error
         except RPCError:  # the service refuses a message to code that fails each time
             blame(await history(self.handle))
@@ -195,7 +221,7 @@ class Talk:
             try:
                 await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
                 return [entry for entry in await asked if entry.kind == kind]
-            except WorkflowQueryFailedError as error:
+            except tc.WorkflowQueryFailedError as error:
                 if DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
                     continue
                 what = f"It answered, and after that your code could not be run again: {error}"
@@ -219,7 +245,7 @@ class Talk:
 Begin = Callable[..., Awaitable[Talk]]
 """Begins a conversation, also with a first message (``first``), which is there before the agent's code has run.
 
-``tool_seconds`` is as in ``Chat``.
+Other arguments are as in ``Chat``.
 """
 
 
@@ -230,9 +256,8 @@ async def talks(
     *activities: Any,
     workflows: Sequence[Any] = (),
     queue: str = "",
-    most_events: int = 1_000,
     base: type = Conversation,
-    plugins: Sequence[Plugin] = (),
+    **connection: Any,
 ) -> AsyncIterator[Begin]:
     """A Worker for an agent, while the block runs, and a function that begins a conversation with it.
 
@@ -242,45 +267,35 @@ async def talks(
         activities: What the agent and its tools may call, besides the model.
         workflows: What the agent may call.
         queue: The task queue; a new one if it does not matter.
-        most_events: As in ``Chat``.
         base: What the agent inherits.
-        plugins: Of the Worker's client.
+        connection: As for ``connect``, for the Worker's client.
 
     Raises:
         Wrong: The answer is not an agent.
     """
     agent = isinstance(answer, type) and issubclass(answer, base)
     require(agent, "the class of an agent, without a call", repr(answer), f"It inherits from `{base.__name__}`.")
-    try:
-        service_address("model")
-    except WorkshopError as error:
-        then = "Run the set-up cell: `await Workshop.start(model=True)`."
-        raise WorkshopError("The offline model is not running.", then=then) from error
-    begun: list[Talk] = []
+    await serve(ws, "model", "workshop_lib.agents.model.server")
     queue = queue or ws.id("check")
     settings: dict[str, Any] = {"workflows": [answer, *workflows], "activities": [call_model, *activities]}
-    settings["plugins"] = plugins
     # It forgets all after each step, as if it had crashed.
-    async with worker(ws, queue, **settings, interceptors=[takeover.Heartbeats()], max_cached_workflows=0) as client:
+    settings |= {"interceptors": [takeover.Heartbeats()], "max_cached_workflows": 0}
+    async with worker(ws, queue, connection, **settings) as client:
 
-        async def begin(first: str = "", tool_seconds: float = MODEL_SECONDS) -> Talk:
-            chat = Chat("offline", model_seconds=MODEL_SECONDS, tool_seconds=tool_seconds, most_events=most_events)
-            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": _FOREVER, "id": ws.id("check-chat")}
+        async def begin(first: str = "", **limits: Any) -> Talk:
+            chat = Chat("offline", MODEL_SECONDS, **limits)
+            given: dict[str, Any] = {"task_queue": queue, "execution_timeout": FOREVER, "id": ws.id("check-chat")}
             run: Any = answer.run
             if not first:
-                begun.append(Talk(await client.start_workflow(run, chat, **given)))
-                return begun[-1]
+                return Talk(await client.start_workflow(run, chat, **given))
             starts: Any = tc.WithStartWorkflowOperation(run, chat, id_conflict_policy=_FAIL, **given)
             update: Any = client.execute_update_with_start_workflow  # both are in the first workflow task
             sent = quietly(update("send_message", first, start_workflow_operation=starts, result_type=Reply))
-            begun.append(Talk(await starts.workflow_handle()))
-            await begun[-1].reply(sent, first)
-            return begun[-1]
+            talk = Talk(await starts.workflow_handle())
+            await talk.reply(sent, first)
+            return talk
 
-        try:
-            yield begin
-        finally:
-            await asyncio.gather(*(_end(client, talk.handle) for talk in begun))
+        yield begin
 
 
 _TOOLS: dict[str, list[loop.Tool]] = {}  # of a Clerk, by its task queue
@@ -329,36 +344,3 @@ def chosen(description: str, question: str) -> bool:
     functions = [{"type": "function", "function": tool} for tool in tools]
     said = plan([{"role": "user", "content": question}], functions)
     return any(call["function"]["name"] == "tool_0" for call in said.get("tool_calls", []))
-
-
-def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Begin a call that may fail without anybody who looks. Otherwise Python tells of it, later.
-
-    Args:
-        call: The call.
-    """
-    begun = asyncio.create_task(call)
-    begun.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return begun
-
-
-async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Do several things at once. When one of them fails, the others are not waited for.
-
-    Args:
-        work: Coroutines.
-    """
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-async def _end(client: Client, conversation: WorkflowHandle[Any, Any]) -> None:
-    """End a conversation, and what it may have left behind."""
-    await end(conversation)
-    for run in every_run(await history(conversation, follow=True)):
-        if not run.closed:
-            await end(Client(client.service_client, namespace=run.namespace).get_workflow_handle(run.workflow_id))

@@ -3,26 +3,28 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, Interceptor, OutboundInterceptor, Plugin, WorkflowFailureError, WorkflowHandle
+from temporalio import activity
+from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong
-from workshop_lib.checks.harness.recorded import until
+from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.harness.recorded import every_run, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.ledger import note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workers.in_process import InProcessWorker
-from workshop_lib.workers.takeover import Heartbeats
+from workshop_lib.workers.takeover import Heartbeats, idempotency_key
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
@@ -60,14 +62,12 @@ class Outcome:
     """What became of one run.
 
     Attributes:
-        order: What it was given.
         result: What it returned; None if it failed.
         failure: Why it failed, the innermost cause; empty if it did not.
         history: What the server recorded.
         effects: What the ledger shows for the order, in order.
     """
 
-    order: Order
     result: Any
     failure: str
     history: History
@@ -126,14 +126,10 @@ class Trial:
         client: Connected to the namespace of the checks.
         queue: The Worker's task queue.
         workflow: The learner's workflow.
-
-    Attributes:
-        started: Its runs.
     """
 
     def __init__(self, ws: Workshop, client: Client, queue: str, workflow: Any) -> None:
         self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
-        self.started: list[WorkflowHandle[Any, Any]] = []
 
     async def start(self, given: Any, id: str = "") -> WorkflowHandle[Any, Any]:
         """Start the workflow.
@@ -142,11 +138,8 @@ class Trial:
             given: Its argument.
             id: Its id; that of the order, if it is given one.
         """
-        handle = await self.client.start_workflow(
-            self._workflow.run, given, id=id or given.id, task_queue=self._queue, execution_timeout=timedelta(days=9)
-        )
-        self.started.append(handle)
-        return handle
+        more: dict[str, Any] = {"task_queue": self._queue, "execution_timeout": timedelta(days=9)}
+        return await self.client.start_workflow(self._workflow.run, given, id=id or given.id, **more)
 
     async def run(self, **order: Any) -> Outcome:
         """Process one order to its end.
@@ -171,11 +164,13 @@ class Trial:
         """
         result, failure, told = await ended(handle, stuck)
         entries = self.ws.ledger.entries(order=handle.id)
-        return Outcome(Order(handle.id), result, failure, told, [entry.effect for entry in entries])
+        return Outcome(result, failure, told, [entry.effect for entry in entries])
 
 
 @contextlib.asynccontextmanager
-async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: str = "") -> AsyncIterator[Trial]:
+async def trial(
+    ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: str = "", **connection: Any
+) -> AsyncIterator[Trial]:
     """A Worker for a learner's workflow, while the block runs.
 
     Args:
@@ -183,6 +178,7 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
         answer: What the learner handed in.
         activities: What the workflow may call.
         queue: The task queue; a new one if it does not matter.
+        connection: As for ``connect``, for its client.
 
     Raises:
         Wrong: The answer is not a workflow.
@@ -192,12 +188,9 @@ async def trial(ws: Workshop, answer: Any, activities: Sequence[Any], *, queue: 
     if not isinstance(answer, type):
         raise Wrong("This is an object of your class.", "Give the check the class itself, without a call.")
     queue = queue or ws.id("check")
-    async with worker(ws, queue, workflows=[answer], activities=activities, max_cached_workflows=0) as client:
-        made = Trial(ws, client, queue, answer)
-        try:
-            yield made
-        finally:
-            await asyncio.gather(*map(end, made.started))
+    settings: dict[str, Any] = {"workflows": [answer], "activities": activities, "max_cached_workflows": 0}
+    async with worker(ws, queue, connection, **settings) as client:
+        yield Trial(ws, client, queue, answer)
 
 
 async def ended(
@@ -217,45 +210,61 @@ async def ended(
         Wrong: It never will.
     """
     result, failure = None, ""
-    ending = asyncio.ensure_future(handle.result())
+    ending = quietly(handle.result())
     try:
         await until(ending, handle, stuck, attempts=attempts)
         # Now and then the server forgets for 20 s to notify whoever waits. Asked again, it answers at once.
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
-        failure = failure_of(error)
-    finally:
-        ending.cancel()
+        failure = describe(error)[-1].strip().removeprefix("↳ ")
     return result, failure, await history(handle)
+
+
+async def connect(ws: Workshop, namespace: str = NAMESPACE, **settings: Any) -> Client:
+    """Connect a client.
+
+    Args:
+        ws: The workshop.
+        namespace: Its namespace; that of the checks if it does not matter.
+        settings: As for ``Workshop.connection``.
+    """
+    return await Client.connect(**await ws.connection(namespace, **settings))
 
 
 @contextlib.asynccontextmanager
 async def worker(
-    ws: Workshop,
-    queue: str,
-    *,
-    namespace: str = NAMESPACE,
-    client_interceptors: Sequence[Interceptor] = (),
-    plugins: Sequence[Plugin] = (),
-    **settings: Any,
+    ws: Workshop, queue: str, connection: Mapping[str, Any] | None = None, **settings: Any
 ) -> AsyncIterator[Client]:
-    """A Worker, while the block runs: its client.
+    """A Worker, while the block runs: its client. What that has started, and what this has called, is ended after it.
 
     Args:
         ws: The workshop.
         queue: Its task queue.
-        namespace: Where it works; that of the checks if it does not matter.
-        client_interceptors: Of its client.
-        plugins: Of its client; those of its client are the Worker's, too.
+        connection: As for ``connect``, for its client.
         settings: Its other arguments.
     """
-    connection = await ws.connection(namespace, interceptors=list(client_interceptors), plugins=list(plugins))
-    client = await Client.connect(**connection)
+    given, started = dict(connection or {}), set[str]()
+    notes = Before(
+        start_workflow=lambda input: started.add(input.id),
+        start_update_with_start_workflow=lambda input: started.add(input.start_workflow_input.id),
+    )
+    client = await connect(ws, **{**given, "interceptors": [*given.get("interceptors", ()), notes]})
     running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
     try:
         yield client
     finally:
+        await asyncio.gather(*(_end_all(client, id) for id in started))
         await stop(ws, running)
+
+
+async def _end_all(client: Client, id: str) -> None:
+    """End a run, and all that it has called."""
+    handle = client.get_workflow_handle(id)
+    await end(handle)
+    with contextlib.suppress(RPCError):  # it could not be started
+        for run in every_run(await history(handle, follow=True)):
+            if not run.closed:
+                await end(Client(client.service_client, namespace=run.namespace).get_workflow_handle(run.workflow_id))
 
 
 async def stop(ws: Workshop, running: InProcessWorker) -> None:
@@ -299,10 +308,7 @@ async def one_activity(
         async def run(given: Any, retries: RetryPolicy) -> tuple[Any, str, History]:
             arguments = [name, given, as_message(retries), 2 if processes else None]
             handle = await client.start_workflow(OneActivity.run, args=arguments, id=ws.id("check"), task_queue=queue)
-            try:
-                return await ended(handle, attempts=20)
-            finally:
-                await end(handle)
+            return await ended(handle, attempts=20)
 
         settings = {"task_queue": queue, "activities": [answer], "interceptors": [Heartbeats()]}
         spawned = await asyncio.gather(*(ws.spawn(Worker, client, **settings) for _ in range(processes)))
@@ -312,22 +318,25 @@ async def one_activity(
             await ws.stop(*spawned)
 
 
+def noting(name: str, effect: str) -> Any:
+    """An activity, as that of a notebook, that notes in the ledger what it is given, which may be anything.
+
+    Args:
+        name: Its name.
+        effect: The name of the effect. It has ``what`` and ``workflow``.
+    """
+
+    @activity.defn(name=name)
+    def noted(what: Any) -> None:
+        note(effect, once=idempotency_key(), what=what, workflow=activity.info().workflow_id)
+
+    return noted
+
+
 async def end(handle: WorkflowHandle[Any, Any]) -> None:
     """Terminate a run that has not ended."""
     with contextlib.suppress(RPCError):
         await handle.terminate(reason="the check is over")
-
-
-def failure_of(error: WorkflowFailureError) -> str:
-    """Why a run failed, the innermost cause, in a line.
-
-    Raises:
-        WorkflowFailureError: It is only that the exercise is not solved yet.
-    """
-    failure = describe(error)[-1].strip().removeprefix("↳ ")
-    if NOT_SOLVED in failure:
-        raise error
-    return failure
 
 
 def activity_name(answer: Any) -> str:

@@ -3,20 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-import nexusrpc
 from nexusrpc.handler import service_handler
 from temporalio import nexus, workflow
 from temporalio.api.common.v1 import RetryPolicy as Message
 from temporalio.common import RetryPolicy
 
 CHILD = ""  # in a plan, which is a list of endpoints: call the next as a child workflow
-
-
-@nexusrpc.service
-class Relay:
-    """Goes on with a chain in the handler's namespace."""
-
-    pass_on: nexusrpc.Operation[list[str], str]
 
 
 @workflow.defn
@@ -37,20 +29,18 @@ class Passing:
             return workflow.info().workflow_id
         if plan[0] == CHILD:
             return await workflow.execute_child_workflow(Passing.run, plan[1:])
-        relay = workflow.create_nexus_client(service=Relay, endpoint=plan[0])
-        return await relay.execute_operation(Relay.pass_on, plan[1:], schedule_to_close_timeout=timedelta(minutes=2))
+        relay = workflow.create_nexus_client(service=RelayHandler, endpoint=plan[0])
+        return await relay.execute_operation(RelayHandler.pass_on, plan[1:])
 
 
-@service_handler(service=Relay)
+@service_handler
 class RelayHandler:
-    """Starts the next workflow."""
+    """Goes on with a chain in its namespace."""
 
-    @nexus.temporal_operation
-    async def pass_on(
-        self, ctx: nexus.TemporalStartOperationContext, client: nexus.TemporalNexusClient, plan: list[str]
-    ) -> nexus.TemporalOperationResult[str]:
+    @nexus.workflow_run_operation
+    async def pass_on(self, ctx: nexus.WorkflowRunOperationContext, plan: list[str]) -> nexus.WorkflowHandle[str]:
         """Start it."""
-        return await client.start_workflow(Passing.run, plan, id=f"check-relay-{ctx.request_id}")
+        return await ctx.start_workflow(Passing.run, plan, id=f"check-relay-{ctx.request_id}")
 
 
 def as_message(retries: RetryPolicy) -> Message:

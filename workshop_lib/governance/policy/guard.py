@@ -34,7 +34,7 @@ from ..digest import sha256  # noqa: TID252
 from .chain import Row
 from .contract import Approval, Approvals, Waiting
 from .held import TICKET, HeldCall, HeldInput
-from .keeper import KEEPER, Asked, Kept, PolicyKeeper, held_id, request
+from .keeper import KEEPER, Kept, PolicyKeeper, held_id, request
 from .rules import Call, Decision, Policy
 
 WORKFLOWS = [PolicyKeeper, HeldCall]
@@ -143,7 +143,7 @@ class PolicyGuard(worker.Interceptor):
     """
 
     def __init__(self) -> None:
-        self._questions: list[_Question] = []  # in their order, as the lock lets them in
+        self._questions: dict[asyncio.Future[Decision], Call] = {}  # in their order, as the lock lets them in
         self._lock = asyncio.Lock()
 
     def intercept_nexus_operation(
@@ -152,36 +152,30 @@ class PolicyGuard(worker.Interceptor):
         """See base class."""
         return _Guarded(next, self)
 
-    async def decide(self, asked: Asked) -> Decision:
+    async def decide(self, call: Call) -> Decision:
         """Ask the keeper. While it is being asked, further calls gather, and are asked about together.
 
         So one Worker sends one update at a time, of which a workflow takes ten at once.
 
         Args:
-            asked: The call.
+            call: The call.
 
         Raises:
             HandlerError: It does not answer.
         """
-        mine = _Question(asked)
-        self._questions.append(mine)
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._questions[answer] = call
         try:
             async with self._lock:
-                if mine.answer is None:
-                    now = self._questions[:_AT_ONCE]
-                    update = _keeper().execute_update(PolicyKeeper.decide, [each.asked for each in now])
-                    for each, answer in zip(now, await _answered(update), strict=True):
-                        each.answer = answer
-        finally:  # without this one, which may have failed or been cancelled, and without those that have an answer now
-            self._questions = [each for each in self._questions if each is not mine and each.answer is None]
-        assert mine.answer
-        return mine.answer
-
-
-@dataclasses.dataclass(eq=False)
-class _Question:
-    asked: Asked
-    answer: Decision | None = None
+                if not answer.done():
+                    now = list(self._questions.items())[:_AT_ONCE]
+                    update = _keeper().execute_update(PolicyKeeper.decide, [each for _, each in now])
+                    for (question, _), decision in zip(now, await _answered(update), strict=True):
+                        self._questions.pop(question, None)
+                        question.set_result(decision)
+        finally:  # it may have failed or been cancelled
+            self._questions.pop(answer, None)
+        return answer.result()
 
 
 class _Guarded(worker.NexusOperationInboundInterceptor):
@@ -198,8 +192,7 @@ class _Guarded(worker.NexusOperationInboundInterceptor):
         call = _call(ctx, input.input)
         if call.operation == _LISTING:
             return await self._listed(input, call)
-        asked = Asked(call, _seconds_left(ctx), ctx.headers.get(TICKET, ""))
-        decision = await self._guard.decide(asked)
+        decision = await self._guard.decide(call)
         ctx.outbound_links.clear()  # the caller's history leads to what is done for it, and not to everybody's keeper
         if decision.verdict == "deny":
             raise _refused(ctx, decision.why, decision.rule)
@@ -308,7 +301,8 @@ def _call(ctx: StartOperationContext, given: Any) -> Call:
     if len(json.dumps(short)) > 4 * _LONGEST_INPUT:
         raise _refused(ctx, "its input has too many fields for a policy to look at")
     whole = "" if short == plain else sha256(plain)
-    return Call(who(ctx), f"{ctx.service}.{ctx.operation}", short, ctx.request_id, next(iter(links), ""), whole)
+    place, link, ticket = f"{ctx.service}.{ctx.operation}", next(iter(links), ""), ctx.headers.get(TICKET, "")
+    return Call(who(ctx), place, short, ctx.request_id, link, whole, _seconds_left(ctx), ticket)
 
 
 def _json(given: Any, exclude_defaults: bool = False) -> Any:

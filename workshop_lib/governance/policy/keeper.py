@@ -24,21 +24,6 @@ _OF_LIMIT = 0.9
 _LATE = 3600.0  # seconds after which a held call that never ended is forgotten
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A handler asks about a call.
-
-    Attributes:
-        call: The call.
-        seconds: How long the caller still waits for it; 0 if that has no limit.
-        ticket: The id of the held call that this one carries out; empty for any other call.
-    """
-
-    call: Call
-    seconds: float = 0.0
-    ticket: str = ""
-
-
 @dataclass
 class Held:
     """A call that waits, or that may run once.
@@ -122,33 +107,33 @@ class PolicyKeeper:
         workflow.continue_as_new(replace(self._kept, held=held, earlier=workflow.info().run_id))
 
     @workflow.update
-    def decide(self, asked: list[Asked]) -> list[Decision]:
+    def decide(self, calls: list[Call]) -> list[Decision]:
         """Decide about calls, and count them.
 
         Args:
-            asked: Which, and by whom.
+            calls: Which, and by whom.
         """
-        return [self._decide(each) for each in asked]
+        return [self._decide(each) for each in calls]
 
-    def _decide(self, asked: Asked) -> Decision:
-        call, id, now = asked.call, request(asked.call), workflow.now().timestamp()
+    def _decide(self, call: Call) -> Decision:
+        id, now = request(call), workflow.now().timestamp()
         if known := self._kept.answers.get(id):
             return known
-        if asked.ticket:
-            decision = self._redeem(asked)
+        if call.ticket:
+            decision = self._redeem(call)
         else:
             decision = explain(self._kept.policy, call, self._kept.usage, now)
             if decision.verdict == "hold":
-                decision = self._hold(asked, id, decision)
+                decision = self._hold(call, id, decision)
             self._kept.usage.count(self._kept.policy, call, decision)
-        if not (asked.ticket and decision.verdict == "allow"):  # that is what the row of its approval says
+        if not (call.ticket and decision.verdict == "allow"):  # that is what the row of its approval says
             what = {"rule": decision.rule, "why": decision.why, "would": decision.would}
             self._note("decision", decision.verdict, call, decision.joins or id, **what)
         self._answer(id, decision)
         return decision
 
-    def _hold(self, asked: Asked, id: str, decision: Decision) -> Decision:
-        call, held, now = asked.call, self._kept.held, decision.at
+    def _hold(self, call: Call, id: str, decision: Decision) -> Decision:
+        held, now = self._kept.held, decision.at
         for there in held.values():
             if (there.waiting.caller, there.digest) == (call.caller, call.digest()):
                 why = "the caller asks again for what is held already"
@@ -157,16 +142,16 @@ class PolicyKeeper:
             return replace(decision, verdict="deny", why=f"{_MOST_HELD} calls are held already", counted={})
         rule = next(each for each in self._kept.policy.rules if each.name == decision.rule)
         # Somewhat before the caller's limit, so that it still hears why. Later, a yes would help nobody.
-        seconds = min(rule.hours * 3600, asked.seconds * _OF_LIMIT or float("inf"))
+        seconds = min(rule.hours * 3600, call.seconds * _OF_LIMIT or float("inf"))
         silence = rule.silence if seconds == rule.hours * 3600 else "deny"
         decision = replace(decision, until=now + seconds)
         waiting = Waiting(id, call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
         held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
         return decision
 
-    def _redeem(self, asked: Asked) -> Decision:
+    def _redeem(self, call: Call) -> Decision:
         """Whether a call carries out one that was approved: just that, and once."""
-        call, held = asked.call, self._kept.held.get(asked.ticket)
+        held = self._kept.held.get(call.ticket)
         if (
             held is None
             or not (held.settled and held.settled.verdict == "allow")

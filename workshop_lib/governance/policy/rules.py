@@ -34,6 +34,8 @@ class Call:
         id: The request's, the same for each of its attempts.
         link: Leads to the caller's workflow; empty if unknown.
         whole: The hash of the whole input, where ``input`` is only the beginning of a long one.
+        seconds: How long the caller still waits; 0 if that has no limit.
+        ticket: The id of the held call that this one carries out; empty for any other call.
     """
 
     caller: str
@@ -42,6 +44,8 @@ class Call:
     id: str = ""
     link: str = ""
     whole: str = ""
+    seconds: float = 0.0
+    ticket: str = ""
 
     def digest(self) -> str:
         """Names the operation and its input: SHA-256, in hexadecimal."""
