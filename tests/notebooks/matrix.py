@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,11 +37,6 @@ class Condition:
 
 
 @contextmanager
-def _given(condition: Condition) -> Iterator[Condition]:
-    yield condition
-
-
-@contextmanager
 def _proxy() -> Iterator[Condition]:
     with refusing_proxy() as (variables, seen):
         yield Condition(environment=variables)
@@ -66,16 +61,16 @@ def _stock() -> Iterator[Condition]:
 
 
 CONDITIONS: dict[str, Callable[[], AbstractContextManager[Condition]]] = {
-    "plain": lambda: _given(Condition()),
+    "plain": lambda: nullcontext(Condition()),
     "refusing proxy": _proxy,
     "one slow core": _slow_core,
     "stock service": _stock,
-    "256 files": lambda: _given(Condition(prefix=["prlimit", "--nofile=256:256"])),
-    "odd path": lambda: _given(Condition(home=HOME)),
-    "C locale": lambda: _given(Condition(environment={"LC_ALL": "C"}, without=("PYTHONUTF8", "LANG"))),
-    "nobody": lambda: _given(Condition(prefix=_NOBODY, without=("USER", "LOGNAME"))),
-    "nbconvert": lambda: _given(Condition(runner=_NBCONVERT)),
-    "papermill": lambda: _given(Condition(runner=_PAPERMILL)),
+    "256 files": lambda: nullcontext(Condition(prefix=["prlimit", "--nofile=256:256"])),
+    "odd path": lambda: nullcontext(Condition(home=HOME)),
+    "C locale": lambda: nullcontext(Condition(environment={"LC_ALL": "C"}, without=("PYTHONUTF8", "LANG"))),
+    "nobody": lambda: nullcontext(Condition(prefix=_NOBODY, without=("USER", "LOGNAME"))),
+    "nbconvert": lambda: nullcontext(Condition(runner=_NBCONVERT)),
+    "papermill": lambda: nullcontext(Condition(runner=_PAPERMILL)),
 }
 NEEDS = {"one slow core": "taskset", "256 files": "prlimit", "nobody": "setpriv"}
 

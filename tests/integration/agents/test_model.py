@@ -127,28 +127,23 @@ def watch(event, args):
         outside.append((event, host))
 
 sys.addaudithook(watch)
-if sys.argv[1] == "control":
-    import socket
-    try:
-        socket.getaddrinfo("provider.invalid", 443)
-    except OSError:
-        pass
-else:
-    import asyncio
-    from workshop_lib.__main__ import main
-    sys.argv = ["workshop_lib", "demos", "1", "What is 6 * 7?"]
-    main()
-print("OUTSIDE", outside, flush=True)
-import os
+from workshop_lib.__main__ import main
+sys.argv = ["workshop_lib", "demos", "1", "What is 6 * 7?"]
+main()
+print("OUTSIDE", outside)
+import os, socket
+try:
+    socket.getaddrinfo("provider.invalid", 443)
+except OSError:
+    print("SEEN", outside, flush=True)
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("what", ["control", "agent"])
-def test_nothing_outside_loopback_is_tried(tmp_path: Path, what: str) -> None:
+def test_nothing_outside_loopback_is_tried(tmp_path: Path) -> None:
     tests = Path(__file__).resolve().parents[2]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WORKSHOP_HOME": str(tmp_path / "home")}
     env["PYTHONPATH"] = f"{tests / 'parts'}:{tests}:{tests.parent}"
-    done = subprocess.run([sys.executable, "-c", OFFLINE, what], env=env, capture_output=True, text=True, timeout=300)
-    assert ("provider.invalid" in done.stdout) == (what == "control"), done.stdout + done.stderr
-    assert ("OUTSIDE []" in done.stdout) == (what == "agent"), done.stdout + done.stderr
+    done = subprocess.run([sys.executable, "-c", OFFLINE], env=env, capture_output=True, text=True, timeout=300)
+    assert "OUTSIDE []" in done.stdout, done.stdout + done.stderr
+    assert "provider.invalid" in done.stdout.partition("SEEN")[2], "who looks a name up is seen"

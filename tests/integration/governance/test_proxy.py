@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,9 +20,11 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+from temporalio.worker import Worker
 from waits import GUARD
-from worlds import World
+from worlds import World, call, handler
 
+from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.governance.proxy import Authority, NamespaceProxy
 
 
@@ -72,11 +75,28 @@ def denied(send: Callable[..., Any], name: str, request: Any, *metadata: tuple[s
     return str(caught.value.details())
 
 
-async def test_the_details_of_errors_come_through(guarded: Guarded) -> None:
-    sales = await guarded.client("sales")
-    await unattended(sales, "twice")
-    with pytest.raises(WorkflowAlreadyStartedError):
+async def test_clients_and_workers_are_as_before(opened: World, guarded: Guarded) -> None:
+    """A caller and a handler, each with its own certificate, and Nexus between them."""
+    sales, finance = await guarded.client("sales"), await guarded.client("finance")
+    for client in (sales, finance):  # says what is wrong, where a Worker that fails would only cancel this test
+        await client.workflow_service.describe_namespace(api.DescribeNamespaceRequest(namespace=client.namespace))
+    endpoint = await opened.connections.endpoint("guarded-sums", namespace="finance", task_queue="guarded-sums")
+    settings: dict[str, Any] = {"task_queue": "guarded", "workflows": [strangers.Call]}
+    async with (
+        handler(finance, "guarded-sums", Allowlist(["sales"])),
+        Worker(sales, **settings),
+        asyncio.timeout(GUARD),
+    ):
+        for operation in ("add", "slowly"):
+            name = f"guarded-{uuid.uuid4()}"
+            await sales.execute_workflow(
+                strangers.Call.run, args=[operation, {}, endpoint], id=name, task_queue="guarded"
+            )
+        async with opened.handling(Allowlist(["sales"])):
+            assert await call(sales, "standalone") == "2"
         await unattended(sales, "twice")
+        with pytest.raises(WorkflowAlreadyStartedError):  # the details of errors come through
+            await unattended(sales, "twice")
 
 
 @pytest.mark.parametrize(("certificate", "namespace"), [("sales", "finance"), ("mallory", "sales"), ("", "sales")])

@@ -106,7 +106,7 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
     env = {"WORKSHOP_SERVICE": "env", "TEMPORAL_ADDRESS": ws.server.address, "JUPYTERHUB_USER": "ann"}
     with kernel(tmp_path, JPY_SESSION_NAME="/class/05.ipynb", **env) as k:
         text = k.ok(
-            "from temporalio.client import Client\n"
+            "from temporalio.client import Client\nfrom temporalio.worker import Worker\n"
             "from workshop_lib import Workshop\nws = await Workshop.start()\n"
             "client = await Client.connect(**await ws.connection('finance'))\n"
             "name = await ws.endpoint('prices', namespace='finance', task_queue='prices')\n"
@@ -116,6 +116,11 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
         namespace, endpoint = text.split()[-2:]
         assert re.fullmatch("ann-[0-9a-f]{6}-05-.*-finance", namespace)
         assert endpoint == namespace.replace("finance", "prices")
+        k.ok("%%workflow shout\nfrom temporalio import workflow\n@workflow.defn\nclass Shout:\n    @workflow.run\n"
+             "    async def run(self, text: str) -> str:\n        return text.upper()\n")  # fmt: skip
+        k.ok("p = await ws.spawn(Worker, client, task_queue='shouts', workflows=[Shout])")
+        cell = "print(await client.execute_workflow(Shout.run, 'hey', id=ws.id('s'), task_queue='shouts'))"
+        assert "HEY" in k.ok(cell)
         picture = k.ok("from workshop_lib import topology\nawait topology(ws)")
         assert "endpoint prices, ✗ nobody polls" in picture, "by the workshop's own names"
         assert "ann-" not in picture
