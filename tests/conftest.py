@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,39 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those of notebooks come first, because they are long."""
     items.sort(key=lambda item: not item.nodeid.startswith(_NOTEBOOKS))
+
+
+class Progress:
+    """A line of progress in the place of dots: at most every ten seconds, and at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config, self._began, self._said, self._all = config, time.monotonic(), 0.0, 0
+        self._outcomes: Counter[str] = Counter()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._all = len(ids)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        return ("passed", "", "") if report.passed and report.when == "call" else None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not (report.when == "call" or report.outcome != "passed"):
+            return
+        self._outcomes[report.outcome] += 1
+        now = time.monotonic()
+        if now - self._said < 10 and self._outcomes.total() < self._all:
+            return
+        self._said, took = now, int(now - self._began)
+        failed = f", {self._outcomes['failed']} failed" if self._outcomes["failed"] else ""
+        terminal = self._config.get_terminal_writer()
+        done = f"{self._outcomes.total():4} of {self._all}{failed}"
+        terminal.line(f"{done}  {took // 60}:{took % 60:02}  {report.nodeid[:90]}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Progress(config))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

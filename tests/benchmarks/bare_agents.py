@@ -56,7 +56,8 @@ class BareAgent:
     @workflow.update
     async def send_message(self, text: str) -> str:
         """One turn, in which the model asks for prices."""
-        finance = workflow.create_nexus_client(service=Finance, endpoint="finance")
+        endpoint = workflow.info().namespace.replace("default", "finance")  # both have the same prefix, if any
+        finance = workflow.create_nexus_client(service=Finance, endpoint=endpoint)
         async with self.turn:
             self.messages.append({"role": "user", "content": text})
             while True:

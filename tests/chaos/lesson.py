@@ -25,8 +25,12 @@ def empty(teller: Teller) -> bool:
     return not teller.waiting()
 
 
-async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -> None:
-    """Let learners work for so many seconds, and see to it that the board has each of their reports once."""
+async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -> list[float]:
+    """Let learners work for so many seconds, and see to it that the board has each of their reports once.
+
+    Returns:
+        How long each refresh of the board took, in seconds, from the question to the page.
+    """
     chance = random.Random(23)
     told: dict[str, dict[str, Tally]] = {}
     tellers = [Teller(board.variable, folder / str(number), f"Learner {number}") for number in range(learners)]
@@ -53,12 +57,16 @@ async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -
         os.kill(pid, signal.SIGKILL)
         await until(lambda: board.server.pid not in (None, pid))
 
+    took: list[float] = []
+
     async def look() -> None:
         while True:
+            began = time.perf_counter()
             with contextlib.suppress(TemporalError):  # the server is down just now
                 standings = await board.standings()
                 view.text(standings, time.time())
                 view.drawn(standings, time.time())
+                took.append(time.perf_counter() - began)
             await asyncio.sleep(2)
 
     looking = asyncio.create_task(look())
@@ -74,3 +82,4 @@ async def lesson(board: Board, folder: Path, *, learners: int, seconds: float) -
     await until(listed)
     found = {each.learner: each.exercises for each in await board.standings() if each.learner in told}
     assert found == told
+    return took

@@ -7,14 +7,18 @@ import asyncio
 import os
 import random
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from bridge import price
+from kernels import kernel
 from temporalio.client import Client
 from waits import until
 
@@ -57,11 +61,17 @@ CASES = [
     if row[1] not in (NOT_OF_SUPPORT if number == SUPPORT else ["refunds.drops_answer"])
     and (number == 3 or row[1] != "finance-mcp.drops_answer")
 ]
-if "WORKSHOP_CHAOS" not in os.environ:
+ALL = "WORKSHOP_CHAOS" in os.environ
+if not ALL:
     chance = random.Random(int(os.environ.get("WORKSHOP_SEED", "3")))
     CASES = sorted(chance.sample(CASES, 4), key=lambda case: case[0])
 LIMIT = timedelta(minutes=30)  # on a busy machine, a kernel takes minutes to come back
 QUESTION, PRICE = "What's the stock price of HOOLI?", "311.75"
+
+
+def row(record: Callable[[str, Any], None], failure: str, number: int, fault: str) -> None:
+    """Begin a row of the table at the end of the run (tests/conftest.py)."""
+    record("row", f"{failure:9} {f'demo {number}' if number else 'support'}  {fault:29}")
 
 
 @dataclass
@@ -116,9 +126,7 @@ async def agent(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[A
 async def test_a_failure(
     agent: Agent, failure: str, fault: str, skip: int, again: str, record_property: Callable[[str, Any], None]
 ) -> None:
-    record_property(
-        "row", f"{failure:9} {f'demo {agent.number}' if agent.number else 'support'}  {f'{fault}, {skip}':29}"
-    )
+    row(record_property, failure, agent.number, f"{fault}, {skip}")
     ws, of_support, order = agent.ws, agent.number == SUPPORT, agent.ws.id("order")
     tool = "refund" if of_support else "read_quote"
     dies, its_own = ".dies_" in fault, of_support or "{model}" in fault
@@ -157,3 +165,68 @@ async def test_a_failure(
     assert effects["model call"] - len(calls) <= (again == "model call"), "and none is paid for twice"
     done = f"{effects['refund' if of_support else 'quote']}, {effects['model call']} calls, {took:.0f} s"
     record_property("result", done)
+
+
+async def test_the_gateway_killed_at_any_moment(ws: Workshop, record_property: Callable[[str, Any], None]) -> None:
+    """The client calls again with its key, and one workflow runs."""
+    row(record_property, "gateway", 4, "killed in a call")
+    # Both teams: a new gateway's first list waits for each of them, and the client asks for it after a call.
+    teams, moments = [await ws.spawn(modules_of(4)[team]) for team in ("finance", "it")], random.Random(7)
+    service = await ws.serve("gateway", "workshop_lib.demos.gateway")
+    rounds, before = 20 if ALL else 2, ws.ledger.count("quote", ticker="ACME")
+    for _ in range(rounds):
+        key = str(uuid.uuid4())
+        call = asyncio.create_task(price(f"{service.url}/mcp", key))
+        await asyncio.sleep(moments.uniform(0, 0.2))  # from the connection to after the answer
+        service.kill()
+        await asyncio.wait([call], timeout=60)
+        assert call.done(), "the client hangs"
+        call.exception()
+        service = await ws.serve("gateway", "workshop_lib.demos.gateway")
+        assert (await price(f"{service.url}/mcp", key)).structured_content == {"ticker": "ACME", "price": 120.6}
+    assert ws.ledger.count("quote", ticker="ACME") == before + rounds
+    record_property("result", f"{rounds} of {rounds}")
+    await service.stop()
+    await ws.stop(*teams)
+
+
+START = """
+from datetime import timedelta
+from temporalio.client import Client
+from workshop_lib import Workshop
+from workshop_lib.agents.conversation import Chat, Reply
+from workshop_lib.demos import computers
+ws = await Workshop.start(model=True)
+demo = computers.demo({number})
+await computers.start(ws, demo)
+client = await Client.connect(**await ws.connection("default"))
+"""
+ASK = f"""
+limit = timedelta(seconds={LIMIT.total_seconds()})
+chat = dict(id="chat", task_queue="{local.TASK_QUEUE}", execution_timeout=limit)
+handle = await client.start_workflow(demo.AGENT.run, Chat("offline", tool_seconds=limit.total_seconds()), **chat)
+with ws.fault("read_quote.is_slow", seconds=5):
+    await handle.execute_update(demo.AGENT.send_message, "{QUESTION}", id="question")
+"""
+AGAIN = """
+update = client.get_workflow_handle("chat").get_update_handle("question", result_type=Reply)
+print((await update.result()).text, "quotes:", ws.ledger.count("quote"))
+"""
+
+
+@pytest.mark.parametrize("number", DEMOS if ALL else DEMOS[:1])
+def test_the_kernel_killed(tmp_path: Path, number: int, record_property: Callable[[str, Any], None]) -> None:
+    """What it had begun goes on in the next one."""
+    row(record_property, "kernel", number, "killed in a call")
+    with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
+        k.ok(START.format(number=number))
+        sent = k.start(ASK)
+        while "Fault: read_quote.is_slow" not in k.wait_for_output(sent):  # on a busy machine, it waits for more before
+            pass
+        k.kill()
+    with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
+        k.ok(START.format(number=number))
+        said = k.ok(AGAIN)
+    assert PRICE in said
+    assert int(said.split()[-1]) <= 1 + (number == 3), "over HTTP a call that is made again is another question"
+    record_property("result", f"{said.split()[-1]} quotes")
