@@ -41,12 +41,12 @@ async def new_tool(ws: Workshop, answer: Any) -> None:
     async with clerk(ws, calculator, weather, answer) as begin:
         talk = await begin()
         await _cost(talk, name, "How much is it to ship a parcel of 3 kg to Japan?", 27.0)
+        described = loop.summary(answer)
+        what = f"the model to choose the tool by its docstring alone, among three, for {_CUSTOMER!r}"
+        require(chosen(described, _CUSTOMER), what, f"that it reads {described!r}, and does not", "describe")
         await _cost(talk, name, "And to ship a parcel of 10 kg to Norway?", 25.0)
         with ws.fault(f"{name}.fails"):
             await _cost(talk, name, "How much is it to ship a parcel of 1.5 kg to Peru?", 21.0)
-    described = loop.summary(answer)
-    what = f"the model to choose the tool by its docstring alone, among three, for {_CUSTOMER!r}"
-    require(chosen(described, _CUSTOMER), what, f"that it reads {described!r}, and does not", "describe")
 
 
 async def _cost(talk: Talk, name: str, question: str, right: float) -> None:
