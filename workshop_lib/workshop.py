@@ -229,7 +229,7 @@ class Workshop(Connections):
             say(f"{_executions(len(executions))} still open from before:\n" + "\n".join(lines))
 
 
-def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[None] | None:
+def _around(ws: Workshop, fault: str) -> AbstractAsyncContextManager[bool] | None:
     """What breaks the surroundings of the Workers; None for a fault of an activity or an HTTP service."""
     target, kind = parse(fault)
     if kind == "dies":

@@ -34,7 +34,8 @@ class Fault:
         skip: How many occasions pass before it happens.
         file: The file in which the Workers and services look for it.
         background: The loop on which ``around`` runs.
-        around: Breaks the surroundings of the Workers, and repairs them when it exits; None for other faults.
+        around: Breaks the surroundings of the Workers, and repairs them when it exits; it yields whether they
+            are broken. None for other faults.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Fault:
     skip: int
     file: Path
     background: BackgroundLoop
-    around: AbstractAsyncContextManager[None] | None = None
+    around: AbstractAsyncContextManager[bool] | None = None
 
     def __post_init__(self) -> None:
         self._key, self._checked = uuid.uuid4().hex, CHECKING.get()
@@ -97,14 +98,15 @@ class Fault:
         if self.around is not None:
             self.background.call(self._finish(), _CHANGE_SECONDS)
 
-    async def _begin(self, around: AbstractAsyncContextManager[None]) -> None:
-        await around.__aenter__()
+    async def _begin(self, around: AbstractAsyncContextManager[bool]) -> None:
+        happened = await around.__aenter__()
         self._held = asyncio.create_task(self._hold(around))
-        self._at.append(time.time())
-        if self._says:
+        if happened:
+            self._at.append(time.time())
+        if happened and self._says:
             say(self._says)
 
-    async def _hold(self, around: AbstractAsyncContextManager[None]) -> None:
+    async def _hold(self, around: AbstractAsyncContextManager[bool]) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), self.seconds)
         await around.__aexit__(None, None, None)

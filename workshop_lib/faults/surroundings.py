@@ -19,21 +19,22 @@ _LIMIT = timedelta(minutes=10)  # after which each execution of a flood ends, ev
 
 
 @contextlib.asynccontextmanager
-async def server_down(server: DevServer) -> AsyncIterator[None]:
-    """Kill the server. On exit, start it again on the same database.
+async def server_down(server: DevServer) -> AsyncIterator[bool]:
+    """Kill the server. On exit, start it again on the same database. Nothing happens to an outside service.
 
     Args:
         server: The embedded server.
     """
+    runs = server.pid is not None
     try:
         await server.kill()
-        yield
+        yield runs
     finally:
         await server.start()
 
 
 @contextlib.asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
+async def locked(path: Path) -> AsyncIterator[bool]:
     """Hold an SQLite database's exclusive lock: all other writers wait, and fail after a while.
 
     Args:
@@ -42,13 +43,13 @@ async def locked(path: Path) -> AsyncIterator[None]:
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
         await asyncio.to_thread(database.execute, "BEGIN EXCLUSIVE")
-        yield
+        yield True
     finally:
         database.close()
 
 
 @contextlib.asynccontextmanager
-async def flooded(connections: Connections, queue: str) -> AsyncIterator[None]:
+async def flooded(connections: Connections, queue: str) -> AsyncIterator[bool]:
     """Add executions to a task queue that no Worker can run. On exit, terminate them.
 
     Args:
@@ -63,7 +64,7 @@ async def flooded(connections: Connections, queue: str) -> AsyncIterator[None]:
     starts = [client.start_workflow("Junk", id=handle.id, task_queue=queue, **limits) for handle in handles]
     try:
         await asyncio.gather(*starts)
-        yield
+        yield True
     finally:
         # Those that were not started yet cannot be terminated; all end at their timeout at the latest.
         await asyncio.gather(*(each.terminate(rpc_timeout=_LIMIT) for each in handles), return_exceptions=True)

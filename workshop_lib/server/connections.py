@@ -16,12 +16,13 @@ from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.state import StateFolder, notebook_folder
 from workshop_lib.server import rights
 from workshop_lib.server.devserver import DevServer
-from workshop_lib.server.names import OwnNames, own_name
+from workshop_lib.server.names import OwnNames
 from workshop_lib.server.outside import chosen
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workers.waiting import AsksAgain, Explainer
 
 _ANSWER_SECONDS = 120.0  # only a guard: a server on a busy machine takes its time, and a wrong address fails at once
+_SYSTEM = "__temporal"  # what the names of the server's own endpoints begin with
 _RETENTION = Duration(seconds=7 * 24 * 3600)  # for which closed executions are kept
 
 
@@ -40,7 +41,7 @@ class Connections:
     def __init__(self, server: DevServer, polled: Callable[[], list[Polled]], *interceptors: Interceptor) -> None:
         self.server, self._prefix, self._suffix = server, server.prefix, server.suffix
         self._interceptors = [Explainer(polled, lambda: server.address), *interceptors]
-        self._names = [OwnNames(self._prefix, self._suffix)] if self._prefix else []
+        self._names = [OwnNames(self._real_endpoint)] if self._prefix else []
         self._prepared: set[tuple[str, str]] = set()  # addresses, and namespaces that exist there
 
     def namespace(self, name: str) -> str:
@@ -49,7 +50,10 @@ class Connections:
 
     def own_name(self, real: str) -> str:
         """The name in the workshop of a namespace or endpoint, from its real name."""
-        return own_name(real, self._prefix, self._suffix)
+        return real.removeprefix(self._prefix).removesuffix(self._suffix)
+
+    def _real_endpoint(self, name: str) -> str:
+        return name if name.startswith(_SYSTEM) else self._prefix + self.own_name(name)
 
     async def connection(self, namespace: str = "default", *, quiet: bool = False, **settings: Any) -> dict[str, Any]:
         """Arguments for ``Client.connect``. The namespace is created if it is missing.

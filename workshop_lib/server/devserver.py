@@ -12,6 +12,7 @@ import shutil
 import socket
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,6 +111,7 @@ class DevServer:
     def __init__(self, folder: StateFolder) -> None:
         self.folder = folder
         self._process: Process | None = None
+        self._starting = threading.Lock()
         self._further: dict[str, str] = {}  # dynamic configuration besides DYNAMIC_CONFIG
         self._ports: list[int] = folder.read("server.json").get("ports", [])
 
@@ -156,8 +158,15 @@ class DevServer:
         Raises:
             WorkshopError: It does not start; the message ends with its log's last lines.
         """
-        if self.pid is not None:
-            return
+        while not self._starting.acquire(blocking=False):  # another cell, or a fault on another loop, starts it
+            await asyncio.sleep(0.02)
+        try:
+            if self.pid is None:
+                await self._start()
+        finally:
+            self._starting.release()
+
+    async def _start(self) -> None:
         lock = Lock(self.folder.path / "server.lock")
         await self._wait_for(lock)
         try:

@@ -4,12 +4,11 @@ Code says ``endpoint="finance"``, as on the embedded server, and a prefix is add
 called. Namespaces are shown under their real names. On Temporal Cloud, these also end with the account's.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import temporalio.client as tc
 import temporalio.worker as tw
-
-_SYSTEM = "__temporal"  # the server's own endpoints
 
 
 class OwnNames(tc.Interceptor, tw.Interceptor):
@@ -19,12 +18,11 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
     sees a call first, but the last of a Worker's does.
 
     Args:
-        prefix: This notebook's prefix.
-        suffix: What each namespace ends with.
+        real: Gives an endpoint's real name.
     """
 
-    def __init__(self, prefix: str, suffix: str) -> None:
-        self._prefix, self._suffix = prefix, suffix
+    def __init__(self, real: Callable[[str], str]) -> None:
+        self._real = real
 
     def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
         """See base class."""
@@ -53,18 +51,3 @@ class OwnNames(tc.Interceptor, tw.Interceptor):
                 super().init(Calls(outbound))
 
         return Inbound
-
-    def _real(self, endpoint: str) -> str:
-        own = own_name(endpoint, self._prefix, self._suffix)
-        return endpoint if endpoint.startswith(_SYSTEM) else self._prefix + own
-
-
-def own_name(real: str, prefix: str, suffix: str) -> str:
-    """The name in the workshop of a namespace or endpoint.
-
-    Args:
-        real: Its name on the service.
-        prefix: The notebook's prefix.
-        suffix: What each namespace ends with.
-    """
-    return real.removeprefix(prefix).removesuffix(suffix)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import ipywidgets
@@ -12,6 +13,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.evidence.failures import reason as why_of
+from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.messages import Display, WorkshopError, in_notebook
 from workshop_lib.governance.policy.contract import Approval, Approvals, Waiting
 from workshop_lib.nexus_mcp.by_workflow import CallOperation
@@ -164,12 +166,5 @@ def _asked(call: Waiting) -> str:
 
 def _described(call: Waiting) -> str:
     now = time.time()
-    times = f"has waited {_long(now - call.since)}, {_long(call.until - now)} left"
-    return f"{_asked(call)}; rule {call.rule!r}; {times}"
-
-
-def _long(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+    waited, left = (spoken(timedelta(seconds=max(1, round(each)))) for each in (now - call.since, call.until - now))
+    return f"{_asked(call)}; rule {call.rule!r}; has waited {waited}, {left} left"

@@ -125,6 +125,7 @@ async def test_on_an_outside_service_everything_shared_has_a_prefix(ws: Workshop
         assert "endpoint prices, ✗ nobody polls" in picture, "by the workshop's own names"
         assert "ann-" not in picture
         assert "is not killed" in k.ok("await ws.server.kill()\nawait ws.server.restart()")
+        assert "server.dies: happened 0 times" in k.ok("with ws.fault('server.dies'):\n    pass")
         told = k.ok("await ws.server.restart(dynamic_config={'frontend.rps': '10'})")
         assert "--dynamic-config-value 'frontend.rps=10'" in told, "what its administrator can do"
         k.ok("await client.start_workflow('X', id='left', task_queue='nobody')")
