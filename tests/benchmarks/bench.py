@@ -5,9 +5,9 @@ call by call; it is the ratio of their medians over all calls, and the quartiles
 `python tests/benchmarks/bench.py demo 1` runs the rows whose names (in FRESH and SERVED) contain "demo 1" only;
 `BENCH_ROUNDS=3` makes it short, and less sure.
 
-No row compares with the talk's own demos, because their code is not here. Once, in the same hour on one slow machine, a
-turn of the talk's demo 1 took 332 ms, on a server with stock settings, and ours 279 ms. Half of that is out of reach
-where the CPU is the limit: the bare SDKs need nine tenths of our turn themselves.
+No row compares with the talk's own demos, which have older packages of their own. Once, in the same hour on one slow
+machine, a turn of the talk's demo 1 took 332 ms, on a server with stock settings, and ours 279 ms. Half of that is out
+of reach where the CPU is the limit: the bare SDKs need nine tenths of our turn themselves.
 """
 
 import asyncio

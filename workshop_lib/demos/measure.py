@@ -159,9 +159,9 @@ class _Measurement:
 
     async def processes(self) -> None:
         """Start them, and look at their ports and at the code that they run."""
-        started = await computers.start(self._ws, self._demo, processes=True)
         with patch.dict(os.environ, {TOKEN: _SECRET}):  # a learner's own token comes back
-            gateways = [await self._serve(name, module) for name, module in self._gateways.items()]
+            serving = asyncio.gather(*(self._serve(name, module) for name, module in self._gateways.items()))
+            started, gateways = await asyncio.gather(computers.start(self._ws, self._demo, processes=True), serving)
         three = {"the orchestrator": started.orchestrator, "IT": started.it, "Finance": started.finance}
         workers = {name: each for name, each in three.items() if isinstance(each, SpawnedWorker)}
         self._finance = workers["Finance"]
