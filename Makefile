@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 # uv installs in seconds what takes pip minutes. Where it fails, as it can with a mirror that only pip is set up for, pip
-# does it. Without compiled modules, each process that the workshop starts would compile what it imports.
+# does it. Unlike pip, uv compiles no modules, and each process that the workshop starts would compile what it imports.
 UV = $(shell command -v uv || echo $(BIN)/uv)
-INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python --compile-bytecode
+INSTALL = "$(UV)" pip install --quiet --python $(BIN)/python
+COMPILE = $(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true
 # A set-up that was moved, copied, or whose Python is no longer there, is made again.
 _ := $(shell [ ! -e $(VENV)/.lab ] || $(BIN)/python -I -c 'import os.path, workshop_lib; \
 	assert os.path.samefile(workshop_lib.__path__[0], "workshop_lib")' 2>/dev/null || rm -f $(VENV)/.lab)
@@ -24,13 +25,15 @@ WITHOUT_JS := The JavaScript parts are left out; everything else works without t
 
 .PHONY: lab ready test test-all test-outside matrix style js notebooks chaos bench demos book slides screenshots executed rehearse size doctor reset pins clean
 
-# ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890"
-lab: ready
+# ARGS are handed on to JupyterLab: make lab ARGS="--no-browser --port 8890". It opens before everything is ready: what
+# the first pages do without is done while you read them.
+lab: $(VENV)/.lab
+	@nice -n 19 $(MAKE) --silent ready &
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 # What make lab needs, without opening anything: for an image, or before a flight.
 ready:
-	@$(MAKE) --silent -j 2 $(VENV)/.lab js
+	@$(MAKE) --silent -j 2 $(VENV)/.compiled js
 
 # Style, types, layers, size; unit and integration tests; every solution strictly; the browser's main path.
 test: style
@@ -80,7 +83,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench.py
 
 # The four demos side by side. HTML=FILE writes the table to a page, too.
-demos: $(VENV)/.lab
+demos: $(VENV)/.compiled
 	$(BIN)/python -m workshop_lib demos $(if $(HTML),--html "$(HTML)")
 
 # The whole workshop, executed, as a site to read; and the talk's slides with what it printed and drew.
@@ -101,7 +104,7 @@ screenshots: $(VENV)/.dev js build/npm/axe-core
 
 # Before a class: the sections of one of the three ways, in order, and the demos, on this machine.
 WAY := 2 hours
-rehearse: $(VENV)/.lab
+rehearse: $(VENV)/.compiled
 	$(BIN)/python -m workshop_lib rehearse "$(WAY)"
 
 executed: $(VENV)/.dev js
@@ -165,6 +168,10 @@ $(VENV)/.lab: requirements.txt pyproject.toml
 		>$(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $@
 
+$(VENV)/.compiled: $(VENV)/.lab
+	@$(COMPILE)
+	@touch $@
+
 $(VENV)/.made:
 	@$(PYTHON) -c "$$CHECK"
 	@echo "1 of 2: making $(VENV) with $$($(PYTHON) --version)"
@@ -175,4 +182,5 @@ $(VENV)/.made:
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.lab
 	@echo "Installing what the tests need"
 	@$(INSTALL) --requirement requirements-dev.txt || $(PIP) --requirement requirements-dev.txt
+	@$(COMPILE)
 	@touch $@

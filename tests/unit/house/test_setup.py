@@ -21,7 +21,7 @@ packages = ["workshop_lib"]
 
 def make(checkout: Path, **environment: str) -> str:
     """Set a checkout up. Returns what is printed."""
-    command = ["make", "--silent", f"PYTHON={sys.executable}", ".venv/.lab"]
+    command = ["make", "--silent", f"PYTHON={sys.executable}", ".venv/.compiled"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PYTHON"))}
     done = subprocess.run(command, cwd=checkout, env={**inherited, **environment}, capture_output=True, text=True)
     return done.stdout + done.stderr
