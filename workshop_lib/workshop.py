@@ -142,7 +142,10 @@ class Workshop(Connections):
         Workshop.current = None
 
     async def reset(self) -> None:
-        """End every open workflow of this notebook and empty its ledger. Its Workers keep running."""
+        """End every open workflow of this notebook and empty its ledger. Its Workers keep running.
+
+        A Workflow that began a moment ago may stay: the server lists what is open a little later.
+        """
         executions = await self.open_executions()
         await self.terminate(executions, "ws.reset()")
         self.ledger.clear()
