@@ -109,7 +109,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Progress:
-    """A line of progress in the place of dots: at most every ten seconds, and at the end."""
+    """A line of progress in the place of dots: at most every ten seconds, for each failure, and at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._began, self._said, self._all = config, time.monotonic(), 0.0, 0
@@ -127,13 +127,14 @@ class Progress:
             return
         self._outcomes[report.outcome] += 1
         now = time.monotonic()
-        if now - self._said < 10 and self._outcomes.total() < self._all:
+        if not report.failed and now - self._said < 10 and self._outcomes.total() < self._all:
             return
         self._said, took = now, int(now - self._began)
         failed = f", {self._outcomes['failed']} failed" if self._outcomes["failed"] else ""
         terminal = self._config.get_terminal_writer()
         done = f"{self._outcomes.total():4} of {self._all}{failed}"
-        terminal.line(f"{done}  {took // 60}:{took % 60:02}  {report.nodeid[:90]}")
+        name = f"FAILED {report.nodeid}" if report.failed else report.nodeid[-90:]
+        terminal.line(f"{done}  {took // 60}:{took % 60:02}  {name}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
