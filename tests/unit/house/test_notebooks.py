@@ -12,6 +12,7 @@ from make_notebooks import BEGIN, END, cut, generate
 from nbformat import NotebookNode
 from ways import PARTLY, chosen
 
+from workshop_lib.server import rights
 from workshop_lib.views.overview import WAYS, notebooks
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,6 +99,8 @@ def test_it_keeps_to_the_conventions(path: Path) -> None:
     text = "\n".join(code(path))
     for forbidden in (r"\binput\(", r"\b(localhost|127\.0\.0\.1):\d", r"os\.chdir", r"(?m)^\s*[!%](pip|conda)"):
         assert not re.search(forbidden, text), "it asks nothing, runs anywhere, and installs nothing"
+    made = {*re.findall(r'ws\.endpoint\(\s*"([a-z-]+)"', text)}
+    assert made <= rights.needs(path.name).endpoints.keys(), "an administrator is told what to make: needs.toml"
     assert cells[0].source.startswith("# ")
     for heading in ("What you'll do", "What you'll learn", "What you'll need"):
         assert f"## {heading}" in cells[0].source
