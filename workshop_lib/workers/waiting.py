@@ -75,8 +75,8 @@ class _Questions(tc.OutboundInterceptor):
 
 
 async def _passed_on(ask: Callable[[], Awaitable[T]], limit: timedelta | None) -> T:
-    # The limits of the server and of the SDK: 30 s for one call.
-    passing = "in failed state" if limit else "in failed state|deadline exceeded|Timeout expired"
+    # The limits of the server and of the SDK: 30 s for one call. An update is aborted whose task is not done in time.
+    passing = "in failed state" if limit else "in failed state|deadline exceeded|Timeout expired|update was aborted"
     until = time.monotonic() + _ASK_FOR
     while True:
         try:
