@@ -34,6 +34,19 @@ class Drawn:
         ]
 
 
+class Grid:
+    """What a picture of rows and columns shows, which must not have a script. The browser places its texts."""
+
+    def __init__(self, markup: str) -> None:
+        self.root = ET.fromstring(markup)
+        self.texts = [text.replace("\N{NO-BREAK SPACE}", " ") for text in self.root.itertext()]
+        assert {each.tag for each in self.root.iter()} <= {"div", "a"}
+
+    def styled(self, *wanted: str) -> list[ET.Element]:
+        """The parts whose style has all of this."""
+        return [each for each in self.root.iter() if all(part in each.get("style", "") for part in wanted)]
+
+
 def number(shape: ET.Element, name: str) -> float:
     return float(shape.get(name, 0))
 

@@ -4,7 +4,6 @@ No shape means anything by its color alone: hollow, filled, dashed and crossed t
 """
 
 import math
-import re
 from html import escape
 from typing import Any
 
@@ -129,23 +128,6 @@ def cut(content: str, room: float, bold: bool = False) -> str:
     while width(content, bold) > room and len(content) > 2:
         content = content[:-2] + "…"
     return content
-
-
-def wrapped(content: str, room: float, most: int) -> list[str]:
-    """The lines of a text, broken between words only; the last holds all that is left.
-
-    Args:
-        content: The text.
-        room: Units of a line.
-        most: How many lines it may take.
-    """
-    lines: list[str] = []
-    for word in re.split(r"\s+(?!m?s\b)", content.strip()):  # a number stays with its unit
-        if lines and (len(lines) == most or width(f"{lines[-1]} {word}") <= room):
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
 
 
 def ticks(highest: float, most: int) -> list[float]:

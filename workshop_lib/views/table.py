@@ -57,7 +57,7 @@ def page(title: str, body: str, refresh: int = 0) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{again}<title>{escape(title)}</title>'
         "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
-        "padding:0 1em}svg text{fill:currentColor;text-decoration:none!important}</style>"
+        "padding:0 1em}</style>"
         f"{body}</html>"
     )
 
