@@ -10,8 +10,7 @@ from temporalio.client import WorkflowHandle
 from workshop_lib.evidence.history import CALLS, NO_RIGHT, History, Link, Step, spoken
 from workshop_lib.evidence.log import UnifiedLog, unified_log
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views.grid import FAINT, box, figure, text
-from workshop_lib.views.svg import CROSS, FAILED, GRID, INK, WORK, mark
+from workshop_lib.views.grid import CROSS, FAILED, FAINT, GRID, INK, WORK, box, figure, head, mark, text
 from workshop_lib.views.where import page, page_of
 
 _WIDE, _NARROW, _FEW = "7px 9px", "3px 4px", 4  # a bar and room beside it; how many bars of a lane are wide
@@ -233,14 +232,7 @@ def _arrow(moment: _Moment, after: _Moment) -> str:
     if after.row < moment.row:
         look |= {"border_left" if right else "border_right": line, "margin_top": "-7px"}
     place = f"{min(after.row + 1, moment.row)}/{min(start, end) + 1}/{moment.row + 1}/{max(start, end)}"
-    return box(_head(right), grid_area=place, **look)
-
-
-def _head(right: bool) -> str:
-    """The head of an arrow to the right or to the left, at this end of the line at the bottom of its box."""
-    side, turn = ("right", "45deg") if right else ("left", "-135deg")
-    size = {"width": "6px", "height": "6px", "border_style": "solid", "border_width": "1px 1px 0 0"}
-    return box(position="absolute", bottom="-4px", transform=f"rotate({turn})", **{side: "0"}, **size)
+    return box(head(right), grid_area=place, **look)
 
 
 def _rows(moments: list[_Moment]) -> list[list[_Moment]]:

@@ -9,8 +9,7 @@ import tokenize
 from collections.abc import Iterable, Mapping
 
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views.grid import FAINT, at, bar, box, figure, text
-from workshop_lib.views.svg import WAIT, WORK
+from workshop_lib.views.grid import FAINT, WAIT, WORK, at, bar, box, figure, text
 
 _LONGEST = 0.55  # the longest bar, as a share of the room for bars and what they say
 

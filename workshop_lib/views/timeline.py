@@ -11,9 +11,8 @@ from temporalio.client import WorkflowHandle
 
 from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views.grid import FAINT, at, bar, box, figure, text
+from workshop_lib.views.grid import CROSS, FAILED, FAINT, GRID, WAIT, WORK, at, bar, box, figure, mark, text, ticks
 from workshop_lib.views.patience import LOOK_EVERY, patiently
-from workshop_lib.views.svg import CROSS, FAILED, GRID, WAIT, WORK, mark, ticks
 from workshop_lib.views.where import page_of
 
 _MANY = 24  # rows; of a longer conversation, the last turns are drawn

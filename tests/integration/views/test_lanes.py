@@ -8,7 +8,7 @@ from typing import Any
 
 import askers
 import pytest
-from drawings import Grid
+from drawings import Drawn
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
@@ -108,7 +108,7 @@ async def test_what_one_may_not_read_or_is_gone_is_named(
     shown: list[str] = []
     monkeypatch.setattr(messages.Display, "show", lambda self, markup, text: shown.extend([markup, text]))
     await workshop_lib.lanes(talk.handle)
-    picture = Grid(shown[0])
+    picture = Drawn(shown[0])
     assert {"sales", "it", "finance", "→ stock_price", "closed: no right to read"} <= set(picture.texts)
     assert shown[1].count("no right to read") == 1
     links = [each.get("href", "") for each in picture.root.iter("a")]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drawings import Grid
+from drawings import Drawn
 
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.evidence.log import UnifiedLog
@@ -83,32 +83,32 @@ def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
 
 @pytest.mark.parametrize("name", LOGS)
 def test_each_moment_of_a_lane_has_a_place_of_its_own(name: str) -> None:
-    parts = Grid(draw(LOGS[name])).styled("margin:0 8px 13px 0")
+    parts = Drawn(draw(LOGS[name])).styled("margin:0 8px 13px 0")
     places = [each.get("style", "").partition(";")[0] for each in parts]
     assert len(places) == len({*places}) >= len(list(written(LOGS[name])))
 
 
 def test_what_failed_says_so_and_why_once_on_each_side() -> None:
-    said = Grid(draw(pair("failed"))).texts
+    said = Drawn(draw(pair("failed"))).texts
     assert sum("UnknownTicker" in each for each in said) == 2, "at the step and at the caller, not at the workflow too"
     assert any(each.startswith("✗ ← price: failed in 40 ms") for each in said)
     assert any(each.startswith("✗ activity read") for each in said)
     assert "here or anywhere else at all." in " ".join(each.strip() for each in said)
     good = {"✓ completed", "← price: 40 ms", "✓ activity read: 5 ms, 3 attempts", "→ price", "+10 ms", "+30 ms"}
-    assert good <= set(Grid(draw(pair())).texts)
+    assert good <= set(Drawn(draw(pair())).texts)
 
 
 def test_what_is_open_goes_on_below_or_waits() -> None:
-    picture = Grid(draw(child()))
+    picture = Drawn(draw(child()))
     assert picture.texts.count("⌄") == 2
     assert {"→ price: running", "Kind child"} <= set(picture.texts)
-    picture = Grid(draw(log(workflow("sales", "mine", 0, None, call(10, None, None, "waiting")))))
+    picture = Drawn(draw(log(workflow("sales", "mine", 0, None, call(10, None, None, "waiting")))))
     assert any(each.startswith("→ price: waiting, last failure") for each in picture.texts)
 
 
 def test_hostile_text_is_only_text_and_all_of_it_is_in_the_plain_text() -> None:
     failed = call(9, 55, None, "failed")
-    assert HOSTILE in Grid(draw(log(workflow(HOSTILE, HOSTILE, 0, 60, failed, status="failed")))).texts
+    assert HOSTILE in Drawn(draw(log(workflow(HOSTILE, HOSTILE, 0, 60, failed, status="failed")))).texts
     lines = list(written(twelve_at_once()))
     assert f"00:00:00.015  finance · Kind {LONG}-0, called from sales" in lines
     assert f"00:00:00.018  finance · {LONG}-0 · ✓ activity {LONG}: 4 ms" in lines

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drawings import Grid
+from drawings import Drawn
 
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.views.timeline import draw
@@ -24,8 +24,8 @@ def execution(id: str, end: float | None, *steps: Step, taken: float | None = 0.
     return History(id, "Kind", "default", "q", status, NOW, at(end), 9, taken=at(taken), steps=list(steps))
 
 
-def drawn(record: History) -> tuple[Grid, list[str]]:
-    return (picture := Grid(draw(record))), picture.texts
+def drawn(record: History) -> tuple[Drawn, list[str]]:
+    return (picture := Drawn(draw(record))), picture.texts
 
 
 def test_what_failed_is_crossed_and_what_it_called_stands_below_it() -> None:
