@@ -71,10 +71,6 @@ class _Row:
     href: str = ""
 
     @property
-    def indent(self) -> int:
-        return 16 * self.depth + (0 if self.kind == "workflow" else 16)
-
-    @property
     def is_mark(self) -> bool:
         """Whether it is a signal, or an update that took no time."""
         done = self.ended and self.ended - self.asked < timedelta(milliseconds=50)
@@ -104,11 +100,12 @@ def draw(record: History) -> str:
     lines = f"repeating-linear-gradient(to right,{GRID} 0 1px,transparent 1px {list(times)[1]:.3%})"
     parts = [box(), box(*said, height="24px", color=FAINT, **_BARS), box()]
     for row in rows:
-        weight = "600" if row.kind == "workflow" else "400"
-        parts.append(text(row.label, href=row.href, padding_left=f"{row.indent}px", font_weight=weight))
+        inner = 16 * (row.depth + 1)  # pixels: the left edge of what belongs to an execution
+        outer, weight = (inner - 16, "600") if row.kind == "workflow" else (inner, "400")
+        parts.append(text(row.label, href=row.href, padding_left=f"{outer}px", font_weight=weight))
         parts.append(box(*left_out, *_bars(row, axis), background=lines, **_BARS))
         parts.append(text(row.note))
-        place = {"grid_column": "1/-1", "margin": f"0 0 4px {row.indent + 16 * (row.kind == 'workflow')}px"}
+        place = {"grid_column": "1/-1", "margin": f"0 0 4px {inner}px"}
         parts += [text(remark, 3, line_height="16px", **place) for remark in row.remarks]
     parts += [box(), box(*(at(share, "//", translate="-50%") for share in idle), min_height="8px", **_BARS), box()]
     parts.append(box(_legend(rows, axis.gaps), grid_column="1/-1", color=FAINT))

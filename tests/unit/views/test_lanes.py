@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drawings import Drawn
+from lab import CHROMIUM
+from playwright.sync_api import sync_playwright
 
 from workshop_lib.evidence.history import History, Link, Step
 from workshop_lib.evidence.log import UnifiedLog
@@ -81,11 +83,25 @@ def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
     assert ">✓ update 2 of 3: 12\N{NO-BREAK SPACE}s, it waited<" in text("✓ update 2 of 3: 12 s, it waited")
 
 
-@pytest.mark.parametrize("name", LOGS)
-def test_each_moment_of_a_lane_has_a_place_of_its_own(name: str) -> None:
-    parts = Drawn(draw(LOGS[name])).styled("margin:0 8px 13px 0")
-    places = [each.get("style", "").partition(";")[0] for each in parts]
-    assert len(places) == len({*places}) >= len(list(written(LOGS[name])))
+# The texts that lie on another, as far as they are shown, and those that stand out of the picture.
+WRONG = """picture => {
+    const texts = [...picture.querySelectorAll("*")].filter(each => each.innerText && !each.children.length);
+    const boxes = texts.map(each => each.getBoundingClientRect()), edge = picture.getBoundingClientRect().right;
+    const on = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const bad = (box, at) => box.right > edge + 1 || boxes.slice(0, at).some(other => on(box, other));
+    return texts.filter((_, at) => bad(boxes[at], at)).map(each => each.innerText);
+}"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_texts_stand_inside_and_do_not_overlap() -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        for log in LOGS.values():
+            page.set_content(draw(log))
+            assert page.locator("[role=figure]").evaluate(WRONG) == []
+        browser.close()
 
 
 def test_what_failed_says_so_and_why_once_on_each_side() -> None:
