@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from workshop_lib.views.svg import GRID, INK, WAIT, WORK, Picture, ticks
+from workshop_lib.evidence.messages import Display
+from workshop_lib.views.grid import FAINT, GRID, INK, WAIT, WORK, at, box, curve, figure, text, ticks
 
-_LEFT, _RIGHT, _TOP, _HEIGHT = 48, 560, 48, 200
 _LOOKS = ((WORK, "none"), (WAIT, "8 4"), (INK, "2 3"), ("var(--jp-success-color1,#388e3c)", "10 3 2 3"))
 
 
@@ -21,28 +21,29 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x:
     widest = max(1e-9, *(right for right, _ in points))
     highest = max(1e-9, *(up for _, up in points))
 
-    def across(value: float) -> float:
-        return _LEFT + value / widest * (_RIGHT - _LEFT)
-
-    def down(value: float) -> float:
-        return _TOP + (1 - value / highest) * _HEIGHT
-
-    picture = Picture(title)
-    picture.text(8, 18, title, bold=True)
-    picture.notes(8, _TOP - 12, y)
-    for value in ticks(highest, 6):
-        picture.path(f"M{_LEFT} {down(value):.1f}H{_RIGHT}", stroke=GRID, stroke_width=0.5)
-        picture.text(_LEFT - 8, down(value) + 4, f"{value:g}", text_anchor="end", opacity=0.75)
-    for value in ticks(widest, 6):
-        picture.text(across(value), _TOP + _HEIGHT + 18, f"{value:g}", text_anchor="middle", opacity=0.75)
-    picture.notes(_RIGHT + 16, _TOP + _HEIGHT + 18, x)
-    for number, (name, ((first_x, first_y), *others)) in enumerate(series.items()):
-        steps = "".join(f"H{across(right):.1f}V{down(up):.1f}" for right, up in others)
-        key, (color, dashes) = _TOP + 8 + 22 * number, _LOOKS[number]
-        for drawn in (f"M{across(first_x):.1f} {down(first_y):.1f}{steps}", f"M{_RIGHT + 16} {key}h36"):
-            picture.path(drawn, stroke=color, stroke_width=2, stroke_dasharray=dashes)
-        picture.text(_RIGHT + 60, key + 4, name)
-    picture.show(_TOP + _HEIGHT + 28, _table(title, series, x, y))
+    ups = {1 - value / highest: f"{value:g}" for value in ticks(highest, 6)}
+    rights = {value / widest: f"{value:g}" for value in ticks(widest, 6)}
+    drawn = [curve(f"M0 {up:.4f}H1", GRID) for up in ups]
+    legend = []
+    for (name, ((first_x, first_y), *others)), look in zip(series.items(), _LOOKS, strict=False):
+        steps = "".join(f"H{right / widest:.4f}V{1 - up / highest:.4f}" for right, up in others)
+        drawn.append(curve(f"M{first_x / widest:.4f} {1 - first_y / highest:.4f}{steps}", *look, width=2))
+        sample = box(curve("M0 .5H1", *look, width=2), position="relative", width="36px", margin_right="8px")
+        legend.append(box(sample, text(name), display="flex"))
+    faint = {"position": "relative", "color": FAINT}
+    left = {"position": "absolute", "right": "8px", "transform": "translateY(-50%)"}
+    parts = [
+        text(title, grid_column="1/-1", font_weight="600"),
+        text(y, grid_column="1/-1", color=FAINT, margin_bottom="8px"),
+        box(*(box(value, top=f"{up:.2%}", **left) for up, value in ups.items()), **faint),
+        box(*drawn, position="relative", height="200px"),
+        box(*legend, margin_left="16px"),
+        box(),
+        box(*(at(right, value, transform="translateX(-50%)") for right, value in rights.items()), **faint),
+        text(x, color=FAINT, margin_left="16px"),
+    ]
+    picture = figure(title, *parts, columns="48px minmax(10em,512px) 1fr", line_height="22px")
+    Display().show(picture, _table(title, series, x, y))
 
 
 def _table(title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:

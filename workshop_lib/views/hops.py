@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from workshop_lib.views.svg import WIDTH, WORK, Picture, width
-
-_ROW, _HIGH, _GAP = 62, 42, 64  # from one row to the next, a box, and between columns at most
+from workshop_lib.evidence.messages import Display
+from workshop_lib.views.grid import WORK, arrow, figure, framed, text
 
 
 def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
@@ -16,30 +15,28 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
     """
     made = {call: times for call, times in calls.items() if times}
     columns = _columns(made)
-    boxes: dict[str, tuple[float, float, float]] = {}  # left, right, middle
-    left, rows = 1.0, 0
-    sizes = [max(map(width, names)) + 20 for names in columns]
-    shrink = min(1.0, (WIDTH - 2 - _GAP / 2 * len(sizes)) / max(1, sum(sizes)))
-    gap = min(_GAP, (WIDTH - 2 - shrink * sum(sizes)) / max(1, len(sizes) - 1))
-    for number, (names, size) in enumerate(zip(columns, sizes, strict=True)):
-        callers = {each: [boxes[a][2] for a, b in made if b == each and a in boxes] for each in names}
+    spots: dict[str, tuple[int, int]] = {}  # the line through a box's middle, and its column
+    for number, names in enumerate(columns):
+        callers = {each: [spots[a][0] for a, b in made if b == each and a in spots] for each in names}
         names.sort(key=lambda name: sum(callers[name]) / max(1, len(callers[name])))
         for row, name in enumerate(names):
             # Every second column is half a row lower, so that an arrow past a column runs between its boxes.
-            boxes[name] = (left, left + shrink * size, 30 + (row + number % 2 / 2) * _ROW + _HIGH / 2)
-        left, rows = left + shrink * size + gap, max(rows, len(names))
+            spots[name] = 2 * row + number % 2 + 3, 2 * number + 1
     heading = f"{title}: {sum(made.values())} hops"
-    picture = Picture(title)
-    picture.text(0, 14, heading, bold=True)
+    parts = [text(heading, grid_column="1/-1", font_weight="600")]
     for caller, called in made:
-        picture.arrow((boxes[caller][1], boxes[caller][2]), (boxes[called][0], boxes[called][2]), stroke_opacity=0.45)
-    for name, (begin, end, middle) in boxes.items():
+        line, column = spots[caller]
+        parts.append(arrow((line, column + 1), spots[called], opacity="0.45"))
+    look = {"position": "relative", "margin": "10px 0", "background": "var(--jp-layout-color1,#fff)"}
+    for name, (line, column) in spots.items():
         count = " + ".join(f"{times}×" for (_, called), times in made.items() if called == name)
-        picture.rect(begin, middle - _HIGH / 2, end - begin, _HIGH, fill="var(--jp-layout-color1,#fff)", stroke=WORK)
-        for y, content in ((-3, name), (13, count)) if count else ((4, name),):
-            picture.text((begin + end) / 2, middle + y, content, room=end - begin - 8, text_anchor="middle")
+        texts = [text(each, text_align="center") for each in (name, count) if each]
+        place = {"grid_area": f"{line - 1}/{column}/{line + 1}", "align_content": "center"}
+        parts.append(framed(*texts, border=f"1px solid {WORK}", **place, **look))
+    widths = " minmax(32px,64px) ".join(["minmax(0,max-content)"] * len(columns))
+    picture = figure(title, *parts, columns=widths, grid_auto_rows="34px", line_height="16px")
     lines = [f"  {caller} → {called}: {times}" for (caller, called), times in made.items()]
-    picture.show(36 + (rows + 0.5) * _ROW, "\n".join([heading, *lines]))
+    Display().show(picture, "\n".join([heading, *lines]))
 
 
 def _columns(calls: Mapping[tuple[str, str], int]) -> list[list[str]]:

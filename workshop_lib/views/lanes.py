@@ -10,16 +10,15 @@ from temporalio.client import WorkflowHandle
 from workshop_lib.evidence.history import CALLS, NO_RIGHT, History, Link, Step, spoken
 from workshop_lib.evidence.log import UnifiedLog, unified_log
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views.svg import CROSS, FAILED, GRID, INK, WIDTH, WORK, Picture, mark, wrapped
+from workshop_lib.views.grid import CROSS, FAILED, FAINT, GRID, INK, WORK, box, figure, head, mark, text
 from workshop_lib.views.where import page, page_of
 
-_LEFT, _GUTTER, _GAP = 100, 24, 8  # widths: of the times, of the room for arrows before a lane's bars, between things
-_HEAD, _LINE, _FOOT = 46, 15, 13  # heights: of a lane's head, of a line of text, of what is below a row's texts
-_BARS, _MOST = 60, 3  # at most so wide are a lane's bars together; at most so many lines has a moment's text
+_WIDE, _NARROW, _FEW = "7px 9px", "3px 4px", 4  # a bar and room beside it; how many bars of a lane are wide
+_MOST = 3  # lines of a text
 _TOGETHER = timedelta(milliseconds=250)  # a call that arrives within this time is drawn in the row of its caller
 _LEGEND = (
-    "Bar: a Workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took.",
-    "✗ did not complete. ⌄ still open. From top to bottom in the order of time, not to scale.",
+    "Bar: a Workflow; hollow: none, or not read. Solid arrow: call; dashed: answer. ✓ completed, and how long it took. "
+    "✗ did not complete. ⌄\N{NO-BREAK SPACE}still open. From top to bottom in the order of time, not to scale."
 )
 
 
@@ -49,8 +48,7 @@ class _Bar:
     head: "_Moment | None" = None
     end: "_Moment | None" = None
     rows: list[int] = field(default_factory=list)
-    x: float = 0
-    width: float = 0
+    column: int = 0
 
 
 @dataclass(eq=False)
@@ -149,7 +147,7 @@ def written(log: UnifiedLog) -> Iterator[str]:
 
 
 def draw(log: UnifiedLog) -> str:
-    """The picture of a log as SVG.
+    """The picture of a log as HTML.
 
     Args:
         log: From ``unified_log``.
@@ -157,108 +155,84 @@ def draw(log: UnifiedLog) -> str:
     return _Drawing(_Chain(log)).whole()
 
 
-@dataclass
-class _Lane:
-    """The place of a lane: its edges, and the left edge of its texts, to the right of its bars."""
+class _Drawing:
+    """Moments in rows from top to bottom, below the lanes' heads, and in lanes from left to right, beside the times.
 
-    left: float
-    right: float
-    texts: float
-
-
-class _Drawing(Picture):
-    """Moments in rows from top to bottom, in lanes from left to right."""
+    The columns of a lane: room at its left edge, a bar and room for arrows as often as needed, and its texts.
+    """
 
     def __init__(self, chain: _Chain) -> None:
-        names = list(dict.fromkeys(moment.bar.lane for moment in chain.moments))
-        super().__init__(f"Log of {', '.join(names)}")
         self._chain = chain
         self._rows = _rows(chain.moments)
+        self._foot = len(self._rows) + 2  # the row below them
         self._bars = list(dict.fromkeys(moment.bar for moment in chain.moments))
-        width = (WIDTH - _LEFT - 2) / len(names)
-        self._lanes: dict[str, _Lane] = {}
-        for number, name in enumerate(names):
-            left = _LEFT + number * width
-            bars = [bar for bar in self._bars if bar.lane == name]
-            self._lanes[name] = _Lane(left, left + width, _place(bars, left + _GUTTER, len(self._rows) - 1))
-        self._lines = {
-            each: [part for line in each.lines for part in wrapped(line, self._room(each), _MOST)]
-            for each in chain.moments
-        }
-        self._tops: list[float] = []  # of rows
-        self._levels: list[float] = []  # of the arrows in them
-        self._bottom = float(_HEAD)
-        for row in self._rows:
-            self._tops.append(self._bottom)
-            self._bottom = self._tops[-1] + max(len(self._lines[moment]) for moment in row) * _LINE + _FOOT
-            self._levels.append(self._bottom - _FOOT + 4)
+        self._lanes: dict[str, tuple[int, int]] = {}  # the first and the last column
+        self._columns, first = "max-content", 2
+        for name in dict.fromkeys(bar.lane for bar in self._bars):
+            slots = _place([bar for bar in self._bars if bar.lane == name], first + 1, self._foot)
+            self._columns += f" 8px repeat({slots},{_WIDE if slots <= _FEW else _NARROW}) minmax(0,1fr)"
+            self._lanes[name] = first, first + 2 * slots + 1
+            first += 2 * slots + 2
 
     def whole(self) -> str:
-        """The whole picture as SVG."""
+        """The whole picture."""
+        parts = [part for name in self._lanes for part in self._lane(name)]
+        parts += [part for bar in self._bars for part in self._bar(bar)]
+        parts += [_arrow(moment, moment.after) for moment in self._chain.moments if moment.after]
         begin = self._chain.log.histories[0].started
-        for name, lane in self._lanes.items():
-            self._lane(name, lane)
-        for bar in self._bars:
-            self._bar(bar)
-        for number, moment in enumerate(each for each in self._chain.moments if each.after):
-            self._arrow(moment, 5 + number % 5 * 3)
-        for row, top in zip(self._rows, self._tops, strict=True):
-            since = spoken(row[0].when - begin)
-            self.text(_LEFT - _GAP, top + 11, f"+{since}", text_anchor="end", opacity=0.75)
-            for moment in row:
-                self._texts(moment, top)
-        self.notes(1, self._bottom + 30, *_LEGEND, f"Times count from {begin:%H:%M:%S} UTC.")
-        return self.svg(self._bottom + 70)
+        for number, row in enumerate(self._rows, 2):
+            since = f"+{spoken(row[0].when - begin)}"
+            parts.append(box(since, grid_area=f"{number}/1", margin="0 8px", text_align="right", color=FAINT))
+            parts += [part for moment in row for part in self._texts(moment)]
+        notes = f"{_LEGEND} Times count from {begin:%H:%M:%S} UTC."
+        parts.append(box(notes, grid_area=f"{self._foot + 1}/1/auto/-1", margin_top="4px", color=FAINT))
+        return figure(f"Log of {', '.join(self._lanes)}", *parts, columns=self._columns, line_height="15px")
 
-    def _room(self, moment: _Moment) -> float:
-        lane = self._lanes[moment.bar.lane]
-        return lane.right - _GAP - lane.texts
-
-    def _lane(self, name: str, lane: _Lane) -> None:
-        """Draw a lane's frame and head, dashed and shaded if it is closed to this reader."""
+    def _lane(self, name: str) -> Iterator[str]:
+        """A lane's frame and head, dashed and shaded if it is closed to this reader."""
         log = self._chain.log
         refused = any(link.namespace == name and why == NO_RIGHT for link, why in log.unread.items())
         closed = refused and not any(record.namespace == name for record in log.histories)
-        shade = {"fill": "var(--jp-layout-color2,#eeeeee)", "stroke": INK, "stroke_dasharray": "6 4"}
-        width = lane.right - lane.left
-        self.rect(lane.left, 1, width, self._bottom + 5, **(shade if closed else {"stroke": GRID}))
+        look = {"border": f"1px solid {GRID}"}
+        if closed:
+            look = {"border": f"1px dashed {INK}", "background": "var(--jp-layout-color2,#eeeeee)"}
+        first, last = self._lanes[name]
+        yield box(grid_area=f"1/{first}/{self._foot}/{last + 1}", **look)
         # The namespace behind an endpoint is known only if a workflow answered.
         kind, href = ("Nexus endpoint", page("nexus")) if " " in name else ("namespace", page("namespaces", name))
-        self.text(lane.left + _GAP, 18, name, room=width - 2 * _GAP, bold=True, href=href)
-        self.text(lane.left + _GAP, 34, f"closed: {NO_RIGHT}" if closed else kind, room=width - 2 * _GAP)
+        head = (text(name, href=href, font_weight="600"), text(f"closed: {NO_RIGHT}" if closed else kind))
+        yield box(*head, grid_area=f"1/{first}/auto/{last + 1}", margin="6px 8px 10px")
 
-    def _bar(self, bar: _Bar) -> None:
-        top, bottom = self._tops[bar.rows[0]], self._bottom + 4 if bar.open else self._levels[bar.rows[-1]] + 2
-        look = {"stroke": INK, "stroke_dasharray": "4 2"}
+    def _bar(self, bar: _Bar) -> Iterator[str]:
+        look = {"border": f"1px dashed {INK}"}
         if bar.record:
-            look = {"fill": FAILED if mark(bar.record.status) == CROSS else WORK}
-        self.rect(bar.x, top, bar.width, bottom - top, **look)
+            look = {"background": FAILED if mark(bar.record.status) == CROSS else WORK}
+        last = self._foot if bar.open else bar.rows[-1] + 1
+        yield box(grid_area=f"{bar.rows[0]}/{bar.column}/{last}", margin_bottom="5px", border_radius="2px", **look)
         if bar.open:
-            self.path(f"M{bar.x + bar.width / 2 - 5:.1f} {bottom + 3:.1f}l5 5l5 -5", stroke_width=2)
+            yield box("⌄", grid_area=f"{self._foot}/{bar.column}", font_weight="700")
 
-    def _texts(self, moment: _Moment, top: float) -> None:
-        """Draw a moment's texts, and a thin line from its bar to them if other bars are between."""
-        bar, x = moment.bar, self._lanes[moment.bar.lane].texts
-        if self._lines[moment] and x - bar.x - bar.width > _GAP:
-            self.path(f"M{bar.x + bar.width:.1f} {top + 7:.1f}H{x - 3:.1f}", stroke=GRID)
-        href = page_of(bar.record) if bar.record and moment is bar.head else ""
-        for number, line in enumerate(self._lines[moment]):
-            y, head = top + 11 + number * _LINE, bool(bar.record) and moment is bar.head
-            self.text(x, y, line, room=max(self._room(moment), 12), bold=head, href=href)
+    def _texts(self, moment: _Moment) -> Iterator[str]:
+        """A moment's texts, and a thin line from its bar to them if other bars are between."""
+        bar, texts = moment.bar, self._lanes[moment.bar.lane][1]
+        if moment.lines and texts > bar.column + 2:
+            place = f"{moment.row}/{bar.column + 1}/auto/{texts}"
+            yield box(grid_area=place, height="7px", border_bottom=f"1px solid {GRID}")
+        head = {"href": page_of(bar.record), "font_weight": "600"} if bar.record and moment is bar.head else {}
+        lines = (text(line, _MOST, **head) for line in moment.lines)
+        yield box(*lines, grid_area=f"{moment.row}/{texts}", margin="0 8px 13px 0")
 
-    def _arrow(self, moment: _Moment, aside: float) -> None:
-        """Draw an arrow below the texts of its rows. Between two rows, it runs down in the gap between lanes."""
-        assert moment.after
-        start, end = moment.after.bar, moment.bar
-        begin, goal = self._lanes[start.lane], self._lanes[end.lane]
-        y1, y2 = self._levels[moment.after.row], self._levels[moment.row]
-        gutter = aside + (goal.right if goal.left < begin.left else goal.left)
-        x1 = start.x + start.width if gutter > start.x else start.x
-        x2, back = (end.x + end.width, -6) if gutter > end.x else (end.x, 6)
-        dash = {"stroke_dasharray": "5 3"} if moment.answer else {}
-        between = f"H{gutter:.1f}V{y2:.1f}" if moment.row != moment.after.row else ""
-        self.path(f"M{x1:.1f} {y1:.1f}{between}H{x2 - back / 3:.1f}", **dash)
-        self.head(x2, y2, back)
+
+def _arrow(moment: _Moment, after: _Moment) -> str:
+    """An arrow below the texts of its row. If it began in a row above, it runs down beside that bar first."""
+    start, end = after.bar.column, moment.bar.column
+    right = start < end
+    line = f"1px {'dashed' if moment.answer else 'solid'} {INK}"
+    look = {"border_bottom": line, "margin_bottom": "6px", "position": "relative"}
+    if after.row < moment.row:
+        look |= {"border_left" if right else "border_right": line, "margin_top": "-7px"}
+    place = f"{min(after.row + 1, moment.row)}/{min(start, end) + 1}/{moment.row + 1}/{max(start, end)}"
+    return box(head(right), grid_area=place, **look)
 
 
 def _rows(moments: list[_Moment]) -> list[list[_Moment]]:
@@ -270,20 +244,16 @@ def _rows(moments: list[_Moment]) -> list[list[_Moment]]:
         if not at_once or moment.bar.lane == last.bar.lane:
             rows.append([])
         rows[-1].append(moment)
-        moment.row = len(rows) - 1
+        moment.row = len(rows) + 1  # the first row is that of the lanes' heads
         moment.bar.rows.append(moment.row)
     return rows
 
 
-def _place(bars: list[_Bar], left: float, last: int) -> float:
-    """Place bars that overlap in time side by side. Returns the left edge of the lane's texts."""
-    until: list[int] = []  # the last row of the bars in each slot
-    slots = []
+def _place(bars: list[_Bar], column: int, foot: int) -> int:
+    """Place bars that overlap in time side by side, in every second column. Returns how many these are."""
+    until: list[int] = []  # the last row of the bars in each column
     for bar in bars:
         slot = next((number for number, row in enumerate(until) if row < bar.rows[0]), len(until))
-        until[slot : slot + 1] = [last if bar.open else bar.rows[-1]]
-        slots.append(slot)
-    pitch = min(14.0, _BARS / len(until))
-    for bar, slot in zip(bars, slots, strict=True):
-        bar.x, bar.width = left + slot * pitch, pitch * 0.6
-    return left + len(until) * pitch + 2
+        until[slot : slot + 1] = [foot if bar.open else bar.rows[-1]]
+        bar.column = column + 2 * slot
+    return len(until)

@@ -8,9 +8,10 @@ import io
 import tokenize
 from collections.abc import Iterable, Mapping
 
-from workshop_lib.views.svg import WAIT, WIDTH, WORK, Picture
+from workshop_lib.evidence.messages import Display
+from workshop_lib.views.grid import FAINT, WAIT, WORK, at, bar, box, figure, text
 
-_NAMES, _BARS, _LONGEST = 8, 196, 400  # where names and bars begin, and the length of the longest bar
+_LONGEST = 0.55  # the longest bar, as a share of the room for bars and what they say
 
 
 def plumbing(title: str, versions: Mapping[str, str], names: Iterable[str]) -> None:
@@ -23,21 +24,17 @@ def plumbing(title: str, versions: Mapping[str, str], names: Iterable[str]) -> N
     """
     counted = {name: count(version, names) for name, version in versions.items()}
     scale = _LONGEST / (max(map(sum, counted.values())) or 1)
-    picture, text, y = Picture(title), [title], 44.0
-    picture.text(_NAMES, 18, title, bold=True)
+    parts, lines = [text(title, grid_column="1/-1", font_weight="600")], [title]
     for name, (business, other) in counted.items():
         share = round(100 * business / ((business + other) or 1))
         said = f"{business} + {other} lines, {share} % business logic"
-        between, end = _BARS + business * scale, _BARS + (business + other) * scale
-        picture.text(_NAMES, y + 4, name, room=_BARS - _NAMES - 8)
-        picture.rect(_BARS, y - 9, between - _BARS, 18, fill=WORK)
-        if other:
-            picture.rect(between, y - 9, end - between, 18, stroke=WAIT)
-        picture.text(end + 8, y + 4, said, room=WIDTH - end - 8)
-        text.append(f"  {name}: {said}")
-        y += 28
-    picture.notes(_NAMES, y + 8, "filled: business logic · hollow: plumbing")
-    picture.show(y + 18, "\n".join(text))
+        between, end = business * scale, (business + other) * scale
+        bars = [bar(0, between, 18, background=WORK), at(end, said, margin_left="8px")]
+        bars += [bar(between, end, 18, border=f"1px solid {WAIT}")] if other else []
+        parts += [text(name), box(*bars, position="relative", margin_left="12px")]
+        lines.append(f"  {name}: {said}")
+    parts.append(text("filled: business logic · hollow: plumbing", grid_column="1/-1", color=FAINT))
+    Display().show(figure(title, *parts, columns="fit-content(25%) 1fr", line_height="28px"), "\n".join(lines))
 
 
 def count(source: str, names: Iterable[str]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views import svg
+from workshop_lib.views.grid import GRID
 
 
 def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
@@ -29,7 +29,7 @@ def markup(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]
         rows: See ``table``.
         html: Whether what is in the columns is HTML, for columns that are equally wide.
     """
-    cell = f"text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {svg.GRID}"
+    cell = f"text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid {GRID}"
     wrap = "normal" if html else "nowrap"  # a long text in a column would leave a name hardly any room
     cell += ";overflow-wrap:anywhere" if html else ""
     head = "".join(f'<th scope="col" style="{cell}">{escape(column)}</th>' for column in ["", *columns])
@@ -57,7 +57,7 @@ def page(title: str, body: str, refresh: int = 0) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{again}<title>{escape(title)}</title>'
         "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;"
-        "padding:0 1em}svg text{fill:currentColor;text-decoration:none!important}</style>"
+        "padding:0 1em}</style>"
         f"{body}</html>"
     )
 

@@ -11,17 +11,16 @@ from temporalio.client import WorkflowHandle
 
 from workshop_lib.evidence.history import History, Step, history, spoken
 from workshop_lib.evidence.messages import Display
+from workshop_lib.views.grid import CROSS, FAILED, FAINT, GRID, WAIT, WORK, at, bar, box, figure, mark, text, ticks
 from workshop_lib.views.patience import LOOK_EVERY, patiently
-from workshop_lib.views.svg import CROSS, FAILED, GRID, LINE, WAIT, WIDTH, WORK, Picture, mark, ticks, width, wrapped
 from workshop_lib.views.where import page_of
 
-_LABEL, _LABELS, _NOTES = 8, 440, 320  # where the labels begin; the most room for labels, for notes
-_ROW = 24  # height
 _MANY = 24  # rows; of a longer conversation, the last turns are drawn
 _IDLE = timedelta(seconds=1)  # a longer time in which nothing ran, until something came from outside, is left out
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _UNITS = (86400, 3600, 60, 1)  # seconds
 _AGAIN = "↻"
+_BARS = {"position": "relative", "margin": "0 28px 0 16px"}  # the room for bars
 
 
 async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> None:
@@ -72,10 +71,6 @@ class _Row:
     href: str = ""
 
     @property
-    def indent(self) -> float:
-        return _LABEL + 16 * self.depth + (0 if self.kind == "workflow" else 16)
-
-    @property
     def is_mark(self) -> bool:
         """Whether it is a signal, or an update that took no time."""
         done = self.ended and self.ended - self.asked < timedelta(milliseconds=50)
@@ -83,7 +78,7 @@ class _Row:
 
 
 def draw(record: History) -> str:
-    """The picture of an execution as SVG.
+    """The picture of an execution as HTML.
 
     Args:
         record: From ``history``.
@@ -97,22 +92,26 @@ def draw(record: History) -> str:
         since = spoken(start - record.started)
         rows[0].remarks.append(f"Shown: the last {drawn} of {len(turns)} updates, from {since} after the start.")
         rows[1:first] = []
-    height = _ROW if len(rows) <= _MANY else _ROW * 0.75
-    places, y = [], 34.0
+    axis = _Axis(record, rows, start)
+    times = axis.times()
+    said = [at(share, time, transform="translateX(-50%)") for share, time in times.items()]
+    idle = [axis.share(end) for _, end in axis.gaps]
+    left_out = [at(share, top="0", bottom="0", border_left="2px dotted") for share in idle]
+    lines = f"repeating-linear-gradient(to right,{GRID} 0 1px,transparent 1px {list(times)[1]:.3%})"
+    parts = [box(), box(*said, height="24px", color=FAINT, **_BARS), box()]
     for row in rows:
-        y += 4 if row.kind == "workflow" and row.depth else 0
-        x = row.indent + (16 if row.kind == "workflow" else 0)
-        lines = [line for remark in row.remarks for line in wrapped(remark, WIDTH - x, 3)]
-        places.append((row, y, x, lines))
-        y += height + LINE * len(lines) + (4 if lines else 0)
-    drawing = _Drawing(record, rows, start)
-    drawing.axis(y)
-    for row, top, x, lines in places:
-        drawing.row(row, top)
-        for number, line in enumerate(lines):
-            drawing.text(x, top + height + 3 + LINE * number, line, room=WIDTH - x)
-    drawing.notes(_LABEL, y + 18, _legend(rows, drawing.gaps))
-    return drawing.svg(y + 26)
+        inner = 16 * (row.depth + 1)  # pixels: the left edge of what belongs to an execution
+        outer, weight = (inner - 16, "600") if row.kind == "workflow" else (inner, "400")
+        parts.append(text(row.label, href=row.href, padding_left=f"{outer}px", font_weight=weight))
+        parts.append(box(*left_out, *_bars(row, axis), background=lines, **_BARS))
+        parts.append(text(row.note))
+        place = {"grid_column": "1/-1", "margin": f"0 0 4px {inner}px"}
+        parts += [text(remark, 3, line_height="16px", **place) for remark in row.remarks]
+    parts += [box(), box(*(at(share, "//", translate="-50%") for share in idle), min_height="8px", **_BARS), box()]
+    parts.append(box(_legend(rows, axis.gaps), grid_column="1/-1", color=FAINT))
+    title = f"{record.workflow_type} {record.workflow_id}: {record.status}"
+    height = "24px" if len(rows) <= _MANY else "18px"
+    return figure(title, *parts, columns="fit-content(48%) minmax(8em,1fr) fit-content(36%)", line_height=height)
 
 
 def _rows(record: History, depth: int) -> Iterator[_Row]:
@@ -146,22 +145,20 @@ def _step(step: Step, record: History, depth: int) -> _Row:
     return _Row(depth, step.kind, step.title, note, step.scheduled, begun, ended, bad, remarks)
 
 
-class _Drawing(Picture):
-    """Rows of bars over time.
+class _Axis:
+    """The time from left to right.
 
     Args:
         record: The execution.
         rows: Its rows, and those of the executions that it called.
-        start: The time at which the axis begins.
+        start: The time at which it begins.
 
     Attributes:
         gaps: The periods that are left out, from and to.
+        end: The time at which it ends.
     """
 
     def __init__(self, record: History, rows: list[_Row], start: datetime) -> None:
-        super().__init__(f"{record.workflow_type} {record.workflow_id}: {record.status}")
-        self._bars = min(_LABELS, max(row.indent + width(row.label, row.kind == "workflow") for row in rows)) + 20
-        self._notes = WIDTH - min(_NOTES, max(width(row.note) for row in rows) + 1)
         self._start = start
         self.gaps: list[tuple[datetime, datetime]] = []
         until = max(start, rows[0].begun or _NEVER)
@@ -171,56 +168,41 @@ class _Drawing(Picture):
             until = max(until, row.ended or _NEVER)
         waits = any(row.ended is None for row in rows[1:]) or not (record.closed or (record.resting and record.taken))
         last = max(row.ended or row.begun or row.asked for row in rows)
-        self._end = max(last, datetime.now(UTC)) if waits else last
-        self._length = max(self._since(self._end), timedelta(milliseconds=1))
+        self.end = max(last, datetime.now(UTC)) if waits else last
+        self._length = max(self._since(self.end), timedelta(milliseconds=1))
 
     def _since(self, moment: datetime) -> timedelta:
         left_out = (min(max(moment, begin), end) - begin for begin, end in self.gaps)
         return moment - self._start - sum(left_out, timedelta())
 
-    def _x(self, share: float) -> float:
-        return self._bars + min(max(share, 0.0), 1.0) * (self._notes - self._bars - 24)
+    def share(self, moment: datetime) -> float:
+        """The place of a moment, as a share of the width."""
+        return min(max(self._since(moment) / self._length, 0.0), 1.0)
 
-    def _at(self, moment: datetime) -> float:
-        return self._x(self._since(moment) / self._length)
-
-    def axis(self, bottom: float) -> None:
-        """Draw the times, vertical lines below them, and marks where time is left out."""
+    def times(self) -> dict[float, str]:
+        """Round times, by their places."""
         length = self._length.total_seconds()
         unit = next((unit for unit in _UNITS if length >= 2 * unit), 1)
-        for seconds in (unit * number for number in ticks(length / unit, 4)):
-            x = self._x(seconds / length)
-            said = spoken(timedelta(seconds=seconds)) if seconds else "0"
-            self.text(x, 14, said, text_anchor="middle", opacity=0.75)
-            self.path(f"M{x:.1f} 20V{bottom:.1f}", stroke=GRID, stroke_width=0.5)
-        for _, end in self.gaps:
-            x = self._at(end)
-            self.path(f"M{x - 6:.1f} {bottom:.1f}l4 -8m0 8l4 -8M{x:.1f} 20V{bottom - 8:.1f}", stroke_dasharray="1 3")
+        seconds = [unit * number for number in ticks(length / unit, 4)]
+        return {each / length: spoken(timedelta(seconds=each)) if each else "0" for each in seconds}
 
-    def row(self, row: _Row, y: float) -> None:
-        """Draw a row: its label, its bar or mark, and its note."""
-        first = row.kind == "workflow"
-        room = self._bars - 12 - row.indent
-        self.text(row.indent, y + 4, row.label, room=room, bold=first, href=row.href)
-        self.text(self._notes, y + 4, row.note, room=WIDTH - self._notes)
-        left, right = self._at(row.asked), self._at(row.ended or self._end)
-        color = FAILED if row.bad else WORK
-        if row.is_mark:
-            self.path(f"M{left:.1f} {y - 6}l6 6l-6 6l-6 -6z", stroke=color, stroke_width=2)
-            return
-        if row.kind == "timer":
-            self.path(f"M{left:.1f} {y}H{right:.1f}", stroke=WAIT, stroke_width=3, stroke_dasharray="3 4")
-        else:
-            height = 6 if first else 12
-            taken = self._at(row.begun) if row.begun else right
-            if taken - left > 1 or not row.begun:
-                self.rect(left, y - height / 2, taken - left, height, stroke=WAIT, stroke_dasharray="4 2")
-            if row.begun:
-                self.rect(taken, y - height / 2, right - taken, height, fill=color)
-        if row.bad:
-            self.cross(right, y)
-        elif row.ended is None:
-            self.path(f"M{right + 3:.1f} {y - 5}l6 5l-6 5", stroke_width=2)
+
+def _bars(row: _Row, axis: _Axis) -> Iterator[str]:
+    """A row's bar or mark."""
+    left, right = axis.share(row.asked), axis.share(row.ended or axis.end)
+    if row.is_mark:
+        yield at(left, "◇", transform="translateX(-50%)")
+    elif row.kind == "timer":
+        yield bar(left, right, 3, border_top=f"3px dotted {WAIT}")
+    else:
+        height = 6 if row.kind == "workflow" else 12
+        begun = axis.share(row.begun) if row.begun else right
+        if begun > left or not row.begun:
+            yield bar(left, begun, height, border=f"1px dashed {WAIT}")
+        if row.begun:
+            yield bar(begun, right, height, background=FAILED if row.bad else WORK)
+    if row.bad or row.ended is None:
+        yield at(right, CROSS if row.bad else "›", margin_left="4px", font_weight="700")
 
 
 def _legend(rows: list[_Row], gaps: list[tuple[datetime, datetime]]) -> str:

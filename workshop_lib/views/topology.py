@@ -23,7 +23,7 @@ from temporalio.service import RPCError
 
 from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.messages import Display
-from workshop_lib.views.svg import CROSS, DOWN, GRID, INK, LINE, WORK, Picture
+from workshop_lib.views.grid import CROSS, DOWN, FAINT, GRID, INK, WORK, arrow, box, figure, framed, text
 from workshop_lib.views.where import page
 from workshop_lib.workers.reasons import Polled
 from workshop_lib.workshop import Workshop
@@ -35,8 +35,10 @@ _LONG_POLL = timedelta(seconds=70)  # an idle Worker polls at least once a minut
 _NEWEST, _OPEN = 20, 200  # at most so many histories and open workflows of a namespace are read
 _MOST = 4  # at most so many of those that have stopped are listed
 _HERE = "this notebook, "
-_GAP = 10  # room between boxes
-_NAMESPACE, _ENDPOINT = 292, 185  # widths
+_REACH = "-10px"  # an arrow ends at a queue's box, within the box of its namespace
+_WIDTHS = (292, 62, 185, 60, 292)  # pixels: of callers, endpoints and targets, and the room for arrows between them
+_WIDTHS_APART = (292, 11, 292, 11, 292)  # of namespaces without endpoints
+_ROW = 8  # pixels: half a line of text
 _SOURCES = (
     "The server knows the namespaces, endpoints, task queues, pollers and callers. This machine knows its processes;",
     "a process on another machine counts as running for 70 s after its last poll.",
@@ -227,82 +229,74 @@ def _fate(target: Queue) -> str:
 
 
 class _Spot(NamedTuple):
-    """The place of a box: its left and right edge, and its vertical middle."""
+    """The place of a box: the line through its middle, and its column."""
 
-    left: float
-    right: float
-    middle: float
+    line: int
+    column: int
 
 
 def draw(found: Found) -> str:
-    """The picture as SVG: callers, endpoints and their targets, from left to right.
+    """The picture as HTML: callers, endpoints and their targets, from left to right.
 
     Args:
         found: From ``look``.
     """
-    picture = _Drawing(f"Topology: {', '.join(found.namespaces)}")
     targets = sorted({queue.namespace for queue in found.endpoints.values()})
     others = [name for name in found.namespaces if name not in targets]
-    x = 355 if others else 1  # of the endpoints
-    columns = [(1, others), (x + 245, targets)] if targets else [(1 + 303 * n, others[n::3]) for n in range(3)]
-    bottom = max(picture.column(found, *column) for column in columns)
-    free = 0.0
+    column = 3 if others else 1  # of the endpoints; every second column is for arrows
+    widths, columns = _WIDTHS[0 if others else 2 :], {1: others, column + 2: targets}
+    if not targets:
+        widths, columns = _WIDTHS_APART, {2 * number + 1: others[number::3] for number in range(3)}
+    spots: dict[Queue, _Spot] = {}
+    parts = [part for each, names in columns.items() for part in _namespaces(found, each, names, spots)]
+    line = 0
     # In the order of their targets, so that few arrows cross.
-    for name, target in sorted(found.endpoints.items(), key=lambda each: picture.spots[each[1]].middle):
-        spot = _Spot(x, x + _ENDPOINT, max(picture.spots[target].middle, free + 24))
-        free = spot.middle + 24 + _GAP / 2
-        picture.endpoint(name, target, found.callers(name), spot)
-    notes = _SOURCES if found.namespaces else _NOTHING
-    top = max(bottom, free) + LINE
-    picture.notes(1, top, *notes)
-    return picture.svg(top + LINE * len(notes))
+    for name, target in sorted(found.endpoints.items(), key=lambda each: spots[each[1]].line):
+        line = max(spots[target].line, line + 7)
+        callers = [spots[caller] for caller in found.callers(name)]
+        parts += _endpoint(name, _fate(target), callers, _Spot(line, column), spots[target])
+    tracks = " ".join(f"minmax(0,{width}px)" for width in widths)
+    picture = box(*parts, display="grid", grid_template_columns=tracks, grid_auto_rows=f"{_ROW}px")
+    notes = box(" ".join(_SOURCES if found.namespaces else _NOTHING), margin_top="16px", color=FAINT)
+    return figure(
+        f"Topology: {', '.join(found.namespaces)}", picture, notes, columns="1fr", line_height=f"{2 * _ROW}px"
+    )
 
 
-class _Drawing(Picture):
-    """Boxes for namespaces, queues and endpoints, and arrows between them."""
+def _namespaces(found: Found, column: int, names: list[str], spots: dict[Queue, _Spot]) -> Iterator[str]:
+    """The boxes of namespaces, one below the other, with those of their queues, whose places it notes."""
+    line = 1
+    for name in names:
+        top, line = line, line + 4
+        parts = [text(f"namespace {name}", href=page("namespaces", name), font_weight="600", padding="8px 10px")]
+        for queue in found.namespaces[name]:
+            lines = list(queue.lines())
+            parts.append(_queue(queue, lines))
+            spots[queue] = _Spot(line + 2 + len(lines), column)
+            line += 5 + 2 * len(lines)
+        place = {"grid_area": f"{top}/{column}/{line}", "box_sizing": "border-box", "border_radius": "2px"}
+        yield box(*parts, border=f"1px solid {GRID}", **place)
+        line += 1
 
-    def __init__(self, title: str) -> None:
-        super().__init__(title)
-        self.spots: dict[Queue, _Spot] = {}
 
-    def column(self, found: Found, x: float, names: list[str]) -> float:
-        """Draw namespaces, one below the other. Returns the bottom of the last one."""
-        y, width, room = 1.0, _NAMESPACE, _NAMESPACE - 2 * _GAP
-        for name in names:
-            top = y
-            self.text(x + _GAP, top + 18, f"namespace {name}", room=room, bold=True, href=page("namespaces", name))
-            y += 28
-            for queue in found.namespaces[name]:
-                y += self._queue(queue, x + _GAP, y, room) + _GAP
-            self.rect(x, top, width, y - top, stroke=GRID)
-            y += 2 * _GAP
-        return y - _GAP
+def _queue(queue: Queue, lines: list[str]) -> str:
+    """A queue's box, crossed if something of it is down."""
+    cross = box(CROSS if queue.missing else "", font_weight="700")
+    head = box(text(queue.title, font_weight="600"), cross, display="flex", justify_content="space-between")
+    texts = (text(line.strip(), margin_left="14px" if line.startswith(" ") else "0") for line in lines)
+    return framed(head, *texts, border=DOWN if queue.missing else f"1px solid {WORK}", margin=f"0 9px {_ROW}px")
 
-    def _queue(self, queue: Queue, x: float, y: float, width: float) -> float:
-        """Draw a queue's box, dashed and crossed if something of it is down. Returns its height."""
-        lines = list(queue.lines())
-        height = 28 + LINE * len(lines)
-        self.spots[queue] = _Spot(x, x + width, y + height / 2)
-        self.rect(x, y, width, height, **(DOWN if queue.missing else {"stroke": WORK}))
-        self.text(x + _GAP, y + 18, queue.title, room=width - 5 * _GAP, bold=True)
-        if queue.missing:
-            self.cross(x + width - 15, y + 13)
-        for number, line in enumerate(lines):
-            indent = _GAP + (14 if line.startswith(" ") else 0)
-            self.text(x + indent, y + 20 + LINE * (number + 1), line.strip(), room=width - indent)
-        return height
 
-    def endpoint(self, name: str, target: Queue, callers: list[Queue], spot: _Spot) -> None:
-        """Draw an endpoint's box, arrows from its callers, and an arrow to its target."""
-        down, goal = _fate(target), self.spots[target]
-        self.rect(spot.left, spot.middle - 22, _ENDPOINT, 44, **(DOWN if down else {"stroke": INK}))
-        room = _ENDPOINT - 2 * _GAP
-        self.text(spot.left + _GAP, spot.middle - 4, name, room=room, bold=True, href=page("nexus"))
-        self.text(spot.left + _GAP, spot.middle + 13, f"endpoint{down}", room=room)
-        dash = {"stroke_dasharray": DOWN["stroke_dasharray"]} if down else {}
-        self.arrow((spot.right, spot.middle - 6), (goal.left, goal.middle - 6), **dash)
-        for start in (self.spots[caller] for caller in callers):
-            if start.right < spot.left:
-                self.arrow((start.right, start.middle), (spot.left, spot.middle))
-            else:  # the caller is in the column of the targets, so its arrow runs back
-                self.arrow((start.left, start.middle + 8), (spot.right, spot.middle + 8))
+def _endpoint(name: str, down: str, callers: list[_Spot], spot: _Spot, goal: _Spot) -> Iterator[str]:
+    """An endpoint's box, an arrow to its target, and arrows from its callers."""
+    line, column = spot
+    texts = text(name, href=page("nexus"), font_weight="600"), text(f"endpoint{down}")
+    place = {"grid_area": f"{line - 3}/{column}/{line + 3}"}
+    yield framed(*texts, border=DOWN if down else f"1px solid {INK}", **place)
+    dashes = "6 4" if down else "none"
+    yield arrow((line - 1, column + 1), (goal.line - 1, goal.column), dashes, margin_right=_REACH)
+    for start in callers:
+        if start.column < column:
+            yield arrow((start.line, start.column + 1), spot, margin_left=_REACH)
+        else:  # the caller is in the column of the targets, so its arrow runs back
+            yield arrow((start.line + 1, start.column), (line + 1, column + 1), margin_right=_REACH)

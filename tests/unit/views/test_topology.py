@@ -1,16 +1,17 @@
 """The topology's drawing, from queues made by hand; and who counts as alive where the process is not ours."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from itertools import combinations
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from drawings import Drawn, apart
+from drawings import Drawn
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.taskqueue.v1 import PollerInfo
 
@@ -41,7 +42,7 @@ def test_one_that_runs_elsewhere_counts_as_alive_for_a_long_poll(identity: str) 
     assert judged(identity, timedelta(seconds=80)) == ["✗ nobody polls", f"  stopped: {identity}"]
 
 
-def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
+def test_each_box_has_its_place_and_what_is_cut_can_be_read() -> None:
     """Callers on both sides, endpoints that lead to the same queue, and names that fit nowhere."""
     handlers = Queue("it", "desk", {"process 1": {"nexus"}}, endpoints={"a", "b", LONG}, calls={"f"})
     finance = Queue("finance", LONG, {"process 2": {"workflow"}}, endpoints={"f"})
@@ -51,12 +52,12 @@ def test_boxes_stand_apart_and_what_is_cut_can_be_read() -> None:
         {"a": handlers, "b": handlers, LONG: handlers, "f": finance},
     )
     picture = Drawn(draw(found))
-    boxes = picture.boxes
+    boxes = picture.styled("border:")
     assert len(boxes) == 3 + 4 + 4
-    assert all(x > 0 and right < picture.right and y > 0 and bottom < picture.bottom for x, y, right, bottom in boxes)
-    for first, second in combinations(boxes, 2):
-        inner, outer = (first, second) if first[2] - first[0] < second[2] - second[0] else (second, first)
-        within = outer[0] < inner[0] and outer[1] < inner[1] and inner[2] < outer[2] and inner[3] < outer[3]
-        assert apart(first, second) or within
-    assert picture.cut == {LONG, f"task queue {LONG}", f"namespace {LONG}"}
-    assert len(picture.shapes("path", d="C")) == 4 + 4 + 1, "each endpoint's, the callers', and the one that runs back"
+    areas = [re.search(r"grid-area:(\d+)/(\d)/(\d+)", each.get("style", "")) for each in boxes]
+    placed = sorted((area[2], int(area[1]), int(area[3])) for area in areas if area)  # a queue's is in its namespace's
+    assert len(placed) == 3 + 4
+    assert all(a[2] <= b[1] for a, b in pairwise(placed) if a[0] == b[0]), "none lies on another"
+    assert {LONG, f"task queue {LONG}", f"namespace {LONG}"} <= {each.get("title") for each in picture.root.iter()}
+    arrows = list(picture.root.iter("path"))
+    assert len(arrows) == 4 + 4 + 1, "each endpoint's, the callers', and the one that runs back"

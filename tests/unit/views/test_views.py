@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from drawings import Drawn, number
+from drawings import Drawn
 
 from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.evidence import messages
@@ -67,7 +67,8 @@ def test_what_was_passed_is_marked(shown: list[str], tmp_path: Path, monkeypatch
 
 def test_hops_count_each_call_once_and_stand_left_of_what_they_call(shown: list[str]) -> None:
     hops("one question", {("you", "agent"): 1, ("agent", "model"): 2, ("agent", "tool"): 1, ("tool", "shop"): 0})
-    places = {text.text: number(text, "x") for text in Drawn(shown[0]).shapes("text")}
+    boxes = Drawn(shown[0]).styled("border:")
+    places = {each[0].text: int(each.get("style", "").split("/")[1]) for each in boxes}  # their columns
     assert places["you"] < places["agent"] < places["model"] == places["tool"]
     assert "shop" not in places
     assert shown[1] == "one question: 4 hops\n  you → agent: 1\n  agent → model: 2\n  agent → tool: 1"
