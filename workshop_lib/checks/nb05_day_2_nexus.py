@@ -119,9 +119,9 @@ async def asked(ws: Workshop, answer: Any) -> None:
         unknown = await _no_address(talk, "web-9")
         with ws.fault("look_up_host.fails"):
             holds(await _reply(talk, "db-1"), HOSTS["db-1"])
-        teams.refusals.reason = "The list of hosts is closed until nine"
+        teams.reason = "The list of hosts is closed until nine"
         refused = await _no_address(talk, "mail")
-        teams.refusals.reason = ""
+        teams.reason = ""
         two = "knows no host" in unknown or unknown.replace("web-9", "") != refused.replace("mail", "")
         what = "two reasons, for a host that does not exist and for a call that IT refused"
         require(two, what, f"{unknown!r} for both", "swallowed")

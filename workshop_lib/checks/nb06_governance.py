@@ -50,7 +50,7 @@ class _Guarded(Watch):
         self.ran.append(ctx.operation)
         return "done"
 
-    def comes(self, input: ExecuteNexusOperationStartInput) -> None:
+    async def comes(self, input: ExecuteNexusOperationStartInput) -> None:
         """Forge a request, as a server's HTTP port lets anybody do. The rules of an exercise name no one's prefix."""
         real = who_calls(input.ctx.inbound_links)
         own = f"/{self.inside.ws.own_name(real)}/"

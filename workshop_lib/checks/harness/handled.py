@@ -49,7 +49,7 @@ class Watch(Before, tw.Interceptor):
         self.answers: list[Any] = []
         self.errors: list[Exception] = []
 
-    def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
+    async def comes(self, input: tw.ExecuteNexusOperationStartInput) -> None:
         """See a request before the handler does, and change it where a check wants that.
 
         Args:
@@ -97,7 +97,7 @@ class _Answering(Inbound):
         _REQUEST.set(request)
         self._watch.requests.append(request)
         try:
-            self._watch.comes(input)
+            await self._watch.comes(input)
             answer: Any = await super().execute_nexus_operation_start(input)  # of a learner's interceptor, too
         except Exception as error:
             self._watch.errors.append(error)

@@ -23,13 +23,11 @@ from workshop_lib.evidence.history import History, history
 from workshop_lib.evidence.ledger import note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.teams.orders.data import Order
-from workshop_lib.workers.in_process import InProcessWorker
 from workshop_lib.workers.takeover import Heartbeats, idempotency_key
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
 FOREVER = timedelta(days=9)
-_STOPS = 18  # of ten seconds each
 Effects = Sequence[list[str]]
 Ended = tuple[Any, str, History]
 Run = Callable[..., Awaitable[Ended]]
@@ -243,12 +241,15 @@ async def worker(
         start_update_with_start_workflow=lambda input: started.add(input.start_workflow_input.id),
     )
     client = await connect(ws, **{**given, "interceptors": [*given.get("interceptors", ()), notes]})
-    running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
+    settings |= {"task_queue": queue, "activity_executor": ThreadPoolExecutor(8)}
+    running = ws.run(Worker, client, **settings)
     try:
         yield client
     finally:
         await asyncio.gather(*(_end_all(client, id) for id in started), return_exceptions=True)
-        await stop(ws, running)
+        while running in ws.workers:  # a slow machine takes its time, which says nothing about an answer
+            with contextlib.suppress(WorkshopError):
+                await ws.stop(running)
 
 
 async def _end_all(client: Client, id: str) -> None:
@@ -273,23 +274,6 @@ async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> W
         id: Its id.
     """
     return await client.start_workflow(run, args=given, id=id, task_queue=queue, execution_timeout=FOREVER)
-
-
-async def stop(ws: Workshop, running: InProcessWorker) -> None:
-    """Stop a Worker. A slow machine takes its time for that, which says nothing about an answer.
-
-    Args:
-        ws: The workshop.
-        running: From ``ws.run``.
-
-    Raises:
-        WorkshopError: It has not stopped after three minutes.
-    """
-    for _ in range(_STOPS - 1):
-        with contextlib.suppress(WorkshopError):  # asked again, it goes on waiting
-            await ws.stop(running)
-            return
-    await ws.stop(running)
 
 
 @contextlib.asynccontextmanager
