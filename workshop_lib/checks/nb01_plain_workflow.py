@@ -117,7 +117,7 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
         untouched = await _waiting(tried)
         if not await skip_timer(tried.client, untouched):
             return "What becomes of it after three days was not checked: this Temporal Service cannot skip time."
-        expect(await tried.outcome(untouched), "An order after three days", effects=_GOOD, advice="three days")
+        expect(await ended(untouched), "An order after three days", effects=_GOOD, advice="three days")
     return "One that nobody cancelled was sent, also after three days."
 
 
@@ -144,7 +144,7 @@ async def _updated(tried: Trial, name: str) -> Outcome:
     except WorkflowUpdateFailedError as error:
         raise expected(f"the Update {name!r} to be accepted", error.cause, "no update") from None
     stuck = f"`{name}` was accepted, and the order still waits: does the condition look at it?"
-    return await tried.outcome(handle, stuck)
+    return await ended(handle, stuck)
 
 
 @exercise("1.4")

@@ -48,7 +48,7 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
     @activity.defn(name="read_quote")
     def quote(ticker: str) -> float:
         """Finance's own step, once the exchange has opened: until then, callers wait."""
-        runs.add(activity.info().workflow_run_id)
+        runs.add(str(activity.info().workflow_run_id))
         while not opens.wait(0.02):  # in short steps, between which the SDK can cancel it
             pass
         return read_quote(ticker)

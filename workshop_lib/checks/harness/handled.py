@@ -12,7 +12,7 @@ from typing import Any
 
 import nexusrpc.handler as nh
 import temporalio.worker as tw
-from nexusrpc import HandlerError, HandlerErrorType, Operation, get_service_definition, service
+from nexusrpc import HandlerError, HandlerErrorType, get_service_definition
 from temporalio.client import Client, Interceptor, StartWorkflowInput, WorkflowHandle
 
 from workshop_lib.checks.exercise import require
@@ -222,7 +222,5 @@ def answering(name: str, done: Callable[[nh.StartOperationContext, Any], str], *
         run.__name__ = name
         return nh.sync_operation(run)
 
-    types = dict.fromkeys(operations, Operation[Any, str])
-    contract: Any = service(type(name, (), {"__annotations__": types}))
     handler: Any = type(name, (), {each: operation(each) for each in operations})
-    return nh.service_handler(service=contract)(handler)()
+    return nh.service_handler(name=name)(handler)()

@@ -56,10 +56,7 @@ async def until(
     Raises:
         Wrong: The run will never do it.
     """
-    while not waited.done():
-        await asyncio.wait([waited], timeout=PAUSE)
-        if waited.done():
-            return
+    while not (await asyncio.wait([waited], timeout=PAUSE))[0]:
         told = await history(handle, follow=True)
         if told.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return

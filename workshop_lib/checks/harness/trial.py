@@ -5,9 +5,9 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from temporalio import activity
 from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError, WorkflowHandle
@@ -20,8 +20,9 @@ from workshop_lib.checks.harness.recorded import every_run, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
-from workshop_lib.evidence.ledger import note
+from workshop_lib.evidence.ledger import Ledger, note
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.teams.orders.data import Order
 from workshop_lib.workers.takeover import Heartbeats, idempotency_key
 from workshop_lib.workshop import Workshop
@@ -29,8 +30,7 @@ from workshop_lib.workshop import Workshop
 NAMESPACE = "checks"
 FOREVER = timedelta(days=9)
 Effects = Sequence[list[str]]
-Ended = tuple[Any, str, History]
-Run = Callable[..., Awaitable[Ended]]
+Run = Callable[..., Awaitable["Outcome"]]
 
 
 class Before(Interceptor):
@@ -45,34 +45,35 @@ class Before(Interceptor):
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         """See base class."""
-
-        def looking(name: str, look: Callable[[Any], None]) -> Callable[[OutboundInterceptor, Any], Any]:
-            def call(self: OutboundInterceptor, input: Any) -> Any:
-                look(input)
-                return getattr(next, name)(input)
-
-            return call
-
-        calls = {name: looking(name, look) for name, look in self._looks.items()}
-        made: OutboundInterceptor = type("Looking", (OutboundInterceptor,), calls)(next)
-        return made
+        looking = OutboundInterceptor(next)
+        for name, look in self._looks.items():
+            setattr(looking, name, partial(_looked, look, getattr(next, name)))
+        return looking
 
 
-@dataclass(frozen=True)
-class Outcome:
+def _looked(look: Callable[[Any], None], call: Callable[[Any], Any], input: Any) -> Any:
+    look(input)
+    return call(input)
+
+
+class Outcome(NamedTuple):
     """What became of one run.
 
     Attributes:
         result: What it returned; None if it failed.
         failure: Why it failed, the innermost cause; empty if it did not.
         history: What the server recorded.
-        effects: What the ledger shows for the order, in order.
     """
 
     result: Any
     failure: str
     history: History
-    effects: list[str]
+
+    @property
+    def effects(self) -> list[str]:
+        """What the ledger shows for the order that the run is of, in order."""
+        ledger = Ledger(notebook_folder() / "ledger.db")
+        return [entry.effect for entry in ledger.entries(order=self.history.workflow_id)]
 
     @property
     def activities(self) -> list[str]:
@@ -144,21 +145,7 @@ class Trial:
         Raises:
             Wrong: It never will.
         """
-        return await self.outcome(await self.start(Order(self.ws.id("order"), **order)))
-
-    async def outcome(self, handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?") -> Outcome:
-        """Wait for the end of an order that was started.
-
-        Args:
-            handle: From ``start``.
-            stuck: What to advise if it does not end.
-
-        Raises:
-            Wrong: It never will.
-        """
-        result, failure, told = await ended(handle, stuck)
-        entries = self.ws.ledger.entries(order=handle.id)
-        return Outcome(result, failure, told, [entry.effect for entry in entries])
+        return await ended(await self.start(Order(self.ws.id("order"), **order)))
 
 
 @contextlib.asynccontextmanager
@@ -187,16 +174,15 @@ async def trial(
         yield Trial(ws, client, queue, answer)
 
 
-async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3) -> Ended:
+async def ended(
+    handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3
+) -> Outcome:
     """Wait for the end of a run.
 
     Args:
         handle: Of the run.
         stuck: What to advise if it does not end.
         attempts: As for ``recorded.until``.
-
-    Returns:
-        What it returned, why it failed (empty if it did not), and its history.
 
     Raises:
         Wrong: It never will.
@@ -209,7 +195,7 @@ async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wai
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
         failure = describe(error)[-1].strip().removeprefix("↳ ")
-    return result, failure, await history(handle)
+    return Outcome(result, failure, await history(handle))
 
 
 async def connect(ws: Workshop, namespace: str = NAMESPACE, **settings: Any) -> Client:
@@ -287,7 +273,7 @@ async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIt
 
     Yields:
         A function that runs the activity in a workflow to its end. It takes the activity's argument and the retry
-        policy, and returns what ``ended`` returns.
+        policy, and returns what became of it.
 
     Raises:
         Wrong: The answer is not an activity.
@@ -295,7 +281,7 @@ async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIt
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
-        async def run(given: Any, retries: RetryPolicy) -> Ended:
+        async def run(given: Any, retries: RetryPolicy) -> Outcome:
             arguments = name, given, as_message(retries), 2 if processes else None
             handle = await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
             return await ended(handle, attempts=20)
