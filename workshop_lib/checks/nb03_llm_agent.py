@@ -9,7 +9,7 @@ from typing import Any
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Line, Reply
 from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import PAUSE, look, quietly
+from workshop_lib.checks.harness.recorded import PAUSE, quietly, unanswered
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.talks import Talk, chosen, clerk, talks
 from workshop_lib.checks.harness.trial import activity_name
@@ -148,8 +148,7 @@ async def _question(talk: Talk, sent: asyncio.Task[Reply], text: str, before: se
         seen = await history(talk.handle, follow=True)  # first: what is asked after this is still on its way
         if asked := [entry for entry in await talk.lines("approval") if entry.number not in before]:
             return asked[0]
-        if any(step.kind == "update" and not step.closed for step in seen.steps):
-            look(seen, "never asked")
+        unanswered(seen, "never asked")
     reply = await talk.reply(sent, text)
     raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
 

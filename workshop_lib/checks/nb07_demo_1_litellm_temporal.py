@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from workshop_lib.checks.exercise import exercise, require
-from workshop_lib.checks.harness.other_teams import other_teams
+from workshop_lib.checks.harness.handled import other_teams
 from workshop_lib.checks.harness.routing import routed
 from workshop_lib.checks.harness.talks import Talk, Turn, limited, talks
 from workshop_lib.checks.harness.trial import FOREVER, connect

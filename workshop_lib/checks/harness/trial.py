@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from temporalio import activity
-from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong
-from workshop_lib.checks.harness.recorded import every_run, quietly, until
+from workshop_lib.checks.harness.recorded import Handle, every_run, look, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
@@ -24,13 +24,12 @@ from workshop_lib.evidence.ledger import Ledger, note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.teams.orders.data import Order
-from workshop_lib.workers.takeover import Heartbeats, idempotency_key
+from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
 FOREVER = timedelta(days=9)
 Effects = Sequence[list[str]]
-Run = Callable[..., Awaitable["Outcome"]]
 
 
 class Before(Interceptor):
@@ -46,13 +45,13 @@ class Before(Interceptor):
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         """See base class."""
         looking = OutboundInterceptor(next)
-        for name, look in self._looks.items():
-            setattr(looking, name, partial(_looked, look, getattr(next, name)))
+        for name, first in self._looks.items():
+            setattr(looking, name, partial(_looked, first, getattr(next, name)))
         return looking
 
 
-def _looked(look: Callable[[Any], None], call: Callable[[Any], Any], input: Any) -> Any:
-    look(input)
+def _looked(first: Callable[[Any], None], call: Callable[[Any], Any], input: Any) -> Any:
+    first(input)
     return call(input)
 
 
@@ -127,7 +126,7 @@ class Trial:
     def __init__(self, ws: Workshop, client: Client, queue: str, workflow: Any) -> None:
         self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
 
-    async def start(self, given: Any, id: str = "") -> WorkflowHandle[Any, Any]:
+    async def start(self, given: Any, id: str = "") -> Handle:
         """Start the workflow.
 
         Args:
@@ -174,15 +173,13 @@ async def trial(
         yield Trial(ws, client, queue, answer)
 
 
-async def ended(
-    handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3
-) -> Outcome:
+async def ended(handle: Handle, stuck: str = "What does it wait for?", *, attempts: int = 3) -> Outcome:
     """Wait for the end of a run.
 
     Args:
         handle: Of the run.
         stuck: What to advise if it does not end.
-        attempts: As for ``recorded.until``.
+        attempts: As for ``look``.
 
     Raises:
         Wrong: It never will.
@@ -190,7 +187,7 @@ async def ended(
     result, failure = None, ""
     ending = quietly(handle.result())
     try:
-        await until(ending, handle, stuck, attempts=attempts)
+        await until(ending, handle, partial(look, stuck=stuck, attempts=attempts))
         # Now and then the server forgets for 20 s to notify whoever waits. Asked again, it answers at once.
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
@@ -249,7 +246,7 @@ async def _end_all(client: Client, id: str) -> None:
                 await end(Client(service, namespace=run.namespace).get_workflow_handle(run.workflow_id))
 
 
-async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> WorkflowHandle[Any, Any]:
+async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> Handle:
     """Start a workflow with far more time than it needs: what the server records says whether it will end.
 
     Args:
@@ -263,17 +260,19 @@ async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> W
 
 
 @contextlib.asynccontextmanager
-async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIterator[Run]:
+async def one_activity(
+    ws: Workshop, answer: Any, processes: int = 0, **settings: Any
+) -> AsyncIterator[Callable[[Any, RetryPolicy], Awaitable[Handle]]]:
     """A Worker for a learner's activity, while the block runs.
 
     Args:
         ws: The workshop.
         answer: What the learner handed in.
         processes: How many processes are to run it, of which one may die; 0 for this one.
+        settings: Other arguments of the Workers in processes.
 
     Yields:
-        A function that runs the activity in a workflow to its end. It takes the activity's argument and the retry
-        policy, and returns what became of it.
+        A function that begins to run the activity in a workflow. It takes the activity's argument and the retry policy.
 
     Raises:
         Wrong: The answer is not an activity.
@@ -281,15 +280,14 @@ async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIt
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
-        async def run(given: Any, retries: RetryPolicy) -> Outcome:
+        async def begin(given: Any, retries: RetryPolicy) -> Handle:
             arguments = name, given, as_message(retries), 2 if processes else None
-            handle = await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
-            return await ended(handle, attempts=20)
+            return await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
 
-        settings = {"task_queue": queue, "activities": [answer], "interceptors": [Heartbeats()]}
+        settings |= {"task_queue": queue, "activities": [answer]}
         spawned = await asyncio.gather(*(ws.spawn(Worker, client, **settings) for _ in range(processes)))
         try:
-            yield run
+            yield begin
         finally:
             await ws.stop(*spawned)
 
@@ -309,7 +307,7 @@ def noting(name: str, effect: str) -> Any:
     return noted
 
 
-async def end(handle: WorkflowHandle[Any, Any]) -> None:
+async def end(handle: Handle) -> None:
     """Terminate a run that has not ended."""
     with contextlib.suppress(RPCError):
         await handle.terminate(reason="the check is over")
