@@ -115,15 +115,15 @@ def _calls(seen: History) -> list[Step]:
 async def reachable(ws: Workshop, answer: Any) -> str:
     """HR serves default, refuses marketing, lists its tools, and loses nothing when its process is killed."""
     await ws.remove_endpoints("hr")  # of an earlier answer
-    processes = [await ws.spawn(answer.__module__)]
+    hr = await ws.spawn(answer.__module__)
 
     async def kill(_: Any) -> None:
-        processes[0].kill()
-        processes.append(await ws.spawn(answer.__module__))
+        hr.kill()
+        await hr.start()
 
     place, kinds = (ws.namespace("hr"), "hr"), ("workflow", "activity", "nexus")
     try:
-        missing = [kind for kind in kinds if (*place, kind) not in processes[0].polls]
+        missing = [kind for kind in kinds if (*place, kind) not in hr.polls]
         require(not missing, f"a Worker on Task Queue {place[1]!r} of {place[0]!r}", f"none for {missing}", "worker")
         made, what = (await ws.endpoints()).get("hr"), "an endpoint `hr` for the Task Queue `hr` of the Namespace `hr`"
         require(made == ("hr", "hr"), what, made, "endpoint")
@@ -138,7 +138,7 @@ async def reachable(ws: Workshop, answer: Any) -> str:
             limited(timedelta(seconds=tools[_BOOK]), f"a limit of three days for {_BOOK}", _THREE_DAYS)
             behind = await _book(default, ws.id("Ann"), approved=True, meanwhile=kill)
     finally:
-        await ws.stop(*processes)
+        await ws.stop(hr)
     return f"A second process went on with {behind.id}: one Workflow, one entry."
 
 

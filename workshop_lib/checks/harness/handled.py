@@ -8,7 +8,6 @@ and the notebook's own Workers go on.
 import asyncio
 import contextlib
 import inspect
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -48,7 +47,6 @@ class Watch(Before, tw.Interceptor):
         started: The workflows that it started: the request's id, and theirs.
         answers: What it answered.
         errors: What it raised.
-        answer_arrived: Set when the caller has got an answer, which was not lost.
 
     Args:
         loses: Whether the first answer of a handler that starts a workflow is lost, so that Nexus calls again.
@@ -56,7 +54,7 @@ class Watch(Before, tw.Interceptor):
 
     def __init__(self, *, loses: bool = False) -> None:
         super().__init__(start_workflow=lambda input: self.starts(_REQUEST.get(), input))
-        self.loses, self.answer_arrived = loses, threading.Event()
+        self.loses = loses
         self.requests: list[str] = []
         self.started: list[tuple[str, str]] = []
         self.answers: list[Any] = []
@@ -118,7 +116,6 @@ class _Answering(Inbound):
         self._watch.answers.append(answer)
         if self._watch.loses and len(self._watch.started) == self._watch.requests.count(request) == 1:
             raise nexusrpc.HandlerError("The answer was lost.", type=nexusrpc.HandlerErrorType.UNAVAILABLE)
-        self._watch.answer_arrived.set()
         if inspect.iscoroutine(answer):
             answer.close()  # else Python warns about it later
         if isinstance(answer, nh.StartOperationResultSync | nh.StartOperationResultAsync):
@@ -211,9 +208,9 @@ async def handled(ws: Workshop, handler: Any, endpoint: str, watch: Watch, **wor
     definition = nexusrpc.get_service_definition(type(handler))
     assert definition is not None
     await ws.endpoint(endpoint, namespace=NAMESPACE, task_queue=endpoint)
-    work |= {"nexus_service_handlers": [handler]}
     work["interceptors"] = [takeover.Heartbeats(), *work.get("interceptors", [])]
-    work["nexus_task_executor"] = ThreadPoolExecutor(4)  # for a handler with plain `def`
+    # The threads are for a handler with plain `def`.
+    work |= {"nexus_service_handlers": [handler], "nexus_task_executor": ThreadPoolExecutor(4)}
     calls = calling(ws, NAMESPACE, endpoint, service=definition.name)
     async with worker(ws, endpoint, {"interceptors": [watch]}, **work), calls as caller:
         yield caller
