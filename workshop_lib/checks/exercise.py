@@ -16,14 +16,14 @@ import os
 import re
 import tomllib
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workshop_lib.evidence.failures import advice as known_advice
-from workshop_lib.evidence.failures import describe, kind
+from workshop_lib.evidence.failures import describe, kind, reason
 from workshop_lib.evidence.messages import WorkshopError, say
 from workshop_lib.evidence.progress import Record, remember
 from workshop_lib.faults.fault import CHECKING
@@ -76,6 +76,24 @@ def require(right: object, what: str, saw: object, advice: str = "default") -> N
     """
     if not right:
         raise expected(what, saw, advice)
+
+
+@contextlib.contextmanager
+def expecting(what: str, advice: str, *errors: type[Exception]) -> Iterator[None]:
+    """See to it that a block raises none of some errors.
+
+    Args:
+        what: What was expected.
+        advice: As for ``Wrong``.
+        errors: The errors.
+
+    Raises:
+        Wrong: It does. What was seen is the error.
+    """
+    try:
+        yield
+    except errors as error:
+        raise expected(what, error if isinstance(error, Wrong) else reason(error), advice) from error
 
 
 Proof = Callable[[Workshop, Any], Coroutine[Any, Any, str | None]]

@@ -2,14 +2,15 @@
 
 import asyncio
 import inspect
+from functools import partial
 from typing import Any
 
 from temporalio.client import Client, FetchWorkflowHistoryEventsInput, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import quietly, seen, skip_timer, until
+from workshop_lib.checks.exercise import Wrong, exercise, expecting, require
+from workshop_lib.checks.harness.recorded import look, quietly, seen, skip_timer, unanswered, until
 from workshop_lib.checks.harness.trial import Before, Outcome, Trial, connect, ended, expect, trial
 from workshop_lib.evidence.history import History
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
@@ -87,18 +88,14 @@ async def _place(client: Client, order: Order, answer: Any, theirs: Client) -> N
         answer: The learner's function.
         theirs: What the function gets.
     """
-    try:
+    with expecting("a handle also of an order that was placed before", "not caught", WorkflowAlreadyStartedError):
         placed = answer(theirs, order)
         handle = await placed if inspect.isawaitable(placed) else placed
-    except WorkflowAlreadyStartedError as error:
-        raise Wrong(f"The order was placed before, and your function raised an error: {error}", "not caught") from None
     require(isinstance(handle, WorkflowHandle), "a handle", repr(handle), "no handle")
     require(handle.id == order.id, f"a Workflow with the id {order.id!r}", repr(handle.id), "id")
     ours = client.get_workflow_handle(handle.id)
-    try:
+    with expecting("a handle of an order that has been started", "not started", RPCError):
         queue = (await ours.describe()).task_queue
-    except RPCError as error:
-        raise expected("an order that has been started", f"a handle of nothing: {error}", "not started") from None
     require(queue == "orders", "the order in the Task Queue 'orders'", repr(queue))
     _, failure, _ = await ended(ours)
     require(not failure or order.item == "anvil", "the order to end well", failure, "terminated")
@@ -117,7 +114,7 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
         untouched = await _waiting(tried)
         if not await skip_timer(tried.client, untouched):
             return "What becomes of it after three days was not checked: this Temporal Service cannot skip time."
-        expect(await tried.outcome(untouched), "An order after three days", effects=_GOOD, advice="three days")
+        expect(await ended(untouched), "An order after three days", effects=_GOOD, advice="three days")
     return "One that nobody cancelled was sent, also after three days."
 
 
@@ -128,7 +125,7 @@ def _timers(told: History) -> list[str]:
 async def _waiting(tried: Trial) -> WorkflowHandle[Any, Any]:
     """An order that has come to its wait of three days."""
     handle = await tried.start(Order(tried.ws.id("order")))
-    told = await seen(handle, _timers, "wait")
+    told = await seen(handle, _timers, partial(look, stuck="wait"))
     saw = (_timers(told) or [told.failure or "that it ended immediately"])[0]
     require(saw == "timer of 3 days", "a timer of 3 days in an order that nobody touches", saw, "wait")
     return handle
@@ -138,13 +135,12 @@ async def _updated(tried: Trial, name: str) -> Outcome:
     """What became of an order that got an update while it waited."""
     handle = await _waiting(tried)
     call = quietly(handle.execute_update(name))
-    try:
-        await until(call, handle, f"`{name}` only notes that it was called, and returns.", update=True)
+    stuck = f"`{name}` only notes that it was called, and returns."
+    await until(call, handle, partial(unanswered, stuck=stuck))
+    with expecting(f"the Update {name!r} to be accepted", "no update", WorkflowUpdateFailedError):
         await call
-    except WorkflowUpdateFailedError as error:
-        raise expected(f"the Update {name!r} to be accepted", error.cause, "no update") from None
     stuck = f"`{name}` was accepted, and the order still waits: does the condition look at it?"
-    return await tried.outcome(handle, stuck)
+    return await ended(handle, stuck)
 
 
 @exercise("1.4")

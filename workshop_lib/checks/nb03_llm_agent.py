@@ -8,8 +8,8 @@ from typing import Any
 
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Line, Reply
-from workshop_lib.checks.exercise import Wrong, exercise, expected, require
-from workshop_lib.checks.harness.recorded import PAUSE, look, quietly
+from workshop_lib.checks.exercise import Wrong, exercise, expected, expecting, require
+from workshop_lib.checks.harness.recorded import PAUSE, quietly, unanswered
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.talks import Talk, chosen, clerk, talks
 from workshop_lib.checks.harness.trial import activity_name
@@ -78,22 +78,19 @@ async def mistakes(ws: Workshop, answer: Any) -> None:
         require(called, "an Activity `weather` in the history", "none", "activity")
         for mistake, (what, needed) in _MISTAKES.items():
             with ws.fault(f"model.{mistake}"):
-                await _repaired(await begin(), f"The model {what}", needed, mistake)
+                await _repaired(await begin(), f"the model, which {what},", needed, mistake)
 
 
 async def _repaired(talk: Talk, what: str, needed: str, advice: str) -> None:
     """Let the model make a mistake, and see to it that it learns what was wrong and what would be right."""
-    try:
+    what += " to learn what was wrong and what would be right"
+    with expecting(what, advice, Wrong):
         reply = await talk.say("How is the weather in Nairobi?")
-    except Wrong as wrong:
-        raise Wrong(f"{what}. {wrong.saw}", advice) from wrong
     seen = await history(talk.handle)
     told = next((each["content"] for each in (await talk.asked())[-1].messages if each["role"] == "tool"), "")
     more = re.sub(r"(?i)^\W*(invalid arguments|unknown tool)", "", told)
     once = seen.attempts("call_model") >= 3 and seen.attempts("weather") <= 1 and "26" in reply
-    what += ". Expected it to learn what was wrong and what would be right"
-    if not (re.search(needed, more) and once):
-        raise Wrong(f"{what}; saw that it read {told!r}, and the user {reply!r}.", advice)
+    require(re.search(needed, more) and once, what, f"that it read {told!r}, and the user {reply!r}", advice)
 
 
 _PAID = re.compile(r"(?i)\b(paid|pays?|refunded|sent|done|ok|yes|true|approved|success)")
@@ -148,8 +145,7 @@ async def _question(talk: Talk, sent: asyncio.Task[Reply], text: str, before: se
         seen = await history(talk.handle, follow=True)  # first: what is asked after this is still on its way
         if asked := [entry for entry in await talk.lines("approval") if entry.number not in before]:
             return asked[0]
-        if any(step.kind == "update" and not step.closed for step in seen.steps):
-            look(seen, "never asked")
+        unanswered(seen, "never asked")
     reply = await talk.reply(sent, text)
     raise expected("a question to a person, each time", f"the reply {reply!r}", "never asked")
 

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.client import Client
 
-from workshop_lib.checks.exercise import Wrong, exercise, expected, require
+from workshop_lib.checks.exercise import Wrong, exercise, expecting, require
 from workshop_lib.checks.harness.talks import Talk, chosen, talks
 from workshop_lib.checks.harness.trial import Trial, connect, ended, noting, trial
 from workshop_lib.evidence.history import History, Step, history
@@ -67,10 +67,8 @@ async def _reported(tried: Trial, project: str) -> None:
 
 async def _unknown(tried: Trial) -> None:
     what = "the failure UnknownProject for a project NOPE, and nothing on record"
-    try:
+    with expecting(what, "swallowed", Wrong):
         result, failure, _, kept = await _run(tried, "NOPE")
-    except Wrong as wrong:
-        raise expected(what, wrong.saw, "swallowed") from wrong
     saw = f"{failure or f'the result {result!r}'}, and {kept or 'nothing'} on record"
     require("UnknownProject" in failure and not kept, what, saw, "swallowed")
 

@@ -16,7 +16,7 @@ from nexusrpc.handler import StartOperationContext
 from temporalio.client import Client, DescribeWorkflowInput, FetchWorkflowHistoryEventsInput
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor
 
-from workshop_lib.checks.exercise import Wrong, exercise, expected, require
+from workshop_lib.checks.exercise import Wrong, exercise, expecting, require
 from workshop_lib.checks.harness.handled import Caller, Watch, answering, calling, handled
 from workshop_lib.checks.harness.trial import NAMESPACE, Before, start, worker
 from workshop_lib.checks.harness.workflows import CHILD, Passing, RelayHandler
@@ -50,7 +50,7 @@ class _Guarded(Watch):
         self.ran.append(ctx.operation)
         return "done"
 
-    def comes(self, input: ExecuteNexusOperationStartInput) -> None:
+    async def comes(self, input: ExecuteNexusOperationStartInput) -> None:
         """Forge a request, as a server's HTTP port lets anybody do. The rules of an exercise name no one's prefix."""
         real = who_calls(input.ctx.inbound_links)
         own = f"/{self.inside.ws.own_name(real)}/"
@@ -119,10 +119,8 @@ async def _guarded(ws: Workshop, answer: Any, name: str, keys: Keys, *given: Any
     """
     kind = isinstance(answer, type) and issubclass(answer, Interceptor)
     require(kind, f"the class `{name}` of a Worker's interceptor, without a call", repr(answer))
-    try:
+    with expecting(f"`{name}` to take {len(given)} arguments", "Keep its `__init__` as it was.", TypeError):
         interceptor = answer(*given)
-    except TypeError as error:
-        raise expected(f"`{name}` to take {len(given)} arguments", error, "Keep its `__init__` as it was.") from error
     vault = _Guarded()
     handler = answering(_SERVICE, vault.run, *_RULES)
     async with (

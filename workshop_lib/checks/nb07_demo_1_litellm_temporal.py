@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from workshop_lib.checks.exercise import exercise, require
-from workshop_lib.checks.harness.other_teams import other_teams
+from workshop_lib.checks.harness.handled import other_teams
 from workshop_lib.checks.harness.routing import routed
 from workshop_lib.checks.harness.talks import Talk, Turn, limited, talks
 from workshop_lib.checks.harness.trial import FOREVER, connect
@@ -18,8 +18,7 @@ from workshop_lib.workshop import Workshop
 @exercise("7.1")
 async def routed_by_hand(ws: Workshop, answer: object) -> None:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
-    async with other_teams(ws) as finance, talks(ws, answer, *local.TOOLS) as begin:
-        await routed(ws, finance, begin)
+    await routed(ws, talks(ws, answer, *local.TOOLS))
 
 
 # 7.2
@@ -34,15 +33,15 @@ _PRICE = re.compile(r"\d[\d.,]* ?(?:dollars|USD|\$)|\$ ?\d|costs (?:None|\d)|\d+
 @exercise("7.2")
 async def told_of_failure(ws: Workshop, answer: object) -> None:
     """The model learns the price, or why there is none: of an unknown stock, and while Finance is down."""
-    async with other_teams(ws) as finance, talks(ws, answer) as begin:
+    async with other_teams(ws) as teams, talks(ws, answer) as begin:
         talk = Talk((await connect(ws, quiet=True)).get_workflow_handle((await begin()).handle.id))
         with ws.fault("read_quote.fails"):
             call = await _priced(talk, "ACME")
         text = await _told(talk, await talk.turn(_QUESTION.format("NOPE"), _patient))
         require("No stock NOPE is traded" in text, "'No stock NOPE is traded' for the model", repr(text), "reason")
-        await finance.stop()
+        teams.down = True
         await _nobody_answers(talk)
-        finance.start()
+        teams.down = False
         await _priced(talk, "GLOBX")
         if (call.limit or FOREVER) > _PATIENCE:  # it gives up itself: is a call that Finance has begun left alone?
             with ws.fault("read_quote.is_slow", seconds=8):

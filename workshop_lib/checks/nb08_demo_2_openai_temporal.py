@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from workshop_lib.checks.exercise import exercise, require
-from workshop_lib.checks.harness.other_teams import other_teams
 from workshop_lib.checks.harness.routing import routed
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.talks import Talk
@@ -15,8 +14,7 @@ from workshop_lib.workshop import Workshop
 @exercise("8.1")
 async def routed_with_sdk(ws: Workshop, answer: Any) -> None:
     """Finance converts, through Nexus, in a time that the chat sets; everything else works as before."""
-    async with other_teams(ws) as finance, sdk_talks(ws, answer) as begin:
-        await routed(ws, finance, begin)
+    await routed(ws, sdk_talks(ws, answer))
 
 
 # 8.2

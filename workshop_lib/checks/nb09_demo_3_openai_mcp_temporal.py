@@ -5,19 +5,21 @@ import contextlib
 import inspect
 import logging
 import runpy
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import temporalio.client as tc
 from mcp.server.mcpserver import MCPServer
+from temporalio import activity
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.checks.harness.talks import holds
-from workshop_lib.checks.harness.trial import connect, end, worker
+from workshop_lib.checks.harness.trial import worker
 from workshop_lib.demos.openai_mcp_temporal import McpConversation, over_http
 from workshop_lib.evidence.failures import describe
 from workshop_lib.teams.finance.activities import read_quote
@@ -40,9 +42,16 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
     """One workflow for a key, whoever asks and when; another key is another workflow; a failure keeps its reason."""
     function = callable(answer) and not isinstance(answer, type)
     require(function, "the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
-    begun = _Begun()
-    client = await connect(ws, interceptors=[begun])
     left, key, unknown = (str(uuid.uuid4()) for _ in range(3))
+    runs, opens = set[str](), threading.Event()
+
+    @activity.defn(name="read_quote")
+    def quote(ticker: str) -> float:
+        """Finance's own step, once the exchange has opened: until then, callers wait."""
+        runs.add(str(activity.info().workflow_run_id))
+        while not opens.wait(0.02):  # in short steps, between which the SDK can cancel it
+            pass
+        return read_quote(ticker)
 
     async def ask(key: str, ticker: str = _TICKER, price: Price = answer) -> Any:
         """What the learner's function gives, or what it raises."""
@@ -52,55 +61,29 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
         except Exception as error:
             return error
 
-    finance: dict[str, Any] = {"workflows": [PriceStock], "activities": [read_quote]}
-    try:
-        # Nobody at Finance works yet, so the first callers still wait when the others come.
+    # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
+    finance: dict[str, Any] = {"workflows": [PriceStock], "activities": [quote]}
+    async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]) as client:
         dying = asyncio.create_task(ask(left))
-        while not (begun.runs or dying.done()):
+        while not (runs or dying.done()):
             await asyncio.sleep(0.01)
         dying.cancel()
         twins = [asyncio.create_task(ask(key)) for _ in range(2)]
-        # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
-        async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]):
-            for twin in twins:
-                _look(await twin, "two calls came with one key, at the same time")
-            _look(await ask(key), "a call came again, with its key, when its Workflow had ended")
-            for again in (key, left):
-                saw = await ask(again, price=_loaded_again(answer))
-                _look(saw, "a call came again, with its key, to another server, because the first had died")
-            what = "one Workflow for each of two keys, although calls came again"
-            require(len(begun.runs) == 2, what, f"{len(begun.runs)} Workflows")
-            for _ in range(2):
-                saw = await ask(unknown, "NOPE")
-                kept = isinstance(saw, Exception) and any("No stock NOPE is traded" in line for line in describe(saw))
-                require(kept, "a failure with 'No stock NOPE is traded', each time", repr(saw), "reason")
-            what = "one Workflow for a call that has failed, and comes again"
-            require(len(begun.runs) == 3, what, f"{len(begun.runs) - 2} Workflows")
-    finally:
-        await asyncio.gather(*(end(client.get_workflow_handle(id)) for id, _ in begun.runs))
-
-
-class _Begun(tc.Interceptor):
-    """Sees which workflows a client begins, or joins.
-
-    Attributes:
-        runs: Each by its id and that of its run.
-    """
-
-    def __init__(self) -> None:
-        self.runs = set[tuple[str, str | None]]()
-
-    def intercept_client(self, next: tc.OutboundInterceptor) -> tc.OutboundInterceptor:
-        """See base class."""
-        begun = self
-
-        class Noting(tc.OutboundInterceptor):
-            async def start_workflow(self, input: tc.StartWorkflowInput) -> tc.WorkflowHandle[Any, Any]:
-                handle = await super().start_workflow(input)
-                begun.runs.add((handle.id, handle.result_run_id))
-                return handle
-
-        return Noting(next)
+        opens.set()
+        for twin in twins:
+            _look(await twin, "two calls came with one key, at the same time")
+        _look(await ask(key), "a call came again, with its key, when its Workflow had ended")
+        for again in (key, left):
+            saw = await ask(again, price=_loaded_again(answer))
+            _look(saw, "a call came again, with its key, to another server, because the first had died")
+        what = "one Workflow for each of two keys, although calls came again"
+        require(len(runs) == 2, what, f"{len(runs)} Workflows")
+        for _ in range(2):
+            saw = await ask(unknown, "NOPE")
+            kept = isinstance(saw, Exception) and any("No stock NOPE is traded" in line for line in describe(saw))
+            require(kept, "a failure with 'No stock NOPE is traded', each time", repr(saw), "reason")
+        what = "one Workflow for a call that has failed, and comes again"
+        require(len(runs) == 3, what, f"{len(runs) - 2} Workflows")
 
 
 def _look(result: Any, when: str) -> None:

@@ -5,13 +5,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from nexusrpc import get_service_definition
 from temporalio.client import Client, WorkflowHandle
 
-from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, exercise, expected, require
-from workshop_lib.checks.harness.handled import Caller, Watch, calling, handled
-from workshop_lib.checks.harness.other_teams import other_teams
-from workshop_lib.checks.harness.recorded import quietly, seen, skip_timer, stays, until
+from workshop_lib.checks.exercise import Wrong, exercise, expected, require
+from workshop_lib.checks.harness.handled import Caller, Watch, calling, handled, offered_by, other_teams
+from workshop_lib.checks.harness.recorded import blame, look, quietly, seen, skip_timer, stays, until
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.talks import Talk, limited
 from workshop_lib.checks.harness.trial import connect, ended
@@ -52,12 +50,7 @@ async def _book(caller: Caller, who: str, *, approved: bool, meanwhile: Any = No
 @exercise("12.1")
 async def team(ws: Workshop, answer: Any) -> None:
     """HR answers one operation at once and the other when a manager has decided, each call with one Workflow."""
-    definition = get_service_definition(answer) if isinstance(answer, type) else None
-    offered = set(definition.operation_definitions) if definition else set()
-    if offered == {_DAYS}:
-        raise RuntimeError(NOT_SOLVED)
-    what = f"the class of a handler with {_DAYS} and {_BOOK}"
-    require(offered == {_DAYS, _BOOK}, what, offered or answer, "contract")
+    offered_by(answer, _DAYS, _BOOK)
     code: Any = sys.modules[_TEAM if _TEAM in sys.modules else answer.__module__]
     work = {"workflows": [code.BookVacation], "activities": [code.enter_vacation]}
     watch = Watch(loses=True)
@@ -75,7 +68,7 @@ async def team(ws: Workshop, answer: Any) -> None:
 
 async def _waiting(ws: Workshop, call: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
     """The Workflow behind a call, as soon as it waits for the manager."""
-    told = await seen(call, lambda told: _calls(told) and (stays(told) or _asks_again(told)), "")
+    told = await seen(call, lambda told: _calls(told) and (stays(told) or _asks_again(told)), partial(look, stuck=""))
     require(not told.closed, "a Workflow that waits for the manager", f"an end: {told.failure or told.status}", "wait")
     return await _behind(ws, _calls(told)[0].links[0])
 
@@ -101,7 +94,7 @@ async def _decide(behind: WorkflowHandle[Any, Any], approved: bool) -> None:
         Wrong: The Workflow's code fails with the decision.
     """
     decided = quietly(behind.execute_update("decide", approved))
-    await until(decided, behind, None)
+    await until(decided, behind, blame)
     await decided
 
 
@@ -122,15 +115,15 @@ def _calls(seen: History) -> list[Step]:
 async def reachable(ws: Workshop, answer: Any) -> str:
     """HR serves default, refuses marketing, lists its tools, and loses nothing when its process is killed."""
     await ws.remove_endpoints("hr")  # of an earlier answer
-    processes = [await ws.spawn(answer.__module__)]
+    hr = await ws.spawn(answer.__module__)
 
     async def kill(_: Any) -> None:
-        processes[0].kill()
-        processes.append(await ws.spawn(answer.__module__))
+        hr.kill()
+        await hr.start()
 
     place, kinds = (ws.namespace("hr"), "hr"), ("workflow", "activity", "nexus")
     try:
-        missing = [kind for kind in kinds if (*place, kind) not in processes[0].polls]
+        missing = [kind for kind in kinds if (*place, kind) not in hr.polls]
         require(not missing, f"a Worker on Task Queue {place[1]!r} of {place[0]!r}", f"none for {missing}", "worker")
         made, what = (await ws.endpoints()).get("hr"), "an endpoint `hr` for the Task Queue `hr` of the Namespace `hr`"
         require(made == ("hr", "hr"), what, made, "endpoint")
@@ -145,7 +138,7 @@ async def reachable(ws: Workshop, answer: Any) -> str:
             limited(timedelta(seconds=tools[_BOOK]), f"a limit of three days for {_BOOK}", _THREE_DAYS)
             behind = await _book(default, ws.id("Ann"), approved=True, meanwhile=kill)
     finally:
-        await ws.stop(*processes)
+        await ws.stop(hr)
     return f"A second process went on with {behind.id}: one Workflow, one entry."
 
 
@@ -188,7 +181,7 @@ async def _hr_asked(ws: Workshop, talk: Talk, agent: str) -> None:
     require(right, f"{agent} to ask HR, once", saw, "tools")
     before = ws.ledger.count("vacation")
     sent = talk.send("Please book 2 vacation days for Bob.")
-    told = await seen(talk.handle, lambda told: sent.done() or _booked(told), None)
+    told = await seen(talk.handle, lambda told: sent.done() or _booked(told), blame)
     if not (booked := _booked(told)):
         saw = repr(await talk.reply(sent, "the booking"))
         raise expected("a question that waits for the manager", saw, "which")

@@ -128,7 +128,7 @@ async def test_all_advice_that_a_proof_names_is_there() -> None:
         known = {name for number in numbers for name in advice.get(number, {})}
         for call in (each for each in ast.walk(code) if isinstance(each, ast.Call)):
             name = call.func.id if isinstance(call.func, ast.Name) else ""
-            place = {"require": 3, "expected": 2, "Wrong": 1}.get(name, len(call.args))
+            place = {"require": 3, "expected": 2, "expecting": 1, "Wrong": 1}.get(name, len(call.args))
             for given in call.args[place:]:
                 if isinstance(given, ast.Constant) and not str(given.value).endswith((".", "?")):
                     assert given.value in known, f"{path.name}, line {given.lineno}: {given.value!r}"

@@ -59,7 +59,7 @@ async def test_a_run_that_no_worker_has_taken_is_not_at_rest(ws: Workshop) -> No
     client = await Client.connect(**await ws.connection("default"))
     handle = await client.start_workflow(Resting.run, "idle", id=ws.id("check"), task_queue="later")
     try:
-        waiting = asyncio.ensure_future(recorded.until(asyncio.Future(), handle, ""))
+        waiting = asyncio.ensure_future(recorded.until(asyncio.Future(), handle, lambda told: recorded.look(told, "")))
         assert not (await asyncio.wait([waiting], timeout=1))[0]
         waiting.cancel()
     finally:

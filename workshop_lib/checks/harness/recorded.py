@@ -31,41 +31,23 @@ DEADLOCK = "TMPRL1101"
 _NOT_OFFERED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 T = TypeVar("T")
+Handle = WorkflowHandle[Any, Any]
 Reads = Callable[[History], object]
 
 
-async def until(
-    waited: asyncio.Future[Any],
-    handle: WorkflowHandle[Any, Any],
-    stuck: str | None,
-    *,
-    attempts: int = 3,
-    update: bool = False,
-    judge: Reads = lambda told: None,
-) -> None:
+async def until(waited: asyncio.Future[Any], handle: Handle, judge: Reads) -> None:
     """Wait for something that a run is going to do, at most until the run has ended.
 
     Args:
         waited: Done when the run has done it. Its result or exception is left in it.
         handle: The run.
-        stuck: What to advise if the run waits for something that does not come; None if it may wait.
-        attempts: How many failed attempts of a step are too many: more than the check itself lets fail.
-        update: Whether it is the answer to an update, which may still be on its way to the run.
-        judge: Sees the record first, each time; may raise.
-
-    Raises:
-        Wrong: The run will never do it.
+        judge: Sees the record from time to time, followed. It raises ``Wrong`` if the run will never do it.
     """
-    while not waited.done():
-        await asyncio.wait([waited], timeout=PAUSE)
-        if waited.done():
-            return
+    while not (await asyncio.wait([waited], timeout=PAUSE))[0]:
         told = await history(handle, follow=True)
         if told.closed:  # now and then the server forgets for 20 s to notify whoever waits
             return
         judge(told)
-        on_its_way = update and not any(step.kind == "update" and not step.closed for step in told.steps)
-        look(told, None if on_its_way else stuck, attempts=attempts)
 
 
 def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -79,24 +61,21 @@ def quietly(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return begun
 
 
-async def seen(handle: WorkflowHandle[Any, Any], what: Callable[[History], Any], stuck: str | None) -> History:
+async def seen(handle: Handle, what: Reads, judge: Reads) -> History:
     """Wait for the server to have recorded something of a run, at most until the run has ended: the record.
 
     Args:
         handle: The run.
         what: Whether it is recorded.
-        stuck: As for ``until``.
-
-    Raises:
-        Wrong: It never will be.
+        judge: As for ``until``.
     """
     while not ((told := await history(handle, follow=True)).closed or what(told)):
-        look(told, stuck)
+        judge(told)
         await asyncio.sleep(PAUSE)
     return told
 
 
-async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
+async def skip_timer(client: Client, handle: Handle) -> bool:
     """Let the time pass at once for which a run waits.
 
     Args:
@@ -119,24 +98,21 @@ async def skip_timer(client: Client, handle: WorkflowHandle[Any, Any]) -> bool:
         if error.status in _NOT_OFFERED:
             return False
         raise
-    await seen(handle, lambda run: run.resting and any(step.closed for step in run.steps if step.kind == "timer"), None)
+    await seen(handle, lambda told: told.resting and any(step.closed for step in told.steps if step.due), blame)
     return True
 
 
-def look(told: History, stuck: str | None, *, attempts: int = 3) -> None:
+def look(told: History, stuck: str, *, attempts: int = 3) -> None:
     """Say why a run, or one that it waits for, will never end by itself.
 
     Args:
         told: What the server has recorded of it, followed.
-        stuck: What to advise if it waits for something that does not come; None if it may wait.
-        attempts: How many failed attempts of a step are too many.
+        stuck: What to advise if it waits for something that does not come.
+        attempts: How many failed attempts of a step are too many: more than the check itself lets fail.
 
     Raises:
         Wrong: It never will.
     """
-    if stuck is None:
-        blame(told)
-        return
     still_open = [run for run in every_run(told) if not run.closed]
     blame(*still_open)
     steps = [step for run in still_open for step in run.steps if not step.closed]
@@ -158,6 +134,13 @@ def look(told: History, stuck: str | None, *, attempts: int = 3) -> None:
     if stays(told):
         timers = [step.title for step in steps if step.kind == "timer"]
         raise Wrong(f"Your Workflow waits for {timers[-1] if timers else 'something that nobody sends'}.", stuck)
+
+
+def unanswered(told: History, stuck: str) -> None:
+    """``look``, once a run has got the update that it should answer. Until then, the run may wait."""
+    if any(step.kind == "update" and not step.closed for step in told.steps):
+        look(told, stuck)
+    blame(told)
 
 
 def blame(*runs: History) -> None:

@@ -19,7 +19,7 @@ from workshop_lib.agents.conversation import SORRY, Answer, Chat, Conversation, 
 from workshop_lib.agents.model.calls import ask_model, call_model
 from workshop_lib.agents.model.planner import plan
 from workshop_lib.checks.exercise import NOT_SOLVED, Wrong, require
-from workshop_lib.checks.harness.recorded import DEADLOCK, Reads, blame, quietly, too_slow, until, wrong_code
+from workshop_lib.checks.harness import recorded
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.trial import FOREVER, start, worker
 from workshop_lib.evidence.failures import describe
@@ -134,7 +134,7 @@ class Talk:
 
     def send(self, text: str) -> asyncio.Task[Reply]:
         """Send a message, and do not wait for its reply."""
-        return quietly(self.handle.execute_update("send_message", text, result_type=Reply))
+        return recorded.quietly(self.handle.execute_update("send_message", text, result_type=Reply))
 
     async def say(self, text: str) -> str:
         """Send a message and wait for its reply."""
@@ -174,36 +174,40 @@ class Talk:
         for _ in range(_MOST_TURNS):
             if not (made := await self.once(text, judge)).late:
                 return made
-        raise too_slow(f"{text!r} could not be answered within the limits of your code")
+        raise recorded.too_slow(f"{text!r} could not be answered within the limits of your code")
 
-    async def reply(self, sent: asyncio.Task[Reply], text: str, judge: Reads = lambda told: None) -> str:
+    async def reply(self, sent: asyncio.Task[Reply], text: str, judge: recorded.Reads = lambda told: None) -> str:
         """Wait for a reply. What went wrong with it, if it tells of that, is in ``problem``.
 
         Args:
             sent: From ``send``.
             text: The message.
-            judge: As for ``recorded.until``.
+            judge: Sees the record first, each time; may raise.
 
         Raises:
             Wrong: None comes, or the message fails.
         """
+
+        def look(told: History) -> None:
+            judge(told)
+            recorded.unanswered(told, f"{text!r} is not answered. What does your agent wait for?")
+
         try:
-            stuck = f"{text!r} is not answered. What does your agent wait for?"
-            await until(sent, self.handle, stuck, update=True, judge=judge)
+            await recorded.until(sent, self.handle, look)
             if not sent.done():
                 raise Wrong(f"{text!r} was not answered: the conversation has ended.", "It ends with `end_chat` only.")
             replied, self.problem = sent.result().text, sent.result().problem
         except tc.WorkflowUpdateFailedError as error:
             raise Wrong(f"{text!r} failed: {describe(error)[-1].strip().removeprefix('↳ ')}") from error
         except RPCError:  # the service refuses a message to code that fails each time
-            blame(await history(self.handle))
+            recorded.blame(await history(self.handle))
             raise
         finally:
             sent.cancel()
         if NOT_SOLVED in replied or any(NOT_SOLVED in entry.text for entry in await self.lines("result")):
             raise RuntimeError(NOT_SOLVED)
         if replied.startswith(f"{SORRY} {self.problem}: "):  # what the code raised itself; a step's failure has no type
-            raise wrong_code(replied.removeprefix(f"{SORRY} "))
+            raise recorded.wrong_code(replied.removeprefix(f"{SORRY} "))
         return replied
 
     async def lines(self, kind: str) -> list[Line]:
@@ -215,10 +219,11 @@ class Talk:
         while True:
             asked = asyncio.ensure_future(self.handle.query("transcript", result_type=list[Line]))
             try:
-                await until(asked, self.handle, None)  # while the code fails, it would wait for it to be fixed
+                # While the code fails, the answer would wait for it to be fixed.
+                await recorded.until(asked, self.handle, recorded.blame)
                 return [entry for entry in await asked if entry.kind == kind]
             except tc.WorkflowQueryFailedError as error:
-                if DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
+                if recorded.DEADLOCK in str(error):  # where that is the code's, its tasks fail of it, too
                     continue
                 what = f"It answered, and after that your code could not be run again: {error}"
                 raise Wrong(what, "A replay must do the same as the first run.") from error
@@ -282,7 +287,7 @@ async def talks(
             policy = WorkflowIDConflictPolicy.FAIL
             starts: Any = tc.WithStartWorkflowOperation(run, chat, id=id, task_queue=queue, id_conflict_policy=policy)
             update: Any = client.execute_update_with_start_workflow  # both are in the first workflow task
-            sent = quietly(update("send_message", first, start_workflow_operation=starts, result_type=Reply))
+            sent = recorded.quietly(update("send_message", first, start_workflow_operation=starts, result_type=Reply))
             talk = Talk(await starts.workflow_handle())
             await talk.reply(sent, first)
             return talk

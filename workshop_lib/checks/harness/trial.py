@@ -5,34 +5,31 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from temporalio import activity
-from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from workshop_lib.checks.exercise import Wrong
-from workshop_lib.checks.harness.recorded import every_run, quietly, until
+from workshop_lib.checks.harness.recorded import Handle, every_run, look, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
 from workshop_lib.evidence.history import History, history
-from workshop_lib.evidence.ledger import note
+from workshop_lib.evidence.ledger import Ledger, note
 from workshop_lib.evidence.messages import WorkshopError
+from workshop_lib.evidence.state import notebook_folder
 from workshop_lib.teams.orders.data import Order
-from workshop_lib.workers.in_process import InProcessWorker
-from workshop_lib.workers.takeover import Heartbeats, idempotency_key
+from workshop_lib.workers.takeover import idempotency_key
 from workshop_lib.workshop import Workshop
 
 NAMESPACE = "checks"
 FOREVER = timedelta(days=9)
-_STOPS = 18  # of ten seconds each
 Effects = Sequence[list[str]]
-Ended = tuple[Any, str, History]
-Run = Callable[..., Awaitable[Ended]]
 
 
 class Before(Interceptor):
@@ -47,34 +44,35 @@ class Before(Interceptor):
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         """See base class."""
-
-        def looking(name: str, look: Callable[[Any], None]) -> Callable[[OutboundInterceptor, Any], Any]:
-            def call(self: OutboundInterceptor, input: Any) -> Any:
-                look(input)
-                return getattr(next, name)(input)
-
-            return call
-
-        calls = {name: looking(name, look) for name, look in self._looks.items()}
-        made: OutboundInterceptor = type("Looking", (OutboundInterceptor,), calls)(next)
-        return made
+        looking = OutboundInterceptor(next)
+        for name, first in self._looks.items():
+            setattr(looking, name, partial(_looked, first, getattr(next, name)))
+        return looking
 
 
-@dataclass(frozen=True)
-class Outcome:
+def _looked(first: Callable[[Any], None], call: Callable[[Any], Any], input: Any) -> Any:
+    first(input)
+    return call(input)
+
+
+class Outcome(NamedTuple):
     """What became of one run.
 
     Attributes:
         result: What it returned; None if it failed.
         failure: Why it failed, the innermost cause; empty if it did not.
         history: What the server recorded.
-        effects: What the ledger shows for the order, in order.
     """
 
     result: Any
     failure: str
     history: History
-    effects: list[str]
+
+    @property
+    def effects(self) -> list[str]:
+        """What the ledger shows for the order that the run is of, in order."""
+        ledger = Ledger(notebook_folder() / "ledger.db")
+        return [entry.effect for entry in ledger.entries(order=self.history.workflow_id)]
 
     @property
     def activities(self) -> list[str]:
@@ -128,7 +126,7 @@ class Trial:
     def __init__(self, ws: Workshop, client: Client, queue: str, workflow: Any) -> None:
         self.ws, self.client, self._queue, self._workflow = ws, client, queue, workflow
 
-    async def start(self, given: Any, id: str = "") -> WorkflowHandle[Any, Any]:
+    async def start(self, given: Any, id: str = "") -> Handle:
         """Start the workflow.
 
         Args:
@@ -146,21 +144,7 @@ class Trial:
         Raises:
             Wrong: It never will.
         """
-        return await self.outcome(await self.start(Order(self.ws.id("order"), **order)))
-
-    async def outcome(self, handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?") -> Outcome:
-        """Wait for the end of an order that was started.
-
-        Args:
-            handle: From ``start``.
-            stuck: What to advise if it does not end.
-
-        Raises:
-            Wrong: It never will.
-        """
-        result, failure, told = await ended(handle, stuck)
-        entries = self.ws.ledger.entries(order=handle.id)
-        return Outcome(result, failure, told, [entry.effect for entry in entries])
+        return await ended(await self.start(Order(self.ws.id("order"), **order)))
 
 
 @contextlib.asynccontextmanager
@@ -189,16 +173,13 @@ async def trial(
         yield Trial(ws, client, queue, answer)
 
 
-async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wait for?", *, attempts: int = 3) -> Ended:
+async def ended(handle: Handle, stuck: str = "What does it wait for?", *, attempts: int = 3) -> Outcome:
     """Wait for the end of a run.
 
     Args:
         handle: Of the run.
         stuck: What to advise if it does not end.
-        attempts: As for ``recorded.until``.
-
-    Returns:
-        What it returned, why it failed (empty if it did not), and its history.
+        attempts: As for ``look``.
 
     Raises:
         Wrong: It never will.
@@ -206,12 +187,12 @@ async def ended(handle: WorkflowHandle[Any, Any], stuck: str = "What does it wai
     result, failure = None, ""
     ending = quietly(handle.result())
     try:
-        await until(ending, handle, stuck, attempts=attempts)
+        await until(ending, handle, partial(look, stuck=stuck, attempts=attempts))
         # Now and then the server forgets for 20 s to notify whoever waits. Asked again, it answers at once.
         result = ending.result() if ending.done() else await handle.result()
     except WorkflowFailureError as error:
         failure = describe(error)[-1].strip().removeprefix("↳ ")
-    return result, failure, await history(handle)
+    return Outcome(result, failure, await history(handle))
 
 
 async def connect(ws: Workshop, namespace: str = NAMESPACE, **settings: Any) -> Client:
@@ -243,12 +224,15 @@ async def worker(
         start_update_with_start_workflow=lambda input: started.add(input.start_workflow_input.id),
     )
     client = await connect(ws, **{**given, "interceptors": [*given.get("interceptors", ()), notes]})
-    running = ws.run(Worker, client, task_queue=queue, activity_executor=ThreadPoolExecutor(8), **settings)
+    settings |= {"task_queue": queue, "activity_executor": ThreadPoolExecutor(8)}
+    running = ws.run(Worker, client, **settings)
     try:
         yield client
     finally:
         await asyncio.gather(*(_end_all(client, id) for id in started), return_exceptions=True)
-        await stop(ws, running)
+        while running in ws.workers:  # a slow machine takes its time, which says nothing about an answer
+            with contextlib.suppress(WorkshopError):
+                await ws.stop(running)
 
 
 async def _end_all(client: Client, id: str) -> None:
@@ -262,7 +246,7 @@ async def _end_all(client: Client, id: str) -> None:
                 await end(Client(service, namespace=run.namespace).get_workflow_handle(run.workflow_id))
 
 
-async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> WorkflowHandle[Any, Any]:
+async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> Handle:
     """Start a workflow with far more time than it needs: what the server records says whether it will end.
 
     Args:
@@ -275,35 +259,20 @@ async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> W
     return await client.start_workflow(run, args=given, id=id, task_queue=queue, execution_timeout=FOREVER)
 
 
-async def stop(ws: Workshop, running: InProcessWorker) -> None:
-    """Stop a Worker. A slow machine takes its time for that, which says nothing about an answer.
-
-    Args:
-        ws: The workshop.
-        running: From ``ws.run``.
-
-    Raises:
-        WorkshopError: It has not stopped after three minutes.
-    """
-    for _ in range(_STOPS - 1):
-        with contextlib.suppress(WorkshopError):  # asked again, it goes on waiting
-            await ws.stop(running)
-            return
-    await ws.stop(running)
-
-
 @contextlib.asynccontextmanager
-async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIterator[Run]:
+async def one_activity(
+    ws: Workshop, answer: Any, processes: int = 0, **settings: Any
+) -> AsyncIterator[Callable[[Any, RetryPolicy], Awaitable[Handle]]]:
     """A Worker for a learner's activity, while the block runs.
 
     Args:
         ws: The workshop.
         answer: What the learner handed in.
         processes: How many processes are to run it, of which one may die; 0 for this one.
+        settings: Other arguments of the Workers in processes.
 
     Yields:
-        A function that runs the activity in a workflow to its end. It takes the activity's argument and the retry
-        policy, and returns what ``ended`` returns.
+        A function that begins to run the activity in a workflow. It takes the activity's argument and the retry policy.
 
     Raises:
         Wrong: The answer is not an activity.
@@ -311,15 +280,14 @@ async def one_activity(ws: Workshop, answer: Any, processes: int = 0) -> AsyncIt
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
-        async def run(given: Any, retries: RetryPolicy) -> Ended:
+        async def begin(given: Any, retries: RetryPolicy) -> Handle:
             arguments = name, given, as_message(retries), 2 if processes else None
-            handle = await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
-            return await ended(handle, attempts=20)
+            return await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
 
-        settings = {"task_queue": queue, "activities": [answer], "interceptors": [Heartbeats()]}
+        settings |= {"task_queue": queue, "activities": [answer]}
         spawned = await asyncio.gather(*(ws.spawn(Worker, client, **settings) for _ in range(processes)))
         try:
-            yield run
+            yield begin
         finally:
             await ws.stop(*spawned)
 
@@ -339,7 +307,7 @@ def noting(name: str, effect: str) -> Any:
     return noted
 
 
-async def end(handle: WorkflowHandle[Any, Any]) -> None:
+async def end(handle: Handle) -> None:
     """Terminate a run that has not ended."""
     with contextlib.suppress(RPCError):
         await handle.terminate(reason="the check is over")
