@@ -148,10 +148,9 @@ async def team(ws: Workshop) -> AsyncIterator[Team]:
     client = await Client.connect(**await ws.connection("parts", data_converter=pydantic_data_converter))
     await ws.endpoint(parts.ENDPOINT, namespace="parts", task_queue="parts")
     made = Team(client)
-    finance = await ws.spawn(FINANCE)
+    await ws.spawn(FINANCE)
     async with made.worker():
         yield made
-    await ws.stop(finance)
 
 
 @pytest.fixture(scope="module")

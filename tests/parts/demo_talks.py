@@ -48,14 +48,15 @@ class Demo:
         return issubclass(self.module.AGENT, AgentConversation)
 
     async def begin(self, agent: Any = None, **limits: Any) -> Handle:
-        made: Handle = await self.client.start_workflow(
-            (agent or self.module.AGENT).run,
-            Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits}),
-            id=self.ws.id("chat"),
-            task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(hours=1),
-        )
-        return made
+        return await begin(self.ws, self.client, agent or self.module.AGENT, **limits)
+
+
+async def begin(ws: Workshop, client: Client, agent: Any, task_queue: str = local.TASK_QUEUE, **limits: Any) -> Handle:
+    """Begin a conversation with an agent; its limits are those of ``Chat``."""
+    chat = Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits})
+    settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
+    made: Handle = await client.start_workflow(agent.run, chat, id=ws.id("chat"), **settings)
+    return made
 
 
 async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:

@@ -3,24 +3,23 @@
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import litellm
 import pytest
 import real_model
+from demo_talks import ask, begin
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.agents.conversation import Chat
 from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.settings import model
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
+from workshop_lib.workers.spawned import HttpService
 from workshop_lib.workshop import Workshop
 
 ASKED = [{"role": "user", "content": "hello"}]
@@ -41,18 +40,16 @@ async def address(ws: Workshop) -> str:
 
 
 @pytest.fixture(scope="module")
-async def served(ws: Workshop, address: str) -> AsyncIterator[str]:
+async def served(ws: Workshop, address: str) -> HttpService:
     """A second server in the place of a real provider."""
-    service = await ws.serve("provider", "real_model")
-    yield service.url
-    await service.stop()
+    return await ws.serve("provider", "real_model")
 
 
 @pytest.fixture
-def provider(served: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def provider(served: HttpService, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The provider with the right name and key."""
     monkeypatch.setenv("WORKSHOP_MODEL", f"openai/{real_model.NAME}")
-    monkeypatch.setenv("OPENAI_API_BASE", f"{served}/v1")
+    monkeypatch.setenv("OPENAI_API_BASE", f"{served.url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", real_model.KEY)
     return monkeypatch
 
@@ -78,20 +75,15 @@ async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, add
 
 
 async def test_a_real_model_is_used_when_it_is_named(
-    ws: Workshop, provider: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, client: Client, provider: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await Workshop.start(model=True)
     assert f"openai/{real_model.NAME}, from WORKSHOP_MODEL" in capsys.readouterr().out
-    client = await Client.connect(**await ws.connection("default"))
     queue = ws.id("real")
-    worker = ws.run(Worker, client, **{**WORKER, "task_queue": queue, "activities": WORKER["activities"][:1]})
-    for chat, expected in ((Chat(), "gpt-test heard: hello"), (Chat(model="offline"), "Hello")):
-        handle = await client.start_workflow(
-            Dispatcher.run, chat, id=ws.id("chat"), task_queue=queue, execution_timeout=timedelta(minutes=1)
-        )
-        assert (await handle.execute_update(Dispatcher.send_message, "hello")).text.startswith(expected)
-        await handle.terminate()
-    await ws.stop(worker)
+    ws.run(Worker, client, **{**WORKER, "task_queue": queue, "activities": WORKER["activities"][:1]})
+    for named, expected in (("", "gpt-test heard: hello"), ("offline", "Hello")):
+        handle = await begin(ws, client, Dispatcher, queue, model=named)
+        assert (await ask(handle, "hello")).text.startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,8 @@ needs_inspector = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-async def teams(ws: Workshop) -> AsyncIterator[None]:
-    made = await asyncio.gather(*(ws.spawn(f"workshop_lib.teams.{team}.worker") for team in ("finance", "it")))
-    yield
-    await ws.stop(*made)
+async def teams(ws: Workshop) -> None:
+    await asyncio.gather(*(ws.spawn(f"workshop_lib.teams.{team}.worker") for team in ("finance", "it")))
 
 
 @pytest.fixture(scope="module", params=["", "open sesame"], ids=["open", "with a token"])
@@ -192,4 +190,3 @@ async def test_a_service_whose_port_is_taken_moves(ws: Workshop) -> None:
         assert moved.url != first.url
         async with httpx2.AsyncClient() as customer:
             assert (await customer.get(service_address("shop"))).status_code < 500
-    await moved.stop()

@@ -1,6 +1,6 @@
 """A history as plain objects, against workflows that did these very things."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import flows
@@ -13,13 +13,12 @@ from workshop_lib.evidence.history import History, Link, history
 from workshop_lib.workshop import Workshop
 
 
-@pytest.fixture
-async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+async def queue(ws: Workshop, client: Client) -> str:
     name = ws.id("queue")
     workflows = [flows.Steps, flows.Echo, flows.Stubborn, flows.OneActivity]
-    worker = ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.shaky, flows.slow])
-    yield name
-    await ws.stop(worker)
+    ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.shaky, flows.slow])
+    return name
 
 
 def outline(read: History) -> list[tuple[str, str, str, int]]:

@@ -52,11 +52,8 @@ async def handler(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 @pytest.fixture(scope="module")
-async def callers(ws: Workshop) -> AsyncIterator[None]:
-    client = await Client.connect(**await ws.connection("default"))
-    worker = ws.run(Worker, client, task_queue="callers", workflows=[CallOperation])
-    yield
-    await ws.stop(worker)
+async def callers(ws: Workshop, client: Client) -> None:
+    ws.run(Worker, client, task_queue="callers", workflows=[CallOperation])
 
 
 def learned(error: BaseException | None) -> list[Reason]:
