@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Replayer, Worker
+from waits import GUARD
 from worlds import Guard
 
 from workshop_lib.checks.harness.serving import serving as served
@@ -114,11 +115,18 @@ def request(id: Any, method: str, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
 
 
+OPENING = request(0, "initialize", **INITIALIZE)
+
+
+def raw(headers: dict[str, str]) -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, **headers})
+
+
 @contextlib.asynccontextmanager
 async def session(url: str, **headers: str) -> AsyncIterator[Callable[[Any], Coroutine[Any, Any, httpx.Response]]]:
     """A session by hand: what is sent in it, byte for byte."""
-    async with httpx.AsyncClient(timeout=120, headers={**HEADERS, **headers}) as http:
-        opened = await http.post(url, json=request(0, "initialize", **INITIALIZE))
+    async with raw(headers) as http:
+        opened = await http.post(url, json=OPENING)
         http.headers["mcp-session-id"] = opened.headers["mcp-session-id"]
         await http.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
         yield lambda body: http.post(url, json=body)
@@ -157,6 +165,14 @@ async def team(ws: Workshop) -> AsyncIterator[Team]:
 async def url(ws: Workshop, team: Team) -> AsyncIterator[str]:
     async with serving(gateway(ws).app()) as made:
         yield made
+
+
+@pytest.fixture
+def directory(team: Team) -> Iterator[Changing]:
+    """The team's directory. After the test it is as it was."""
+    yield team.directory
+    team.directory.now = DirectoryHandler(parts.OFFERED)
+    team.directory.open.set()
 
 
 @pytest.fixture(params=["auto", "legacy"])

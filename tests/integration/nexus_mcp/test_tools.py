@@ -1,4 +1,4 @@
-"""Nexus operations as tools: their schemas, what comes through, why a call failed, and an agent."""
+"""Nexus operations as tools: their schemas, what comes through, why a call failed, an agent, and MCP's own client."""
 
 import asyncio
 import json
@@ -12,19 +12,21 @@ import nexusrpc
 import parts
 import pytest
 import shoppers
-from bridge import LIMIT, Team, gateway, serving, shop, told
+from bridge import LIMIT, Changing, Team, gateway, serving, shop, told
 from demo_talks import ask, begin, greets, said
 from mcp import Client as McpClient
 from pydantic import AnyUrl
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 from waits import until
 
 from workshop_lib.agents.openai_agents import plugin
+from workshop_lib.evidence.history import history
 from workshop_lib.nexus_mcp import standalone
 from workshop_lib.nexus_mcp.calls import problems
 from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler, _docstring
+from workshop_lib.nexus_mcp.transport import SANDBOX
 from workshop_lib.workshop import Workshop
 
 pytest_plugins = ["bridge"]  # its fixtures
@@ -194,32 +196,54 @@ PARTS = "How many parts are there?"
 ONE: dict[type, Any] = {parts.Parts: [parts.Parts.stock]}
 
 
-async def test_an_agent_waits_for_a_list_that_is_slow_and_says_hello_meanwhile(ws: Workshop, team: Team) -> None:
+async def test_an_agent_waits_for_a_list_that_is_slow_and_says_hello_meanwhile(
+    ws: Workshop, directory: Changing
+) -> None:
     await Workshop.start(model=True)
     client = await Client.connect(**await ws.connection("default", plugins=[plugin()]))
-    team.directory.open.clear()
-    team.directory.now = DirectoryHandler(ONE)
-    try:
-        async with Worker(client, task_queue="assistants", workflows=[shoppers.Assistant]), asyncio.timeout(120):
-            handle = await begin(ws, client, shoppers.Assistant, "assistants", most_events=30)
-            await greets(handle)
-            waits = asyncio.create_task(ask(handle, PARTS))
-            await until(lambda: has_called(handle, "more_tools"))
-            assert not waits.done()
-            team.directory.open.set()
-            assert "blue 4" in (await waits).text
-            assert await has_called(handle, "more_tools", "stock")
-            team.directory.open.clear()
-            first = (await handle.describe()).run_id
-            while (await handle.describe()).run_id == first:  # each message makes its history longer
-                assert "stock" in (await ask(handle, "What can you do?")).text, "it forgot what it knew"
-            assert "stock" in (await ask(handle, "What can you do?")).text, "the next execution does not know it"
-            # A team may offer less by the time that its list comes: that list counts.
-            waits = asyncio.create_task(ask(handle, PARTS))
-            await until(lambda: has_called(handle, "more_tools", "stock", "stock"))
-            team.directory.now = DirectoryHandler({})
-            team.directory.open.set()
-            assert "no longer offers it" in (await waits).text
-    finally:
-        team.directory.open.set()
-        team.directory.now = DirectoryHandler(parts.OFFERED)
+    directory.open.clear()
+    directory.now = DirectoryHandler(ONE)
+    async with Worker(client, task_queue="assistants", workflows=[shoppers.Assistant]), asyncio.timeout(120):
+        handle = await begin(ws, client, shoppers.Assistant, "assistants", most_events=30)
+        await greets(handle)
+        waits = asyncio.create_task(ask(handle, PARTS))
+        await until(lambda: has_called(handle, "more_tools"))
+        assert not waits.done()
+        directory.open.set()
+        assert "blue 4" in (await waits).text
+        assert await has_called(handle, "more_tools", "stock")
+        directory.open.clear()
+        first = (await handle.describe()).run_id
+        while (await handle.describe()).run_id == first:  # each message makes its history longer
+            assert "stock" in (await ask(handle, "What can you do?")).text, "it forgot what it knew"
+        assert "stock" in (await ask(handle, "What can you do?")).text, "the next execution does not know it"
+        # A team may offer less by the time that its list comes: that list counts.
+        waits = asyncio.create_task(ask(handle, PARTS))
+        await until(lambda: has_called(handle, "more_tools", "stock", "stock"))
+        directory.now = DirectoryHandler({})
+        directory.open.set()
+        assert "no longer offers it" in (await waits).text
+
+
+@pytest.mark.usefixtures("team")
+async def test_requests_of_mcps_own_client_are_operations_and_a_replay_makes_the_same(
+    ws: Workshop, client: Client
+) -> None:
+    settings: dict[str, Any] = {"workflows": [shoppers.Speaker], "workflow_runner": SANDBOX}
+    ws.run(Worker, client, task_queue="speakers", max_cached_workflows=0, **settings)
+    calls = [
+        ("stock_price", {"ticker": "ACME"}),
+        ("stock_price", {"ticker": "NOPE"}),
+        ("stock_price", {"tikcer": "ACME"}),
+        ("sell_everything", {}),
+    ]
+    start, arguments = shoppers.Speaker.run, ["finance", calls]
+    handle = await client.start_workflow(start, args=arguments, id=ws.id("speaker"), task_queue="speakers")
+    heard = await handle.result()
+    assert heard[:3] == ["stock_price", "calculate_roi", 'fine: {"ticker": "ACME", "price": 120.6}']
+    assert heard[3].startswith("error: Error: stock_price failed (UnknownTicker).")
+    assert heard[4].startswith("error: Invalid arguments for stock_price.")
+    assert heard[5].startswith("refused: Unknown tool 'sell_everything'.")
+    asked = [step.name for step in (await history(handle)).steps if step.kind == "nexus operation"]
+    assert asked == ["tools", "stock_price", "stock_price", "tools"], "what cannot be right is not sent"
+    await Replayer(workflows=[shoppers.Speaker], workflow_runner=SANDBOX).replay_workflow(await handle.fetch_history())
