@@ -81,7 +81,7 @@ async def _open_runs(ws: Workshop) -> set[str | None]:
     return {execution.run_id for execution in await ws.open_executions()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def with_model(ws: Workshop) -> None:
     await Workshop.start(model=True)
 

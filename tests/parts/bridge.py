@@ -60,16 +60,6 @@ class Team:
     guard: Guard = field(default_factory=Guard)
     directory: Changing = field(default_factory=lambda: Changing(DirectoryHandler(parts.OFFERED)))
 
-    def worker(self) -> Worker:
-        handlers = [parts.PartsHandler(), self.trouble, self.directory]
-        return Worker(
-            self.client,
-            task_queue="parts",
-            workflows=[flows.Stubborn],
-            nexus_service_handlers=handlers,
-            interceptors=[self.guard],
-        )
-
     async def started(self, name: str) -> Any:
         """The next workflow of ``waits`` that was started by this name."""
         async with asyncio.timeout(120):
@@ -157,7 +147,8 @@ async def team(ws: Workshop) -> AsyncIterator[Team]:
     await ws.endpoint(parts.ENDPOINT, namespace="parts", task_queue="parts")
     made = Team(client)
     await ws.spawn(FINANCE)
-    async with made.worker():
+    handlers: Any = {"nexus_service_handlers": [parts.PartsHandler(), made.trouble, made.directory]}
+    async with Worker(client, task_queue="parts", workflows=[flows.Stubborn], interceptors=[made.guard], **handlers):
         yield made
 
 

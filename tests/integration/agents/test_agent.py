@@ -22,8 +22,7 @@ REFUND = "Please refund $30 for {}, it was broken."
 
 
 @pytest.fixture(scope="module")
-async def support(ws: Workshop, client: Client) -> Client:
-    await Workshop.start(model=True)
+async def support(ws: Workshop, client: Client, with_model: None) -> Client:
     await ws.serve("audit", "workshop_lib.teams.support.audit")
     await ws.serve("refunds", "workshop_lib.teams.support.refunds")
     ws.run(Worker, client, **WORKER, activity_executor=ThreadPoolExecutor(20))

@@ -18,10 +18,8 @@ from refusing_proxy import refusing_proxy
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.settings import model
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
 from workshop_lib.workers.spawned import HttpService
@@ -39,13 +37,7 @@ TOOL = {
 
 
 @pytest.fixture(scope="module")
-async def address(ws: Workshop) -> str:
-    await Workshop.start(model=True)
-    return service_address(settings.SERVICE)
-
-
-@pytest.fixture(scope="module")
-async def served(ws: Workshop, address: str) -> HttpService:
+async def served(ws: Workshop, with_model: None) -> HttpService:
     """A second server in the place of a real provider."""
     return await ws.serve("provider", "real_model")
 
@@ -59,7 +51,7 @@ def provider(served: HttpService, monkeypatch: pytest.MonkeyPatch) -> pytest.Mon
     return monkeypatch
 
 
-async def test_streamed_and_whole_answers_are_the_same(address: str) -> None:
+async def test_streamed_and_whole_answers_are_the_same(with_model: None) -> None:
     for text in ("hello", "Please water the plants in the kitchen."):
         messages = [{"role": "user", "content": text}]
         whole = await litellm.acompletion(**model("offline"), messages=messages, tools=[TOOL])
@@ -73,7 +65,7 @@ async def test_streamed_and_whole_answers_are_the_same(address: str) -> None:
     assert json.loads(said.tool_calls[0].function.arguments) == {"room": "kitchen"}
 
 
-async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, address: str) -> None:
+async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, with_model: None) -> None:
     with ws.fault("model.answers_500", times=1000) as fault, pytest.raises(litellm.exceptions.InternalServerError):
         await litellm.acompletion(**model("offline"), messages=ASKED)
     assert fault.fired == 1

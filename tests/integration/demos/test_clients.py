@@ -140,7 +140,9 @@ def test_they_are_shown_with_their_places_and_without_the_key_of_an_outside_serv
 @needs_inspector
 @pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("gateway", ["open sesame"], indirect=True)
-async def test_the_inspector_reads_the_gateway_and_sends_what_it_is_given() -> None:
+async def test_the_inspector_reads_the_gateway_or_says_why_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tools = {tool["name"]: tool for tool in (await inspect("tools/list"))["tools"]}
     assert set(tools) == {"stock_price", "calculate_roi", "jira_metrics", "get_ip"}
     assert tools["stock_price"]["inputSchema"]["properties"]["ticker"]
@@ -153,13 +155,6 @@ async def test_the_inspector_reads_the_gateway_and_sends_what_it_is_given() -> N
     for tool, given, said in calls:
         assert said in (await inspect("tools/call", tool, given))["content"][0]["text"]
 
-
-@needs_inspector
-@pytest.mark.usefixtures("gateway")
-@pytest.mark.parametrize("gateway", ["open sesame"], indirect=True)
-async def test_the_inspector_says_why_it_has_no_answer_and_waits_for_a_bounded_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
     with pytest.raises(WorkshopError, match=r"(?s)no answer to tools/call.*Unknown tool 'nope'"):
         await inspect("tools/call", "nope")
     monkeypatch.setattr(mcp_clients, "_INSPECTOR_SECONDS", 0.1)

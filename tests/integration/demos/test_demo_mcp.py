@@ -32,9 +32,8 @@ PRICE, HOST = "What is the price of ACME?", "What is the IP address of db-1?"
 
 
 @pytest.fixture(scope="module")
-async def apart(ws: Workshop) -> Computers:
+async def apart(ws: Workshop, with_model: None) -> Computers:
     """Each computer is a process; Finance's and IT's have their MCP servers in it."""
-    await Workshop.start(model=True)
     return await computers.start(ws, demo, processes=True)
 
 

@@ -34,9 +34,8 @@ WEATHER = "What's the weather in Oslo?"
 
 
 @pytest.fixture(scope="module", params=NUMBERS)
-async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
+async def demo(ws: Workshop, with_model: None, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
     """Each demo in turn: a process can have one Worker with the OpenAI Agents SDK's plugin at a time."""
-    await Workshop.start(model=True)
     module = computers.demo(request.param)
     settings: dict[str, Any] = {**module.WORKER, "activity_executor": ThreadPoolExecutor(20)}
     options: dict[str, Any] = {}

@@ -197,9 +197,8 @@ ONE: dict[type, Any] = {parts.Parts: [parts.Parts.stock]}
 
 
 async def test_an_agent_waits_for_a_list_that_is_slow_and_says_hello_meanwhile(
-    ws: Workshop, directory: Changing
+    ws: Workshop, with_model: None, directory: Changing
 ) -> None:
-    await Workshop.start(model=True)
     client = await Client.connect(**await ws.connection("default", plugins=[plugin()]))
     directory.open.clear()
     directory.now = DirectoryHandler(ONE)

@@ -47,8 +47,9 @@ async def board(home: Path) -> AsyncIterator[Board]:
 
 
 @pytest.fixture(autouse=True)
-def attended(monkeypatch: pytest.MonkeyPatch) -> None:
+def attended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a learner's machine, whatever machine this is."""
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(telling, "_said", [])
 
@@ -118,9 +119,8 @@ async def test_the_key_that_comes_first_counts_even_at_the_same_moment(board: Bo
 
 
 async def test_a_check_and_a_prediction_report_what_they_found(
-    ws: Workshop, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ws: Workshop, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     monkeypatch.setenv("WORKSHOP_CLASS", board.variable)
     monkeypatch.setenv("WORKSHOP_LEARNER", "Carla")
     good, fixed = made("0.1"), made("0.1", Answer(changes=(("{name}", "Ann"),)))
@@ -138,13 +138,12 @@ async def test_a_check_and_a_prediction_report_what_they_found(
     }
 
 
-@pytest.mark.parametrize("unattended", [{}, {"WORKSHOP_STRICT": "1"}, {"CI": "true"}])
+@pytest.mark.parametrize("unattended", ["", "WORKSHOP_STRICT", "CI"])
 async def test_unset_or_unattended_nothing_is_sent(
-    ws: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unattended: dict[str, str]
+    ws: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unattended: str
 ) -> None:
-    for name, value in {"WORKSHOP_HOME": str(tmp_path), **unattended}.items():
-        monkeypatch.setenv(name, value)
     if unattended:
+        monkeypatch.setenv(unattended, "1")
         monkeypatch.setenv("WORKSHOP_CLASS", "127.0.0.1:9/secret")
     await check("0.1", made("0.1"))
     assert not (tmp_path / "class").exists(), "where reports are kept until they are sent"
@@ -154,7 +153,6 @@ async def test_unset_or_unattended_nothing_is_sent(
 async def test_a_board_that_does_not_answer_costs_a_learner_one_line(
     ws: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str
 ) -> None:
-    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
     monkeypatch.setenv("WORKSHOP_CLASS", typed)
     await check("0.1", made("0.1"))
     await until(lambda: telling._teller(typed, str(tmp_path / "class"), "").trouble)
