@@ -15,6 +15,7 @@ from temporalio.client import Client
 from waits import until
 from xdist.scheduler import LoadScopeScheduling
 
+from workshop_lib.agents.model.settings import SERVICE as MODEL
 from workshop_lib.workshop import Workshop
 
 _NOTEBOOKS = "tests/notebooks/"
@@ -42,14 +43,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-async def ws(home: Path) -> AsyncIterator[Workshop]:
-    """A workshop with its own server, for all tests of this process that do not hurt it."""
+async def _workshop(home: Path) -> AsyncIterator[Workshop]:
     made = await Workshop.start()
     yield made
     await made.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+async def ws(_workshop: Workshop) -> AsyncIterator[Workshop]:
+    """A workshop with its own server, for all tests of this process. What else a file starts ends with the file."""
+    yield _workshop
+    services = [service for name, service in _workshop._pool.services.items() if name != MODEL]
+    await _workshop.stop(*_workshop.workers, *services)
+
+
+@pytest.fixture(scope="module")
 async def client(ws: Workshop) -> Client:
     """A client as a notebook makes it."""
     return await Client.connect(**await ws.connection("default"))
@@ -73,7 +81,7 @@ async def _open_runs(ws: Workshop) -> set[str | None]:
     return {execution.run_id for execution in await ws.open_executions()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def with_model(ws: Workshop) -> None:
     await Workshop.start(model=True)
 

@@ -85,6 +85,12 @@ class Kernel:
         assert not output.error, f"{code}\n\n{output.text}"
         return output.text
 
+    def fails(self, code: str, error: str = "CellError") -> str:
+        """Run a cell that must fail in this way. Returns its text."""
+        output = self.run(code)
+        assert output.error == error, output.text
+        return output.text
+
     @staticmethod
     def _add(message: dict[str, Any], output: Output) -> bool:
         kind, content, text = message["msg_type"], message["content"], ""
@@ -141,10 +147,10 @@ def ours(folder: Path) -> list[str]:
     return found
 
 
-def wait_until_gone(folder: Path, seconds: float = 60) -> list[str]:
-    """Wait until nothing of a folder runs, at most so long. Returns what still does."""
+def wait_until_gone(folder: Path, what: str = "", seconds: float = 60) -> list[str]:
+    """Wait until nothing of a folder runs, or nothing of a kind, at most so long. Returns what still does."""
     deadline = time.monotonic() + seconds
-    while (left := ours(folder)) and time.monotonic() < deadline:
+    while (left := [command for command in ours(folder) if what in command]) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 

@@ -34,7 +34,6 @@ _LIMIT = timedelta(minutes=5)  # a guard only
 
 @activity.defn
 async def ask(messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """One model call."""
     answer = await litellm.acompletion(**MODEL, messages=messages, tools=SCHEMAS)
     said: dict[str, Any] = answer.choices[0].message.model_dump(exclude_none=True)
     return said
@@ -50,7 +49,6 @@ class BareAgent:
 
     @workflow.run
     async def run(self) -> None:
-        """Wait."""
         await workflow.wait_condition(lambda: False)
 
     @workflow.update
@@ -81,7 +79,6 @@ class OneModel(ModelProvider):
         self._model = LitellmModel(model, api_base, api_key)
 
     def get_model(self, model_name: str | None) -> Model:
-        """See base class."""
         return self._model
 
 
@@ -111,12 +108,10 @@ class BareSdkAgent:
 
     @workflow.run
     async def run(self, demo: int) -> None:
-        """Wait."""
         await workflow.wait_condition(lambda: False)
 
     @workflow.update
     async def send_message(self, text: str) -> str:
-        """One turn."""
         async with self.turn:
             result = await Runner.run(await self.agent(), [*self.messages, {"role": "user", "content": text}])
             self.messages = result.to_input_list()

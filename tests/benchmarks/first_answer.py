@@ -10,7 +10,6 @@ from workshop_lib import Workshop
 
 
 async def main(number: int) -> None:
-    """Start, and ask once."""
     ws = await Workshop.start(model=True)
     from workshop_lib.agents.conversation import Chat
     from workshop_lib.demos import computers, local

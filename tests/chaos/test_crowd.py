@@ -11,16 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import psutil
 import pytest
+from demo_talks import ask, begin
 from runs import priced
 from temporalio.client import Client
-from waits import until
 
-from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.demos import computers, local
 from workshop_lib.workshop import Workshop
 
@@ -58,16 +56,10 @@ async def test_every_answer_of_a_crowd_is_right(
     busy = sum(server.cpu_times()[:2])
 
     async def talk() -> None:
-        handle = await client.start_workflow(
-            demo.AGENT.run,
-            Chat("offline"),
-            id=ws.id("chat"),
-            task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(minutes=30),
-        )
+        handle = await begin(ws, client, demo.AGENT, model_seconds=40)
         for text, answer in TALK.items():
             began = time.monotonic()
-            reply = await handle.execute_update(Conversation.send_message, text)
+            reply = await ask(handle, text)
             took.append(time.monotonic() - began)
             assert answer in reply.text, (text, reply)
         await handle.terminate()
@@ -78,10 +70,5 @@ async def test_every_answer_of_a_crowd_is_right(
     memory = server.memory_info().rss >> 20
     record_property("result", f"95 % of turns in {p95:.1f} s; the server: {used:.0f} ms of CPU a turn, {memory} MB")
     asked = MANY * sum("price" in text for text in TALK)
-
-    async def listed() -> bool:
-        return await priced(ws) - before >= asked
-
-    await until(listed)
-    assert await priced(ws) - before == asked, "nothing was killed"
+    assert await priced(ws, before + asked) == before + asked, "nothing was killed"
     await ws.stop(*ws.workers)

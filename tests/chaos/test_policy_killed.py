@@ -64,7 +64,6 @@ async def crew(ws: Workshop) -> AsyncIterator[Crew]:
         await asyncio.gather(*(made.start(name) for name in VICTIMS[:3]))
         await world.rules(LARGE, queue="keeper")
         yield made
-        await ws.stop(*made.processes.values())
 
 
 @pytest.mark.parametrize(("step", "victim"), CASES)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Replayer, Worker
+from waits import GUARD
 from worlds import Guard
 
 from workshop_lib.checks.harness.serving import serving as served
@@ -58,16 +59,6 @@ class Team:
     trouble: parts.TroubleHandler = field(default_factory=parts.TroubleHandler)
     guard: Guard = field(default_factory=Guard)
     directory: Changing = field(default_factory=lambda: Changing(DirectoryHandler(parts.OFFERED)))
-
-    def worker(self) -> Worker:
-        handlers = [parts.PartsHandler(), self.trouble, self.directory]
-        return Worker(
-            self.client,
-            task_queue="parts",
-            workflows=[flows.Stubborn],
-            nexus_service_handlers=handlers,
-            interceptors=[self.guard],
-        )
 
     async def started(self, name: str) -> Any:
         """The next workflow of ``waits`` that was started by this name."""
@@ -114,11 +105,18 @@ def request(id: Any, method: str, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
 
 
+OPENING = request(0, "initialize", **INITIALIZE)
+
+
+def raw(headers: dict[str, str]) -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, **headers})
+
+
 @contextlib.asynccontextmanager
 async def session(url: str, **headers: str) -> AsyncIterator[Callable[[Any], Coroutine[Any, Any, httpx.Response]]]:
     """A session by hand: what is sent in it, byte for byte."""
-    async with httpx.AsyncClient(timeout=120, headers={**HEADERS, **headers}) as http:
-        opened = await http.post(url, json=request(0, "initialize", **INITIALIZE))
+    async with raw(headers) as http:
+        opened = await http.post(url, json=OPENING)
         http.headers["mcp-session-id"] = opened.headers["mcp-session-id"]
         await http.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
         yield lambda body: http.post(url, json=body)
@@ -148,16 +146,24 @@ async def team(ws: Workshop) -> AsyncIterator[Team]:
     client = await Client.connect(**await ws.connection("parts", data_converter=pydantic_data_converter))
     await ws.endpoint(parts.ENDPOINT, namespace="parts", task_queue="parts")
     made = Team(client)
-    finance = await ws.spawn(FINANCE)
-    async with made.worker():
+    await ws.spawn(FINANCE)
+    handlers: Any = {"nexus_service_handlers": [parts.PartsHandler(), made.trouble, made.directory]}
+    async with Worker(client, task_queue="parts", workflows=[flows.Stubborn], interceptors=[made.guard], **handlers):
         yield made
-    await ws.stop(finance)
 
 
 @pytest.fixture(scope="module")
 async def url(ws: Workshop, team: Team) -> AsyncIterator[str]:
     async with serving(gateway(ws).app()) as made:
         yield made
+
+
+@pytest.fixture
+def directory(team: Team) -> Iterator[Changing]:
+    """The team's directory. After the test it is as it was."""
+    yield team.directory
+    team.directory.now = DirectoryHandler(parts.OFFERED)
+    team.directory.open.set()
 
 
 @pytest.fixture(params=["auto", "legacy"])

@@ -1,7 +1,6 @@
 """A demo whose Workers run beside the tests, and conversations with its agent."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -15,7 +14,7 @@ from workshop_lib.agents.conversation import Chat, Conversation, Line, Reply
 from workshop_lib.agents.discovery import DiscoveringConversation
 from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.demos import local
-from workshop_lib.evidence.history import History, Step, history
+from workshop_lib.evidence.history import Step, history
 from workshop_lib.nexus_mcp.contract import Directory
 from workshop_lib.teams.offering import offered
 from workshop_lib.workers.spawned import HttpService
@@ -48,14 +47,15 @@ class Demo:
         return issubclass(self.module.AGENT, AgentConversation)
 
     async def begin(self, agent: Any = None, **limits: Any) -> Handle:
-        made: Handle = await self.client.start_workflow(
-            (agent or self.module.AGENT).run,
-            Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits}),
-            id=self.ws.id("chat"),
-            task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(hours=1),
-        )
-        return made
+        return await begin(self.ws, self.client, agent or self.module.AGENT, **limits)
+
+
+async def begin(ws: Workshop, client: Client, agent: Any, task_queue: str = local.TASK_QUEUE, **limits: Any) -> Handle:
+    """Begin a conversation with an agent; its limits are those of ``Chat``."""
+    chat = Chat(**{"model": "offline", "model_seconds": MODEL_SECONDS, **limits})
+    settings: dict[str, Any] = {"task_queue": task_queue, "execution_timeout": timedelta(hours=1)}
+    made: Handle = await client.start_workflow(agent.run, chat, id=ws.id("chat"), **settings)
+    return made
 
 
 async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings: Any) -> None:
@@ -66,20 +66,6 @@ async def run_team(demo: Demo, name: str, *interceptors: Interceptor, **settings
     server = f"{name}-mcp"
     if demo.over_mcp and not (server in demo.servers and demo.servers[server].running):
         demo.servers[server] = await demo.ws.serve(server, demo.module.SERVERS[server])
-
-
-@asynccontextmanager
-async def without_finance(demo: Demo, gone: str = "computer") -> AsyncIterator[None]:
-    """Finance's computer is off while this lasts, or one of the two that it runs: its Worker and its MCP server."""
-    place = (demo.ws.namespace("finance"), "finance")
-    if gone != "server":
-        await demo.ws.stop(*(each for each in demo.ws.workers if place in {polled[:2] for polled in each.polls}))
-    if gone != "Worker" and demo.over_mcp:
-        demo.servers["finance-mcp"].kill()
-    try:
-        yield
-    finally:
-        await run_team(demo, "finance")
 
 
 async def ask(handle: Handle, text: str) -> Reply:
@@ -122,8 +108,3 @@ async def team_calls(handle: Handle, wanted: Callable[[list[Step]], bool] = bool
 
     await until(as_wanted)
     return found
-
-
-def called(step: Step) -> History:
-    (workflow,) = step.calls
-    return workflow

@@ -22,11 +22,9 @@ class FragileAgent(LitellmAgent):
 
     @workflow.run
     async def run(self, chat: Chat) -> int:
-        """See base class."""
         return await self.converse()
 
     async def answer(self, messages: list[Message]) -> Answer:
-        """See base class."""
         down = Answer("Finance is down.", [*messages, {"role": "assistant", "content": "Finance is down."}])
         if self.silent:
             self.silent -= 1

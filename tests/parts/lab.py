@@ -21,8 +21,6 @@ LIMIT = 120  # seconds; only a guard against hanging
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab."""
-
     address: str
     folder: Path
 

@@ -92,9 +92,9 @@ class Owned:
         found: list[Waiting] = await (await self.start(who, refunds.Waits)).result()
         return found
 
-    async def one_waiting(self, who: str = "leads") -> Waiting:
+    async def one_waiting(self, besides: str = "") -> Waiting:
         async def look() -> list[Waiting]:
-            return await self.waiting(who)
+            return [each for each in await self.waiting() if each.id != besides]
 
         (found,) = await until(look)
         assert isinstance(found, Waiting)

@@ -10,7 +10,6 @@ _NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 @contextmanager
 def refusing_proxy() -> Iterator[tuple[dict[str, str], list[str]]]:
-    """Such a proxy on loopback."""
     seen: list[str] = []
 
     class Refusing(socketserver.StreamRequestHandler):

@@ -1,6 +1,7 @@
 """What has run: the executions of one conversation, and the prices that Finance has been asked for."""
 
 from temporalio.client import Client
+from waits import until
 
 from workshop_lib.server.connections import Connections
 
@@ -18,7 +19,13 @@ async def lengths(client: Client, workflow_id: str) -> list[int]:
     return found
 
 
-async def priced(place: Connections) -> int:
-    """How many prices Finance has been asked for. The server's list follows a moment later."""
+async def priced(place: Connections, least: int = 0) -> int:
+    """How many prices Finance has been asked for, once there are so many: the server's list follows a moment later."""
     finance = await Client.connect(**await place.connection("finance", quiet=True))
-    return (await finance.count_workflows("WorkflowType = 'PriceStock'")).count
+
+    async def listed() -> list[int]:
+        count = (await finance.count_workflows("WorkflowType = 'PriceStock'")).count
+        return [count] if count >= least else []
+
+    found: list[int] = await until(listed)
+    return found[0]

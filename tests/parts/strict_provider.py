@@ -26,6 +26,13 @@ def _call(name: Any, arguments: Any, number: Any = "call_0") -> dict[str, Any]:
     return {"id": number, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
+def completion(message: dict[str, Any], model: str = "strict") -> dict[str, Any]:
+    """All that a provider answers with, besides the message."""
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return {"id": "x", "object": "chat.completion", "created": 0, "model": model, "choices": [choice], "usage": usage}
+
+
 class StrictProvider:
     """OpenAI's chat completions over HTTP (``app``).
 
@@ -43,9 +50,8 @@ class StrictProvider:
         self.refused: list[str] = []
         self.asked: list[list[dict[str, Any]]] = []
         self._owed: dict[str, list[dict[str, Any]]] = {}  # what has to come back with the latest tool calls
-        self._answered: dict[
-            str, dict[str, Any] | Response
-        ] = {}  # by request: an attempt that is repeated gets the same
+        # By request: an attempt that is repeated gets the same.
+        self._answered: dict[str, dict[str, Any] | Response] = {}
         self.app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
 
     async def _complete(self, request: Request) -> Response:
@@ -72,10 +78,7 @@ class StrictProvider:
     def _response(answer: dict[str, Any] | Response) -> Response:
         if isinstance(answer, Response):
             return answer
-        choice = {"index": 0, "message": answer, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        answered = {"id": "x", "object": "chat.completion", "created": 0, "model": "strict", "choices": [choice]}
-        return Response(json.dumps({**answered, "usage": usage}), media_type="application/json")
+        return Response(json.dumps(completion(answer)), media_type="application/json")
 
     @staticmethod
     def _settle(messages: list[dict[str, Any]], owed: list[dict[str, Any]]) -> None:

@@ -1,26 +1,28 @@
-"""The language model: the offline one over HTTP, the switch to a real one, and no way out of loopback."""
+"""The language model: the offline one over HTTP, the switch to a real one, and no way out of loopback.
+
+And a company's proxy: what goes there, and what does not. Each solution runs behind one, too (tests/notebooks).
+"""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import litellm
 import pytest
 import real_model
+from demo_talks import ask, begin
+from refusing_proxy import refusing_proxy
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workshop_lib.agents.conversation import Chat
-from workshop_lib.agents.model import settings
 from workshop_lib.agents.model.settings import model
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
 from workshop_lib.teams.support.worker import WORKER
 from workshop_lib.teams.support.workflows import Dispatcher
+from workshop_lib.workers.spawned import HttpService
 from workshop_lib.workshop import Workshop
 
 ASKED = [{"role": "user", "content": "hello"}]
@@ -35,29 +37,21 @@ TOOL = {
 
 
 @pytest.fixture(scope="module")
-async def address(ws: Workshop) -> str:
-    await Workshop.start(model=True)
-    return service_address(settings.SERVICE)
-
-
-@pytest.fixture(scope="module")
-async def served(ws: Workshop, address: str) -> AsyncIterator[str]:
+async def served(ws: Workshop, with_model: None) -> HttpService:
     """A second server in the place of a real provider."""
-    service = await ws.serve("provider", "real_model")
-    yield service.url
-    await service.stop()
+    return await ws.serve("provider", "real_model")
 
 
 @pytest.fixture
-def provider(served: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def provider(served: HttpService, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The provider with the right name and key."""
     monkeypatch.setenv("WORKSHOP_MODEL", f"openai/{real_model.NAME}")
-    monkeypatch.setenv("OPENAI_API_BASE", f"{served}/v1")
+    monkeypatch.setenv("OPENAI_API_BASE", f"{served.url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", real_model.KEY)
     return monkeypatch
 
 
-async def test_streamed_and_whole_answers_are_the_same(address: str) -> None:
+async def test_streamed_and_whole_answers_are_the_same(with_model: None) -> None:
     for text in ("hello", "Please water the plants in the kitchen."):
         messages = [{"role": "user", "content": text}]
         whole = await litellm.acompletion(**model("offline"), messages=messages, tools=[TOOL])
@@ -71,27 +65,22 @@ async def test_streamed_and_whole_answers_are_the_same(address: str) -> None:
     assert json.loads(said.tool_calls[0].function.arguments) == {"room": "kitchen"}
 
 
-async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, address: str) -> None:
+async def test_the_client_library_does_not_try_again_by_itself(ws: Workshop, with_model: None) -> None:
     with ws.fault("model.answers_500", times=1000) as fault, pytest.raises(litellm.exceptions.InternalServerError):
         await litellm.acompletion(**model("offline"), messages=ASKED)
     assert fault.fired == 1
 
 
 async def test_a_real_model_is_used_when_it_is_named(
-    ws: Workshop, provider: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ws: Workshop, client: Client, provider: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await Workshop.start(model=True)
     assert f"openai/{real_model.NAME}, from WORKSHOP_MODEL" in capsys.readouterr().out
-    client = await Client.connect(**await ws.connection("default"))
     queue = ws.id("real")
-    worker = ws.run(Worker, client, **{**WORKER, "task_queue": queue, "activities": WORKER["activities"][:1]})
-    for chat, expected in ((Chat(), "gpt-test heard: hello"), (Chat(model="offline"), "Hello")):
-        handle = await client.start_workflow(
-            Dispatcher.run, chat, id=ws.id("chat"), task_queue=queue, execution_timeout=timedelta(minutes=1)
-        )
-        assert (await handle.execute_update(Dispatcher.send_message, "hello")).text.startswith(expected)
-        await handle.terminate()
-    await ws.stop(worker)
+    ws.run(Worker, client, **{**WORKER, "task_queue": queue, "activities": WORKER["activities"][:1]})
+    for named, expected in (("", "gpt-test heard: hello"), ("offline", "Hello")):
+        handle = await begin(ws, client, Dispatcher, queue, model=named)
+        assert (await ask(handle, "hello")).text.startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +136,33 @@ def test_nothing_outside_loopback_is_tried(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", OFFLINE], env=env, capture_output=True, text=True, timeout=300)
     assert "OUTSIDE []" in done.stdout, done.stdout + done.stderr
     assert "provider.invalid" in done.stdout.partition("SEEN")[2], "who looks a name up is seen"
+
+
+CALLS = """
+import contextlib, grpc, httpx, httpx2, workshop_lib
+for url in ("http://provider.invalid/a", "http://127.0.0.1:9/b", "http://localhost:9/c", "http://[::1]:9/d"):
+    for library in (httpx, httpx2):
+        with contextlib.suppress(library.HTTPError):
+            library.get(url)
+from workshop_lib.agents.model import calls
+for api_base in ("https://model.invalid/v1", "http://localhost:9/v1"):
+    with contextlib.suppress(Exception):
+        calls.litellm.completion("openai/x", [{"role": "user", "content": "?"}], api_base=api_base, api_key="k",
+                                 max_retries=0)
+with contextlib.suppress(grpc.RpcError):
+    grpc.insecure_channel("127.0.0.1:9").unary_unary("/a/b")(b"", timeout=60)
+"""
+
+
+def test_a_provider_is_called_through_the_proxy_and_loopback_is_not() -> None:
+    with refusing_proxy() as (variables, seen):
+        subprocess.run([sys.executable, "-c", CALLS], env={**os.environ, **variables}, check=True, timeout=300)
+    assert [line.split()[1] for line in seen] == ["http://provider.invalid/a"] * 2 + ["model.invalid:443"]
+
+
+def test_what_bypasses_the_proxy_already_still_does() -> None:
+    code, here = "import os, workshop_lib; print(os.environ['NO_PROXY'])", "127.0.0.1,localhost,::1"
+    for before, after in (("", here), (".a.example, localhost", ".a.example,localhost,127.0.0.1,::1"), (".a,*", "*")):
+        environment = {**os.environ, "no_proxy": before}
+        del environment["NO_PROXY"]  # this process has set it
+        assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True).strip() == after

@@ -37,9 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     ],
 )
 def test_a_wrong_cell_is_explained_in_a_few_lines(shared: Kernel, cell: str, said: str) -> None:
-    output = shared.run(cell)
-    assert output.error == "CellError"
-    assert said in output.text
+    assert said in shared.fails(cell)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +55,7 @@ def test_the_sandbox_refuses_at_once_and_readably(shared: Kernel, imports: str, 
     )
     shared.ok(f'ws.run(Worker, client, task_queue="{name}", workflows=[Forbidden])')
     shared.ok(f'refused = await client.start_workflow(Forbidden.run, id=ws.id("f"), task_queue="{name}")')
-    output = shared.run("await refused.result()")
-    assert output.error == "WorkflowFailureError"
-    text = " ".join(output.text.split())  # lines are wrapped
+    text = " ".join(shared.fails("await refused.result()", "WorkflowFailureError").split())  # lines are wrapped
     assert f"Use {instead}" in text, text
     assert f'cell "{name}", line 9: `{line}`' in text, text
     shared.ok("kinds = [e.WhichOneof('attributes') for e in (await refused.fetch_history()).events]")
@@ -71,9 +67,8 @@ def test_an_ordinary_cells_activity_runs_in_process_only(shared: Kernel) -> None
         "from temporalio import activity\n@activity.defn(name='charge')\n"
         "async def here(x: str) -> str:\n    return 'here ' + x"
     )
-    output = shared.run('await ws.spawn(Worker, client, task_queue="apart", activities=[here])')
-    assert output.error == "WorkshopError"
-    assert "here cannot run in its own process" in output.text
+    text = shared.fails('await ws.spawn(Worker, client, task_queue="apart", activities=[here])', "WorkshopError")
+    assert "here cannot run in its own process" in text
     shared.ok('ws.run(Worker, client, task_queue="mixed", workflows=[ProcessOrder], activities=[here])')
     cell = 'print(await client.execute_workflow(ProcessOrder.run, "a", id=ws.id("m"), task_queue="mixed"))'
     assert "here a" in shared.ok(cell)
@@ -82,7 +77,7 @@ def test_an_ordinary_cells_activity_runs_in_process_only(shared: Kernel) -> None
 def test_run_serves_synchronous_code(shared: Kernel) -> None:
     shared.ok("import asyncio\nasync def soon() -> int:\n    await asyncio.sleep(0.01)\n    return 42")
     assert shared.ok("def plain() -> int:\n    return run(soon())\nprint(plain())").strip() == "42"
-    assert shared.run("run(asyncio.sleep(600), seconds=0.2)").error == "TimeoutError"
+    shared.fails("run(asyncio.sleep(600), seconds=0.2)", "TimeoutError")
     assert "charges: 1" in shared.ok(PLACE)
 
 
@@ -93,10 +88,9 @@ def test_an_unknown_name_is_explained_in_a_fresh_kernel(tmp_path: Path) -> None:
     (written,) = re.findall(r"@echo '(get_config.*)'", makefile.read_text())
     (profile / "ipython_kernel_config.py").write_text(written)
     with kernel(tmp_path, IPYTHONDIR=str(profile.parent)) as k:
-        output = k.run("await client.start_workflow()")
-        assert output.error == "NameError"
-        assert "name 'client' is not defined" in output.text
-        assert output.text.strip().splitlines()[-1].startswith("→ If a cell above defines it")
+        text = k.fails("await client.start_workflow()", "NameError")
+        assert "name 'client' is not defined" in text
+        assert text.strip().splitlines()[-1].startswith("→ If a cell above defines it")
         assert "→ Run the cells above first" in k.run(ORDERS).text
         k.ok("from workshop_lib import Workshop")
         assert "Run the set-up cell first" in k.run(ORDERS).text

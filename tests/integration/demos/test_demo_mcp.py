@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import mcp
@@ -33,18 +32,14 @@ PRICE, HOST = "What is the price of ACME?", "What is the IP address of db-1?"
 
 
 @pytest.fixture(scope="module")
-async def apart(ws: Workshop) -> AsyncIterator[Computers]:
+async def apart(ws: Workshop, with_model: None) -> Computers:
     """Each computer is a process; Finance's and IT's have their MCP servers in it."""
-    await Workshop.start(model=True)
-    yield await computers.start(ws, demo, processes=True)
-    await ws.stop(*ws.workers)
+    return await computers.start(ws, demo, processes=True)
 
 
 @pytest.fixture
-async def handle(ws: Workshop, client: Client, apart: Computers) -> AsyncIterator[Handle]:
-    made = await Demo(ws, demo, client).begin()
-    yield made
-    await made.terminate()
+async def handle(ws: Workshop, client: Client, apart: Computers) -> Handle:
+    return await Demo(ws, demo, client).begin()
 
 
 async def kill(worker: Any) -> None:
@@ -99,7 +94,9 @@ async def test_a_standby_takes_over_and_the_call_is_made_twice(ws: Workshop, han
     await apart.finance.start()
 
 
-async def test_a_project_is_remembered_over_turns_and_restarts(ws: Workshop, handle: Handle, apart: Computers) -> None:
+async def test_a_project_is_remembered_over_turns_and_restarts(
+    ws: Workshop, client: Client, handle: Handle, apart: Computers
+) -> None:
     assert "No project is set." in (await ask(handle, "How is the current project doing?")).text
     assert "There is no project NOPE in Jira." in (await ask(handle, "Set the project to NOPE.")).text
     assert "PAY" in (await ask(handle, "Set the project to PAY.")).text
@@ -109,9 +106,8 @@ async def test_a_project_is_remembered_over_turns_and_restarts(ws: Workshop, han
     await apart.it.start()
     assert "open 4" in (await ask(handle, "How is the current project doing?")).text
     assert "db-1, web-1" in (await ask(handle, "Show me the IP history.")).text
-    other = await Demo(ws, demo, await Client.connect(**await ws.connection("default"))).begin()
+    other = await Demo(ws, demo, client).begin()
     assert "PAY" in (await ask(other, "Which project was chosen?")).text, "the project is the same for everybody"
-    await other.terminate()
 
 
 MISTAKEN: list[tuple[str, dict[str, Any], str]] = [

@@ -3,32 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from demo_talks import (
-    MODEL_SECONDS,
-    Demo,
-    Handle,
-    ask,
-    called,
-    calls,
-    goes_on,
-    greets,
-    run_team,
-    said,
-    team_calls,
-    without_finance,
-)
+from demo_talks import MODEL_SECONDS, Demo, Handle, ask, calls, goes_on, greets, run_team, said, team_calls
 from nexusrpc import HandlerError, HandlerErrorType
 from runs import lengths
-from temporalio.client import (
-    Client,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateStage,
-)
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import CancelledError, is_cancelled_exception
 from temporalio.worker import ExecuteNexusOperationStartInput, Interceptor, NexusOperationInboundInterceptor, Worker
 from waits import until
@@ -52,9 +34,8 @@ WEATHER = "What's the weather in Oslo?"
 
 
 @pytest.fixture(scope="module", params=NUMBERS)
-async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
+async def demo(ws: Workshop, with_model: None, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
     """Each demo in turn: a process can have one Worker with the OpenAI Agents SDK's plugin at a time."""
-    await Workshop.start(model=True)
     module = computers.demo(request.param)
     settings: dict[str, Any] = {**module.WORKER, "activity_executor": ThreadPoolExecutor(20)}
     options: dict[str, Any] = {}
@@ -72,11 +53,22 @@ async def demo(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[De
 
 
 @pytest.fixture
-async def handle(demo: Demo) -> AsyncIterator[Handle]:
-    made = await demo.begin()
-    yield made
-    if (await made.describe()).status == WorkflowExecutionStatus.RUNNING:
-        await made.terminate()
+async def handle(demo: Demo) -> Handle:
+    return await demo.begin()
+
+
+@asynccontextmanager
+async def without_finance(demo: Demo, gone: str = "computer") -> AsyncIterator[None]:
+    """Finance's computer is off while this lasts, or one of the two that it runs: its Worker and its MCP server."""
+    place = (demo.ws.namespace("finance"), "finance")
+    if gone != "server":
+        await demo.ws.stop(*(each for each in demo.ws.workers if place in {polled[:2] for polled in each.polls}))
+    if gone != "Worker" and demo.over_mcp:
+        demo.servers["finance-mcp"].kill()
+    try:
+        yield
+    finally:
+        await run_team(demo, "finance")
 
 
 async def test_messages_at_once_have_their_own_answers_in_order(handle: Handle) -> None:
@@ -112,7 +104,6 @@ async def test_what_a_tool_said_is_remembered_also_by_the_next_execution(demo: D
     assert PRICE in (await ask(handle, "What was the stock price of ACME again?")).text
     assert len(await said(handle, "call")) == 1, "it is not asked for again"
     assert len(await lengths(demo.client, handle.id)) >= 2
-    await demo.client.get_workflow_handle(handle.id).terminate()
 
 
 MISTAKES = ["invents_tool", "garbles_arguments", "forgets_arguments", "invents_field", "mistypes_field"]
@@ -203,7 +194,6 @@ async def test_while_finance_is_down_only_finance_is(demo: Demo, gone: str) -> N
     if unheard and not demo.over_mcp:
         assert PRICE in (await asks).text
     assert PRICE in (await ask(other, STOCK)).text
-    await asyncio.gather(*(each.terminate() for each in (impatient, patient, other)))
 
 
 class LosesAnswer(Interceptor):
@@ -265,7 +255,7 @@ async def test_a_cancelled_conversation_ends_as_cancelled(demo: Demo, handle: Ha
     assert isinstance(failed.value.cause, CancelledError)
     assert is_cancelled_exception(unanswered.value.cause)
     assert await said(handle, "agent") == [], "nobody is answered"
-    behind = [called(step).status for step in await team_calls(handle, lambda _: True) if step.calls]
+    behind = [call.status for step in await team_calls(handle, lambda _: True) for call in step.calls]
     if not demo.by_sdk:  # which does not wait for the tools that it cancels, so Finance may never hear of it
         assert behind == (["canceled"] if slow.startswith("read_quote") else []), "nor does a team work for nobody"
 

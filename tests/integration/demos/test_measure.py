@@ -8,63 +8,46 @@ import fragile_agent
 import pytest
 
 from workshop_lib.demos import computers, owned
-from workshop_lib.demos.measure import (
-    CALL,
-    DISCOVERY,
-    EVENTS,
-    KILLED,
-    LANGUAGES,
-    LINES,
-    LINKS,
-    LOOP,
-    MCP,
-    POLICY,
-    PROCESSES,
-    ROWS,
-    STOPS,
-    STRANGER,
-    TURN,
-    measure,
-)
+from workshop_lib.demos import measure as row
 from workshop_lib.workshop import Workshop
 
-FIGURES = (LINES, EVENTS, TURN, CALL)
+FIGURES = (row.LINES, row.EVENTS, row.TURN, row.CALL)
 BY_SDK = "the SDK behind OpenAIAgentsPlugin"
 FOUND, STATIC = "is used in the next turn", "is not found: the agent must be deployed again"
 ALL_STOP = "Finance's tools, a greeting, its own tools, IT's tools; a question for Finance fails"
 NEXUS: dict[str, str] = {
-    LOOP: BY_SDK,
-    DISCOVERY: STATIC,
-    MCP: "cannot: no MCP server",
-    STRANGER: "Nexus: refused",
-    POLICY: "the agent: held",
-    LANGUAGES: "Nexus Operation Finance.stock_price, answered by temporal-python",
-    LINKS: "to Finance and back",
-    KILLED: "1",
-    STOPS: "Finance's tools; a question for Finance is answered when it is back",
-    PROCESSES: "3; none listens",
+    row.LOOP: BY_SDK,
+    row.DISCOVERY: STATIC,
+    row.MCP: "cannot: no MCP server",
+    row.STRANGER: "Nexus: refused",
+    row.POLICY: "the agent: held",
+    row.LANGUAGES: "Nexus Operation Finance.stock_price, answered by temporal-python",
+    row.LINKS: "to Finance and back",
+    row.KILLED: "1",
+    row.STOPS: "Finance's tools; a question for Finance is answered when it is back",
+    row.PROCESSES: "3; none listens",
 }
 HTTP = {
-    DISCOVERY: FOUND,
-    MCP: "list 8 tools at finance-mcp and it-mcp, and call them",
-    STRANGER: "Nexus: refused; finance-mcp: served",
-    POLICY: "the agent: not held; finance-mcp: not held",
-    LANGUAGES: "in an activity of the agent's: temporalio.mcp.finance.call-tool",
-    LINKS: "none",
-    KILLED: "2",
-    PROCESSES: "3; IT and Finance listen",
+    row.DISCOVERY: FOUND,
+    row.MCP: "list 8 tools at finance-mcp and it-mcp, and call them",
+    row.STRANGER: "Nexus: refused; finance-mcp: served",
+    row.POLICY: "the agent: not held; finance-mcp: not held",
+    row.LANGUAGES: "in an activity of the agent's: temporalio.mcp.finance.call-tool",
+    row.LINKS: "none",
+    row.KILLED: "2",
+    row.PROCESSES: "3; IT and Finance listen",
 }
 GATEWAY = {
-    MCP: "list 4 tools at gateway, and call them",
-    STRANGER: "Nexus: refused; gateway: refused",
-    POLICY: "the agent: held; gateway: held",
-    PROCESSES: "3; none listens; and a gateway, which does",
+    row.MCP: "list 4 tools at gateway, and call them",
+    row.STRANGER: "Nexus: refused; gateway: refused",
+    row.POLICY: "the agent: held; gateway: held",
+    row.PROCESSES: "3; none listens; and a gateway, which does",
 }
 DEMOS = {
-    1: {**NEXUS, LOOP: "the agent's own Workflow"},
+    1: {**NEXUS, row.LOOP: "the agent's own Workflow"},
     2: NEXUS,
     3: {**NEXUS, **HTTP},
-    4: {**NEXUS, DISCOVERY: FOUND, **GATEWAY},
+    4: {**NEXUS, row.DISCOVERY: FOUND, **GATEWAY},
 }
 
 
@@ -76,32 +59,32 @@ def computer(number: int, name: str, module: str) -> dict[str, Any]:
 FRAGILE = {"AGENT": fragile_agent.FragileAgent, **computer(1, "orchestrator", "fragile_agent")}
 MORE_LINES = 1 + int(owned.lines(computers.demo(1))[0].split()[0])
 CASES = [
-    pytest.param(1, {}, "allowlist", {STRANGER: "Nexus: served"}, id="1 without the allowlist"),
+    pytest.param(1, {}, "allowlist", {row.STRANGER: "Nexus: served"}, id="1 without the allowlist"),
     *(
         pytest.param(number, changed, later, expected, id=f"{number} {name}", marks=pytest.mark.full)
         for number, name, changed, later, expected in [
             (2, "as it is", {}, "", {}),
             (3, "as it is", {}, "", {}),
             (4, "as it is", {}, "", {}),
-            (4, "without the allowlist", {}, "allowlist", {STRANGER: "Nexus: served; gateway: refused"}),
-            (4, "without the policy", {}, "policy", {POLICY: "the agent: not held; gateway: not held"}),
-            (4, "with a directory that does not grow", {}, "growth", {DISCOVERY: STATIC}),
-            (3, "with a server that does not grow", {}, "growth", {DISCOVERY: STATIC}),
+            (4, "without the allowlist", {}, "allowlist", {row.STRANGER: "Nexus: served; gateway: refused"}),
+            (4, "without the policy", {}, "policy", {row.POLICY: "the agent: not held; gateway: not held"}),
+            (4, "with a directory that does not grow", {}, "growth", {row.DISCOVERY: STATIC}),
+            (3, "with a server that does not grow", {}, "growth", {row.DISCOVERY: STATIC}),
             (4, "without a gateway", {"GATEWAYS": {}}, "", {name: NEXUS[name] for name in GATEWAY}),
-            (1, "with a Worker of more lines", {"worker": computers.demo(4).worker}, "", {LINES: MORE_LINES}),
-            (1, "asks Finance first", FRAGILE, "", {STOPS: ALL_STOP, EVENTS: 29, LINES: 0}),
-            (1, "with a slow Finance", {}, "", {CALL: 500, TURN: 500}),
+            (1, "with a Worker of more lines", {"worker": computers.demo(4).worker}, "", {row.LINES: MORE_LINES}),
+            (1, "asks Finance first", FRAGILE, "", {row.STOPS: ALL_STOP, row.EVENTS: 29, row.LINES: 0}),
+            (1, "with a slow Finance", {}, "", {row.CALL: 500, row.TURN: 500}),
             (
                 1,
                 "with a Finance that listens",
                 computer(1, "finance", computers.demo(3).COMPUTERS["finance"]),
                 "",
                 {
-                    PROCESSES: "3; Finance listens",
-                    MCP: "list 2 tools at finance-mcp, and call them",
-                    STRANGER: HTTP[STRANGER],
-                    POLICY: "the agent: held; finance-mcp: not held",
-                    LINES: 0,
+                    row.PROCESSES: "3; Finance listens",
+                    row.MCP: "list 2 tools at finance-mcp, and call them",
+                    row.STRANGER: HTTP[row.STRANGER],
+                    row.POLICY: "the agent: held; finance-mcp: not held",
+                    row.LINES: 0,
                 },
             ),
         ]
@@ -110,8 +93,8 @@ CASES = [
 
 
 def test_each_row_of_the_comparison_differs_between_demos_or_for_one_that_is_broken() -> None:
-    differ = {row for row in NEXUS if len({said[row] for said in DEMOS.values()}) > 1}
-    assert differ | {row for case in CASES for row in case.values[3]} == {*ROWS}  # type: ignore[union-attr]
+    differ = {name for name in NEXUS if len({said[name] for said in DEMOS.values()}) > 1}
+    assert differ | {name for case in CASES for name in case.values[3]} == {*row.ROWS}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("number", "changed", "without", "expected"), CASES)
@@ -125,24 +108,24 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
     expected: dict[str, Any],
 ) -> None:
     demo: Any = SimpleNamespace(**(vars(computers.demo(number)) | changed))
-    before, least = ws.workers, {row: expected[row] for row in FIGURES if row in expected}
+    before, least = ws.workers, {name: expected[name] for name in FIGURES if name in expected}
     monkeypatch.setenv("FINANCE_WITHOUT", without)
-    turns: Any = ws.fault("read_quote.is_slow", times=12, seconds=0.5) if CALL in least else contextlib.nullcontext()
-    with turns:
-        cells = await measure(ws, demo, lambda what: None, **({"later": "later_without"} if without else {}))
-    said = {row: cell.said for row, cell in cells.items() if row not in FIGURES}
-    assert said == {**DEMOS[number], **{row: text for row, text in expected.items() if row not in least}}
-    assert all(float(cells[row].said.split()[0]) >= figure for row, figure in least.items())
-    assert (cells[LINES].said != owned.lines(computers.demo(number))[0]) == (LINES in expected)
-    assert tuple(cells) == ROWS
+    slow = ws.fault("read_quote.is_slow", times=12, seconds=0.5)
+    with slow if row.CALL in least else contextlib.nullcontext():
+        cells = await row.measure(ws, demo, lambda what: None, **({"later": "later_without"} if without else {}))
+    said = {name: cell.said for name, cell in cells.items() if name not in FIGURES}
+    assert said == {**DEMOS[number], **{name: text for name, text in expected.items() if name not in least}}
+    assert all(float(cells[name].said.split()[0]) >= figure for name, figure in least.items())
+    assert (cells[row.LINES].said != owned.lines(computers.demo(number))[0]) == (row.LINES in expected)
+    assert tuple(cells) == row.ROWS
     assert all(cell.evidence for cell in cells.values())
-    assert cells[TURN].milliseconds > cells[CALL].milliseconds > 0
+    assert cells[row.TURN].milliseconds > cells[row.CALL].milliseconds > 0
     assert ws.workers == before, "what it started, it has stopped"
 
 
 @pytest.mark.full
 async def test_what_cannot_be_observed_says_why(ws: Workshop, with_model: None) -> None:
-    cells = await measure(ws, computers.demo(1), lambda what: None, "no.such_module")
-    missing = {row for row, cell in cells.items() if cell.said.startswith("not observed")}
-    assert missing == {STOPS, DISCOVERY, STRANGER, POLICY}
-    assert "no.such_module ended before it was ready" in cells[STOPS].said
+    cells = await row.measure(ws, computers.demo(1), lambda what: None, "no.such_module")
+    missing = {name for name, cell in cells.items() if cell.said.startswith("not observed")}
+    assert missing == {row.STOPS, row.DISCOVERY, row.STRANGER, row.POLICY}
+    assert "no.such_module ended before it was ready" in cells[row.STOPS].said

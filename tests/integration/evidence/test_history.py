@@ -1,8 +1,5 @@
 """A history as plain objects, against workflows that did these very things."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-
 import flows
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -13,13 +10,12 @@ from workshop_lib.evidence.history import History, Link, history
 from workshop_lib.workshop import Workshop
 
 
-@pytest.fixture
-async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+async def queue(ws: Workshop, client: Client) -> str:
     name = ws.id("queue")
     workflows = [flows.Steps, flows.Echo, flows.Stubborn, flows.OneActivity]
-    worker = ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.shaky, flows.slow])
-    yield name
-    await ws.stop(worker)
+    ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.shaky, flows.slow])
+    return name
 
 
 def outline(read: History) -> list[tuple[str, str, str, int]]:
@@ -75,7 +71,12 @@ async def test_what_is_open(
     start, arguments = flows.OneActivity.run, [name, argument, elsewhere]
     handle = await client.start_workflow(start, args=arguments, id=ws.id("open"), task_queue=queue)
     tried = {"slow": 1, "shaky": 1, "nothing": 0}[name]
-    read = await _until(handle, lambda read: [(s.status, s.attempts) for s in read.steps] == [(expected, tried)])
+
+    async def as_expected() -> bool:
+        return [(step.status, step.attempts) for step in (await history(handle)).steps] == [(expected, tried)]
+
+    await until(as_expected)
+    read = await history(handle)
     (step,) = read.steps
     assert read.status == "running"
     assert read.duration is None
@@ -85,12 +86,3 @@ async def test_what_is_open(
     read = await history(handle)
     assert read.status == "terminated"
     assert read.steps[0].status == "abandoned"
-
-
-async def _until(handle: Any, holds: Callable[[History], bool]) -> History:
-    async def read() -> History | None:
-        record = await history(handle)
-        return record if holds(record) else None
-
-    found: History = await until(read)
-    return found

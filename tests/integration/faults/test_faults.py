@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -50,20 +50,18 @@ async def spawn(ws: Workshop, client: Client, queue: str) -> SpawnedWorker:
 
 
 @pytest.fixture(scope="module")
-async def apart(ws: Workshop) -> AsyncIterator[str]:
+async def apart(ws: Workshop, client: Client) -> str:
     """The task queue of a worker in a process of its own, for tests that let it live."""
     queue = ws.id("apart")
-    worker = await spawn(ws, await Client.connect(**await ws.connection("default")), queue)
-    yield queue
-    await ws.stop(worker)
+    await spawn(ws, client, queue)
+    return queue
 
 
 @pytest.fixture(scope="module")
-async def within(ws: Workshop) -> AsyncIterator[str]:
+async def within(ws: Workshop, client: Client) -> str:
     queue = ws.id("within")
-    worker = ws.run(Worker, await Client.connect(**await ws.connection("default")), **settings(queue))
-    yield queue
-    await ws.stop(worker)
+    ws.run(Worker, client, **settings(queue))
+    return queue
 
 
 async def place(ws: Workshop, client: Client, queue: str, patience: float = 30.0) -> tuple[str, Handle]:

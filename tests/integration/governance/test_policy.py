@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import refunds
 from owned import LARGE, OWNER, SMALL, Owned, owned
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from waits import until
 
 from workshop_lib.governance.policy.chain import from_jsonl, to_jsonl, verify
-from workshop_lib.governance.policy.contract import Waiting
 from workshop_lib.governance.policy.guard import _short, switch
 from workshop_lib.governance.policy.keeper import KEEPER, PolicyKeeper
 from workshop_lib.governance.policy.rules import Call, Decision, Rule
@@ -62,8 +61,11 @@ async def test_a_held_call_is_refused_or_runs_into_silence_or_is_called_off(worl
     held = await world.one_waiting()
     await call.cancel()
     assert "ancel" in await world.outcome(call)
-    await until(lambda: _none_waits(world))
-    assert (await world.rows())[-1].verdict == "called off"
+
+    async def called_off() -> bool:
+        return (await world.rows())[-1].verdict == "called off" and not await world.waiting()
+
+    await until(called_off)
     assert "No call" in await world.decide("leads", held.id)
     briefly = replace(LARGE, hours=0.0001)
     for silence, said in (("deny", "Refused: Nobody of leads, boss decided in time"), ("allow", "paid 500")):
@@ -80,7 +82,7 @@ async def test_who_asks_again_after_a_held_call_was_terminated_is_held_again(wor
     await world.clients[OWNER].get_workflow_handle(f"held-{held.id}").terminate()
     assert "terminated" in await world.outcome(first)
     second = await world.start("sales", *asked)
-    again = await until(lambda: _another(world, held.id))
+    again = await world.one_waiting(besides=held.id)
     await world.decide("leads", again.id)
     assert await world.outcome(second) == "paid 500"
     assert world.paid("terminated") == 1
@@ -101,14 +103,6 @@ async def test_a_request_that_joined_a_held_call_is_not_held_again_after_its_end
     assert await ask("second") == joined, "it would be held, approved and paid a second time"
     await keeper.signal(PolicyKeeper.ended, joined.joins)  # its Worker died before it could join
     assert (await ask("second")).joins == ""
-
-
-async def _another(world: Owned, id: str) -> Waiting | None:
-    return next((each for each in await world.waiting() if each.id != id), None)
-
-
-async def _none_waits(world: Owned) -> bool:
-    return not await world.waiting()
 
 
 async def test_a_call_is_held_no_longer_than_its_caller_waits_and_the_caller_hears_why(world: Owned) -> None:
@@ -199,7 +193,12 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
     first = (await keeper.describe()).run_id
     for n in range(0, 500, 50):
         await ask(n)
-    decided = await until_other_run(keeper, first, lambda: ask(450))  # a second attempt; it is not counted again
+
+    async def again() -> Any:
+        decided = await ask(450)  # a second attempt; it is not counted again
+        return (await keeper.describe()).run_id != first and decided
+
+    decided = await until(again)
     assert {(each.verdict, each.rule) for each in decided} == {("allow", "yes")}
     assert [each.verdict for n in (500, 550, 600) for each in await ask(n)] == ["allow"] * 100 + ["deny"] * 50
     assert await world.decide("leads", waiting.id) == "Approved by leads"
@@ -210,14 +209,6 @@ async def test_the_keeper_goes_on_as_a_new_run_and_forgets_nothing(world: Owned)
     assert from_jsonl(to_jsonl(rows)) == rows
     assert verify([*rows[:7], *rows[8:]]) == "Row 9 does not follow row 7: between them something was removed or added."
     assert verify([*rows[:7], replace(rows[7], verdict="deny"), *rows[8:]]) == "Row 8 was altered."
-
-
-async def until_other_run(keeper: WorkflowHandle[Any, Any], first: str, ask: Any) -> Any:
-    async def another() -> Any:
-        decided = await ask()
-        return (await keeper.describe()).run_id != first and decided
-
-    return await until(another)
 
 
 async def test_nobody_is_let_through_while_the_keeper_cannot_be_asked(world: Owned) -> None:

@@ -1,7 +1,6 @@
 """A policy by each way in: the demos' own agents, the gateway with a real MCP client, and those who forge or sign."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,14 +22,7 @@ from worlds import link
 
 from workshop_lib.demos import computers
 from workshop_lib.governance.identity import Signer, Verifier
-from workshop_lib.governance.policy.guard import (
-    WORKFLOWS,
-    ApprovalsHandler,
-    PolicyGuard,
-    record,
-    switch,
-)
-from workshop_lib.governance.policy.keeper import KEEPER
+from workshop_lib.governance.policy.guard import WORKFLOWS, ApprovalsHandler, PolicyGuard, record, switch
 from workshop_lib.governance.policy.rules import Rule
 from workshop_lib.nexus_mcp.gateway import Gateway
 from workshop_lib.teams.finance import worker as finance
@@ -76,19 +68,7 @@ class Way:
         return self.ws.ledger.count("quote", ticker="ACME")
 
 
-@contextlib.asynccontextmanager
-async def guarded(ws: Workshop, number: int, ask: Ask) -> AsyncIterator[Way]:
-    demo = Demo(ws, computers.demo(number), await Client.connect(**await ws.connection("finance")))
-    await run_team(demo, "it")
-    await run_team(demo, "finance", PolicyGuard(), **GUARDED)
-    yield Way(ws, ask, number == 4, demo.client)
-    await demo.client.get_workflow_handle(KEEPER).terminate()
-    await ws.stop(*ws.workers)
-    await asyncio.gather(*(server.stop() for server in demo.servers.values()))
-
-
-@contextlib.asynccontextmanager
-async def talking(ws: Workshop, number: int) -> AsyncIterator[Way]:
+async def talking(ws: Workshop, number: int) -> Ask:
     """A demo's own agent: it hears a question, and a person hears its answer."""
     await Workshop.start(model=True)
     module = computers.demo(number)
@@ -97,16 +77,12 @@ async def talking(ws: Workshop, number: int) -> AsyncIterator[Way]:
 
     async def ask() -> str:
         conversation = await Demo(ws, module, client).begin(tool_seconds=150.0)
-        reply = await say(conversation, QUESTION)
-        await conversation.terminate()
-        return reply.text
+        return (await say(conversation, QUESTION)).text
 
-    async with guarded(ws, number, ask) as way:
-        yield way
+    return ask
 
 
-@contextlib.asynccontextmanager
-async def calling(ws: Workshop) -> AsyncIterator[Way]:
+async def calling(ws: Workshop) -> Ask:
     """Demo 4's gateway, as a process, and an MCP client."""
     served = await ws.serve("gateway", "workshop_lib.demos.gateway")
 
@@ -117,15 +93,18 @@ async def calling(ws: Workshop) -> AsyncIterator[Way]:
             except MCPError as error:
                 return str(error)
 
-    async with guarded(ws, 4, ask) as way:
-        yield way
-    await served.stop()
+    return ask
 
 
 @pytest.fixture(scope="module", params=[1, "gateway", *(pytest.param(each, marks=pytest.mark.full) for each in (2, 4))])
 async def way(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator[Way]:
-    async with calling(ws) if request.param == "gateway" else talking(ws, request.param) as opened:
-        yield opened
+    number = 4 if request.param == "gateway" else request.param
+    ask = await (calling(ws) if request.param == "gateway" else talking(ws, number))
+    demo = Demo(ws, computers.demo(number), await Client.connect(**await ws.connection("finance")))
+    await run_team(demo, "it")
+    await run_team(demo, "finance", PolicyGuard(), **GUARDED)
+    yield Way(ws, ask, number == 4, demo.client)
+    await ws.stop(*ws.workers)
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)

@@ -1,12 +1,11 @@
 """Signed identity, by attack: each is refused at once and told why, and the honest caller passes."""
 
-import asyncio
 import base64
 import contextlib
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import strangers
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
-from waits import GUARD
+from waits import GUARD, until
 from worlds import MALLORY, SALES, World, call, cancel_by_http, refused
 
 from workshop_lib.governance.identity import HEADER, Claims, Signer, Verifier, digest, sign
@@ -34,21 +33,22 @@ def token(**changes: Any) -> dict[str, str]:
 
 
 @pytest.fixture
-def nonces(tmp_path: Path) -> Path:
-    return tmp_path / "nonces.db"
+async def verified(opened: World, tmp_path: Path) -> AsyncIterator[World]:
+    """Who calls Finance there must sign."""
+    async with opened.handling(Verifier(KEYS, tmp_path / "nonces.db")):
+        yield opened
 
 
 async def signed(client: Client, workflow: Any, *arguments: Any) -> WorkflowHandle[Any, Any]:
-    name = f"signed-{uuid.uuid4()}"
-    return await client.start_workflow(workflow, args=arguments, id=name, task_queue="signed-calls")
+    place: dict[str, Any] = {"id": f"signed-{uuid.uuid4()}", "task_queue": "signed-calls"}
+    return await client.start_workflow(workflow, args=arguments, execution_timeout=strangers.LIMIT, **place)
 
 
-async def test_who_signs_passes_as_often_as_it_likes(opened: World, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
-        await (await signed(opened.signing, strangers.CallTwice.run)).result()
-        await (await signed(opened.signing, strangers.Call.run, "slowly", {})).result()
-        assert await call(opened.signing, "standalone") == "2"
-        assert await call(opened.signing, "standalone", {HEADER.title(): "mine"}) == "2"
+async def test_who_signs_passes_as_often_as_it_likes(verified: World) -> None:
+    await (await signed(verified.signing, strangers.CallTwice.run)).result()
+    await (await signed(verified.signing, strangers.Call.run, "slowly", {})).result()
+    assert await call(verified.signing, "standalone") == "2"
+    assert await call(verified.signing, "standalone", {HEADER.title(): "mine"}) == "2"
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,10 @@ async def test_who_signs_passes_as_often_as_it_likes(opened: World, nonces: Path
     ],
 )
 async def test_who_does_not_prove_its_name_is_refused(
-    opened: World, nonces: Path, headers: Callable[[], dict[str, str]], reason: str
+    verified: World, headers: Callable[[], dict[str, str]], reason: str
 ) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)):
-        assert reason in await refused(call(opened.mallory, "standalone", headers()))
-        assert await call(opened.sales, "standalone", token()) == "2"
+    assert reason in await refused(call(verified.mallory, "standalone", headers()))
+    assert await call(verified.sales, "standalone", token()) == "2"
 
 
 def altered(signed: str) -> str:
@@ -82,50 +81,48 @@ def altered(signed: str) -> str:
     return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode() + "." + signature
 
 
-async def test_a_token_from_a_history_is_spent(opened: World, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
-        handle = await signed(opened.signing, strangers.Call.run, "add", {})
-        await handle.result()
-        events = [event async for event in handle.fetch_history_events()]
-        (stolen,) = [
-            event.nexus_operation_scheduled_event_attributes.nexus_header[HEADER]
-            for event in events
-            if event.HasField("nexus_operation_scheduled_event_attributes")
-        ]
-        for how in ("add", "standalone"):
-            assert "was used before, by another request" in await refused(call(opened.mallory, how, {HEADER: stolen}))
+async def test_a_token_from_a_history_is_spent(verified: World) -> None:
+    handle = await signed(verified.signing, strangers.Call.run, "add", {})
+    await handle.result()
+    events = [event async for event in handle.fetch_history_events()]
+    (stolen,) = [
+        event.nexus_operation_scheduled_event_attributes.nexus_header[HEADER]
+        for event in events
+        if event.HasField("nexus_operation_scheduled_event_attributes")
+    ]
+    for how in ("add", "standalone"):
+        assert "was used before, by another request" in await refused(call(verified.mallory, how, {HEADER: stolen}))
 
 
-async def test_the_request_id_must_be_there(opened: World, nonces: Path) -> None:
+async def test_the_request_id_must_be_there(verified: World) -> None:
     """At the HTTP port it need not be; two such requests would pass for two attempts of one."""
-    async with opened.handling(Verifier(KEYS, nonces)), httpx.AsyncClient(timeout=GUARD) as http:
-        answer = await http.post(opened.http("add"), json=1, headers=token())
+    async with httpx.AsyncClient(timeout=GUARD) as http:
+        answer = await http.post(verified.http("add"), json=1, headers=token())
         assert answer.status_code == 401
         assert "has no id" in answer.text
 
 
-async def test_a_cancel_must_be_signed_too(opened: World, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
-        name = f"cancel-{uuid.uuid4()}"
-        handle = await opened.signing.start_workflow(strangers.Cancel.run, id=name, task_queue="signed-calls")
-        echo = opened.finance.get_workflow_handle(f"echo-slow:60-{name}")
-        operation = base64.urlsafe_b64encode(json.dumps({"t": 1, "ns": "finance", "wid": echo.id}).encode())
-        while True:
-            with contextlib.suppress(RPCError):
-                await echo.describe()
-                break
-            await asyncio.sleep(0.05)
-        answer = await cancel_by_http(opened, operation.decode().rstrip("="))
-        assert answer.status_code == 401
-        assert "carries no signed identity" in answer.text
-        await handle.signal(strangers.Cancel.cancel)  # the server sends the headers of the start along
-        assert await handle.result() == "cancelled"
+async def test_a_cancel_must_be_signed_too(verified: World) -> None:
+    handle = await signed(verified.signing, strangers.Cancel.run)
+    echo = verified.finance.get_workflow_handle(f"echo-slow:60-{handle.id}")
+    operation = base64.urlsafe_b64encode(json.dumps({"t": 1, "ns": "finance", "wid": echo.id}).encode())
+
+    async def begun() -> bool:
+        with contextlib.suppress(RPCError):
+            return bool(await echo.describe())
+        return False
+
+    await until(begun)
+    answer = await cancel_by_http(verified, operation.decode().rstrip("="))
+    assert answer.status_code == 401
+    assert "carries no signed identity" in answer.text
+    await handle.signal(strangers.Cancel.cancel)  # the server sends the headers of the start along
+    assert await handle.result() == "cancelled"
 
 
-async def test_signing_replays_and_leaves_no_key_behind(opened: World, nonces: Path) -> None:
-    async with opened.handling(Verifier(KEYS, nonces)), asyncio.timeout(GUARD):
-        handle = await signed(opened.signing, strangers.CallTwice.run)
-        await handle.result()
+async def test_signing_replays_and_leaves_no_key_behind(verified: World) -> None:
+    handle = await signed(verified.signing, strangers.CallTwice.run)
+    await handle.result()
     history = await handle.fetch_history()
     text = history.to_json()
     raw = SALES.private_bytes_raw()

@@ -6,31 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import flows
-import httpx
 import nexusrpc
 import parts
 import pytest
-from bridge import (
-    HEADERS,
-    INITIALIZE,
-    Changing,
-    Team,
-    gateway,
-    modern,
-    price,
-    request,
-    serving,
-    session,
-    shop,
-    told,
-)
+from bridge import OPENING, Changing, Team, gateway, modern, price, raw, request, serving, session, shop, told
 from mcp import Client as McpClient
 from mcp.shared.exceptions import MCPError
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
 from runs import priced
 from temporalio.client import Client
 from temporalio.worker import Worker
-from waits import GUARD, until
+from waits import until
 
 from workshop_lib.governance.allowlist import Allowlist
 from workshop_lib.nexus_mcp import gateway as gateway_module
@@ -78,19 +64,18 @@ async def test_a_team_that_is_down_hides_no_other(ws: Workshop, team: Team, monk
             await mcp.list_tools()
 
 
-async def test_a_list_that_is_slow_is_waited_for(ws: Workshop, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_list_that_is_slow_is_waited_for(
+    ws: Workshop, directory: Changing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(standalone, "_PATIENCE_SECONDS", 0.05)  # with one that it knows
-    team.directory.open.clear()
-    try:
-        async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
-            listing, asked = asyncio.create_task(mcp.list_tools()), team.directory.asked
-            await until(lambda: team.directory.asked > asked)
-            await asyncio.sleep(0.5)
-            assert not listing.done(), "it answers without the team's tools"
-            team.directory.open.set()
-            assert "stock" in [tool.name for tool in (await listing).tools]
-    finally:
-        team.directory.open.set()
+    directory.open.clear()
+    async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
+        listing, asked = asyncio.create_task(mcp.list_tools()), directory.asked
+        await until(lambda: directory.asked > asked)
+        await asyncio.sleep(0.5)
+        assert not listing.done(), "it answers without the team's tools"
+        directory.open.set()
+        assert "stock" in [tool.name for tool in (await listing).tools]
 
 
 @nexusrpc.service
@@ -133,29 +118,25 @@ async def test_a_name_that_two_teams_offer_stays_with_the_one_that_had_it(
 
 
 async def test_a_team_sets_the_limit_of_its_operations_and_a_client_hears_of_progress(
-    ws: Workshop, team: Team, monkeypatch: pytest.MonkeyPatch
+    ws: Workshop, client: Client, team: Team, directory: Changing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway_module, "_PROGRESS_SECONDS", 0.1)
-    team.directory.now = DirectoryHandler(parts.OFFERED, {"waits": timedelta(minutes=7)})
+    directory.now = DirectoryHandler(parts.OFFERED, {"waits": timedelta(minutes=7)})
     running, meta = asyncio.Event(), {IDEMPOTENCY_KEY: str(uuid.uuid4())}
 
     async def heard(progress: float, total: float | None, message: str | None) -> None:
         running.set()
 
-    try:
-        async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
-            given: Any = {"name": "waits", "arguments": {"input": "long"}, "meta": meta}
-            first = asyncio.create_task(mcp.call_tool(**given, progress_callback=heard))
-            workflow = await team.started("long")
-            await running.wait()
-            again = asyncio.create_task(mcp.call_tool(**given))
-            ws_client = await Client.connect(**await ws.connection("default"))
-            operation = await ws_client.get_nexus_operation_handle(f"mcp-key-{meta[IDEMPOTENCY_KEY]}").describe()
-            assert operation.schedule_to_close_timeout == timedelta(minutes=7)
-            await workflow.signal(flows.Stubborn.proceed)
-            assert [told(await call) for call in (first, again)] == ["went on"] * 2
-    finally:
-        team.directory.now = DirectoryHandler(parts.OFFERED)
+    async with serving(gateway(ws, "parts").app()) as url, McpClient(url) as mcp:
+        given: Any = {"name": "waits", "arguments": {"input": "long"}, "meta": meta}
+        first = asyncio.create_task(mcp.call_tool(**given, progress_callback=heard))
+        workflow = await team.started("long")
+        await running.wait()
+        again = asyncio.create_task(mcp.call_tool(**given))
+        operation = await client.get_nexus_operation_handle(f"mcp-key-{meta[IDEMPOTENCY_KEY]}").describe()
+        assert operation.schedule_to_close_timeout == timedelta(minutes=7)
+        await workflow.signal(flows.Stubborn.proceed)
+        assert [told(await call) for call in (first, again)] == ["went on"] * 2
 
 
 async def test_a_team_that_goes_down_keeps_its_tools(ws: Workshop, client: Client, team: Team) -> None:
@@ -232,23 +213,18 @@ async def test_an_older_client_that_hangs_up_cancels_nothing(url: str, team: Tea
 @pytest.mark.usefixtures("team")
 async def test_a_gateway_killed_in_a_call_makes_no_second_workflow(ws: Workshop) -> None:
     key, before = str(uuid.uuid4()), await priced(ws)
-    dying = await ws.serve("gateway", "gateways")
+    await ws.spawn("workshop_lib.teams.it.worker")  # the gateway's other team, which it asks for its tools
+    dying = await ws.serve("gateway", "workshop_lib.demos.gateway")
     with ws.fault("read_quote.is_slow", seconds=2) as slow:
         call = asyncio.create_task(price(f"{dying.url}/mcp", key))
         await until(lambda: slow.fired)
         dying.kill()
         with pytest.raises(Exception):  # noqa: B017, PT011  # whichever way a client says that nobody is there any more
             await call
-        again = await ws.serve("gateway", "gateways")
+        again = await ws.serve("gateway", "workshop_lib.demos.gateway")
         answers = await asyncio.gather(*(price(f"{again.url}/mcp", key) for _ in range(3)))
     assert [each.structured_content for each in answers] == [{"ticker": "ACME", "price": 120.6}] * 3
-
-    async def listed() -> bool:  # the list follows a moment later
-        return await priced(ws) > before
-
-    await until(listed)
-    assert await priced(ws) == before + 1
-    await again.stop()
+    assert await priced(ws, before + 1) == before + 1
 
 
 CALL = request(1, "tools/call", name="count", arguments={"input": 1})
@@ -256,7 +232,7 @@ CALL = request(1, "tools/call", name="count", arguments={"input": 1})
 
 async def test_a_session_of_a_gateway_before_is_told_to_begin_again(url: str) -> None:
     """As the protocol says: a client opens another one after this status."""
-    async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, "mcp-session-id": uuid.uuid4().hex}) as http:
+    async with raw({"mcp-session-id": uuid.uuid4().hex}) as http:
         assert (await http.post(url, json=CALL)).status_code == 404
 
 
@@ -269,8 +245,8 @@ async def test_a_session_of_a_gateway_before_is_told_to_begin_again(url: str) ->
     ],
 )
 async def test_foreign_hosts_and_origins_are_refused(url: str, headers: dict[str, str], status: int) -> None:
-    async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, **headers}) as http:
-        assert (await http.post(url, json=request(0, "initialize", **INITIALIZE))).status_code == status
+    async with raw(headers) as http:
+        assert (await http.post(url, json=OPENING)).status_code == status
         sent = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
         assert (await http.post(url, json=modern(request(0, "tools/list")), headers=sent)).status_code == status
 
@@ -278,8 +254,8 @@ async def test_foreign_hosts_and_origins_are_refused(url: str, headers: dict[str
 async def test_without_the_token_everything_is_refused(ws: Workshop, team: Team) -> None:
     async with serving(gateway(ws).app(token="s3cret")) as url:
         for header in ("None", "Bearer s3cre", "Bearer", "Basic s3cret"):
-            async with httpx.AsyncClient(timeout=GUARD, headers={**HEADERS, "authorization": header}) as http:
-                answer = await http.post(url, json=request(0, "initialize", **INITIALIZE))
+            async with raw({"authorization": header}) as http:
+                answer = await http.post(url, json=OPENING)
             assert (answer.status_code, "s3cret" in answer.text) == (401, False)
         async with session(url, authorization="Bearer s3cret") as send:
             assert '"text":"1"' in (await send(CALL)).text

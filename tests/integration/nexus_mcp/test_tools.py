@@ -1,11 +1,9 @@
-"""Nexus operations as tools: their schemas, what comes through, why a call failed, and an agent."""
+"""Nexus operations as tools: their schemas, what comes through, why a call failed, an agent, and MCP's own client."""
 
 import asyncio
-import contextlib
 import json
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,19 +12,21 @@ import nexusrpc
 import parts
 import pytest
 import shoppers
-from bridge import LIMIT, Team, gateway, serving, shop, told
+from bridge import LIMIT, Changing, Team, gateway, serving, shop, told
+from demo_talks import ask, begin, greets, said
 from mcp import Client as McpClient
 from pydantic import AnyUrl
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 from waits import until
 
-from workshop_lib.agents.conversation import Chat, Conversation
 from workshop_lib.agents.openai_agents import plugin
+from workshop_lib.evidence.history import history
 from workshop_lib.nexus_mcp import standalone
 from workshop_lib.nexus_mcp.calls import problems
 from workshop_lib.nexus_mcp.contract import Directory, Tool
 from workshop_lib.nexus_mcp.directory import DirectoryHandler, _docstring
+from workshop_lib.nexus_mcp.transport import SANDBOX
 from workshop_lib.workshop import Workshop
 
 pytest_plugins = ["bridge"]  # its fixtures
@@ -188,59 +188,61 @@ async def test_an_answer_that_is_not_json_is_an_error(mcp: McpClient) -> None:
     assert told(result).startswith("Error: calculate_roi failed (NoJson).")
 
 
-@contextlib.asynccontextmanager
-async def assistant(ws: Workshop, **limits: Any) -> AsyncIterator[tuple[Any, Callable[[str], Any]]]:
-    """A conversation with an agent that has the tools of two teams, and a way to send it a message."""
-    await Workshop.start(model=True)
-    client = await Client.connect(**await ws.connection("default", plugins=[plugin()]))
-    async with Worker(client, task_queue="assistants", workflows=[shoppers.Assistant]), asyncio.timeout(120):
-        started = await client.start_workflow(
-            shoppers.Assistant.run,
-            Chat("offline", **limits),
-            id=f"assistant-{uuid.uuid4()}",
-            task_queue="assistants",
-            execution_timeout=timedelta(minutes=3),
-        )
-        handle = client.get_workflow_handle(started.id)
-
-        async def ask(text: str) -> str:
-            return str((await handle.execute_update(Conversation.send_message, text)).text)
-
-        yield handle, ask
-        await handle.terminate()
-
-
 async def has_called(handle: Any, *tools: str) -> bool:
-    return tuple(line.tool for line in await handle.query(Conversation.transcript) if line.kind == "call") == tools
+    return tuple(line.tool for line in await said(handle, "call")) == tools
 
 
 PARTS = "How many parts are there?"
 ONE: dict[type, Any] = {parts.Parts: [parts.Parts.stock]}
 
 
-async def test_an_agent_waits_for_a_list_that_is_slow_and_says_hello_meanwhile(ws: Workshop, team: Team) -> None:
-    team.directory.open.clear()
-    team.directory.now = DirectoryHandler(ONE)
-    try:
-        async with assistant(ws, most_events=30) as (handle, ask):
-            assert (await ask("Hello!")).startswith("Hello!")
-            waits = asyncio.create_task(ask(PARTS))
-            await until(lambda: has_called(handle, "more_tools"))
-            assert not waits.done()
-            team.directory.open.set()
-            assert "blue 4" in await waits
-            assert await has_called(handle, "more_tools", "stock")
-            team.directory.open.clear()
-            first = (await handle.describe()).run_id
-            while (await handle.describe()).run_id == first:  # each message makes its history longer
-                assert "stock" in await ask("What can you do?"), "it forgot what it knew"
-            assert "stock" in await ask("What can you do?"), "the next execution does not know it"
-            # A team may offer less by the time that its list comes: that list counts.
-            waits = asyncio.create_task(ask(PARTS))
-            await until(lambda: has_called(handle, "more_tools", "stock", "stock"))
-            team.directory.now = DirectoryHandler({})
-            team.directory.open.set()
-            assert "no longer offers it" in await waits
-    finally:
-        team.directory.open.set()
-        team.directory.now = DirectoryHandler(parts.OFFERED)
+async def test_an_agent_waits_for_a_list_that_is_slow_and_says_hello_meanwhile(
+    ws: Workshop, with_model: None, directory: Changing
+) -> None:
+    client = await Client.connect(**await ws.connection("default", plugins=[plugin()]))
+    directory.open.clear()
+    directory.now = DirectoryHandler(ONE)
+    async with Worker(client, task_queue="assistants", workflows=[shoppers.Assistant]), asyncio.timeout(120):
+        handle = await begin(ws, client, shoppers.Assistant, "assistants", most_events=30)
+        await greets(handle)
+        waits = asyncio.create_task(ask(handle, PARTS))
+        await until(lambda: has_called(handle, "more_tools"))
+        assert not waits.done()
+        directory.open.set()
+        assert "blue 4" in (await waits).text
+        assert await has_called(handle, "more_tools", "stock")
+        directory.open.clear()
+        first = (await handle.describe()).run_id
+        while (await handle.describe()).run_id == first:  # each message makes its history longer
+            assert "stock" in (await ask(handle, "What can you do?")).text, "it forgot what it knew"
+        assert "stock" in (await ask(handle, "What can you do?")).text, "the next execution does not know it"
+        # A team may offer less by the time that its list comes: that list counts.
+        waits = asyncio.create_task(ask(handle, PARTS))
+        await until(lambda: has_called(handle, "more_tools", "stock", "stock"))
+        directory.now = DirectoryHandler({})
+        directory.open.set()
+        assert "no longer offers it" in (await waits).text
+
+
+@pytest.mark.usefixtures("team")
+async def test_requests_of_mcps_own_client_are_operations_and_a_replay_makes_the_same(
+    ws: Workshop, client: Client
+) -> None:
+    settings: dict[str, Any] = {"workflows": [shoppers.Speaker], "workflow_runner": SANDBOX}
+    ws.run(Worker, client, task_queue="speakers", max_cached_workflows=0, **settings)
+    calls = [
+        ("stock_price", {"ticker": "ACME"}),
+        ("stock_price", {"ticker": "NOPE"}),
+        ("stock_price", {"tikcer": "ACME"}),
+        ("sell_everything", {}),
+    ]
+    start, arguments = shoppers.Speaker.run, ["finance", calls]
+    handle = await client.start_workflow(start, args=arguments, id=ws.id("speaker"), task_queue="speakers")
+    heard = await handle.result()
+    assert heard[:3] == ["stock_price", "calculate_roi", 'fine: {"ticker": "ACME", "price": 120.6}']
+    assert heard[3].startswith("error: Error: stock_price failed (UnknownTicker).")
+    assert heard[4].startswith("error: Invalid arguments for stock_price.")
+    assert heard[5].startswith("refused: Unknown tool 'sell_everything'.")
+    asked = [step.name for step in (await history(handle)).steps if step.kind == "nexus operation"]
+    assert asked == ["tools", "stock_price", "stock_price", "tools"], "what cannot be right is not sent"
+    await Replayer(workflows=[shoppers.Speaker], workflow_runner=SANDBOX).replay_workflow(await handle.fetch_history())

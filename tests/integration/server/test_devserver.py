@@ -28,10 +28,9 @@ async def test_it_listens_on_loopback_only(ws: Workshop) -> None:
     assert psutil.Process(ws.server.pid).environ()["TEMPORAL_VERSION_CHECK_DISABLED"] == "1"
 
 
-async def test_killed_in_the_middle_of_workflows_it_goes_on(ws: Workshop) -> None:
-    client = await Client.connect(**await ws.connection("default"))
+async def test_killed_in_the_middle_of_workflows_it_goes_on(ws: Workshop, client: Client) -> None:
     queue = ws.id("queue")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
     handles = [await client.start_workflow(flows.Stubborn.run, id=ws.id("s"), task_queue=queue) for _ in range(5)]
     assert not await handles[0].query(flows.Stubborn.state)
     address, pid = ws.server.address, ws.server.pid
@@ -43,20 +42,17 @@ async def test_killed_in_the_middle_of_workflows_it_goes_on(ws: Workshop) -> Non
     for handle in handles:
         await handle.signal(flows.Stubborn.proceed)
     assert await asyncio.gather(*(handle.result() for handle in handles)) == ["went on"] * 5
-    await ws.stop(worker)
 
 
-async def test_endpoints_outlive_the_server_and_are_moved_when_made_again(ws: Workshop) -> None:
+async def test_endpoints_outlive_the_server_and_are_moved_when_made_again(ws: Workshop, client: Client) -> None:
     finance = await Client.connect(**await ws.connection("finance"))
     endpoint = await ws.endpoint("lasting", namespace="finance", task_queue="finance")
     offered = {"workflows": [flows.Echo], "nexus_service_handlers": [flows.SumsHandler()]}
-    worker = ws.run(Worker, finance, task_queue="finance", **offered)
+    ws.run(Worker, finance, task_queue="finance", **offered)
     await ws.server.restart()
-    client = await Client.connect(**await ws.connection("default"))
-    caller = ws.run(Worker, client, task_queue="callers", workflows=[flows.Caller])
+    ws.run(Worker, client, task_queue="callers", workflows=[flows.Caller])
     name, start = ws.id("text"), flows.Caller.run
     assert await client.execute_workflow(start, args=[endpoint, name], id=name, task_queue="callers") == f"{name}-2"
-    await ws.stop(worker, caller)
     await asyncio.gather(*(ws.endpoint("moving", namespace="default", task_queue="both") for _ in range(4)))
     for queue in ("here", "there", "there"):
         await ws.endpoint("moving", namespace="default", task_queue=queue)

@@ -52,11 +52,8 @@ async def handler(ws: Workshop, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 @pytest.fixture(scope="module")
-async def callers(ws: Workshop) -> AsyncIterator[None]:
-    client = await Client.connect(**await ws.connection("default"))
-    worker = ws.run(Worker, client, task_queue="callers", workflows=[CallOperation])
-    yield
-    await ws.stop(worker)
+async def callers(ws: Workshop, client: Client) -> None:
+    ws.run(Worker, client, task_queue="callers", workflows=[CallOperation])
 
 
 def learned(error: BaseException | None) -> list[Reason]:
@@ -162,16 +159,13 @@ class TestEither:
 @needs_node
 @pytest.mark.usefixtures("callers")
 async def test_javascript_goes_on_where_python_died(ws: Workshop, client: Client) -> None:
-    workers = [await spawn(ws, PYTHON)]
-    try:
-        with ws.fault("read_quote.is_slow", seconds=3600) as fault:
-            handle = await called(ws, client, "stock_price", {"ticker": "HOOLI"})
-            await until(lambda: fault.fired)
-            workers[0].kill()
-            workers.append(await spawn(ws, JAVASCRIPT))
-            assert (await handle.result())["price"] == 311.75
-    finally:
-        await ws.stop(*workers)
+    dying = await spawn(ws, PYTHON)
+    with ws.fault("read_quote.is_slow", seconds=3600) as fault:
+        handle = await called(ws, client, "stock_price", {"ticker": "HOOLI"})
+        await until(lambda: fault.fired)
+        dying.kill()
+        await spawn(ws, JAVASCRIPT)
+        assert (await handle.result())["price"] == 311.75
     (priced,) = await behind(handle)
     assert (priced.sdk, [step.attempts for step in priced.steps]) == ("temporal-typescript", [2])
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,9 @@ CUT = httpx.RemoteProtocolError
 MODULE = "workshop_lib.teams.orders.payments"
 
 
-@pytest.fixture(scope="module")
-async def payments(ws: Workshop) -> AsyncIterator[HttpService]:
-    service = await ws.serve("payments", MODULE)
-    yield service
-    await service.stop()
+@pytest.fixture(scope="module", autouse=True)
+async def payments(ws: Workshop) -> HttpService:
+    return await ws.serve("payments", MODULE)
 
 
 @pytest.fixture
@@ -39,7 +36,6 @@ def counts(ws: Workshop, order: Order) -> tuple[int, int]:
     return ws.ledger.count("charge", order=order.id), ws.ledger.count("refund", order=order.id)
 
 
-@pytest.mark.usefixtures("payments")
 async def test_only_a_key_makes_two_charges_one(ws: Workshop, order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Order(ws.id("order"))
     certificates()
@@ -50,7 +46,6 @@ async def test_only_a_key_makes_two_charges_one(ws: Workshop, order: Order, monk
     assert (counts(ws, order), counts(ws, other)) == ((2, 0), (1, 0))
 
 
-@pytest.mark.usefixtures("payments")
 async def test_a_refund_is_whole_single_and_final(ws: Workshop, order: Order) -> None:
     for _ in range(2):
         await asyncio.to_thread(charge_card, order)
@@ -63,7 +58,6 @@ async def test_a_refund_is_whole_single_and_final(ws: Workshop, order: Order) ->
     assert await asyncio.to_thread(refund_customer, Order(ws.id("order"))) == 0
 
 
-@pytest.mark.usefixtures("payments")
 async def test_each_fault_is_an_error_but_not_each_leaves_no_charge(ws: Workshop) -> None:
     faults: dict[str, tuple[Any, int]] = {
         "answers_500": (httpx.HTTPStatusError, 0),
@@ -80,7 +74,6 @@ async def test_each_fault_is_an_error_but_not_each_leaves_no_charge(ws: Workshop
         await asyncio.to_thread(charge_card, order)
 
 
-@pytest.mark.usefixtures("payments")
 async def test_a_large_request_on_a_connection_that_stays_open_meets_a_fault_too(ws: Workshop, order: Order) -> None:
     body = {"order": order.id, "customer": "Ann" * 3_000_000, "amount": 1}  # more than a loopback connection holds
     async with httpx.AsyncClient(timeout=120) as client:
@@ -90,11 +83,14 @@ async def test_a_large_request_on_a_connection_that_stays_open_meets_a_fault_too
 
 
 async def test_killed_it_is_unreachable_and_served_again_it_remembers(
-    ws: Workshop, order: Order, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ws: Workshop,
+    payments: HttpService,
+    order: Order,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    service = await ws.serve("payments", MODULE)  # in the place of the fixture's, so this comes after its tests
     first = await asyncio.to_thread(charge_once, order)
-    service.kill()
+    payments.kill()
     with pytest.raises(httpx.TransportError):
         await asyncio.to_thread(charge_once, order)
     with pytest.raises(WorkshopError, match="no_such_module"):  # a mistake
@@ -102,8 +98,7 @@ async def test_killed_it_is_unreachable_and_served_again_it_remembers(
     monkeypatch.setattr(spawned, "_PATIENCE_SECONDS", 0.0)  # as on a slow machine: that it starts is no failure
     again = await ws.serve("payments", MODULE)
     assert "is starting and importing modules" in capsys.readouterr().out
-    assert (await asyncio.to_thread(charge_once, order), again.url) == (first, service.url)
-    await again.stop()
+    assert (await asyncio.to_thread(charge_once, order), again.url) == (first, payments.url)
 
 
 async def test_a_service_that_was_not_started_is_named(ws: Workshop) -> None:

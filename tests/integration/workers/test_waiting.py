@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -27,14 +27,13 @@ from workshop_lib.workshop import Workshop
 Capsys = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-async def queue(ws: Workshop, client: Client) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+async def queue(ws: Workshop, client: Client) -> str:
     """A task queue with a worker."""
     name = ws.id("queue")
     workflows = [flows.OneActivity, flows.OneChild, flows.Broken, flows.Stubborn, flows.Echo, flows.Caller]
-    worker = ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.buggy, flows.shaky])
-    yield name
-    await ws.stop(worker)
+    ws.run(Worker, client, task_queue=name, workflows=workflows, activities=[flows.buggy, flows.shaky])
+    return name
 
 
 async def notice(waits: Awaitable[Any], capsys: Capsys, said: str) -> None:
@@ -66,10 +65,9 @@ async def test_a_workflow_that_goes_nowhere(
     ws: Workshop, client: Client, queue: str, capsys: Capsys, name: str, arguments: Any, said: str
 ) -> None:
     await ws.endpoint("deserted", namespace="default", task_queue="deserted")
-    lame = ws.run(Worker, client, task_queue="lame", workflows=[flows.Echo])
+    ws.run(Worker, client, task_queue="lame", workflows=[flows.Echo])
     where = "nobody" if name == "Elsewhere" else queue
     await notice(client.execute_workflow(name, args=arguments, id=ws.id("order"), task_queue=where), capsys, said)
-    await ws.stop(lame)
 
 
 async def test_questions_to_a_workflow_whose_worker_has_stopped(ws: Workshop, client: Client, capsys: Capsys) -> None:
@@ -107,10 +105,8 @@ async def test_questions_to_a_workflow_whose_code_fails(ws: Workshop, client: Cl
     await until(failing)
     asked = asyncio.gather(handle.execute_update(flows.Stubborn.add, 1), handle.query(flows.Stubborn.state))
     await printed(capsys, "no attribute 'nonsense'")
-    worker = ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
+    ws.run(Worker, client, task_queue=queue, workflows=[flows.Stubborn])
     assert list(await asked) == [2, False]
-    await handle.terminate()
-    await ws.stop(worker)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +133,6 @@ async def test_an_update_that_a_busy_machine_gives_up_is_sent_again_and_stays_on
     handle = await client.start_workflow(flows.Stubborn.run, id=ws.id("stubborn"), task_queue=queue)
     assert await handle.execute_update(flows.Stubborn.add, 1) == 2
     assert len(lost) == len([step for step in (await history(handle)).steps if step.kind == "update"]) == 1
-    await handle.terminate()
 
 
 async def test_healthy_waits_are_left_alone(
@@ -154,7 +149,7 @@ async def test_healthy_waits_are_left_alone(
     monkeypatch.setattr(Reasons, "find", recorded)
     endpoint = await ws.endpoint("patient", namespace="default", task_queue="patient")
     settings: dict[str, Any] = {"workflows": [flows.Echo], "nexus_service_handlers": [flows.SumsHandler()]}
-    handler = ws.run(Worker, client, task_queue="patient", **settings)
+    ws.run(Worker, client, task_queue="patient", **settings)
     async with Worker(client, task_queue="plain", activities=[flows.slow]):
         waiters = [
             client.execute_workflow(name, args=arguments, id=ws.id("o"), task_queue=queue)
@@ -172,7 +167,6 @@ async def test_healthy_waits_are_left_alone(
         assert not any(looked)
         assert capsys.readouterr().out == ""
         await ws.terminate(await ws.open_executions(["OneActivity", "Caller", "Stubborn", "Echo"]), "over")
-    await ws.stop(handler)
 
 
 async def test_a_server_that_is_down(
@@ -188,7 +182,6 @@ async def test_a_server_that_is_down(
         monkeypatch.undo()
     finally:
         await ws.server.restart()
-    await handle.terminate()
 
 
 async def test_a_server_that_is_only_slow_is_not_called_down(ws: Workshop, client: Client, capsys: Capsys) -> None:
@@ -202,7 +195,6 @@ async def test_a_server_that_is_only_slow_is_not_called_down(ws: Workshop, clien
         os.kill(ws.server.pid, signal.SIGCONT)
     assert "does not answer" not in await printed(capsys, "polls task queue 'nobody'")
     await end(waits)
-    await handle.terminate()
 
 
 async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,13 +202,11 @@ async def test_every_wait_has_a_limit(ws: Workshop, client: Client, monkeypatch:
         handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody", execution_timeout=given)
         config = (await handle.describe()).raw_description.execution_config
         assert config.workflow_execution_timeout.ToTimedelta() == expected
-        await handle.terminate()
     handle = await client.start_workflow("X", id="forever", task_queue="nobody")
     monkeypatch.setattr(waiting, "LONGEST_WAIT", 0.3)
     with pytest.raises(WorkshopError, match="Stopped waiting") as raised:
         await handle.result()
     assert "client.get_workflow_handle('forever')" in str(raised.value)
-    await handle.terminate()
     sums = client.create_nexus_client(flows.Sums, await ws.endpoint("silent", namespace="default", task_queue="nobody"))
     with pytest.raises(WorkshopError, match="Stopped waiting for Nexus operation op after"):
         await sums.execute_operation(flows.Sums.add, 1, id="op")
@@ -236,10 +226,9 @@ async def test_one_notice_counts_those_who_wait_for_the_same_until_they_do_not(
     assert len(shown) == 1
     await end(waits.pop())  # an interrupted cell's advice stays
     assert "→" in str(shown)
-    worker = ws.run(Worker, client, task_queue=nowhere, workflows=[flows.Echo])
+    ws.run(Worker, client, task_queue=nowhere, workflows=[flows.Echo])
     await asyncio.gather(*waits)
     (text,) = shown.values()
     assert text.startswith("No longer waiting for")
     assert "→" not in text, "what is over is not advised any more"
-    await ws.stop(worker)
     await ws.server.restart(dynamic_config={})

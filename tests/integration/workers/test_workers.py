@@ -105,16 +105,14 @@ async def test_a_spawned_worker_is_reached_killed_and_stopped(
     process = await ws.spawn(Worker, client, task_queue=ws.id("queue"), workflows=[flows.Echo])
     os.kill(process.pid, signal.SIGKILL)  # not by us: as the system does when memory runs out
     await printed(capsys, "has ended")
-    await ws.stop(process)
 
 
 async def test_a_spawned_worker_converts_data_as_its_client_does(ws: Workshop) -> None:
     client = await Client.connect(**await ws.connection(data_converter=pydantic_data_converter))
     queue, two = ws.id("queue"), blocking.Amount(value=2)
-    process = await ws.spawn(Worker, client, task_queue=queue, workflows=[blocking.Doubles])
+    await ws.spawn(Worker, client, task_queue=queue, workflows=[blocking.Doubles])
     answer = await client.execute_workflow(blocking.Doubles.run, two, id=ws.id("m"), task_queue=queue)
     assert answer == blocking.Amount(value=4)
-    await ws.stop(process)
 
 
 async def test_a_module_can_be_spawned_by_name_and_is_waited_for(
@@ -126,7 +124,6 @@ async def test_a_module_can_be_spawned_by_name_and_is_waited_for(
     assert f"Waiting for {process.name}: its process {process.pid} is starting" in said
     assert said.endswith(f"its process {process.pid} is ready.\n")
     assert ("it", "it", "nexus") in process.polls
-    await ws.stop(process)
     with pytest.raises(WorkshopError, match="No module named 'missing_module'"):
         await ws.spawn("missing_module")
     with pytest.raises(WorkshopError, match="cannot be sent to another process"):

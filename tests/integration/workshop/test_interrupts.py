@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from kernels import Kernel, Output, kernel, ours
+from kernels import Kernel, Output, kernel, wait_until_gone
 from notebook import BILLED, ORDERS, PLACE, PLACE_APART, START, WORK, open_notebook, spawn
 
 
@@ -42,10 +42,7 @@ def test_an_interrupt_ends_the_cell_and_nothing_else(tmp_path: Path) -> None:
         # A spawn leaves no Worker.
         k.ok("await ws.stop(process)")
         assert interrupted(k, "print('in it')\n" + spawn("p", "elsewhere")).error
-        deadline = time.monotonic() + 120
-        while any("workshop_lib.programs.worker" in command for command in ours(tmp_path)):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        assert not wait_until_gone(tmp_path, "workshop_lib.programs.worker", seconds=120)
 
 
 def test_an_interrupted_setup_can_be_run_again(tmp_path: Path) -> None:

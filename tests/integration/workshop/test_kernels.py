@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 import psutil
-import pytest
 from kernels import Kernel, kernel, ours, wait_until_gone
 from notebook import ORDERS, PLACE, START, WAIT, WAITING, WORK, open_notebook, spawn
 
@@ -90,24 +89,23 @@ def test_a_restarted_kernel_finds_its_server_and_goes_on(tmp_path: Path) -> None
         assert k.ok("print(len(await ws.open_executions()), ws.ledger.count())").strip() == "0 0"
 
 
-@pytest.mark.parametrize("ending", ["killed beside a stopped process", "shut down"])
-def test_nothing_outlives_its_kernel(tmp_path: Path, ending: str) -> None:
+def test_nothing_outlives_a_kernel_that_is_killed_beside_a_stopped_process(tmp_path: Path) -> None:
     with kernel(tmp_path) as k:
         open_notebook(k)
         k.ok(spawn("process", "apart"))
         pid = int(k.ok("print(process.pid)"))
         assert len(ours(tmp_path)) >= 4, "kernel, server, worker and their wardens"
-        if "stopped" in ending:
-            os.kill(pid, signal.SIGSTOP)  # it reacts to nothing any more
-        k.close() if ending == "shut down" else k.kill()
+        os.kill(pid, signal.SIGSTOP)  # it reacts to nothing any more
+        k.kill()
         assert not wait_until_gone(tmp_path)
         assert not psutil.pid_exists(pid)
 
 
-def test_a_stuck_activity_does_not_keep_the_kernel_alive(tmp_path: Path) -> None:
+def test_a_stuck_activity_keeps_no_kernel_alive_that_is_shut_down_and_no_worker_beside_it(tmp_path: Path) -> None:
     with kernel(tmp_path) as k:
         open_notebook(k)
         k.ok(ORDERS.replace('note("charge", order=order)', 'note("charge"); import time; time.sleep(600)'))
+        k.ok(spawn("process", "apart"))
         k.ok('await client.start_workflow(ProcessOrder.run, "s", id="s", task_queue="orders")')
         k.ok("import asyncio\nwhile not ws.ledger.count('charge'): await asyncio.sleep(0.05)")
         assert k.close() == 0, "it ended by itself, and was not killed"
