@@ -13,8 +13,9 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-zà-öø-ÿß]+|\d+|[^\W\d_]+")
 
 
 def pattern(name: str, flags: int = 0) -> re.Pattern[str]:
-    """One of the ``patterns`` in ``words.toml``."""
-    return re.compile(WORDS["patterns"][name], flags | re.VERBOSE)
+    """One of the ``patterns`` in ``words.toml``, with the words that it names."""
+    text = re.sub(r"«(\w+)»", lambda found: "|".join(WORDS[found[1]].split()), WORDS["patterns"][name])
+    return re.compile(text, flags | re.VERBOSE)
 
 
 _ENDING = pattern("ending")
@@ -37,25 +38,12 @@ def stems(text: str) -> list[str]:
 WITHIN = "\x1f"  # no name holds it
 _DEEPEST = 3  # objects within objects; a schema may name itself
 _Offer = tuple[float, int, int, Any]  # how well a value fits, where it is in the text, the value
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_DATE = re.compile(
-    rf"(?i)\b(?:\d{{4}}-\d\d?-\d\d?|{_MONTH} \d{{1,2}}\w*(?:,? \d{{4}})?|\d{{1,2}}\w* (?:of )?{_MONTH}(?:,? \d{{4}})?"
-    r"|today|tomorrow|(?:next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
-)
 # What is clear by itself is masked once found: a date's day is no number, and a quoted word is no name.
-_PATTERNS = [
-    ("quoted", re.compile(r"\"([^\"]+)\"|“([^”]+)”|(?<!\w)['‘]([^'’]+(?:['’]\w[^'’]*)*)['’](?!\w)")),
-    ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")),
-    ("path", re.compile(r"(?<![\w/])(?:~|\.{1,2})?(?:/[\w.-]*\w)+/?|\b\w[\w-]{0,60}\.[a-z]{2,4}\b(?!\.)")),
-    ("date", _DATE),
-    ("time", re.compile(r"\b(?:\d{1,2}:\d\d(?:\s?[ap]m)?|\d{1,2}\s?[ap]m|noon|midnight)\b", re.IGNORECASE)),
-]
+_CLEAR = [("quoted", 0), ("email", 0), ("path", 0), ("date", re.IGNORECASE), ("time", re.IGNORECASE)]
+_PATTERNS = [(kind, pattern(kind, flags)) for kind, flags in _CLEAR]
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
-_SPELLED, _NO_UNIT = WORDS["numbers"].split(), WORDS["no_unit"].split()
-_NUMBER = re.compile(
-    rf"(?<![\w.,#-])([$€£¥]?)\s?(-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\b(?:{'|'.join(_SPELLED)})\b)(?![A-Z\d-])"
-    rf"(?:\s?(%|[€$£¥]|°\s?[CF]\b)|[\s-]?(?!(?:{'|'.join(_NO_UNIT)})\b)([A-Za-z]+)\b)?"
-)
+_SPELLED, _NO_UNIT, _MONTHS = (WORDS[name].split() for name in ("numbers", "no_unit", "months"))
+_NUMBER, _MONTH = pattern("number"), pattern("month", re.IGNORECASE)
 _ID = pattern("id")
 _NAME = re.compile(r"(?:(?:Dr|Mr|Ms)\. )?[A-ZÀ-Þ][\w'’-]*[a-zß-ÿ](?: (?:(?:de|la|of|van) )?[A-ZÀ-Þ][\w'’-]+)*")
 _OPENERS = set(WORDS["opener"].split())
@@ -95,10 +83,10 @@ def _mentions(text: str) -> tuple[_Mention, ...]:
 
 
 def _iso(said: str) -> str:
-    year, month, day = (re.search(p, said, re.IGNORECASE) for p in (r"\b\d{4}\b", _MONTH, r"\b\d{1,2}(?!\d)"))
+    year, month, day = (re.search(p, said) for p in (r"\b\d{4}\b", _MONTH, r"\b\d{1,2}(?!\d)"))
     if not (year and month and day):
         return said
-    return f"{year[0]}-{_MONTH.index(month[0][:3].lower()) // 4 + 1:02}-{int(day[0]):02}"
+    return f"{year[0]}-{_MONTHS.index(month[0][:3].lower()) + 1:02}-{int(day[0]):02}"
 
 
 def _numbers(text: str) -> Iterator[_Mention]:
