@@ -347,13 +347,9 @@ class _Measurement:
         self.put(POLICY, said, evidence, await history(self._talk))
 
     async def _begin(self) -> WorkflowHandle[Any, Any]:
-        chat = Chat(model="offline", tool_seconds=_GUARD_SECONDS, most_events=10_000)
+        chat, limit = Chat(model="offline", tool_seconds=_GUARD_SECONDS, most_events=10_000), timedelta(hours=1)
         made: WorkflowHandle[Any, Any] = await self._client.start_workflow(
-            self._demo.AGENT.run,
-            chat,
-            id=self._ws.id("chat"),
-            task_queue=local.TASK_QUEUE,
-            execution_timeout=timedelta(hours=1),
+            self._demo.AGENT.run, chat, id=self._ws.id("chat"), task_queue=local.TASK_QUEUE, execution_timeout=limit
         )
         return made
 

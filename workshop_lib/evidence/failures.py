@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import tomllib
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
 _Failed = TypeVar("_Failed", BaseException, Failure)
 _MOST_CAUSES = 20  # an exception may be its own cause
 
-# What a workflow must not call, and what the SDK has instead. Anything else needs an activity.
-_INSTEAD = (
-    (r"datetime\.(now|utcnow|today)|date\.today", "workflow.now()"),
-    (r"\btime\.(time|monotonic|perf_counter)", "workflow.time()"),
-    (r"\btime\.sleep", "await workflow.sleep(seconds)"),
-    (r"\brandom\.|\bsecrets\.", "workflow.random()"),
-    (r"\buuid\.|\bos\.urandom", "workflow.uuid4()"),
-)
-
 _OF_NAMES = (AttributeError, ImportError, ModuleNotFoundError, NameError, UnboundLocalError)
 _OF_CODE = (NotImplementedError, SyntaxError, TypeError)
 BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
@@ -39,6 +31,12 @@ _CELL = re.compile(r'File "(?P<file>[^"]*(?<!workshop_lib)[/\\]cells[/\\](?P<nam
 _REPLAY = "a replay would not do the same."
 
 
+def _fitting(kind: str, text: str) -> str:
+    """What ``failures.toml`` has of a kind for a text; may be empty."""
+    known = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))[kind]
+    return next((said for pattern, said in known.items() if re.search(pattern, text)), "")
+
+
 def explain_sandbox(message: str) -> str:
     """The sandbox's message, with the reason and what to use instead.
 
@@ -47,26 +45,7 @@ def explain_sandbox(message: str) -> str:
     """
     first = message.split(" If this is code from a module", 1)[0].replace(".__call__", "()")
     called = first.removeprefix("Cannot access ")
-    instead = next((use for pattern, use in _INSTEAD if re.search(pattern, called)), "an activity")
-    return f"{first.removesuffix('.')}: {_REPLAY} Use {instead} instead."
-
-
-# Patterns in messages that do not say what to do, and what to do.
-_ADVICE = (
-    (
-        r"of type coroutine|pickle 'coroutine'|'coroutine' object|<class 'coroutine'>",
-        "A coroutine came back instead of a value: is an `await` missing?",
-    ),
-    (r"can't be used in 'await'", "This call returns its value immediately: write it without `await`."),
-    (r"'dict' object has no attribute", "A result without a type is a dict: name the function itself, not a text."),
-    (r"Not in activity context", "Use `await workflow.execute_activity(…)` instead of a plain call."),
-    (r"errors in a TaskGroup", "Temporal treats an ExceptionGroup as a bug. Use `asyncio.gather` instead."),
-    (r"must have start_to_close_timeout", "Give each call `start_to_close_timeout=timedelta(seconds=5)`."),
-    (r"has no attribute 'total_seconds'", "A limit is a `timedelta`, not a number."),
-    (r"'int' object has no", "Is there a number in place of something else, such as a `timedelta`?"),
-    (r"required positional|positional arguments but", "The arguments of a call do not fit its function."),
-    (r"Expected value to be|Cannot convert to dataclass", "A value does not have the type that the function declares."),
-)
+    return f"{first.removesuffix('.')}: {_REPLAY} Use {_fitting('instead', called) or 'an activity'} instead."
 
 
 def causes(failed: _Failed) -> list[_Failed]:
@@ -187,7 +166,7 @@ def _without_address(message: str) -> str:
 
 def advice(text: str) -> str:
     """What to do about a failure whose message does not say it; may be empty."""
-    return next((what for pattern, what in _ADVICE if re.search(pattern, text)), "")
+    return _fitting("advice", text)
 
 
 def _own_line(error: BaseException) -> str:

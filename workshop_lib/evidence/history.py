@@ -386,21 +386,17 @@ def _add_pending(raw: DescribeWorkflowExecutionResponse, result: History) -> Non
     # A retry adds no event before the last attempt: only the execution's description has the attempts of open steps.
     steps = {(step.kind, step.id): step for step in result.steps}
     for activity in raw.pending_activities:
-        step = steps.get(("activity", activity.activity_id))
-        if step is None:
-            continue  # it was added after the events were read
-        running = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-        step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it includes the next one
-        step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
-        if running:
-            step.started, step.status = _when(activity.last_started_time), "running"
+        if step := steps.get(("activity", activity.activity_id)):  # else it was added after the events were read
+            running = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            step.attempts = activity.attempt if running else activity.attempt - 1  # otherwise it includes the next one
+            step.failure = sentence(activity.last_failure) if activity.last_failure.ByteSize() else ""
+            if running:
+                step.started, step.status = _when(activity.last_started_time), "running"
     for operation in raw.pending_nexus_operations:
-        step = steps.get(("nexus operation", str(operation.scheduled_event_id)))
-        if step is None:
-            continue
-        step.attempts = operation.attempt
-        if operation.last_attempt_failure.ByteSize():
-            step.failure = sentence(operation.last_attempt_failure)
+        if step := steps.get(("nexus operation", str(operation.scheduled_event_id))):
+            step.attempts = operation.attempt
+            if operation.last_attempt_failure.ByteSize():
+                step.failure = sentence(operation.last_attempt_failure)
 
 
 def _callers(event: HistoryEvent, started: WorkflowExecutionStartedEventAttributes) -> list[Link]:

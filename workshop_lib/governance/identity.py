@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from nexusrpc import HandlerError, HandlerErrorType
-from nexusrpc.handler import OperationContext, StartOperationResultAsync, StartOperationResultSync
+from nexusrpc.handler import OperationContext
 from pydantic import TypeAdapter, ValidationError
 from temporalio import client, nexus, worker, workflow
 
@@ -288,9 +288,7 @@ class _Verified(worker.NexusOperationInboundInterceptor):
         super().__init__(next)
         self._verifier = verifier
 
-    async def execute_nexus_operation_start(
-        self, input: worker.ExecuteNexusOperationStartInput
-    ) -> StartOperationResultSync[Any] | StartOperationResultAsync:
+    async def execute_nexus_operation_start(self, input: worker.ExecuteNexusOperationStartInput) -> Any:
         claims = self._verifier.verify(input.ctx.headers, _called(input.ctx), input.input)
         # On a thread: a file that another process writes to must not stall this Worker's loop.
         await asyncio.to_thread(self._verifier.spend, claims, input.ctx.request_id)

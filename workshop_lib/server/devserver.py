@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import threading
 import time
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,23 +36,7 @@ _HUB = "JUPYTERHUB_SERVICE_PREFIX"  # set by JupyterHub, where a browser does no
 _DATABASE = "temporal.db"
 _START_SECONDS = 120.0  # a guard only: it is starting while its process runs
 _STOP_SECONDS = 60.0  # a guard only
-
-# Each was measured on Temporal Server 1.32.
-DYNAMIC_CONFIG = {
-    # By default, the server looks for its next task at most 20 times a second: 50 ms for each hop of a workflow.
-    "history.transferProcessorMaxPollRPS": "2000",
-    "history.timerProcessorMaxPollRPS": "2000",
-    "history.outboundProcessorMaxPollRPS": "2000",
-    # By default, timers fire up to 1 s late. Retries, heartbeat timeouts and sticky timeouts are timers, too.
-    "history.timerProcessorMaxTimeShift": '"10ms"',
-    # By default, Nexus calls resume 31 to 36 s after a Worker that was down is back.
-    "history.outboundQueue.circuitBreakerSettings": '{"Timeout":"2s","MaxRequests":10}',
-    "component.nexusoperations.retryPolicy.maxInterval": '"2s"',
-    # A check skips three days for one execution.
-    "frontend.WorkflowTimeSkippingEnabled": "true",
-    # A client can call Nexus operations without a workflow.
-    "nexusoperation.enableStandalone": "true",
-}
+DYNAMIC_CONFIG: dict[str, str] = tomllib.loads(Path(__file__).with_name("dynamic_config.toml").read_text("utf-8"))
 
 
 def cli() -> str:

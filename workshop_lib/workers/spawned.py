@@ -173,22 +173,15 @@ class Launcher:
             variables: Environment variables besides those that every process gets.
         """
         log = self.folder.logs / f"{self.new_id(name.rpartition('.')[2])}.log"
-        return Process(command, log=log, environment={**environment(self.folder), **(variables or {})}, piped=piped)
-
-
-def environment(folder: StateFolder) -> dict[str, str]:
-    """The environment of a spawned process, so that it imports this notebook's cells and finds its server and ledger.
-
-    Args:
-        folder: The notebook's state folder.
-    """
-    return {
-        **os.environ,
-        STATE_VARIABLE: str(folder.path),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # it can import what this process can
-        "PYTHONDONTWRITEBYTECODE": "1",  # a stale .pyc would run the code from before an edit
-        "PYTHONUNBUFFERED": "1",
-    }
+        environment = {
+            **os.environ,
+            STATE_VARIABLE: str(self.folder.path),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # it can import what this process can
+            "PYTHONDONTWRITEBYTECODE": "1",  # a stale .pyc would run the code from before an edit
+            "PYTHONUNBUFFERED": "1",
+            **(variables or {}),
+        }
+        return Process(command, log=log, environment=environment, piped=piped)
 
 
 def javascript(name: str) -> list[str]:

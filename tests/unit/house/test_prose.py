@@ -38,7 +38,7 @@ _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 PAGES = [
     *(ROOT / "solutions").glob("*.ipynb"),
     *(path for folder in (".", "solutions/pages", "instructor") for path in (ROOT / folder).glob("*.md")),
-    *(path for room in ("checks", "views") for path in (ROOT / "workshop_lib" / room).glob("*.toml")),
+    *(path for room in ("checks", "evidence", "views") for path in (ROOT / "workshop_lib" / room).glob("*.toml")),
 ]
 LIBRARY = [path for path in (ROOT / "workshop_lib").rglob("*.py") if "node_modules" not in path.parts]
 NO_PROSE = {"planner.py"}  # it reads what people type

@@ -10,9 +10,15 @@ from typing import Any
 
 WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-zà-öø-ÿß]+|\d+|[^\W\d_]+")
-_ENDING = re.compile(
-    r"(?<=\w{4})(?:ations?|ators?|ating|ate[ds]?|ings?|ions?|ments?|ers?|ly)$|(?<=\w{3})(?:ing|es|ed|(?<!s)(?<!\bnew)s)$"
-)
+
+
+def pattern(name: str, flags: int = 0) -> re.Pattern[str]:
+    """One of the ``patterns`` in ``words.toml``, with the words that it names."""
+    text = re.sub(r"«(\w+)»", lambda found: "|".join(WORDS[found[1]].split()), WORDS["patterns"][name])
+    return re.compile(text, flags | re.VERBOSE)
+
+
+_ENDING = pattern("ending")
 
 
 @lru_cache(maxsize=8192)
@@ -32,33 +38,15 @@ def stems(text: str) -> list[str]:
 WITHIN = "\x1f"  # no name holds it
 _DEEPEST = 3  # objects within objects; a schema may name itself
 _Offer = tuple[float, int, int, Any]  # how well a value fits, where it is in the text, the value
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_DATE = re.compile(
-    rf"(?i)\b(?:\d{{4}}-\d\d?-\d\d?|{_MONTH} \d{{1,2}}\w*(?:,? \d{{4}})?|\d{{1,2}}\w* (?:of )?{_MONTH}(?:,? \d{{4}})?"
-    r"|today|tomorrow|(?:next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
-)
 # What is clear by itself is masked once found: a date's day is no number, and a quoted word is no name.
-_PATTERNS = [
-    ("quoted", re.compile(r"\"([^\"]+)\"|“([^”]+)”|(?<!\w)['‘]([^'’]+(?:['’]\w[^'’]*)*)['’](?!\w)")),
-    ("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")),
-    ("path", re.compile(r"(?<![\w/])(?:~|\.{1,2})?(?:/[\w.-]*\w)+/?|\b\w[\w-]{0,60}\.[a-z]{2,4}\b(?!\.)")),
-    ("date", _DATE),
-    ("time", re.compile(r"\b(?:\d{1,2}:\d\d(?:\s?[ap]m)?|\d{1,2}\s?[ap]m|noon|midnight)\b", re.IGNORECASE)),
-]
+_CLEAR = [("quoted", 0), ("email", 0), ("path", 0), ("date", re.IGNORECASE), ("time", re.IGNORECASE)]
+_PATTERNS = [(kind, pattern(kind, flags)) for kind, flags in _CLEAR]
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
-_SPELLED, _NO_UNIT = WORDS["numbers"].split(), WORDS["no_unit"].split()
-_NUMBER = re.compile(
-    rf"(?<![\w.,#-])([$€£¥]?)\s?(-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\b(?:{'|'.join(_SPELLED)})\b)(?![A-Z\d-])"
-    rf"(?:\s?(%|[€$£¥]|°\s?[CF]\b)|[\s-]?(?!(?:{'|'.join(_NO_UNIT)})\b)([A-Za-z]+)\b)?"
-)
-_ID = re.compile(
-    r"(?<![\w-])(?!(?:OK|[AP]M|USD|EUR|GBP)\b)(?:[A-Za-z]+[-_#]\d[\w-]*|[A-Z]{2,}[A-Z\d.-]*\b|[A-Z]+\d[A-Z\d]*|\d+[A-Z][A-Z\d]*|#\d+)(?!\w)"
-)
+_SPELLED, _NO_UNIT, _MONTHS = (WORDS[name].split() for name in ("numbers", "no_unit", "months"))
+_NUMBER, _MONTH = pattern("number"), pattern("month", re.IGNORECASE)
+_ID = pattern("id")
 _NAME = re.compile(r"(?:(?:Dr|Mr|Ms)\. )?[A-ZÀ-Þ][\w'’-]*[a-zß-ÿ](?: (?:(?:de|la|of|van) )?[A-ZÀ-Þ][\w'’-]+)*")
-_OPENER = re.compile(
-    r"(?i)(?:an?|the|and|or|but|i|i'm|it|is|are|do|does|did|can|could|would|will|what|what's|which|who|how|when|where|why|if"
-    r"|please|show|give|get|tell|find|ask|my|our|your|we|this|that|there|no|don't|ok|hi|hello|hey|first|then|in|on|for|to)$"
-)
+_OPENERS = set(WORDS["opener"].split())
 _LOWER = re.compile(r"\b(?:in|for|of|at|to|from|with) (?:(?:the|my) )?(?!(?:the|an?|my|me|it|that)\b)([a-zß-ÿ]{3,})")
 _BEFORE = re.compile(r"(\w+)(?:\s+(?:the|a|an|about|only))?[\s\"'“(:$€£]*$")
 _UNIT = re.compile(r"\b(?:to|into|in|from|how many)\s+([A-Za-z°]+)", re.IGNORECASE)
@@ -95,10 +83,10 @@ def _mentions(text: str) -> tuple[_Mention, ...]:
 
 
 def _iso(said: str) -> str:
-    year, month, day = (re.search(p, said, re.IGNORECASE) for p in (r"\b\d{4}\b", _MONTH, r"\b\d{1,2}(?!\d)"))
+    year, month, day = (re.search(p, said) for p in (r"\b\d{4}\b", _MONTH, r"\b\d{1,2}(?!\d)"))
     if not (year and month and day):
         return said
-    return f"{year[0]}-{_MONTH.index(month[0][:3].lower()) // 4 + 1:02}-{int(day[0]):02}"
+    return f"{year[0]}-{_MONTHS.index(month[0][:3].lower()) + 1:02}-{int(day[0]):02}"
 
 
 def _numbers(text: str) -> Iterator[_Mention]:
@@ -115,7 +103,7 @@ def _numbers(text: str) -> Iterator[_Mention]:
 def _names(text: str) -> Iterator[_Mention]:
     for match in _NAME.finditer(text):
         first, _, value = match[0].partition(" ")
-        opens = _OPENER.match(first.replace("’", "'"))
+        opens = first.replace("’", "'").lower() in _OPENERS
         value = match[0] if not opens else value if value[:1].isupper() else ""
         start = match.end() - len(value)
         if value := re.sub(r"['’]s$", "", value):
@@ -147,32 +135,13 @@ def _near(mention: _Mention, wanted: Iterable[str], text: str) -> float:
 
 
 _KIND_OF = {stem(word): kind for kind, words in WORDS["kinds"].items() for word in words.split()}
-_TYPES = {"boolean": "flag", "integer": "number", "number": "number", "array": "list", "object": "none"}
-_TYPES |= {"date": "date", "date-time": "date", "email": "email", "time": "time"}
-_FIT = {  # how well what is mentioned fits what is wanted, where it is not of the very kind
-    "id": {"quoted": 1.0, "name": 0.1, "lower": 0.45},
-    "name": {"name": 1.2, "quoted": 1.9, "id": 0.8, "lower": 0.7},
-    "text": {"name": 1.0, "quoted": 2.0, "id": 1.2, "lower": 0.5},
-    "prose": {"quoted": 3.0},
-    "number": {"number": 1.0},
-}
 _CONTENT, _FROM, _TO = (set(stems(WORDS[name])) for name in ("content", "from", "to"))
 _PREPOSITIONS = ("in", "for", "of", "at", "with", "by", "to", "near", "on")
-_AFTER = re.compile(
-    r"(?:\s+(?:is|number|id|to|of|named|called|with)(?!\w))*\s*[:=#]?\s*(?!(?:the|an?|my|is|in|on|for|and|of|to|was|with"
-    r"|please|from|at|has|are|if|by|do|does|did|have|can|we|you|i|it|there)\b)(\w[\w.-]*\b)"
-)
+_AFTER = pattern("after")
 _AHEAD = re.compile(r"\b(?:the|our|my|a|an)\s+([\w.-]*\w)\s+$")
 _SKIP = re.compile(r"(?:the|a|an|this|to|of|about|me|us|new|that|word|phrase)\b", re.IGNORECASE)
-_MARKS = {  # what introduces the value of a free text
-    "reason": r"(?:\bbecause(?: of)?|\bdue to|\bsince|\breason(?: is|:))\s+(.+)",
-    "what": r"\bto\s+(.+?)(?=\s+(?:at|on) |$)",
-}
 _SAYING = r"(?:\b(?:saying|says|called|titled|named|about|message|title|subject)\b:?|:)\s*(.+)"
-_POLITE = re.compile(
-    r"(?i)^(?:(?:hi|hello|hey|please|and|also|but|so|now|first)\b[\s,!]*|(?:can|could|would|will) you (?=please|tell"
-    r"|show)|(?:i would|i'd) like to (?:know )?|i (?:want|need) to |(?:do you know|tell me|show me)\b[\s,]*(?:if )?)+"
-)
+_POLITE = pattern("polite", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -208,7 +177,7 @@ def _params_of(schema: Any, root: Any, before: str, needed: bool) -> Iterator[Pa
             continue
         words, about = tuple(stems(name)) or (name,), stems(str(own.get("description") or ""))
         kind = next((_KIND_OF[word] for word in (*reversed(words), *about) if word in _KIND_OF), "text")
-        kind = _TYPES.get(str(own.get("type"))) or _TYPES.get(str(own.get("format"))) or kind
+        kind = WORDS["types"].get(str(own.get("type"))) or WORDS["types"].get(str(own.get("format"))) or kind
         kind = "enum" if own.get("enum") or "const" in own else kind
         yield Param(f"{before}{name}", own, must, kind, words, frozenset(about))
 
@@ -279,13 +248,13 @@ def _offers(param: Param, text: str, own: frozenset[str]) -> Iterator[_Offer]:
         yield from special[param.kind](param, text, own)
         return
     for mention in [m for m in _mentions(text) if m.kind in ("quoted", "number") or not set(stems(m.value)) <= own]:
-        base = _FIT.get(param.kind, {}).get(mention.kind, 2.2 if param.kind == mention.kind else 0.0)
+        base = WORDS["fit"].get(param.kind, {}).get(mention.kind, 2.2 if param.kind == mention.kind else 0.0)
         if base:
             yield base + _context(param, mention, text), mention.start, mention.end, mention.value
     if param.kind in ("id", "name", "text"):
         yield from _named(param, text, own)
-    for word in set(param.words) & {*_MARKS, *_CONTENT} if param.kind == "prose" else ():
-        if match := re.search(_MARKS.get(word, _SAYING), text, re.IGNORECASE | re.DOTALL):
+    for word in set(param.words) & {*WORDS["marks"], *_CONTENT} if param.kind == "prose" else ():
+        if match := re.search(WORDS["marks"].get(word, _SAYING), text, re.IGNORECASE | re.DOTALL):
             yield 2.5, match.start(), match.end(1), match[1].strip(" .!?\"'")
 
 

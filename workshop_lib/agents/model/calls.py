@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypedDict
 from weakref import WeakKeyDictionary
 
@@ -29,23 +31,6 @@ _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_inter
 _WITHOUT_WORKER = timedelta(minutes=10)  # how long a call waits for a Worker, which is not the model's time
 _MOST_NONSENSE = 3  # unreadable answers before we give up
 
-# Errors that a retry cannot fix, by LiteLLM's name or HTTP status: the type of our error, and the message for the user.
-_PERMANENT: dict[Any, tuple[str, str]] = {
-    **dict.fromkeys(range(300, 400), ("RedirectError", "The model's provider is at another address. Correct it.")),
-    "ContextWindowExceededError": ("", "This conversation is too long for the model."),
-    "ContentPolicyViolationError": ("", "The model's provider declines to answer that."),
-    400: ("", "The model's provider does not understand our request (400)."),
-    401: ("", "The model's provider refuses our key (401). Whoever runs this agent has to renew it."),
-    403: ("PermissionDeniedError", "The model's provider does not let us use this model (403)."),
-    404: ("", "The model's provider knows no such model (404). Whoever runs this agent has to correct its name."),
-    413: ("RequestTooLargeError", "This conversation is too long for the model (413)."),
-    422: ("UnprocessableEntityError", "The model's provider cannot process our request (422)."),
-}
-_PASSING = {
-    "RateLimitError": "The language model has too much to do (429). Please try again in a minute.",
-    **dict.fromkeys(("Timeout", "TimeoutError"), "The language model did not answer in time. Please try again."),
-    "APIConnectionError": "The language model could not be reached. Please try again.",
-}
 _DOWN = "The language model is out of order. Please try again in a minute."
 
 
@@ -135,12 +120,12 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
     Returns:
         The error for ``call_model`` to raise.
     """
-    kinds = [kind.__name__ for kind in type(error).__mro__]
-    names: list[Any] = [*kinds, getattr(error, "status_code", None)]
-    known = next((name for name in names if name in _PERMANENT or name in _PASSING), "")
-    if known in _PERMANENT:
-        kind, text = _PERMANENT[known]
-        return ApplicationError(text, type=kind or kinds[0], non_retryable=True)
+    said = tomllib.loads(Path(__file__).with_name("errors.toml").read_text("utf-8"))
+    kinds, status = [kind.__name__ for kind in type(error).__mro__], str(getattr(error, "status_code", ""))
+    names = [*kinds, status, f"{status[:1]}xx"]
+    known = next((name for name in names if any(name in errors for errors in said.values())), "")
+    if fatal := said["permanent"].get(known):
+        return ApplicationError(fatal["say"], type=fatal.get("type", kinds[0]), non_retryable=True)
     wait, last = _retry_after(error), False
     if activity.in_activity():
         info = activity.info()
@@ -148,7 +133,7 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
         nonsense = not known and getattr(error, "litellm_response_headers", None) is None
         over = datetime.now(UTC) + (wait or timedelta(0)) >= info.scheduled_time + timedelta(seconds=seconds)
         last = over or (nonsense and info.attempt >= _MOST_NONSENSE)
-    text, details = (_PASSING[known], []) if known else (_DOWN, [valid_text(str(error))[:300]])
+    text, details = (said["passing"][known]["say"], []) if known else (_DOWN, [valid_text(str(error))[:300]])
     return ApplicationError(text, *details, type=known or kinds[0], non_retryable=last, next_retry_delay=wait)
 
 

@@ -10,7 +10,18 @@ from itertools import pairwise
 from math import log
 from typing import Any
 
-from workshop_lib.agents.model.arguments import WITHIN, WORDS, Found, Param, bare, fill, nested, params_of, stems
+from workshop_lib.agents.model.arguments import (
+    WITHIN,
+    WORDS,
+    Found,
+    Param,
+    bare,
+    fill,
+    nested,
+    params_of,
+    pattern,
+    stems,
+)
 
 _BAR, _BAR_FREE = 1.15, 0.6  # what a request must score for a tool, and for one of free text where no other fits
 _REPAIRS = 2  # in a turn
@@ -22,33 +33,15 @@ _re = partial(re.compile, flags=re.IGNORECASE | re.DOTALL)
 _BACK = _re(r"\b(?:(?:that|this|the) (?:result|number|price|amount)|it|that(?! \w+ (?:is|are))|this|there|them)\b")
 _THEN = _re(r"[\s,;.]*\b(?:and\s+|but\s+)?(?:then|after that|finally|(?=use (?:the|that) result))\b[\s,]*")
 _CUT = _re(r"(?<!\bDr)(?<!\bMr)[.?!;]+(?=\s|$)|,?\s+(?:and|also|plus|as well as|but|compared to)\s+(?=\S)|,\s+|\n+")
-_NOT = _re(
-    r"(?:^|(?<=[.,;!?])\s*|\b(?:but|and|please)\s+)(?:please\s+)?(?:i\s+)?(?:do not|don['’]t|never|no|not|without)"
-    r"\s+(?!you\b|know\b)(?:(?!\b(?:just|only|instead)\b|[.,;:!?](?:\s|$)|\bbut\b).)+"
-)
-_FACT = _re(
-    r"(?:(?:hi|hello|hey|sorry|and|please|well|ok)\b[\s,!]*)*(?:(?:remember|note)\b(?: that|:)?\s+(.+)|((?:(?:my|our) "
-    r"[\w'’ -]{1,40}? (?:is|are|was) |(?:i am|i'm) (?!looking)|(?:i|we) (?:live|like|love|have|was|were) |call me ).+))"
-)
-_YOU = {"i am": "you are", "i'm": "you are", "we are": "you are", "i was": "you were", "call me": "your name is"}
-_YOU |= {"my": "your", "our": "your", "i": "you", "me": "you", "we": "you", "us": "you"}
-_FLIP = _re(r"\b(" + "|".join(sorted(_YOU, key=len, reverse=True)) + r")(?![\w'’])")
+_NOT = pattern("not", re.IGNORECASE | re.DOTALL)
+_FACT = pattern("fact", re.IGNORECASE | re.DOTALL)
+_FLIP = _re(r"\b(" + "|".join(sorted(WORDS["you"], key=len, reverse=True)) + r")(?![\w'’])")
 _ABOUT_ME = _re(r".*(?:\b(?:what|who|which|where|how)\b[\w'’ ]{0,25} (?:my|our|i|we|me)\b|\bremember\b)")
 _ADVICE = _re(r"\b(?:can|could|should|may|must|need|to do)\b")
 _RECALL = _re(r"\bdid you (?:say|tell|find)\b|\byou (?:said|told|found)\b|\bwas\b.*\bagain\b")
-_WRONG = _re(
-    r"(?=.{0,60}(?:invalid|not valid|validation|malformed|missing|wrong))(?=.{0,60}(?:argument|param|json|field|error))"
-    r"|.{0,30}(?:unknown|no such|no) (?:tool|function)\b"
-)
+_WRONG = pattern("wrong", re.IGNORECASE | re.DOTALL)
 _FAILED = _re(r"\W*(?:an )?error\b|.{0,60}\b(?:failed|unavailable|declined|refused|timed out)\b(?!.{40})")
-_TALK = (
-    (r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day))(?: there| all)?", "Hello! What can I do for you?"),
-    (r"(?:thanks|thank you|great|perfect|ok|okay|all right|cool)\b.{0,40}", "You are welcome."),
-    (r"(?:bye|goodbye|good night|see you).{0,20}", "Goodbye!"),
-    (r"(?:who|what) are you.{0,20}|what's your name", "I am an offline stand-in for a language model. {}"),
-    (r"what (?:else )?can you do.{0,20}|help(?: me)?", "{}"),
-)
-_flipped = partial(_FLIP.sub, lambda m: _YOU[m[0].lower()])  # "my name is Ann" becomes "your name is Ann"
+_flipped = partial(_FLIP.sub, lambda m: WORDS["you"][m[0].lower()])  # "my name is Ann" becomes "your name is Ann"
 _json = partial(json.dumps, ensure_ascii=False, default=str)
 _sentences = re.compile(r"(?<=[.!?])\s+").split
 _Calls = list[tuple[str, str]]  # names, and arguments as JSON
@@ -180,7 +173,7 @@ class _Turn:
         names = ", ".join(_spoken(t.name) for t in self.tools)
         able = f"I can use these tools: {names}." if names else "I have no tools here."
         plain = re.sub(r"^(?:hi|hello|hey) (?=how|who|what)", "", re.sub(r"[,!.?\s]+", " ", plain.lower()).strip())
-        return next((answer.format(able) for pattern, answer in _TALK if re.fullmatch(pattern, plain)), "")
+        return next((answer.format(able) for said, answer in WORDS["talk"].items() if re.fullmatch(said, plain)), "")
 
     def _recalled(self) -> str:  # the fact that answers the question
         asked = set(_content(re.sub(r"(?i)\bwho am i\b|\bcall me\b", "name", self.request))) - {"wher"}

@@ -58,13 +58,16 @@ async def set_project(project: Project, ctx: Context[Client]) -> str:
 @server.tool()
 async def get_project(ctx: Context[Client]) -> str:
     """The chosen project: its key."""
-    return await _project(ctx)
+    project = (await _remembered(ctx)).project
+    if not project:
+        raise ToolError("No project is set. Set one first.")
+    return project
 
 
 @server.tool()
 async def current_project_metrics(ctx: Context[Client]) -> JiraMetrics:
     """Jira metrics of the current project, the one that is set."""
-    return await jira_metrics(await _project(ctx), ctx)
+    return await jira_metrics(await get_project(ctx), ctx)
 
 
 async def _executed(ctx: Context[Client], run: Any, query: Any, name: str) -> Any:
@@ -74,13 +77,6 @@ async def _executed(ctx: Context[Client], run: Any, query: Any, name: str) -> An
         return await client.execute_workflow(
             run, query, id=f"{name}-{uuid4()}", task_queue=TASK_QUEUE, execution_timeout=LIMIT
         )
-
-
-async def _project(ctx: Context[Client]) -> str:
-    project = (await _remembered(ctx)).project
-    if not project:
-        raise ToolError("No project is set. Set one first.")
-    return project
 
 
 async def _remembered(ctx: Context[Client]) -> Remembered:
