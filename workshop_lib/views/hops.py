@@ -33,7 +33,7 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
         texts = [text(each, text_align="center") for each in (name, count) if each]
         place = {"grid_area": f"{line - 1}/{column}/{line + 1}", "align_content": "center"}
         parts.append(framed(*texts, border=f"1px solid {WORK}", **place, **look))
-    widths = " minmax(32px,64px) ".join(["minmax(0,max-content)"] * len(columns))
+    widths = " minmax(24px,40px) ".join(["minmax(0,max-content)"] * len(columns))
     picture = figure(title, *parts, columns=widths, grid_auto_rows="34px", line_height="16px")
     lines = [f"  {caller} → {called}: {times}" for (caller, called), times in made.items()]
     Display().show(picture, "\n".join([heading, *lines]))
