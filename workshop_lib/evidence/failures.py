@@ -5,6 +5,7 @@ import re
 import tomllib
 import traceback
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,10 +32,14 @@ _CELL = re.compile(r'File "(?P<file>[^"]*(?<!workshop_lib)[/\\]cells[/\\](?P<nam
 _REPLAY = "a replay would not do the same."
 
 
+@cache  # not at import: the sandbox would refuse to read a file
+def _known() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
 def _fitting(kind: str, text: str) -> str:
     """What ``failures.toml`` has of a kind for a text; may be empty."""
-    known = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))[kind]
-    return next((said for pattern, said in known.items() if re.search(pattern, text)), "")
+    return next((said for pattern, said in _known()[kind].items() if re.search(pattern, text)), "")
 
 
 def explain_sandbox(message: str) -> str:

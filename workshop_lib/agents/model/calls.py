@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tomllib
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 from weakref import WeakKeyDictionary
@@ -110,6 +111,11 @@ def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
     return made[known]
 
 
+@cache  # not at import: the sandbox would refuse to read a file
+def _errors() -> dict[str, dict[str, dict[str, str]]]:
+    return tomllib.loads(Path(__file__).with_name("errors.toml").read_text(encoding="utf-8"))
+
+
 def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> ApplicationError:
     """Turn an error into one that says why, in a message for the user, and whether and when to retry.
 
@@ -120,7 +126,7 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
     Returns:
         The error for ``call_model`` to raise.
     """
-    said = tomllib.loads(Path(__file__).with_name("errors.toml").read_text("utf-8"))
+    said = _errors()
     kinds, status = [kind.__name__ for kind in type(error).__mro__], str(getattr(error, "status_code", ""))
     names = [*kinds, status, f"{status[:1]}xx"]
     known = next((name for name in names if any(name in errors for errors in said.values())), "")

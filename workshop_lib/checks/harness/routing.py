@@ -3,15 +3,17 @@
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
+from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import require
 from workshop_lib.checks.harness.handled import other_teams
 from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, holds, limited
+from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
 
 _SHORT = 5.0  # seconds: what another chat sets
 _CLOSED = "The exchange is closed until nine"
-_OTHERS = {"calculate_roi", "calculator", "get_ip", "jira_metrics", "stock_price", "weather"}  # of both demos
+_OTHERS = {tool.name for tool in litellm_temporal.tools(Chat())}  # both demos have the same ones
 
 
 async def routed(ws: Workshop, talks: AbstractAsyncContextManager[Begin]) -> None:
