@@ -12,7 +12,7 @@ from workshop_lib.agents.model import settings as llm
 from workshop_lib.cells import magic
 from workshop_lib.cells.imports import without_collector
 from workshop_lib.cells.quiet import quieten
-from workshop_lib.cells.workflow_cells import CellError, Cells, Edit
+from workshop_lib.cells.workflow_cells import Cells, Edit
 from workshop_lib.evidence.ledger import Ledger
 from workshop_lib.evidence.messages import WorkshopError, in_notebook, notebook_names, say
 from workshop_lib.evidence.state import STATE_VARIABLE, StateFolder, notebook_key
@@ -89,6 +89,18 @@ class Workshop(Connections):
             if not known:
                 await ws._list_open()
             return ws
+
+    @classmethod
+    def started(cls) -> "Workshop":
+        """The workshop of this kernel.
+
+        Raises:
+            WorkshopError: It is not started.
+        """
+        if cls.current is None:
+            what = "The workshop is not started."
+            raise WorkshopError(what, then="Run the set-up cell first: `await Workshop.start()`.")
+        return cls.current
 
     @classmethod
     async def _first_start(cls, model: bool, calls_model: bool) -> "Workshop":
@@ -284,9 +296,7 @@ def _executions(count: int) -> str:
 
 
 def _run_workflow_cell(line: str, cell: str) -> None:
-    if Workshop.current is None:
-        raise CellError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
-    Workshop.current._cells.run(line, cell)
+    Workshop.started()._cells.run(line, cell)
 
 
 magic.install(_run_workflow_cell)

@@ -222,9 +222,7 @@ async def hint(number: str) -> None:
 
 
 async def _prove(number: str, answer: Any) -> str | None:
-    ws = Workshop.current
-    if ws is None:
-        raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
+    ws = Workshop.started()
     ws.refuse_if_red(answer)
     context = contextvars.copy_context()
     context.run(CHECKING.set, set())

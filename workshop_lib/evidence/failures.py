@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 _Failed = TypeVar("_Failed", BaseException, Failure)
 _MOST_CAUSES = 20  # an exception may be its own cause
 
-_OF_NAMES = (AttributeError, ImportError, ModuleNotFoundError, NameError, UnboundLocalError)
-_OF_CODE = (NotImplementedError, SyntaxError, TypeError)
-BUG_NAMES = frozenset(error.__name__ for error in _OF_NAMES + _OF_CODE) | {"NotFoundError"}
+BUG_NAMES = {"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError"}
+BUG_NAMES |= {"NotImplementedError", "SyntaxError", "TypeError", "NotFoundError"}
 """Types of failures that a retry cannot fix: the code or the registration is wrong."""
 
 # This package has a folder of the same name.

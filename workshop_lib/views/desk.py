@@ -41,9 +41,7 @@ async def desk(client: Client, endpoint: str, *, calls: int = 0) -> "Desk":
     Raises:
         WorkshopError: The workshop is not started, or so many calls do not come.
     """
-    ws = Workshop.current
-    if ws is None:
-        raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
+    ws = Workshop.started()
     ws.run(Worker, client, task_queue=_QUEUE, workflows=[CallOperation])
     made = Desk(client, ws.namespace(endpoint), lambda: ws.id("approval"))
     try:

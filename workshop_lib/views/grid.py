@@ -1,7 +1,8 @@
 """Pictures of rows and columns, as HTML: the browser measures, places and breaks their texts.
 
-Their colors follow JupyterLab's theme. No shape means anything by its color alone: hollow, filled, dashed and crossed
-tell them apart in print, too.
+Their colors follow JupyterLab's theme. Elsewhere, as in VS Code, a page may be dark, and its texts light. So what is
+behind a text is see-through there, or text and background both have the system's colors. No shape means anything by its
+color alone: hollow, filled, dashed and crossed tell them apart in print, too.
 """
 
 import math
@@ -40,6 +41,7 @@ def figure(title: str, *parts: str, columns: str, **style: str) -> str:
     """
     font = {"font_family": "var(--jp-ui-font-family,sans-serif)", "font_size": "var(--jp-ui-font-size1,13px)"}
     look = {"display": "grid", "grid_template_columns": columns, "max_width": "900px", "color": INK} | font | style
+    look |= {"print_color_adjust": "exact", "_webkit_print_color_adjust": "exact"}  # otherwise, bars are empty
     return f'<div role="figure" aria-label="{escape(title)}" style="{_css(look)}">{"".join(parts)}</div>'
 
 

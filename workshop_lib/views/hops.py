@@ -27,7 +27,8 @@ def hops(title: str, calls: Mapping[tuple[str, str], int]) -> None:
     for caller, called in made:
         line, column = spots[caller]
         parts.append(arrow((line, column + 1), spots[called], opacity="0.45"))
-    look = {"position": "relative", "margin": "10px 0", "background": "var(--jp-layout-color1,#fff)"}
+    look = {"position": "relative", "margin": "10px 0", "color": "var(--jp-content-font-color1,CanvasText)"}
+    look |= {"background": "var(--jp-layout-color1,Canvas)"}  # hides the arrows behind it
     for name, (line, column) in spots.items():
         count = " + ".join(f"{times}×" for (_, called), times in made.items() if called == name)
         texts = [text(each, text_align="center") for each in (name, count) if each]

@@ -195,7 +195,7 @@ class _Drawing:
         closed = refused and not any(record.namespace == name for record in log.histories)
         look = {"border": f"1px solid {GRID}"}
         if closed:
-            look = {"border": f"1px dashed {INK}", "background": "var(--jp-layout-color2,#eeeeee)"}
+            look = {"border": f"1px dashed {INK}", "background": "var(--jp-layout-color2,#8882)"}
         first, last = self._lanes[name]
         yield box(grid_area=f"1/{first}/{self._foot}/{last + 1}", **look)
         # The namespace behind an endpoint is known only if a workflow answered.

@@ -41,9 +41,7 @@ async def panel(place: Place, faults: Sequence[str], *, script: Sequence[str] = 
     Raises:
         WorkshopError: The workshop is not started, or an order is still open two minutes after the last was placed.
     """
-    ws = Workshop.current
-    if ws is None:
-        raise WorkshopError("The workshop is not started.", then="Run the set-up cell first: `await Workshop.start()`.")
+    ws = Workshop.started()
     orders, switches = _Orders(ws, place), {name: _Switch(ws, name) for name in faults}
     if in_notebook():
         show(ipywidgets.HBox([each.button for each in switches.values()], layout={"flex_flow": "row wrap"}))

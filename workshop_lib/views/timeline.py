@@ -45,6 +45,7 @@ async def timeline(handle: WorkflowHandle[Any, Any], *, seconds: float = 30) -> 
     try:
         async with asyncio.timeout(seconds):
             while not record.closed:
+                await asyncio.sleep(LOOK_EVERY if ending.done() else 0)  # done means failed, after a long outage
                 await asyncio.wait([ending], timeout=LOOK_EVERY)
                 record = await patiently(partial(history, handle, follow=True))
                 shown.show(draw(record), repr(record))

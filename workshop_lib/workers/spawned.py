@@ -64,9 +64,9 @@ class Spawned:
         offered: Future[Any] = Future()
         offered.set_running_or_notify_cancel()  # from here on only the thread completes it
         threading.Thread(target=self._forward, args=(process, offered), daemon=True).start()
+        ready, notice = asyncio.wrap_future(offered), Display()
         try:
             async with asyncio.timeout(START_SECONDS):
-                ready, notice = asyncio.wrap_future(offered), Display()
                 if slow := not (await asyncio.wait([ready], timeout=_PATIENCE_SECONDS))[0]:
                     what = f"its process {process.pid} is starting and importing modules."
                     say(f"Waiting for {self.name}: {what}{self.ready}", into=notice)
@@ -74,6 +74,7 @@ class Spawned:
                 if slow:
                     say(f"{self.name}: its process {process.pid} is ready.", into=notice)
         except BaseException as error:  # also after an interrupt: nothing else would end the process
+            ready.cancel()  # then nobody waits for it, and asyncio would report its end as an error that is lost
             process.close()
             if not isinstance(error, EOFError | TimeoutError):
                 raise

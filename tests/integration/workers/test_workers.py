@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import blocking
 import flows
@@ -18,6 +20,7 @@ from waits import printed, until
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.workers import in_process, spawned
 from workshop_lib.workers.in_process import InProcessWorker
+from workshop_lib.workers.spawned import Spawned
 from workshop_lib.workshop import Workshop
 
 
@@ -68,6 +71,21 @@ async def test_an_interrupted_start_leaves_the_task_queue_to_the_next(ws: Worksh
 
     await until(free)
     await ws.stop(*ws.workers)
+
+
+async def test_an_interrupted_spawn_ends_its_process_and_says_nothing_later(ws: Workshop) -> None:
+    loop, said = asyncio.get_running_loop(), list[Any]()
+    loop.set_exception_handler(lambda _, context: said.append(context))
+    process = Spawned(lambda: ws._launcher.command(["sleep", "600"], "slow"), "slow")
+    start = asyncio.ensure_future(process.start())
+    await asyncio.sleep(0)  # it waits for the process
+    start.cancel()
+    await asyncio.wait([start])
+    del start
+    await until(lambda: not process.running and "(_forward)" not in repr(threading.enumerate()))
+    gc.collect()
+    loop.set_exception_handler(None)
+    assert not said
 
 
 async def test_a_worker_without_a_server_can_be_started_later(ws: Workshop, client: Client) -> None:

@@ -1,11 +1,16 @@
 """The timeline's drawing, from histories made by hand: readable without color, and text is only text."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from drawings import Drawn
 
 from workshop_lib.evidence.history import History, Link, Step
+from workshop_lib.views import timeline
+from workshop_lib.views.patience import LOOK_EVERY
 from workshop_lib.views.timeline import draw
 
 NOW = datetime.now(UTC)
@@ -57,6 +62,21 @@ def test_what_waits_is_hollow_and_dashed_until_it_runs() -> None:
     root, _ = drawn(execution("mine", 2, taken=1))
     assert len(root.styled("left:0.00%", "width:50.00%", "dashed")) == 1
     assert len(root.styled("left:50.00%", "width:50.00%", "background")) == 1
+
+
+async def test_it_does_not_ask_without_a_pause_when_its_wait_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = iter([None, None, None, None, 3])
+
+    async def seen(handle: Any, follow: bool) -> History:
+        return execution("mine", next(ends))
+
+    async def fails() -> None:
+        raise RuntimeError("the server was down")
+
+    monkeypatch.setattr(timeline, "history", seen)
+    began = time.monotonic()
+    await timeline.timeline(SimpleNamespace(result=fails))  # type: ignore[arg-type]
+    assert time.monotonic() - began >= 3 * LOOK_EVERY, "after the first two, it waits before each look"
 
 
 def update(begin: float, end: float) -> Step:

@@ -74,6 +74,11 @@ def test_hops_count_each_call_once_and_stand_left_of_what_they_call(shown: list[
     assert shown[1] == "one question: 4 hops\n  you → agent: 1\n  agent → model: 2\n  agent → tool: 1"
 
 
+def test_no_text_is_unreadable_on_a_dark_page_without_jupyterlabs_colors() -> None:
+    for path in (Path(messages.__file__).parents[1] / "views").rglob("*.py"):
+        assert not re.search(r"background.*--jp-layout-color\d,#([\da-f]{3}|[\da-f]{6})\)", path.read_text()), path
+
+
 def test_a_table_says_the_same_in_markup_and_in_text(shown: list[str]) -> None:
     table("Day <1>", ["before", "after"], {"price": [1, "a & b"], "long": ["word " * 20, ""]})
     markup, text = shown

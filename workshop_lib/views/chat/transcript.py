@@ -28,13 +28,13 @@ _SCROLLS = (
 _WRAPS = "white-space:pre-wrap;overflow-wrap:anywhere;"
 _BUBBLE = _WRAPS + "max-width:80%;padding:4px 10px;border-radius:10px;border:1px solid var(--jp-border-color2,#bdbdbd);"
 _STYLES = {
-    "user": _BUBBLE + "align-self:flex-end;background:var(--jp-layout-color2,#eeeeee)",
+    "user": _BUBBLE + "align-self:flex-end;background:var(--jp-layout-color2,#8882)",
     "waits": _BUBBLE + "align-self:flex-end;border-style:dashed",
     "agent": _BUBBLE + "align-self:flex-start",
     "call": _WRAPS + "padding:0 10px;font:var(--jp-code-font-size,13px)/1.4 var(--jp-code-font-family,monospace);"
     "color:var(--jp-content-font-color2,inherit)",
     "approval": _WRAPS + "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:4px 10px;"
-    "background:var(--jp-layout-color2,#eeeeee)",
+    "background:var(--jp-layout-color2,#8882)",
 }
 _NAMES = {"user": "You", "waits": "You (waits)", "agent": "Agent", "approval": "Approval"}
 
