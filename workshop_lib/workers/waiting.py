@@ -76,7 +76,8 @@ class _Questions(tc.OutboundInterceptor):
 
 async def _passed_on(ask: Callable[[], Awaitable[T]], limit: timedelta | None) -> T:
     # The limits of the server and of the SDK: 30 s for one call. An update is aborted whose task is not done in time.
-    passing = "in failed state" if limit else "in failed state|deadline exceeded|Timeout expired|update was aborted"
+    # One that is aborted because its workflow has closed is refused for good.
+    passing = "in failed state" + ("" if limit else "|deadline exceeded|Timeout expired|update was aborted(?! by)")
     until = time.monotonic() + _ASK_FOR
     while True:
         try:

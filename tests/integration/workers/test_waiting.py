@@ -135,6 +135,15 @@ async def test_an_update_that_a_busy_machine_gives_up_is_sent_again_and_stays_on
     assert len(lost) == len([step for step in (await history(handle)).steps if step.kind == "update"]) == 1
 
 
+async def test_an_update_that_waits_ends_with_its_workflow(ws: Workshop, client: Client, capsys: Capsys) -> None:
+    handle = await client.start_workflow("X", id=ws.id("x"), task_queue="nobody")
+    asked = asyncio.ensure_future(handle.execute_update("never"))
+    await printed(capsys, "where its question waits")
+    await handle.terminate()
+    with pytest.raises(RPCError, match="aborted by closing workflow"):
+        await asked
+
+
 async def test_healthy_waits_are_left_alone(
     ws: Workshop, client: Client, queue: str, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
