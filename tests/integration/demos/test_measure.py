@@ -119,6 +119,7 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
     assert (cells[row.LINES].said != owned.lines(computers.demo(number))[0]) == (row.LINES in expected)
     assert tuple(cells) == row.ROWS
     assert all(cell.evidence for cell in cells.values())
+    assert len(cells[row.EVENTS].evidence) == row._CONVERSATIONS, "each turn that is timed is counted, too"
     assert cells[row.TURN].milliseconds > cells[row.CALL].milliseconds > 0
     assert ws.workers == before, "what it started, it has stopped"
 
