@@ -1,6 +1,7 @@
 """A demo in the terminal: ``python -m workshop_lib demos 1`` talks with you; with a question, it answers and ends."""
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +40,7 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
         if question:
             return 0 if await _ask(handle, question) else 1
         print("Ask something. An empty line ends the conversation.")
-        while text := await asyncio.to_thread(_read):
+        while text := await _read():
             await _ask(handle, text)
         await handle.signal(Conversation.end_chat)
         return 0
@@ -47,11 +48,24 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
         await ws.close()
 
 
-def _read() -> str:
-    try:
-        return input("> ").strip()
-    except EOFError:
-        return ""
+async def _read() -> str:
+    """The next line; empty at the end. Nobody waits for its thread: so Ctrl+C ends the program at the prompt, too."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        try:
+            text = input("> ").strip()
+        except EOFError:
+            text = ""
+        loop.call_soon_threadsafe(end, text)
+
+    def end(text: str) -> None:
+        if not line.done():  # interrupted meanwhile
+            line.set_result(text)
+
+    threading.Thread(target=read, daemon=True).start()
+    return await line
 
 
 async def _ask(handle: WorkflowHandle[Any, Any], text: str) -> bool:
