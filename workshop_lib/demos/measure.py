@@ -130,7 +130,7 @@ async def measure(
                 async with asyncio.timeout(_GUARD_SECONDS):
                     await observe()
             except Exception as error:  # the other cells do not depend on it
-                for row in rows:
+                for row in {*rows} - measured.cells.keys():
                     measured.put(row, f"not observed: {reason(error)}", describe(error))
         return {row: measured.cells[row] for row in ROWS}
 
@@ -199,6 +199,7 @@ class _Measurement:
         self.put(EVENTS, f"{events / len(times):.0f}", counted, record)
         spans = [1000 * each.duration.total_seconds() for each in calls if each.duration]
         for row, seen_by, figures in ((TURN, "turns, by the client", times), (CALL, "calls, by the server", spans)):
+            assert figures, "no step was under way when Finance noted a quote: this machine's clock is not the server's"
             first, median, third = statistics.quantiles(figures, n=4)
             shown = f"{len(figures)} {seen_by}: {', '.join(f'{each:.0f}' for each in figures)} ms"
             self.put(row, f"{median:.0f} ms (half of them {first:.0f} to {third:.0f})", [shown], record, median)
