@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,8 +27,8 @@ from workshop_lib.demos import inspector, mcp_clients
 from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.demos.mcp_clients import PLACES, configurations, inspect, show_clients
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import SERVICES, service_address, update_json
-from workshop_lib.server.outside import CHOICE
+from workshop_lib.evidence.state import SERVICES, StateFolder, notebook_folder, service_address, update_json
+from workshop_lib.server.outside import CHOICE, chosen
 from workshop_lib.workers.spawned import INSTALLED, HttpService
 from workshop_lib.workshop import Workshop
 
@@ -119,22 +120,39 @@ async def test_a_client_reaches_the_gateway_that_was_pasted(client: str) -> None
         assert (await program.call_tool("stock_price", {"ticker": "ACME"})).structured_content == PRICE
 
 
+OUTSIDE = {
+    "TEMPORAL_ADDRESS": "127.0.0.1:7233",
+    "TEMPORAL_NAMESPACE": "any.a1b2c",
+    "TEMPORAL_TLS_SERVER_NAME": "temporal.example.com",
+    "TEMPORAL_API_KEY": "secret",
+    "WORKSHOP_LEARNER": "ann",
+}
+
+
+def service() -> tuple[dict[str, Any], str, str]:
+    """The outside service that this environment names, but for its key, and what surrounds a name there."""
+    found = chosen(StateFolder(notebook_folder()))
+    return {**found.connect, "api_key": None}, found.prefix[:4], found.suffix
+
+
 @pytest.mark.usefixtures("ws")
 def test_they_are_shown_with_their_places_and_without_the_key_of_an_outside_service(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TEMPORAL_API_KEY", "secret")
-    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:7233")
+    for name, value in OUTSIDE.items():
+        monkeypatch.setenv(name, value)
     assert set(started("Claude Code", configurations()["Claude Code"])["env"]) == {"WORKSHOP_STATE"}
     monkeypatch.setenv(CHOICE, "env")
+    meant = service()
+    assert (meant[0]["target_host"], *meant[1:]) == (OUTSIDE["TEMPORAL_ADDRESS"], "ann-", ".a1b2c")
     show_clients()
     shown = capsys.readouterr().out
     assert "secret" not in shown
     for client, place in PLACES.items():
         text = configurations()[client]
         assert f"{client}: {place}\n\n{text}" in shown
-        variables = started(client, text)["env"]
-        assert (variables[CHOICE], variables["TEMPORAL_ADDRESS"]) == ("env", "127.0.0.1:7233")
+        with patch.dict(os.environ, started(client, text)["env"], clear=True):
+            assert service() == meant
 
 
 @needs_inspector
