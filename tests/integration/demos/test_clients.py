@@ -136,7 +136,7 @@ def service() -> tuple[dict[str, Any], str, str]:
 
 
 @pytest.mark.usefixtures("ws")
-def test_they_are_shown_with_their_places_and_without_the_key_of_an_outside_service(
+async def test_they_are_shown_with_their_places_and_without_the_key_of_an_outside_service(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in OUTSIDE.items():
