@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +41,7 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
         if question:
             return 0 if await _ask(handle, question) else 1
         print("Ask something. An empty line ends the conversation.")
-        while text := await _read():
+        while text := await asyncio.wrap_future(_line()):
             await _ask(handle, text)
         await handle.signal(Conversation.end_chat)
         return 0
@@ -48,24 +49,19 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
         await ws.close()
 
 
-async def _read() -> str:
+def _line() -> Future[str]:
     """The next line; empty at the end. Nobody waits for its thread: so Ctrl+C ends the program at the prompt, too."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[str] = loop.create_future()
+    line: Future[str] = Future()
+    line.set_running_or_notify_cancel()
 
     def read() -> None:
         try:
-            text = input("> ").strip()
+            line.set_result(input("> ").strip())
         except EOFError:
-            text = ""
-        loop.call_soon_threadsafe(end, text)
-
-    def end(text: str) -> None:
-        if not line.done():  # interrupted meanwhile
-            line.set_result(text)
+            line.set_result("")
 
     threading.Thread(target=read, daemon=True).start()
-    return await line
+    return line
 
 
 async def _ask(handle: WorkflowHandle[Any, Any], text: str) -> bool:

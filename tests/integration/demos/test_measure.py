@@ -131,17 +131,11 @@ AHEAD = ("workshop_lib.teams.finance.later", 30.0, {row.LOOP, row.LANGUAGES, row
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("later", "ahead", "missing", "why"), [NOWHERE, AHEAD])
+@pytest.mark.parametrize("case", [NOWHERE, AHEAD])
 async def test_what_cannot_be_observed_says_why(
-    ws: Workshop,
-    with_model: None,
-    monkeypatch: pytest.MonkeyPatch,
-    later: str,
-    ahead: float,
-    missing: set[str],
-    why: str,
+    ws: Workshop, with_model: None, monkeypatch: pytest.MonkeyPatch, case: tuple[str, float, set[str], str]
 ) -> None:
-    entries = Ledger.entries
+    (later, ahead, missing, why), entries = case, Ledger.entries
 
     def later_entries(ledger: Ledger, *wanted: str) -> list[Effect]:
         return [replace(each, at=each.at + ahead) for each in entries(ledger, *wanted)]
