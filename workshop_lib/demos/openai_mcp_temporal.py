@@ -135,9 +135,8 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
 
     def connect(seconds: float) -> MCPServer:
         patience = seconds + 1  # a little more than the activity's limit, which must end first
-        url = f"{address(service)}/mcp"
         client = partial(httpx2.AsyncClient, verify=certificates())
-        how: Any = {"url": url, "sse_read_timeout": patience, "httpx_client_factory": client}
+        how: Any = {"url": f"{address(service)}/mcp", "sse_read_timeout": patience, "httpx_client_factory": client}
         return MCPServerStreamableHttp(how, name=service, client_session_timeout_seconds=patience)
 
     return connect

@@ -138,8 +138,8 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
         info = activity.info()
         # An error of the provider has headers. An answer that LiteLLM could not read has none, and will not get better.
         nonsense = not known and getattr(error, "litellm_response_headers", None) is None
-        before = info.started_time - info.scheduled_time  # both by the server's clock: ours may be another
-        over = before + (wait or timedelta(0)) >= timedelta(seconds=seconds)
+        # What earlier attempts have taken is known by the server's clock alone: ours may be another.
+        over = info.started_time - info.scheduled_time + (wait or timedelta(0)) >= timedelta(seconds=seconds)
         last = over or (nonsense and info.attempt >= _MOST_NONSENSE)
     text, details = (said["passing"][known]["say"], []) if known else (_DOWN, [valid_text(str(error))[:300]])
     return ApplicationError(text, *details, type=known or kinds[0], non_retryable=last, next_retry_delay=wait)
