@@ -262,7 +262,7 @@ async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> H
 @contextlib.asynccontextmanager
 async def one_activity(
     ws: Workshop, answer: Any, processes: int = 0, **settings: Any
-) -> AsyncIterator[Callable[[Any, RetryPolicy], Awaitable[Handle]]]:
+) -> AsyncIterator[Callable[[list[Any], RetryPolicy], Awaitable[Handle]]]:
     """A Worker for a learner's activity, while the block runs.
 
     Args:
@@ -272,7 +272,7 @@ async def one_activity(
         settings: Other arguments of the Workers in processes.
 
     Yields:
-        A function that begins to run the activity in a workflow. It takes the activity's argument and the retry policy.
+        A function that begins to run the activity in a workflow. It takes its arguments and the retry policy.
 
     Raises:
         Wrong: The answer is not an activity.
@@ -280,7 +280,7 @@ async def one_activity(
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
-        async def begin(given: Any, retries: RetryPolicy) -> Handle:
+        async def begin(given: list[Any], retries: RetryPolicy) -> Handle:
             arguments = name, given, as_message(retries), 2 if processes else None
             return await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
 
