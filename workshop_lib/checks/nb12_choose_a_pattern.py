@@ -144,6 +144,7 @@ async def reachable(ws: Workshop, answer: Any) -> str:
 
 # 12.3
 
+
 @exercise("12.3")
 async def used(ws: Workshop, answer: Any) -> None:
     """Both agents ask HR, and wait for the manager for as long as the contract allows."""
