@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from workshop_lib.checks.exercise import NOT_SOLVED, exercise, expecting, require
 from workshop_lib.checks.harness.recorded import Handle, quietly
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, one_activity, trial
+from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, in_turn, one_activity, trial
 from workshop_lib.checks.harness.workflows import as_message
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.state import notebook_folder
@@ -113,6 +113,7 @@ async def undone(ws: Workshop, answer: Any) -> None:
 def _undone(made: Outcome, what: str, effects: list[str]) -> None:
     missing = [effect for effect in ("refund", "release") if effect in effects and effect not in made.effects]
     advice = f"no {' and '.join(missing)}" if missing else "order" if made.failure else "no raise"
+    in_turn(made.history.steps, "order")
     expect(made, what, effects=[effects], fails=True, advice=advice)
 
 

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from temporalio import activity
@@ -15,11 +16,11 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.exercise import Wrong, require
 from workshop_lib.checks.harness.recorded import Handle, every_run, look, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.ledger import Ledger, note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import notebook_folder
@@ -106,6 +107,21 @@ def expect(
     expected = "; then ".join([*ledger, wanted])
     end = f"the failure {made.failure.removesuffix('.')}" if made.failure else f"the result {made.result!r}"
     raise Wrong(f"{what}: expected {expected}. Saw {', '.join(made.effects) or 'nothing'}; then {end}.", advice)
+
+
+def in_turn(steps: Iterable[Step], advice: str) -> None:
+    """See to it that each step was asked for after the end of the one before. A ledger shows only which was faster.
+
+    Args:
+        steps: The steps, in order.
+        advice: As for ``require``.
+
+    Raises:
+        Wrong: It is not so.
+    """
+    for before, step in pairwise(steps):
+        right = before.closed and before.closed <= step.scheduled
+        require(right, f"{step.name} after the end of {before.name}", "that it did not wait for that", advice)
 
 
 def _json(value: Any) -> str:
