@@ -48,6 +48,12 @@ async def test_endpoints_that_a_check_has_made_are_removed(ws: Workshop, monkeyp
     assert (await ws.endpoints()).keys() & {"check-left", "learners"} == {"learners"}
 
 
+async def test_a_service_that_has_ended_is_started_again(ws: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    (await ws.serve("payments", "workshop_lib.teams.orders.payments")).kill()
+    await check("2.2", made("2.2"))
+    assert "✓ Exercise 2.2 passed" in capsys.readouterr().out
+
+
 async def test_strictly_a_wrong_answer_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_STRICT", "1")
     await check("0.1", GOOD)
