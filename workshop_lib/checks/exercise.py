@@ -242,6 +242,8 @@ async def _prove(number: str, answer: Any) -> str | None:
             "That says nothing about your answer: something keeps it from coming to an end, or this machine is busy.",
             "Look in the Web UI, namespace `checks`, for what is still running. Then check again.",
         )
+    if proof.exception():
+        await ws.version()  # raises if the Temporal Service does not answer: that is no answer's mistake
     return proof.result()
 
 

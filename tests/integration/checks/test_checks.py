@@ -54,6 +54,16 @@ async def test_a_service_that_has_ended_is_started_again(ws: Workshop, capsys: p
     assert "✓ Exercise 2.2 passed" in capsys.readouterr().out
 
 
+async def test_a_service_that_is_down_is_no_mistake(ws: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    await ws.server.kill()
+    try:
+        await check("0.1", GOOD)
+    finally:
+        await ws.server.restart()
+    assert "Exercise 0.1 was not checked. The Temporal Server at" in capsys.readouterr().out
+    assert not progress()["0.1"].error
+
+
 async def test_strictly_a_wrong_answer_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_STRICT", "1")
     await check("0.1", GOOD)
