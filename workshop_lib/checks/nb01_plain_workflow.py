@@ -112,7 +112,9 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
         what, saw = "a cancelled order to end, not charged and not shipped", ", ".join(made.effects)
         require(spared, what, saw, "not looked at")
         expect(made, "A cancelled order", result="cancelled", advice="raised")
-        expect(await _updated(tried, "ship_now"), "An order with `ship_now`", effects=_GOOD)
+        sent = await _updated(tried, "ship_now")
+        in_turn([step for step in sent.history.steps if step.name in _NAMES[2:]], "in turn")
+        expect(sent, "An order with `ship_now`", effects=_GOOD)
         untouched = await _waiting(tried)
         if not await skip_timer(tried.client, untouched):
             return "What becomes of it after three days was not checked: this Temporal Service cannot skip time."
