@@ -110,16 +110,16 @@ def expect(
 
 
 def in_turn(steps: Iterable[Step], advice: str) -> None:
-    """See to it that each step was asked for after the end of the one before. A ledger shows only which was faster.
+    """See to it that each Activity was asked for after the end of the one before. A ledger shows only which was faster.
 
     Args:
-        steps: The steps, in order.
+        steps: The steps, in order. There may be others beside the Activities, such as timers.
         advice: As for ``require``.
 
     Raises:
         Wrong: It is not so.
     """
-    for before, step in pairwise(steps):
+    for before, step in pairwise(step for step in steps if step.kind == "activity"):
         right = before.closed and before.closed <= step.scheduled
         require(right, f"{step.name} after the end of {before.name}", "that it did not wait for that", advice)
 
