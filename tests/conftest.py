@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import time
 from collections import Counter
@@ -168,6 +169,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End at once: the SDK's threads can abort an interpreter that is being finalised (exit code 134)."""
+    if answers := sys.modules.get("answers"):  # nothing runs at the exit
+        shutil.rmtree(answers.FOLDER, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(_status)

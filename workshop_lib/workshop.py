@@ -41,7 +41,7 @@ class Workshop(Connections):
 
     Attributes:
         ledger: The side effects that happened.
-        run: See ``WorkerPool.run``; also ``spawn``, ``serve`` and ``stop``.
+        run: See ``WorkerPool.run``; also ``spawn``, ``serve``, ``stop`` and ``services``.
         copy_cell: See ``Cells.copy``.
         current: The workshop of this kernel, once started.
     """
@@ -61,6 +61,7 @@ class Workshop(Connections):
         super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn = self._pool.run, self._pool.spawn
         self.serve, self.stop = self._pool.serve, self._pool.stop
+        self.services = self._pool.services
         self.refuse_if_red, self.copy_cell = self._cells.refuse_if_red, self._cells.copy
 
     @classmethod

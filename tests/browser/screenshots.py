@@ -26,6 +26,9 @@ CELL_SECONDS = 900  # only a guard against hanging
 NOTEBOOK = "window.jupyterapp.shell.currentWidget.content"
 SCROLLED = ".jp-WindowedPanel-outer"
 OUTPUTS = ".jp-RenderedHTMLCommon, .jp-OutputArea-output"  # what is ours; the rest is JupyterLab's own
+# Otherwise JupyterLab draws only the cells in view, and on a slow machine later than the picture is taken.
+SETTING = Path("config", "lab", "user-settings", "@jupyterlab", "notebook-extension", "tracker.jupyterlab-settings")
+WHOLE = '{"windowingMode": "none"}'
 RULES = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
 
 
@@ -79,6 +82,9 @@ def main() -> int:
     found = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         shutil.copytree(ROOT / "solutions", Path(folder) / "notebooks", ignore=shutil.ignore_patterns("pages", "*.py"))
+        setting = Path(folder) / SETTING
+        setting.parent.mkdir(parents=True)
+        setting.write_text(WHOLE, encoding="utf-8")
         with jupyterlab(Path(folder), "--LabApp.expose_app_in_browser=True") as lab:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             for path in sorted((Path(folder) / "notebooks").glob("*.ipynb")):

@@ -31,6 +31,7 @@ from workshop_lib.room.tell import tell
 from workshop_lib.workshop import Workshop
 
 CHECK_SECONDS = 300.0  # only a guard against hanging: it says nothing about the answer
+_ENDING_SECONDS = 60.0  # for an interrupted check to end; what it stops may be what hangs
 NOT_SOLVED = "not solved yet"
 _OTHER = "another mistake"  # one without a name
 # Files of others; in the SDK's, a learner may have called what is not its own machinery.
@@ -101,6 +102,7 @@ Proof = Callable[[Workshop, Any], Coroutine[Any, Any, str | None]]
 
 
 _PROOFS: dict[str, Proof] = {}
+_ending: set[asyncio.Task[Any]] = set()  # proofs that were interrupted, and still put things back
 
 
 def exercise(number: str) -> Callable[[Proof], Proof]:
@@ -224,14 +226,19 @@ async def hint(number: str) -> None:
 async def _prove(number: str, answer: Any) -> str | None:
     ws = Workshop.started()
     ws.refuse_if_red(answer)
+    if _ending:  # else that one would give an endpoint back in the middle of this one
+        await asyncio.wait(_ending, timeout=_ENDING_SECONDS)
+        _ending.clear()
     context = contextvars.copy_context()
     context.run(CHECKING.set, set())
     proof = asyncio.get_running_loop().create_task(_find(number)(ws, answer), context=context)
     try:
         finished, _ = await asyncio.wait([proof], timeout=CHECK_SECONDS)
     finally:
-        # Not waited for: what it stops may be what hangs.
-        proof.cancel()
+        if not proof.done():  # not waited for: whoever interrupts wants to go on
+            _ending.add(proof)
+            proof.add_done_callback(_ending.discard)
+            proof.cancel()
         with contextlib.suppress(WorkshopError):  # a server that the check has killed keeps them until the next check
             await ws.remove_endpoints("check-")
     if not finished:  # it may be by now, cancelled
@@ -240,6 +247,8 @@ async def _prove(number: str, answer: Any) -> str | None:
             "That says nothing about your answer: something keeps it from coming to an end, or this machine is busy.",
             "Look in the Web UI, namespace `checks`, for what is still running. Then check again.",
         )
+    if proof.exception():
+        await ws.version()  # raises if the Temporal Service does not answer: that is no answer's mistake
     return proof.result()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,8 @@ from temporalio.service import RPCError
 
 from workshop_lib.checks.exercise import Wrong, exercise, expecting, require
 from workshop_lib.checks.harness.recorded import look, quietly, seen, skip_timer, unanswered, until
-from workshop_lib.checks.harness.trial import Before, Outcome, Trial, connect, ended, expect, trial
-from workshop_lib.evidence.history import History
+from workshop_lib.checks.harness.trial import Before, Outcome, Trial, connect, ended, expect, in_turn, trial
+from workshop_lib.evidence.history import History, Step
 from workshop_lib.teams.orders.activities import charge_customer, check_fraud, prepare_shipment, ship_order
 from workshop_lib.teams.orders.data import Order, Receipt, store
 from workshop_lib.teams.orders.workflows import ProcessOrder
@@ -28,24 +29,25 @@ _REFUSED = {"Mallory is blocked": {"customer": "Mallory"}, "The teapot is sold o
 async def four_steps(ws: Workshop, answer: Any) -> None:
     """A good order goes through in four steps; a blocked customer and missing goods cost nobody anything."""
     async with trial(ws, answer, _STEPS) as tried:
-        await _good_order(tried, _GOOD[:1])
+        await _good_order(tried, _GOOD[:1], lambda steps: in_turn(steps, "in turn"))
         await _refused_orders(tried)
 
 
-async def _good_order(tried: Trial, effects: list[list[str]]) -> Outcome:
+async def _good_order(tried: Trial, effects: list[list[str]], judge: Callable[[list[Step]], None]) -> None:
     made = await tried.run()
     missing = [name for name in _NAMES if name not in made.activities]
     done_otherwise = {name.partition("_")[0] for name in missing} & {*made.effects}
     came_so_far = done_otherwise or not made.failure
     saw = f"none for {', '.join(missing)}; the ledger shows {made.effects}"
     require(not (missing and came_so_far), "four Activities in the history", saw, "activities")
+    if not missing:
+        judge(made.history.steps)
     id = made.history.workflow_id
     with store() as database:
         found = database.execute("SELECT id FROM charges WHERE order_id = ?", (id,)).fetchone()
     receipt = Receipt(id, f"charge-{found[0] if found else '…'}", f"parcel-{id}")
     expect(made, "A good order", effects=effects, result=receipt)
     require(len(made.activities) == len(_STEPS), "four steps", ", ".join(made.activities))
-    return made
 
 
 async def _refused_orders(tried: Trial) -> None:
@@ -110,7 +112,9 @@ async def cancelled_in_time(ws: Workshop, answer: Any) -> str:
         what, saw = "a cancelled order to end, not charged and not shipped", ", ".join(made.effects)
         require(spared, what, saw, "not looked at")
         expect(made, "A cancelled order", result="cancelled", advice="raised")
-        expect(await _updated(tried, "ship_now"), "An order with `ship_now`", effects=_GOOD)
+        sent = await _updated(tried, "ship_now")
+        in_turn([step for step in sent.history.steps if step.name in _NAMES[2:]], "in turn")
+        expect(sent, "An order with `ship_now`", effects=_GOOD)
         untouched = await _waiting(tried)
         if not await skip_timer(tried.client, untouched):
             return "What becomes of it after three days was not checked: this Temporal Service cannot skip time."
@@ -147,10 +151,14 @@ async def _updated(tried: Trial, name: str) -> Outcome:
 async def side_by_side(ws: Workshop, answer: Any) -> None:
     """The first two steps overlap in the history; the charge waits for both."""
     async with trial(ws, answer, _STEPS) as tried:
-        steps = {step.name: step for step in (await _good_order(tried, _GOOD)).history.steps}
-        first, second, charge = (steps[name] for name in _NAMES[:3])
-        ends = [step.closed for step in (first, second) if step.closed]
-        require(charge.scheduled >= max(ends), "a charge after both steps", "one before the end of a step", "too early")
-        together = max(first.scheduled, second.scheduled) <= min(ends)
-        require(together, "both steps at the same time", "that one was asked for after the other's end", "one by one")
+        await _good_order(tried, _GOOD, _first_two_together)
         await _refused_orders(tried)
+
+
+def _first_two_together(steps: list[Step]) -> None:
+    named = {step.name: step for step in steps}
+    first, second, charge, ship = (named[name] for name in _NAMES)
+    for each in (first, second):
+        in_turn([each, charge, ship], "too early")
+    together = max(first.scheduled, second.scheduled) <= min(step.closed for step in (first, second) if step.closed)
+    require(together, "both steps at the same time", "that one was asked for after the other's end", "one by one")

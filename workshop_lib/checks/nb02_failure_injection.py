@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from workshop_lib.checks.exercise import NOT_SOLVED, exercise, expecting, require
 from workshop_lib.checks.harness.recorded import Handle, quietly
 from workshop_lib.checks.harness.serving import serve
-from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, one_activity, trial
+from workshop_lib.checks.harness.trial import Outcome, activity_name, ended, expect, in_turn, one_activity, trial
 from workshop_lib.checks.harness.workflows import as_message
 from workshop_lib.evidence.history import spoken
 from workshop_lib.evidence.state import notebook_folder
@@ -46,7 +46,7 @@ async def retries(ws: Workshop, answer: Any) -> None:
     async with one_activity(ws, charge_card) as begin:
         quick = replace(answer, initial_interval=_SOON, maximum_interval=_SOON)
         declan = Order(ws.id("order"), customer="Declan")
-        _, _, declined = await ended(await begin(declan, replace(quick, maximum_attempts=2)))
+        _, _, declined = await ended(await begin([declan], replace(quick, maximum_attempts=2)))
         what = "one attempt to charge a card that is declined"
         require(declined.attempts("charge_card") == 1, what, f"{final} as the final errors", "declined")
         first, longest = answer.initial_interval, answer.maximum_interval or 100 * answer.initial_interval
@@ -54,7 +54,7 @@ async def retries(ws: Workshop, answer: Any) -> None:
         short = longest <= timedelta(seconds=1) or answer.backoff_coefficient <= 1
         require(short, "no pause longer than 1 s", f"pauses that grow to {spoken(longest)}", "longest")
         with ws.fault("payments.answers_503", times=6):
-            _, failure, outage = await ended(await begin(Order(ws.id("order")), quick), attempts=20)
+            _, failure, outage = await ended(await begin([Order(ws.id("order"))], quick), attempts=20)
     saw = f"that it gave up after {outage.attempts('charge_card')} attempts"
     require(not failure, "the order to survive an outage", saw, "outage")
 
@@ -68,7 +68,7 @@ async def charged_once(ws: Workshop, answer: Any) -> None:
     async with one_activity(ws, answer, processes=2, interceptors=[Heartbeats()]) as begin:
         with ws.fault(f"{activity_name(answer)}.dies_after_effect"):
             for order in orders:
-                result, failure, _ = await ended(await begin(order, retries), attempts=20)
+                result, failure, _ = await ended(await begin([order], retries), attempts=20)
                 charged = not failure and str(result).startswith("charge-")
                 require(charged, f"the charge's id for {order.id}", failure or repr(result), "call")
     with contextlib.closing(sqlite3.connect(notebook_folder() / "payments.db")) as database:
@@ -113,6 +113,7 @@ async def undone(ws: Workshop, answer: Any) -> None:
 def _undone(made: Outcome, what: str, effects: list[str]) -> None:
     missing = [effect for effect in ("refund", "release") if effect in effects and effect not in made.effects]
     advice = f"no {' and '.join(missing)}" if missing else "order" if made.failure else "no raise"
+    in_turn(made.history.steps, "order")
     expect(made, what, effects=[effects], fails=True, advice=advice)
 
 
@@ -126,7 +127,7 @@ async def packed(ws: Workshop, answer: Any) -> str:
     # Each heartbeat is sent at once: usually the SDK sends one, and then none for most of the timeout.
     at_once = timedelta(milliseconds=1)
     async with one_activity(ws, answer, processes=2, max_heartbeat_throttle_interval=at_once) as begin:
-        handle = await begin(order, RetryPolicy(initial_interval=_SOON))
+        handle = await begin([order], RetryPolicy(initial_interval=_SOON))
         ending = quietly(ended(handle, "Pack twelve items."))
         while len(_packed(ws, order)) < 6 and not ending.done():
             await asyncio.sleep(0.01)

@@ -3,8 +3,12 @@
 import asyncio
 import inspect
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+from temporalio.common import RetryPolicy
+from temporalio.testing import ActivityEnvironment
 
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Line, Reply
@@ -12,9 +16,10 @@ from workshop_lib.checks.exercise import Wrong, exercise, expected, expecting, r
 from workshop_lib.checks.harness.recorded import PAUSE, quietly, unanswered
 from workshop_lib.checks.harness.serving import serve
 from workshop_lib.checks.harness.talks import Talk, chosen, clerk, talks
-from workshop_lib.checks.harness.trial import activity_name
+from workshop_lib.checks.harness.trial import activity_name, ended, one_activity
 from workshop_lib.evidence.history import history, spoken
 from workshop_lib.teams.support.activities import calculator, refund, weather
+from workshop_lib.workers.takeover import Heartbeats
 from workshop_lib.workshop import Workshop
 
 _SHORT = timedelta(hours=1)  # a person is given at least this long
@@ -152,17 +157,30 @@ async def _question(talk: Talk, sent: asyncio.Task[Reply], text: str, before: se
 
 @exercise("3.4")
 async def voucher(ws: Workshop, answer: Any) -> None:
-    """A voucher that is sent, fails after its effect and is tried again is one; asked for twice it is two."""
-    name = _tool(answer, "customer", "dollars")
+    """A voucher is one, also when its process dies after its effect; another one has another key."""
+    name, ann = _tool(answer, "customer", "dollars"), ["Ann", 10.0]
     # A turn has 19 events: the third in a conversation is in its own execution.
     async with clerk(ws, weather, answer) as begin:
         for requests in (3, 1):
             talk = await begin(most_events=30)
             for _ in range(requests):
                 before = ws.ledger.count("voucher")
-                with ws.fault(f"{name}.fails_after_effect"):
-                    await talk.say("Please send a voucher of 10 dollars to Ann.")
+                await talk.say("Please send a voucher of 10 dollars to Ann.")
                 sent = ws.ledger.count("voucher") - before
-                require(sent == 1, "one voucher, although the first attempt failed after it was posted", sent)
+                require(sent == 1, "one voucher for each request", sent)
                 told = [each.text for each in await talk.lines("result")][-1:]
                 require(re.search(r"10\b.*Ann", str(told)), "a text for the model about the voucher", told, "no text")
+    before = ws.ledger.count("voucher")
+    async with one_activity(ws, answer, processes=2, interceptors=[Heartbeats()]) as one:
+        with ws.fault(f"{name}.dies_after_effect"):
+            await ended(await one(ann, RetryPolicy()))
+    sent = ws.ledger.count("voucher") - before
+    require(sent == 1, "one voucher, although the process of the first attempt died after it was posted", sent)
+    for chat in (ws.id("chat"), ws.id("chat")):
+        there = ActivityEnvironment()
+        there.info = replace(there.info, workflow_id=chat, workflow_run_id=chat)
+        posted = there.run(answer, *ann)
+        if inspect.isawaitable(posted):
+            await posted
+    sent = ws.ledger.count("voucher") - before - sent
+    require(sent == 2, "two vouchers for two chats in which both are due at the same moment", sent, "moment")

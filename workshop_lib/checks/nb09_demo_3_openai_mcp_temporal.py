@@ -19,7 +19,7 @@ from workshop_lib.checks.exercise import exercise, require
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
 from workshop_lib.checks.harness.serving import serving
 from workshop_lib.checks.harness.talks import holds
-from workshop_lib.checks.harness.trial import worker
+from workshop_lib.checks.harness.trial import Before, worker
 from workshop_lib.demos.openai_mcp_temporal import McpConversation, over_http
 from workshop_lib.evidence.failures import describe
 from workshop_lib.teams.finance.activities import read_quote
@@ -43,7 +43,7 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
     function = callable(answer) and not isinstance(answer, type)
     require(function, "the function itself, without a call", repr(answer), 'Write `check("9.1", price)`.')
     left, key, unknown = (str(uuid.uuid4()) for _ in range(3))
-    runs, opens = set[str](), threading.Event()
+    ids, runs, opens = set[str](), set[str](), threading.Event()
 
     @activity.defn(name="read_quote")
     def quote(ticker: str) -> float:
@@ -63,7 +63,8 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
 
     # A Worker of Finance's code, in the namespace of the checks: the notebook's own goes on.
     finance: dict[str, Any] = {"workflows": [PriceStock], "activities": [quote]}
-    async with worker(ws, "finance", **finance, interceptors=[takeover.Heartbeats()]) as client:
+    looks = {"interceptors": [Before(start_workflow=lambda input: ids.add(input.id))]}
+    async with worker(ws, "finance", looks, **finance, interceptors=[takeover.Heartbeats()]) as client:
         dying = asyncio.create_task(ask(left))
         while not (runs or dying.done()):
             await asyncio.sleep(0.01)
@@ -77,13 +78,13 @@ async def idempotent(ws: Workshop, answer: Any) -> None:
             saw = await ask(again, price=_loaded_again(answer))
             _look(saw, "a call came again, with its key, to another server, because the first had died")
         what = "one Workflow for each of two keys, although calls came again"
-        require(len(runs) == 2, what, f"{len(runs)} Workflows")
+        require(len(ids) == len(runs) == 2, what, f"{max(len(ids), len(runs))} Workflows")
         for _ in range(2):
             saw = await ask(unknown, "NOPE")
             kept = isinstance(saw, Exception) and any("No stock NOPE is traded" in line for line in describe(saw))
             require(kept, "a failure with 'No stock NOPE is traded', each time", repr(saw), "reason")
         what = "one Workflow for a call that has failed, and comes again"
-        require(len(runs) == 3, what, f"{len(runs) - 2} Workflows")
+        require(len(ids) == len(runs) == 3, what, f"{max(len(ids), len(runs)) - 2} Workflows")
 
 
 def _look(result: Any, when: str) -> None:

@@ -11,7 +11,7 @@ from workshop_lib.checks.exercise import Wrong, exercise, expected, require
 from workshop_lib.checks.harness.handled import Caller, Watch, calling, handled, offered_by, other_teams
 from workshop_lib.checks.harness.recorded import blame, look, quietly, seen, skip_timer, stays, until
 from workshop_lib.checks.harness.sdk_talks import sdk_talks
-from workshop_lib.checks.harness.talks import Talk, limited
+from workshop_lib.checks.harness.talks import Talk, asks_the_chats_model, limited
 from workshop_lib.checks.harness.trial import connect, ended
 from workshop_lib.evidence.history import History, Link, Step, history
 from workshop_lib.workshop import Workshop
@@ -144,8 +144,6 @@ async def reachable(ws: Workshop, answer: Any) -> str:
 
 # 12.3
 
-_NO_MODEL = "another"  # which nobody has
-
 
 @exercise("12.3")
 async def used(ws: Workshop, answer: Any) -> None:
@@ -158,17 +156,10 @@ async def used(ws: Workshop, answer: Any) -> None:
         async with other_teams(ws):
             for agent in answer:
                 async with sdk_talks(ws, agent, namespace="default") as begin:
-                    await _model_asked(await begin(model=_NO_MODEL), agent.__name__)
+                    await asks_the_chats_model(begin)
                     await _hr_asked(ws, await begin(), agent.__name__)
     finally:
         await ws.stop(hr)
-
-
-async def _model_asked(talk: Talk, agent: str) -> None:
-    """Ask an agent anything, in a chat with another model."""
-    await talk.say("Hello.")
-    model = (await talk.asked())[0].model
-    require(model == _NO_MODEL, f"{agent} to ask the model that the chat names", model, "model")
 
 
 async def _hr_asked(ws: Workshop, talk: Talk, agent: str) -> None:

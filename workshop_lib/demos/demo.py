@@ -7,8 +7,8 @@ the agent (``AGENT``), the Worker that runs it (``WORKER``, ``connect``, ``worke
 
 To add a demo:
 
-1. Write ``workshop_lib/demos/NAME.py`` with these names, and give it the next number in ``NAMES`` of this package.
-   What all orchestrators share (task queue, instructions, their own tools) is in ``local``.
+1. Write ``workshop_lib/demos/NAME.py`` with these names, and give it the next number in ``NAMES`` and in ``AGENTS`` of
+   this package. What all orchestrators share (task queue, instructions, their own tools) is in ``local``.
 2. From another team, import only ``workshop_lib.teams.X.contract``: ``lint-imports`` refuses the rest.
 3. Add it to the list in ``tests/unit/demos/test_demo.py``. ``tests/integration/demos/test_demos.py`` then talks with it
    under each failure, and ``python -m workshop_lib demos NUMBER`` in a terminal.

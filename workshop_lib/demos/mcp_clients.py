@@ -15,7 +15,7 @@ from typing import Any
 
 from workshop_lib.demos.gateway import TOKEN
 from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import SERVICES, STATE_VARIABLE, notebook_folder, read_json, service_address
+from workshop_lib.evidence.state import LEARNER, SERVICES, STATE_VARIABLE, notebook_folder, read_json, service_address
 from workshop_lib.server.outside import CHOICE
 from workshop_lib.workers.process import Process
 from workshop_lib.workers.spawned import javascript
@@ -30,7 +30,9 @@ PLACES = {
 _NAME = "gateway"
 _INSPECTOR = "workshop_lib.demos.inspector.inspector.mjs"
 _INSPECTOR_SECONDS = 300.0  # a guard only
-_OUTSIDE = (CHOICE, "TEMPORAL_ADDRESS", "TEMPORAL_CONFIG_FILE", "JUPYTERHUB_USER")
+_TLS = ("", "_SERVER_NAME", "_SERVER_CA_CERT_PATH", "_CLIENT_CERT_PATH", "_CLIENT_KEY_PATH")
+_OUTSIDE = [CHOICE, LEARNER, "JUPYTERHUB_USER", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_CONFIG_FILE"]
+_OUTSIDE += [f"TEMPORAL_TLS{name}" for name in _TLS]
 
 
 def show_clients() -> None:

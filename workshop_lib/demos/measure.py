@@ -130,7 +130,7 @@ async def measure(
                 async with asyncio.timeout(_GUARD_SECONDS):
                     await observe()
             except Exception as error:  # the other cells do not depend on it
-                for row in rows:
+                for row in {*rows} - measured.cells.keys():
                     measured.put(row, f"not observed: {reason(error)}", describe(error))
         return {row: measured.cells[row] for row in ROWS}
 
@@ -181,7 +181,7 @@ class _Measurement:
 
     async def turns(self) -> None:
         """Ask for prices, one after another, and look at who did what meanwhile."""
-        ledger, times, calls = self._ws.ledger, list[float](), list[Step]()
+        ledger, times, calls, counted, events = self._ws.ledger, list[float](), list[Step](), list[str](), 0
         for _ in range(_CONVERSATIONS):
             handle = await self._begin()
             await self._ask(handle, "What does ACME cost?")
@@ -193,12 +193,13 @@ class _Measurement:
             record, effects = await history(handle, follow=True), ledger.entries()[seen:]
             steps = record.steps[len(before.steps) :]
             calls += _around(steps, [each for each in effects if each.effect == "quote"])
+            events += record.events - before.events
+            counted.append(f"{record.workflow_id}: {record.events - before.events} events in {len(_TICKERS)} turns")
             await handle.terminate()
-        events = record.events - before.events
-        counted = f"{record.workflow_id}: {events} events in {len(_TICKERS)} turns"
-        self.put(EVENTS, f"{events / len(_TICKERS):.0f}", [counted], record)
+        self.put(EVENTS, f"{events / len(times):.0f}", counted, record)
         spans = [1000 * each.duration.total_seconds() for each in calls if each.duration]
         for row, seen_by, figures in ((TURN, "turns, by the client", times), (CALL, "calls, by the server", spans)):
+            assert figures, "no step was under way when Finance noted a quote: this machine's clock is not the server's"
             first, median, third = statistics.quantiles(figures, n=4)
             shown = f"{len(figures)} {seen_by}: {', '.join(f'{each:.0f}' for each in figures)} ms"
             self.put(row, f"{median:.0f} ms (half of them {first:.0f} to {third:.0f})", [shown], record, median)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -134,15 +135,11 @@ def over_http(service: str, address: Callable[[str], str] = service_address) -> 
 
     def connect(seconds: float) -> MCPServer:
         patience = seconds + 1  # a little more than the activity's limit, which must end first
-        url = f"{address(service)}/mcp"
-        how: Any = {"url": url, "sse_read_timeout": patience, "httpx_client_factory": _client}
+        client = partial(httpx2.AsyncClient, verify=certificates())
+        how: Any = {"url": f"{address(service)}/mcp", "sse_read_timeout": patience, "httpx_client_factory": client}
         return MCPServerStreamableHttp(how, name=service, client_session_timeout_seconds=patience)
 
     return connect
-
-
-def _client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=certificates())
 
 
 MCP_SERVERS = {"finance": over_http("finance-mcp"), "it": over_http("it-mcp")}

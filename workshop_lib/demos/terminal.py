@@ -1,6 +1,8 @@
 """A demo in the terminal: ``python -m workshop_lib demos 1`` talks with you; with a question, it answers and ends."""
 
 import asyncio
+import threading
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +41,7 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
         if question:
             return 0 if await _ask(handle, question) else 1
         print("Ask something. An empty line ends the conversation.")
-        while text := await asyncio.to_thread(_read):
+        while text := await asyncio.wrap_future(_line()):
             await _ask(handle, text)
         await handle.signal(Conversation.end_chat)
         return 0
@@ -47,11 +49,19 @@ async def talk(number: int, question: str, *, processes: bool) -> int:
         await ws.close()
 
 
-def _read() -> str:
-    try:
-        return input("> ").strip()
-    except EOFError:
-        return ""
+def _line() -> Future[str]:
+    """The next line; empty at the end. Nobody waits for its thread: so Ctrl+C ends the program at the prompt, too."""
+    line: Future[str] = Future()
+    line.set_running_or_notify_cancel()
+
+    def read() -> None:
+        try:
+            line.set_result(input("> ").strip())
+        except EOFError:
+            line.set_result("")
+
+    threading.Thread(target=read, daemon=True).start()
+    return line
 
 
 async def _ask(handle: WorkflowHandle[Any, Any], text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
@@ -85,7 +85,9 @@ def why(error: BaseException) -> Why:
     Args:
         error: The SDK's error, from inside or outside a workflow.
     """
-    chain = list(_chain(error))
+    chain = [error]
+    while cause := chain[-1].__cause__:
+        chain.append(cause)
     handler = next((each for each in chain if isinstance(each, HandlerError)), None)
     last = next((each for each in chain if isinstance(each, exceptions.ApplicationError)), chain[-1])
     if any(isinstance(each, exceptions.TimeoutError | TimeoutError) for each in chain):  # the caller has one, too
@@ -136,9 +138,3 @@ def failed(text: str) -> CallToolResult:
         text: The reason, in a text for the model.
     """
     return CallToolResult(content=[TextContent(text=text)], is_error=True)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__

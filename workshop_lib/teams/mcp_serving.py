@@ -22,12 +22,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from workshop_lib.evidence.failures import invalid_fields, reason
-from workshop_lib.evidence.state import SERVICES, Lock, StateFolder, notebook_folder
+from workshop_lib.evidence.state import SERVICES, StateFolder, notebook_folder
 from workshop_lib.server.connections import attach
 from workshop_lib.server.devserver import HOST
 
-_LOOK_EVERY = 0.1  # seconds
-_kept: list[object] = []  # what would end with the last reference to it
+_kept: list[asyncio.Task[None]] = []  # a task ends with the last reference to it
 
 
 class TeamServer(MCPServer[Client]):
@@ -97,8 +96,7 @@ def application(server: MCPServer[Any]) -> Starlette:
 async def listen(service: str, server: MCPServer[Any]) -> None:
     """Serve a team's MCP server in the process of its Worker, so that both die together.
 
-    ``state.service_address`` finds it under the service's name. While another process has that name, this one waits for
-    that process to end.
+    ``state.service_address`` finds it under the service's name: of several processes with one name, the latest.
 
     Args:
         service: Its name, such as ``"finance-mcp"``.
@@ -122,14 +120,5 @@ async def listen(service: str, server: MCPServer[Any]) -> None:
         if serving.done():
             serving.result()
         await asyncio.sleep(0.001)
-    folder = StateFolder(notebook_folder())
-    lock = Lock(folder.path / f"{service}.lock")  # which the process holds for as long as it lives
-
-    async def announce() -> None:
-        while not lock.take():
-            await asyncio.sleep(_LOOK_EVERY)
-        folder.write(SERVICES, {service: f"http://{HOST}:{listening.getsockname()[1]}"})
-
-    announcing = asyncio.create_task(announce())
-    _kept.extend([serving, lock, announcing])
-    await asyncio.sleep(0)  # its first attempt
+    StateFolder(notebook_folder()).write(SERVICES, {service: f"http://{HOST}:{listening.getsockname()[1]}"})
+    _kept.append(serving)

@@ -40,8 +40,8 @@ def figure(title: str, *parts: str, columns: str, **style: str) -> str:
         style: As for ``box``.
     """
     font = {"font_family": "var(--jp-ui-font-family,sans-serif)", "font_size": "var(--jp-ui-font-size1,13px)"}
-    look = {"display": "grid", "grid_template_columns": columns, "max_width": "900px", "color": INK} | font | style
-    look |= {"print_color_adjust": "exact", "_webkit_print_color_adjust": "exact"}  # otherwise, bars are empty
+    look = {"display": "grid", "grid_template_columns": columns, "max_width": "900px", "color": INK}
+    look |= {"print_color_adjust": "exact"} | font | style  # otherwise the bars, as backgrounds, are not printed
     return f'<div role="figure" aria-label="{escape(title)}" style="{_css(look)}">{"".join(parts)}</div>'
 
 

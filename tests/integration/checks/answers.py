@@ -7,11 +7,9 @@ every answer may use. ``as`` names an answer whose body and imports it has, too.
 """
 
 import ast
-import atexit
 import importlib
 import itertools
 import re
-import shutil
 import sys
 import tempfile
 import textwrap
@@ -23,9 +21,8 @@ import nbformat
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION", re.DOTALL | re.MULTILINE)
-_FOLDER = Path(tempfile.mkdtemp(prefix="answers-"))  # of their modules: the sandbox, and other processes, import them
-sys.path.append(str(_FOLDER))
-atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+FOLDER = Path(tempfile.mkdtemp(prefix="answers-"))  # of their modules: the sandbox, and other processes, import them
+sys.path.append(str(FOLDER))
 _count = itertools.count(1)
 _ALWAYS = """
 import asyncio
@@ -103,13 +100,13 @@ def made(number: str, answer: Answer = Answer(), folder: str = "solutions") -> A
     if not text.startswith("%%workflow"):
         text = "\n".join(["%%", *_imports(cells[:at]), text])
     for name_, source in modules.items():
-        file = _FOLDER / f"{name_}.py"
+        file = FOLDER / f"{name_}.py"
         if not file.exists() or file.read_text(encoding="utf-8") != source:
             file.write_text(source, encoding="utf-8")
             sys.modules.pop(name_, None)
     module_name = f"answer_{number.replace('.', '_')}_{next(_count)}"
     text = f"{_ALWAYS}{answer.imports}\n{text.partition(chr(10))[2]}"
-    (_FOLDER / f"{module_name}.py").write_text(text, encoding="utf-8")
+    (FOLDER / f"{module_name}.py").write_text(text, encoding="utf-8")
     importlib.invalidate_caches()
     module = importlib.import_module(module_name)
     return (getattr(module, found[1]), getattr(module, found[2])) if found[2] else getattr(module, found[1])

@@ -1,6 +1,7 @@
 """The exercise machinery, with the exercise of notebook 00."""
 
 import ast
+import asyncio
 import re
 import threading
 import tomllib
@@ -46,6 +47,44 @@ async def test_endpoints_that_a_check_has_made_are_removed(ws: Workshop, monkeyp
     monkeypatch.setitem(exercise._PROOFS, "0.9", proof)
     await check("0.9", None)
     assert (await ws.endpoints()).keys() & {"check-left", "learners"} == {"learners"}
+
+
+async def test_a_service_that_has_ended_is_started_again(ws: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    (await ws.serve("payments", "workshop_lib.teams.orders.payments")).kill()
+    await check("2.2", made("2.2"))
+    assert "✓ Exercise 2.2 passed" in capsys.readouterr().out
+
+
+async def test_a_service_that_is_down_is_no_mistake(ws: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    await ws.server.kill()
+    try:
+        await check("0.1", GOOD)
+    finally:
+        await ws.server.restart()
+    assert "Exercise 0.1 was not checked. The Temporal Server at" in capsys.readouterr().out
+    assert not progress()["0.1"].error
+
+
+async def test_a_check_waits_for_one_that_was_interrupted_to_end(ws: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives the endpoints back: later, it would take them from the next check."""
+    seen: list[str] = []
+
+    async def proof(ws: Workshop, answer: Any) -> None:
+        seen.append(f"{answer} begins")
+        try:
+            await asyncio.sleep(60 if answer == "first" else 0)
+        finally:
+            await asyncio.sleep(0.3)
+            seen.append(f"{answer} ends")
+
+    monkeypatch.setitem(exercise._PROOFS, "0.9", proof)
+    first = asyncio.create_task(check("0.9", "first"))
+    while not seen:
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    await check("0.9", "second")
+    assert seen == ["first begins", "first ends", "second begins", "second ends"]
 
 
 async def test_strictly_a_wrong_answer_raises(monkeypatch: pytest.MonkeyPatch) -> None:

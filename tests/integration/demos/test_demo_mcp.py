@@ -20,7 +20,7 @@ from workshop_lib.demos import computers
 from workshop_lib.demos import openai_mcp_temporal as demo
 from workshop_lib.demos.computers import Computers
 from workshop_lib.evidence.history import history
-from workshop_lib.evidence.state import STATE_VARIABLE, service_address
+from workshop_lib.evidence.state import STATE_VARIABLE
 from workshop_lib.teams.finance import contract as finance
 from workshop_lib.teams.finance import mcp_server as finance_server
 from workshop_lib.teams.it import contract as it
@@ -75,23 +75,6 @@ async def test_a_slow_list_is_waited_for_only_by_a_question_that_needs_it(handle
     finally:
         os.kill(apart.it.pid, signal.SIGCONT)
     assert "192.0.2.21" in (await waits).text
-
-
-@pytest.mark.full
-async def test_a_standby_takes_over_and_the_call_is_made_twice(ws: Workshop, handle: Handle, apart: Computers) -> None:
-    address, before = service_address("finance-mcp"), ws.ledger.count("quote")
-    standby = await ws.spawn(demo.COMPUTERS["finance"])
-    assert service_address("finance-mcp") == address, "it waits for its turn"
-    with ws.fault("read_quote.is_slow", times=2, seconds=2) as slow:
-        asking = asyncio.create_task(ask(handle, PRICE))
-        await until(lambda: slow.fired)
-        await kill(apart.finance)
-        assert "120.6" in (await asking).text
-    await until(lambda: ws.ledger.count("quote") == before + 2)  # the first workflow goes on, too
-    assert service_address("finance-mcp") != address
-    assert len(await said(handle, "call")) == 1, "the model asked once"
-    await ws.stop(standby)
-    await apart.finance.start()
 
 
 async def test_a_project_is_remembered_over_turns_and_restarts(

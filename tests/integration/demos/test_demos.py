@@ -219,7 +219,7 @@ class LosesAnswer(Interceptor):
 @pytest.mark.full
 async def test_a_call_that_is_made_twice_is_done_once(demo: Demo, handle: Handle) -> None:
     if demo.over_mcp:
-        pytest.skip("it is done twice, as test_demo_mcp.py shows")
+        pytest.skip("it is done twice, as test_measure.py shows")
     quotes, forgetful = demo.ws.ledger.count("quote", ticker="PIED"), LosesAnswer()
     await run_team(demo, "finance", forgetful)
     try:

@@ -1,6 +1,7 @@
 """The comparison: what the four demos are observed to do, and that a demo that is broken changes exactly its cells."""
 
 import contextlib
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from workshop_lib.demos import computers, owned
 from workshop_lib.demos import measure as row
+from workshop_lib.evidence.ledger import Effect, Ledger
 from workshop_lib.workshop import Workshop
 
 FIGURES = (row.LINES, row.EVENTS, row.TURN, row.CALL)
@@ -119,13 +121,26 @@ async def test_a_demo_that_is_broken_changes_exactly_its_cells(
     assert (cells[row.LINES].said != owned.lines(computers.demo(number))[0]) == (row.LINES in expected)
     assert tuple(cells) == row.ROWS
     assert all(cell.evidence for cell in cells.values())
+    assert len(cells[row.EVENTS].evidence) == row._CONVERSATIONS, "each turn that is timed is counted, too"
     assert cells[row.TURN].milliseconds > cells[row.CALL].milliseconds > 0
     assert ws.workers == before, "what it started, it has stopped"
 
 
+NOWHERE = ("no.such_module", 0.0, {row.STOPS, row.DISCOVERY, row.STRANGER, row.POLICY}, "ended before it was ready")
+AHEAD = ("workshop_lib.teams.finance.later", 30.0, {row.LOOP, row.LANGUAGES, row.CALL}, "clock is not the server's")
+
+
 @pytest.mark.full
-async def test_what_cannot_be_observed_says_why(ws: Workshop, with_model: None) -> None:
-    cells = await row.measure(ws, computers.demo(1), lambda what: None, "no.such_module")
-    missing = {name for name, cell in cells.items() if cell.said.startswith("not observed")}
-    assert missing == {row.STOPS, row.DISCOVERY, row.STRANGER, row.POLICY}
-    assert "no.such_module ended before it was ready" in cells[row.STOPS].said
+@pytest.mark.parametrize("case", [NOWHERE, AHEAD])
+async def test_what_cannot_be_observed_says_why(
+    ws: Workshop, with_model: None, monkeypatch: pytest.MonkeyPatch, case: tuple[str, float, set[str], str]
+) -> None:
+    (later, ahead, missing, why), entries = case, Ledger.entries
+
+    def later_entries(ledger: Ledger, *wanted: str) -> list[Effect]:
+        return [replace(each, at=each.at + ahead) for each in entries(ledger, *wanted)]
+
+    monkeypatch.setattr(Ledger, "entries", later_entries)
+    cells = await row.measure(ws, computers.demo(1), lambda what: None, later)
+    assert {name for name, cell in cells.items() if cell.said.startswith("not observed")} == missing
+    assert all(why in cells[name].said for name in missing)

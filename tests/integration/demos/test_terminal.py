@@ -1,5 +1,6 @@
 """The demos in a terminal: a question and its answer, a conversation on standard input, and processes of their own."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 from kernels import wait_until_gone
 
+COMMAND = [sys.executable, "-m", "workshop_lib", "demos"]
+
 
 def demos(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workshop_lib", "demos", *arguments]
-    return subprocess.run(command, input=said, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run([*COMMAND, *arguments], input=said, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_a_question_is_answered_and_nothing_is_left(
@@ -35,3 +37,15 @@ def test_a_conversation_goes_on_until_the_input_ends(tmp_path: Path, monkeypatch
     assert (done.returncode, done.stderr) == (0, "")
     assert "A message has 1 to 4000 characters." in done.stdout
     assert "Your name is Ann." in done.stdout
+
+
+@pytest.mark.full
+def test_interrupted_at_the_prompt_it_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    with subprocess.Popen([*COMMAND, "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as talk:
+        assert talk.stdout is not None
+        while talk.stdout.read(1) != ">":
+            assert talk.poll() is None
+        talk.send_signal(signal.SIGINT)
+        assert talk.wait(timeout=600) == 130
+    assert not wait_until_gone(tmp_path)

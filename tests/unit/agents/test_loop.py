@@ -1,13 +1,14 @@
 """The agent loop and what surrounds it, without a workflow."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import litellm
 import pytest
 from agents import Agent, FunctionTool
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from workshop_lib.agents import loop
 from workshop_lib.agents.conversation import Chat, Message, Reply
@@ -59,6 +60,15 @@ def test_retry_after_may_be_anything(header: str, seconds: float | None) -> None
     vars(error)["litellm_response_headers"] = {"retry-after": header}
     wait = calls.explained(error).next_retry_delay
     assert (None if wait is None else wait.total_seconds()) == seconds
+
+
+async def test_whether_the_time_is_over_is_not_judged_by_the_clock_of_this_machine() -> None:
+    environment, error = ActivityEnvironment(), litellm.exceptions.RateLimitError("too many", "openai", "offline")
+    server = datetime(2000, 1, 1, tzinfo=UTC)
+    times = {"scheduled_time": server, "started_time": server + timedelta(seconds=30)}
+    environment.info = replace(environment.info, **times)  # type: ignore[arg-type]
+    over = [environment.run(calls.explained, error, left).non_retryable for left in (40.0, 20.0)]
+    assert over == [False, True]
 
 
 def test_schemas_come_from_signature_and_docstring_or_from_the_contract() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from workshop_lib.governance.policy import guard
-from workshop_lib.governance.policy.rules import Call, Decision
+from workshop_lib.governance.policy.keeper import Kept, PolicyKeeper
+from workshop_lib.governance.policy.rules import Call, Decision, Policy, Rule, explain
 
 
 async def test_who_is_cancelled_while_it_asks_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,3 +44,15 @@ def test_what_the_keeper_learns_of_an_input_is_short_and_flat() -> None:
     assert guard._short({"deep": json.loads(deep)}) == {"deep": deep}
     assert guard._short(plain | {"lines": ["x" * 600] * 30}) == plain | {"lines": '["' + "x" * 331}
     assert guard._short({"é": "é" * 600, "n": 10**600}) == {"é": "é" * 249, "n": "1" + "0" * 499}
+
+
+def test_however_many_calls_are_held_the_keeper_hashes_a_new_one_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update asks about 25 calls in one workflow task, which has two seconds."""
+    hashed, digest = list[Call](), Call.digest
+    monkeypatch.setattr(Call, "digest", lambda call: hashed.append(call) or digest(call))  # type: ignore[func-returns-value]
+    policy = Policy([Rule("large", "hold", approvers=["leads"], hours=1)])
+    keeper = PolicyKeeper(Kept(policy))
+    for number in range(30):
+        call = Call("sales", "a.b", {"amount": number}, f"{number}")
+        assert keeper._hold(call, call.id, explain(policy, call)).until
+    assert len(hashed) == 30

@@ -1,10 +1,14 @@
 """How a conversation is written down, and that nothing in it runs."""
 
+import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 
 from workshop_lib.agents.conversation import Line
+from workshop_lib.views.chat.chat import Chatter
 from workshop_lib.views.chat.transcript import written
 
 TALK = [
@@ -73,3 +77,21 @@ def test_hostile_text_is_only_text(text: str) -> None:
     assert set(re.findall(r' ([\w-]+)="', "".join(tags))) <= {"style", "role", "tabindex", "aria-label"}
     assert len([tag for tag in tags if tag.startswith("</")]) * 2 == len(tags)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", markup + shown)
+
+
+async def test_a_chat_that_is_closed_while_it_asks_does_not_end_without_the_last_lines() -> None:
+    asked = asyncio.Event()
+
+    async def describe() -> SimpleNamespace:
+        return SimpleNamespace(status=WorkflowExecutionStatus.COMPLETED)
+
+    async def query(*_: object, **__: object) -> list[Line]:
+        asked.set()
+        return await asyncio.Future()
+
+    view = Chatter(SimpleNamespace(id="mine", describe=describe, query=query))  # type: ignore[arg-type]
+    looking = asyncio.create_task(view.look())
+    await asked.wait()
+    looking.cancel()
+    await asyncio.wait([looking])
+    assert not view.over

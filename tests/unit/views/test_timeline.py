@@ -62,6 +62,7 @@ def test_what_waits_is_hollow_and_dashed_until_it_runs() -> None:
     root, _ = drawn(execution("mine", 2, taken=1))
     assert len(root.styled("left:0.00%", "width:50.00%", "dashed")) == 1
     assert len(root.styled("left:50.00%", "width:50.00%", "background")) == 1
+    assert root.styled("print-color-adjust:exact"), "browsers leave backgrounds out when they print"
 
 
 async def test_it_does_not_ask_without_a_pause_when_its_wait_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 import tomllib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
@@ -85,7 +86,7 @@ async def complete(messages: list[Any], seconds: float, **arguments: Any) -> tup
     Raises:
         ApplicationError: See ``call_model``.
     """
-    key = idempotency_key()
+    key, began = idempotency_key(), time.monotonic()
     # In a provider's log, this header shows which call it was, and that an attempt was repeated.
     arguments["extra_headers"] = {**(arguments.get("extra_headers") or {}), "X-Client-Request-Id": key}
     try:
@@ -95,7 +96,7 @@ async def complete(messages: list[Any], seconds: float, **arguments: Any) -> tup
     except Exception as error:  # LiteLLM raises plain exceptions, too: a body that is not valid JSON, for one
         # It quotes the answer. With half a surrogate pair in it, no failure could be made of it; that is retried.
         cause = ApplicationError(valid_text(str(error)), type=type(error).__name__)
-        raise explained(error, seconds) from cause.with_traceback(error.__traceback__)
+        raise explained(error, seconds - (time.monotonic() - began)) from cause.with_traceback(error.__traceback__)
 
 
 def _client(arguments: dict[str, Any]) -> AsyncOpenAI | None:
@@ -121,7 +122,7 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
 
     Args:
         error: An error of ``litellm.acompletion``.
-        seconds: See ``complete``.
+        seconds: See ``complete``; without those that this attempt has taken.
 
     Returns:
         The error for ``call_model`` to raise.
@@ -137,7 +138,8 @@ def explained(error: Exception, seconds: float = ATTEMPT_SECONDS) -> Application
         info = activity.info()
         # An error of the provider has headers. An answer that LiteLLM could not read has none, and will not get better.
         nonsense = not known and getattr(error, "litellm_response_headers", None) is None
-        over = datetime.now(UTC) + (wait or timedelta(0)) >= info.scheduled_time + timedelta(seconds=seconds)
+        # What earlier attempts have taken is known by the server's clock alone: ours may be another.
+        over = info.started_time - info.scheduled_time + (wait or timedelta(0)) >= timedelta(seconds=seconds)
         last = over or (nonsense and info.attempt >= _MOST_NONSENSE)
     text, details = (said["passing"][known]["say"], []) if known else (_DOWN, [valid_text(str(error))[:300]])
     return ApplicationError(text, *details, type=known or kinds[0], non_retryable=last, next_retry_delay=wait)

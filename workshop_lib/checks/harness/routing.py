@@ -6,7 +6,7 @@ from datetime import timedelta
 from workshop_lib.agents.conversation import Chat
 from workshop_lib.checks.exercise import require
 from workshop_lib.checks.harness.handled import other_teams
-from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Talk, Turn, holds, limited
+from workshop_lib.checks.harness.talks import MODEL_SECONDS, MODELS, Begin, Turn, asks_the_chats_model, holds, limited
 from workshop_lib.demos import litellm_temporal
 from workshop_lib.evidence.history import spoken
 from workshop_lib.workshop import Workshop
@@ -29,7 +29,9 @@ async def routed(ws: Workshop, talks: AbstractAsyncContextManager[Begin]) -> Non
     async with other_teams(ws) as teams, talks as begin:
         talk = await begin()
         first = await talk.turn("Convert 250 dollars to EUR.", _limited)
-        await _shown(talk)
+        missing = sorted(_OTHERS - {tool["name"] for tool in (await talk.asked())[0].tools})
+        require(not missing, "the new tool beside the six others", f"that {missing} are missing", "others")
+        await asks_the_chats_model(begin)
         await (await begin(tool_seconds=_SHORT)).once("Convert 20 dollars to EUR.", lambda turn: _limited(turn, _SHORT))
         used = [step for step in first.steps if step.name not in MODELS and step.kind not in ("update", "signal")]
         called = ("Exchange", "convert") in [(step.service, step.name) for step in used]
@@ -54,11 +56,3 @@ def _limited(turn: Turn, seconds: float = MODEL_SECONDS) -> None:
     most = timedelta(seconds=seconds)
     for call in turn.calls:
         limited(call.limit, f"the chat's limit for the call, {spoken(most)}", most=most)
-
-
-async def _shown(talk: Talk) -> None:
-    """Look which model was asked, and which tools it was shown."""
-    asked = (await talk.asked())[0]
-    require(asked.model == "offline", "a question to the model 'offline', which the chat names", asked.model, "model")
-    missing = sorted(_OTHERS - {tool["name"] for tool in asked.tools})
-    require(not missing, "the new tool beside the six others", f"that {missing} are missing", "others")

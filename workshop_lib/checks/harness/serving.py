@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from workshop_lib.evidence.messages import WorkshopError
-from workshop_lib.evidence.state import service_address
 from workshop_lib.server.devserver import HOST
 from workshop_lib.workshop import Workshop
 
@@ -53,14 +51,12 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
 
 
 async def serve(ws: Workshop, name: str, module: str) -> None:
-    """Start an HTTP service, unless it runs already.
+    """Start an HTTP service, unless it is running.
 
     Args:
         ws: The workshop.
         name: The service's name.
         module: Of its application.
     """
-    try:
-        service_address(name)
-    except WorkshopError:
+    if name not in ws.services or not ws.services[name].running:
         await ws.serve(name, module)

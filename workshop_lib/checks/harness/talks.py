@@ -31,6 +31,7 @@ from workshop_lib.workshop import Workshop
 MODELS = ("call_model", "invoke_model_activity")  # the activities that ask the model
 MODEL_SECONDS = 60.0  # far more than a call takes: a slow machine is nobody's mistake
 _MOST_TURNS = 20
+_NO_MODEL = "another"  # which nobody has
 LEAST = timedelta(seconds=1.6)  # with less, the server does not even send a call
 
 
@@ -293,6 +294,21 @@ async def talks(
             return talk
 
         yield begin
+
+
+async def asks_the_chats_model(begin: Begin) -> None:
+    """See to it that an agent asks the model that its chat names, also where that is another one.
+
+    Args:
+        begin: Begins a conversation with it.
+
+    Raises:
+        Wrong: It does not.
+    """
+    talk = await begin(model=_NO_MODEL)
+    await talk.say("Hello.")
+    model = (await talk.asked())[0].model
+    require(model == _NO_MODEL, f"a question to the model {_NO_MODEL!r}, which the chat names", model, "model")
 
 
 _TOOLS: dict[str, list[loop.Tool]] = {}  # of a Clerk, by its task queue

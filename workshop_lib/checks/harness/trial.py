@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from temporalio import activity
@@ -15,11 +16,11 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from workshop_lib.checks.exercise import Wrong
+from workshop_lib.checks.exercise import Wrong, require
 from workshop_lib.checks.harness.recorded import Handle, every_run, look, quietly, until
 from workshop_lib.checks.harness.workflows import OneActivity, as_message
 from workshop_lib.evidence.failures import describe
-from workshop_lib.evidence.history import History, history
+from workshop_lib.evidence.history import History, Step, history
 from workshop_lib.evidence.ledger import Ledger, note
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.state import notebook_folder
@@ -106,6 +107,21 @@ def expect(
     expected = "; then ".join([*ledger, wanted])
     end = f"the failure {made.failure.removesuffix('.')}" if made.failure else f"the result {made.result!r}"
     raise Wrong(f"{what}: expected {expected}. Saw {', '.join(made.effects) or 'nothing'}; then {end}.", advice)
+
+
+def in_turn(steps: Iterable[Step], advice: str) -> None:
+    """See to it that each Activity was asked for after the end of the one before. A ledger shows only which was faster.
+
+    Args:
+        steps: The steps, in order. There may be others beside the Activities, such as timers.
+        advice: As for ``require``.
+
+    Raises:
+        Wrong: It is not so.
+    """
+    for before, step in pairwise(step for step in steps if step.kind == "activity"):
+        right = before.closed and before.closed <= step.scheduled
+        require(right, f"{step.name} after the end of {before.name}", "that it did not wait for that", advice)
 
 
 def _json(value: Any) -> str:
@@ -262,7 +278,7 @@ async def start(client: Client, queue: str, run: Any, *given: Any, id: str) -> H
 @contextlib.asynccontextmanager
 async def one_activity(
     ws: Workshop, answer: Any, processes: int = 0, **settings: Any
-) -> AsyncIterator[Callable[[Any, RetryPolicy], Awaitable[Handle]]]:
+) -> AsyncIterator[Callable[[list[Any], RetryPolicy], Awaitable[Handle]]]:
     """A Worker for a learner's activity, while the block runs.
 
     Args:
@@ -272,7 +288,7 @@ async def one_activity(
         settings: Other arguments of the Workers in processes.
 
     Yields:
-        A function that begins to run the activity in a workflow. It takes the activity's argument and the retry policy.
+        A function that begins to run the activity in a workflow. It takes its arguments and the retry policy.
 
     Raises:
         Wrong: The answer is not an activity.
@@ -280,7 +296,7 @@ async def one_activity(
     name, queue = activity_name(answer), ws.id("check")
     async with worker(ws, queue, workflows=[OneActivity], activities=[] if processes else [answer]) as client:
 
-        async def begin(given: Any, retries: RetryPolicy) -> Handle:
+        async def begin(given: list[Any], retries: RetryPolicy) -> Handle:
             arguments = name, given, as_message(retries), 2 if processes else None
             return await start(client, queue, OneActivity.run, *arguments, id=ws.id("check"))
 

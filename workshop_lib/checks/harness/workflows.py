@@ -55,18 +55,18 @@ class OneActivity:
     """Run one activity."""
 
     @workflow.run
-    async def run(self, name: str, given: Any, retries: Message, heartbeat_seconds: float | None = None) -> Any:
+    async def run(self, name: str, given: list[Any], retries: Message, heartbeat_seconds: float | None = None) -> Any:
         """Return what the activity returns.
 
         Args:
             name: The activity's registered name.
-            given: Its argument.
+            given: Its arguments.
             retries: Its retry policy.
             heartbeat_seconds: How long it may be silent.
         """
         return await workflow.execute_activity(
             name,
-            given,
+            args=given,
             start_to_close_timeout=timedelta(seconds=20),
             heartbeat_timeout=timedelta(seconds=heartbeat_seconds) if heartbeat_seconds else None,
             retry_policy=RetryPolicy.from_proto(retries),

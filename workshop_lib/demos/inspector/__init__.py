@@ -1,1 +1,1 @@
-"""The command line of the MCP Inspector, for ``demos/clients.py``. `make js` installs it."""
+"""The command line of the MCP Inspector, for ``demos/mcp_clients.py``. `make js` installs it."""

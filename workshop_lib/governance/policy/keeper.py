@@ -133,9 +133,9 @@ class PolicyKeeper:
         return decision
 
     def _hold(self, call: Call, id: str, decision: Decision) -> Decision:
-        held, now = self._kept.held, decision.at
+        held, now, digest = self._kept.held, decision.at, call.digest()  # once: a workflow task has two seconds
         for there in held.values():
-            if (there.waiting.caller, there.digest) == (call.caller, call.digest()):
+            if (there.waiting.caller, there.digest) == (call.caller, digest):
                 why = "the caller asks again for what is held already"
                 return replace(decision, why=why, counted={}, joins=there.waiting.id)
         if len(held) >= _MOST_HELD:
@@ -146,7 +146,7 @@ class PolicyKeeper:
         silence = rule.silence if seconds == rule.hours * 3600 else "deny"
         decision = replace(decision, until=now + seconds)
         waiting = Waiting(id, call.caller, call.operation, call.input, rule.name, now, decision.until, call.link)
-        held[id] = Held(waiting, call.digest(), rule.approvers, silence, decision)
+        held[id] = Held(waiting, digest, rule.approvers, silence, decision)
         return decision
 
     def _redeem(self, call: Call) -> Decision:

@@ -196,9 +196,10 @@ class Chatter:
         Raises:
             WorkshopError: There is no such conversation.
         """
+        ended = self._ended
         try:
             async with asyncio.timeout(_QUERY_TAKES):  # `rpc_timeout` limits each of the SDK's attempts
-                self._ended = (await self._handle.describe()).status != tc.WorkflowExecutionStatus.RUNNING
+                ended = (await self._handle.describe()).status != tc.WorkflowExecutionStatus.RUNNING
                 # A handle from `get_workflow_handle` does not know the type of the result.
                 entries: list[Line] = await self._handle.query("transcript", result_type=list[Line])
             self._silence = ""
@@ -206,7 +207,8 @@ class Chatter:
         except (TimeoutError, RPCError, tc.WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkshopError(f"There is no conversation {self._handle.id!r}.") from error
-            self._silence = _UNREAD if self._ended else _UNHEARD
+            self._silence = _UNREAD if ended else _UNHEARD
+        self._ended = ended  # only now, because without its last lines, an ended conversation lacks results
         self._find_sent()
         self.draw()
 
