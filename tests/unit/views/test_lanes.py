@@ -101,8 +101,6 @@ def test_texts_stand_inside_and_do_not_overlap() -> None:
         for log in LOGS.values():
             page.set_content(draw(log))
             assert page.locator("[role=figure]").evaluate(WRONG) == []
-        bars = page.locator("[role=figure] > div").first
-        assert bars.evaluate("bar => getComputedStyle(bar).printColorAdjust") == "exact", "filled in print, too"
         browser.close()
 
 
