@@ -1,10 +1,13 @@
 """The smaller views: the way through the notebooks, the chart, the hops, the table, and code."""
 
+import asyncio
 import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
+import ipywidgets
 import pytest
 from drawings import Drawn
 
@@ -12,7 +15,9 @@ from workshop_lib.agents.openai_agents import AgentConversation
 from workshop_lib.evidence import messages
 from workshop_lib.evidence.messages import WorkshopError
 from workshop_lib.evidence.progress import remember
+from workshop_lib.governance.policy.contract import Approval
 from workshop_lib.teams.finance.contract import StockQuery
+from workshop_lib.views.desk import Desk
 from workshop_lib.views.hops import hops
 from workshop_lib.views.overview import notebooks, overview
 from workshop_lib.views.plumbing import count
@@ -111,3 +116,13 @@ def test_each_line_is_business_logic_or_plumbing() -> None:
     assert count("try:\n    charge(order)\nexcept OSError:\n    time.sleep(1)\n", names) == (1, 3)
     assert count("charge(\n    order,\n\n    limit=5,  # charge\n)\nrecharge()\n", names) == (5, 1)
     assert count("@run\nasync def run(self, order: Order):\n    '''Run.'''\n    await execute()\n", names) == (1, 2)
+
+
+async def test_a_desk_says_why_a_decision_could_not_be_passed_on(shown: list[str]) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise WorkshopError("Nobody polls the Task Queue.")
+
+    office = Desk(SimpleNamespace(namespace="leads", execute_workflow=unreachable), "it", lambda: "id")  # type: ignore[arg-type]
+    office._soon(Approval("one", True, ""), ipywidgets.HBox([ipywidgets.Button()]))
+    await asyncio.wait(office._tasks)
+    assert "Nobody polls the Task Queue." in shown[-1]
