@@ -74,7 +74,7 @@ async def test_an_interrupted_start_leaves_the_task_queue_to_the_next(ws: Worksh
 
 
 async def test_an_interrupted_spawn_ends_its_process_and_says_nothing_later(ws: Workshop) -> None:
-    loop, said = asyncio.get_running_loop(), list[Any]()
+    loop, said, others = asyncio.get_running_loop(), list[Any](), {*threading.enumerate()}
     loop.set_exception_handler(lambda _, context: said.append(context))
     process = Spawned(lambda: ws._launcher.command(["sleep", "600"], "slow"), "slow")
     start = asyncio.ensure_future(process.start())
@@ -82,7 +82,7 @@ async def test_an_interrupted_spawn_ends_its_process_and_says_nothing_later(ws: 
     start.cancel()
     await asyncio.wait([start])
     del start
-    await until(lambda: not process.running and "(_forward)" not in repr(threading.enumerate()))
+    await until(lambda: not process.running and "(_forward)" not in repr({*threading.enumerate()} - others))
     gc.collect()
     loop.set_exception_handler(None)
     assert not said
