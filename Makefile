@@ -66,10 +66,22 @@ js:
 	then $(MAKE) --silent $(JS:%=%/node_modules/.package-lock.json); \
 	else echo "Node.js 20 or newer, with npm, is not there. $(WITHOUT_JS)"; fi
 
-# npm writes the file with a dot last.
+# npm writes the file with a dot last. Two at once, as of `make lab` and of `make test` typed meanwhile, would leave half
+# of the packages, and say nothing: so one waits for the other. The lock ends with the process that has it.
+define LOCKED
+import contextlib, fcntl, os, sys
+lock = os.open("package.json", os.O_RDONLY)
+os.set_inheritable(lock, True)
+with contextlib.suppress(OSError):  # some network drives have no locks
+    fcntl.flock(lock, fcntl.LOCK_EX)
+os.execvp(sys.argv[1], sys.argv[1:])
+endef
+export LOCKED
+
 %/node_modules/.package-lock.json: %/package.json
 	@echo "Installing the JavaScript parts in $*"
-	@cd $* && { $(NPM) >/dev/null && touch node_modules/.package-lock.json || echo "npm failed. $(WITHOUT_JS)"; }
+	@cd $* && { $(PYTHON) -c "$$LOCKED" sh -c '[ node_modules/.package-lock.json -nt package.json ] || { \
+		$(NPM) >/dev/null && touch node_modules/.package-lock.json; }' || echo "npm failed. $(WITHOUT_JS)"; }
 
 # Learners open notebooks/; people edit solutions/. This cuts the answers out.
 notebooks: $(VENV)/.lab
