@@ -15,6 +15,7 @@ import nbformat
 import psutil
 from jupyter_client import KernelManager
 
+GUARD = 900  # seconds for one cell; only against hanging: one that compares all demos takes minutes on a busy machine
 HOME = "a höme # %41?"  # the server once took `#` for the end of its database's name
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -37,7 +38,7 @@ class Kernel:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._manager: Any = KernelManager(kernel_name="python3")
-        self._manager.shutdown_wait_time = 120  # a guard: a kernel that ends by itself is not killed
+        self._manager.shutdown_wait_time = GUARD  # a kernel that ends by itself is not killed
         self._manager.start_kernel(env={**os.environ, **environment}, cwd=str(folder))
         self._client: Any = None
         self._connect()
@@ -45,7 +46,7 @@ class Kernel:
     def _connect(self) -> None:
         self._client = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=180)
+        self._client.wait_for_ready(timeout=GUARD)
 
     @property
     def pid(self) -> int:
@@ -54,7 +55,7 @@ class Kernel:
     def start(self, code: str) -> str:
         return str(self._client.execute(code))
 
-    def finish(self, sent: str, seconds: float = 180) -> Output:
+    def finish(self, sent: str, seconds: float = GUARD) -> Output:
         output, began = Output(), time.monotonic()
         while True:
             left = seconds - (time.monotonic() - began)
@@ -67,7 +68,7 @@ class Kernel:
             if self._add(message, output):
                 return output
 
-    def wait_for_output(self, sent: str, seconds: float = 180) -> str:
+    def wait_for_output(self, sent: str, seconds: float = GUARD) -> str:
         """Wait until a cell that was sent puts something out. Returns that."""
         output = Output()
         while not output.text:
@@ -76,10 +77,10 @@ class Kernel:
                 self._add(message, output)
         return output.text
 
-    def run(self, code: str, seconds: float = 180) -> Output:
+    def run(self, code: str, seconds: float = GUARD) -> Output:
         return self.finish(self.start(code), seconds)
 
-    def ok(self, code: str, seconds: float = 180) -> str:
+    def ok(self, code: str, seconds: float = GUARD) -> str:
         """Run a cell that must not fail. Returns its text."""
         output = self.run(code, seconds)
         assert not output.error, f"{code}\n\n{output.text}"

@@ -188,6 +188,7 @@ def test_a_learner_chats_with_an_agent(lab: Lab, page: Page) -> None:
     expect(page.locator("[role=status]", has_text="This conversation has ended.")).to_be_visible()
     expect(box).to_be_disabled()
     menu(page, "Kernel", "Restart Kernel…")
-    page.locator(".jp-Dialog button", has_text="Restart").click()
+    with page.expect_response(lambda response: "/restart" in response.url):  # before that, JupyterLab could not end
+        page.locator(".jp-Dialog button", has_text="Restart").click()
     expect(box).to_be_hidden()  # no broken links in place of what nobody hears any more
     expect(log).to_contain_text("Agent: Paid.")

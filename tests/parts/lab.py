@@ -16,7 +16,7 @@ from kernels import wait_until_gone
 from workshop_lib.server.devserver import free_ports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-LIMIT = 120  # seconds; only a guard against hanging
+LIMIT = 300  # seconds; only a guard against hanging
 
 
 @dataclass(frozen=True)

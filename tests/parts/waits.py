@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-GUARD = 120  # seconds; only against hanging
+GUARD = 300  # seconds; only against hanging
 
 
 async def until(holds: Callable[[], Any | Awaitable[Any]]) -> Any:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kernels import wait_until_gone
@@ -42,7 +43,10 @@ def test_a_conversation_goes_on_until_the_input_ends(tmp_path: Path, monkeypatch
 @pytest.mark.full
 def test_interrupted_at_the_prompt_it_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
-    with subprocess.Popen([*COMMAND, "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as talk:
+    piped: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    # Of a shell's background job, a process inherits that it ignores the signal.
+    piped["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen([*COMMAND, "1"], **piped) as talk:
         assert talk.stdout is not None
         while talk.stdout.read(1) != ">":
             assert talk.poll() is None

@@ -112,7 +112,7 @@ async def test_a_service_that_was_not_started_is_named(ws: Workshop) -> None:
 
 
 @pytest.mark.full
-def test_after_a_restart_of_the_kernel_a_service_is_not_taken_to_run(tmp_path: Path) -> None:
+async def test_after_a_restart_of_the_kernel_a_service_is_not_taken_to_run(tmp_path: Path) -> None:
     start = "from workshop_lib import Workshop\nws = await Workshop.start()"
     with kernel(tmp_path, JPY_SESSION_NAME="/class/nb.ipynb") as k:
         k.ok(f'{start}\nawait ws.serve("payments", "{MODULE}")')
