@@ -1,6 +1,6 @@
 """The timeline's drawing, from histories made by hand: readable without color, and text is only text."""
 
-import time
+import asyncio
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +66,11 @@ def test_what_waits_is_hollow_and_dashed_until_it_runs() -> None:
 
 
 async def test_it_does_not_ask_without_a_pause_when_its_wait_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = iter([None, None, None, None, 3])
+    ends, pauses, sleep = iter([None, None, None, None, 3]), list[float](), asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
 
     async def seen(handle: Any, follow: bool) -> History:
         return execution("mine", next(ends))
@@ -75,9 +79,9 @@ async def test_it_does_not_ask_without_a_pause_when_its_wait_has_failed(monkeypa
         raise RuntimeError("the server was down")
 
     monkeypatch.setattr(timeline, "history", seen)
-    began = time.monotonic()
+    monkeypatch.setattr(asyncio, "sleep", pause)
     await timeline.timeline(SimpleNamespace(result=fails))  # type: ignore[arg-type]
-    assert time.monotonic() - began >= 3 * LOOK_EVERY, "after the first two, it waits before each look"
+    assert pauses[1:] == [LOOK_EVERY] * 3, "after the first two, it waits before each look"
 
 
 def update(begin: float, end: float) -> Step:
