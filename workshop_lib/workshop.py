@@ -41,7 +41,7 @@ class Workshop(Connections):
 
     Attributes:
         ledger: The side effects that happened.
-        run: See ``WorkerPool.run``; also ``spawn``, ``serve``, ``stop`` and ``services``.
+        run: See ``WorkerPool.run``; also ``spawn``, ``serve``, ``serves`` and ``stop``.
         copy_cell: See ``Cells.copy``.
         current: The workshop of this kernel, once started.
     """
@@ -61,7 +61,7 @@ class Workshop(Connections):
         super().__init__(server, self._pool.polled, self._faults)
         self.run, self.spawn = self._pool.run, self._pool.spawn
         self.serve, self.stop = self._pool.serve, self._pool.stop
-        self.services = self._pool.services
+        self.serves = self._pool.serves
         self.refuse_if_red, self.copy_cell = self._cells.refuse_if_red, self._cells.copy
 
     @classmethod
@@ -133,8 +133,7 @@ class Workshop(Connections):
             await asyncio.wait([greeting])
 
     async def _serve_model(self, called_here: bool) -> None:
-        services = self._pool.services
-        if llm.SERVICE in services and services[llm.SERVICE].running:
+        if self.serves(llm.SERVICE):
             return
         serving = asyncio.create_task(self.serve(llm.SERVICE, "workshop_lib.agents.model.server"))
         try:

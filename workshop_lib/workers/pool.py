@@ -139,6 +139,14 @@ class WorkerPool:
         self._launcher.folder.write(SERVICES, {name: service.url})
         return service
 
+    def serves(self, name: str) -> bool:
+        """Whether the HTTP service of this name is running.
+
+        Args:
+            name: As for ``serve``.
+        """
+        return name in self.services and self.services[name].running
+
     async def stop(self, *workers: InProcessWorker | Spawned) -> None:
         """Stop what ``run``, ``spawn`` and ``serve`` started, all at once. Activities get a while to end.
 

@@ -58,5 +58,5 @@ async def serve(ws: Workshop, name: str, module: str) -> None:
         name: The service's name.
         module: Of its application.
     """
-    if name not in ws.services or not ws.services[name].running:
+    if not ws.serves(name):
         await ws.serve(name, module)
